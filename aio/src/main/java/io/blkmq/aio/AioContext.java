@@ -1,0 +1,204 @@
+package io.blkmq.aio;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+
+/**
+ * One context of the kernel's native AIO: its calls, and the ring of completions that the kernel maps into the
+ * process, whose address the context's name is. It knows nothing of kiocbs.
+ *
+ * <p>Completions are read from the ring without a system call where its header says that its layout is the one we
+ * know. The kernel writes entries and releases the tail; the reader acquires the tail, copies, and releases the head,
+ * after which the kernel may overwrite them. There is one reader at a time, also of {@link #getEvents}, which moves
+ * the head inside of the kernel.
+ *
+ * <pre>
+ *   struct aio_ring    id, nr, head, tail, magic, compat, incompat, header length: 4 bytes each; then nr entries
+ *   struct io_event    data, iocb, result, second result: 8 bytes each
+ *   struct iocb        data 8, key 4, rw flags 4, opcode 2, priority 2, descriptor 4, buffer 8, bytes 8, offset 8,
+ *                      reserved 8, flags 4, eventfd 4
+ * </pre>
+ */
+@SuppressWarnings("restricted")
+final class AioContext {
+
+    static final short CMD_PREAD = 0;
+    static final short CMD_PWRITE = 1;
+    static final short CMD_FSYNC = 2;
+    static final short CMD_FDSYNC = 3;
+    static final short CMD_PREADV = 7;
+    static final short CMD_PWRITEV = 8;
+
+    /** sizeof(struct iocb). */
+    static final int IOCB_BYTES = 64;
+
+    private static final int EVENT_BYTES = 32;
+    private static final int EVENT_RESULT = 16;
+
+    private static final int RING_NR = 4;
+    private static final int RING_HEAD = 8;
+    private static final int RING_TAIL = 12;
+    private static final int RING_MAGIC = 16;
+    private static final int RING_INCOMPAT = 24;
+    private static final int RING_HEADER_LENGTH = 28;
+    private static final int RING_HEADER_BYTES = 32;
+    private static final int MAGIC = 0xa10a10a1;
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+    private static final VarHandle WORD = INT.varHandle().withInvokeExactBehavior();
+
+    private final long context;
+    private final Arena arena = Arena.ofShared();
+    /** The kernel's ring; empty if its layout is unknown. */
+    private final MemorySegment ring;
+    private final int ringEntries;
+    /** One iocb for each slot. */
+    private final MemorySegment iocbs;
+    /** Where getevents puts what it finds, and behind it its timespec. The reader's. */
+    private final MemorySegment events;
+    private final MemorySegment timeout;
+    private final int slots;
+
+    private int head;
+    /** Events in {@link #events} that have not been taken: from here to eventsEnd. The reader's. */
+    private int eventsAt;
+    private int eventsEnd;
+
+    private AioContext(long context, int slots) {
+        this.context = context;
+        this.slots = slots;
+        iocbs = arena.allocate((long) slots * IOCB_BYTES, 64);
+        events = arena.allocate((long) slots * EVENT_BYTES, 8);
+        timeout = arena.allocate(16, 8);
+        MemorySegment header = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES, arena, null);
+        if (header.get(INT, RING_MAGIC) == MAGIC && header.get(INT, RING_INCOMPAT) == 0
+                && header.get(INT, RING_HEADER_LENGTH) == RING_HEADER_BYTES) {
+            ringEntries = header.get(INT, RING_NR);
+            ring = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES + (long) ringEntries * EVENT_BYTES,
+                    arena, null);
+            head = ring.get(INT, RING_HEAD);
+        } else {
+            ringEntries = 0;
+            ring = MemorySegment.NULL;
+        }
+    }
+
+    /** Makes a context for so many operations. */
+    static AioContext open(int slots) throws AioUnavailableException {
+        try (Arena temporary = Arena.ofConfined()) {
+            MemorySegment name = temporary.allocate(LONG);
+            long result = Libc.syscall(Platform.CURRENT.ioSetup, slots, name.address(), 0, 0, 0, 0);
+            if (result < 0) {
+                throw new AioUnavailableException(LibaioEngine.NAME, refusal((int) -result, slots));
+            }
+            return new AioContext(name.get(LONG, 0), slots);
+        }
+    }
+
+    /** In words, why {@code io_setup} failed. */
+    static String refusal(int errno, int slots) {
+        return switch (errno) {
+            case Errno.ENOSYS -> "the kernel was built without native AIO, or a seccomp filter hides it (ENOSYS)";
+            case Errno.EPERM, Errno.EACCES ->
+                "native AIO is forbidden, most likely by a seccomp filter (" + Errno.name(errno) + ")";
+            case Errno.EAGAIN -> slots + " more operations are over the limit of the sysctl fs.aio-max-nr (EAGAIN)";
+            default -> "io_setup failed (" + Errno.name(errno) + ")";
+        };
+    }
+
+    /** Whether completions are read without a system call. */
+    boolean hasRing() {
+        return ringEntries > 0;
+    }
+
+    /** Fills in the iocb of a slot. The placer. */
+    void prepare(int slot, short command, int descriptor, long address, long count, long offset) {
+        assert slot < slots;
+        long at = (long) slot * IOCB_BYTES;
+        iocbs.set(LONG, at, slot);
+        iocbs.set(LONG, at + 8, 0);
+        iocbs.set(LONG, at + 16, Short.toUnsignedLong(command) | (long) descriptor << 32);
+        iocbs.set(LONG, at + 24, address);
+        iocbs.set(LONG, at + 32, count);
+        iocbs.set(LONG, at + 40, offset);
+        // The last 16 bytes are 0 from the start, and stay so.
+    }
+
+    /** Address of the iocb of a slot, as io_submit wants it. */
+    long iocb(int slot) {
+        return iocbs.address() + (long) slot * IOCB_BYTES;
+    }
+
+    /** {@code io_submit}: how many were taken, or a negative errno that concerns the first. */
+    int submit(long pointers, int count) {
+        return (int) Libc.syscall(Platform.CURRENT.ioSubmit(), context, count, pointers, 0, 0, 0);
+    }
+
+    /** Number of completions that can be taken without a system call. The reader. */
+    int ready() {
+        int fetched = eventsEnd - eventsAt;
+        if (ringEntries == 0) {
+            return fetched;
+        }
+        // Acquire: pairs with the kernel's release of the tail after it has written the entries before it.
+        int ahead = (int) WORD.getAcquire(ring, (long) RING_TAIL) - head;
+        return fetched + (ahead < 0 ? ahead + ringEntries : ahead);
+    }
+
+    /** The slot of the oldest completion, of which there must be one. The reader. */
+    int slot() {
+        return eventsAt < eventsEnd
+                ? (int) events.get(LONG, (long) eventsAt * EVENT_BYTES)
+                : (int) ring.get(LONG, ringEntry());
+    }
+
+    /** The result of the oldest completion. The reader. */
+    long result() {
+        return eventsAt < eventsEnd
+                ? events.get(LONG, (long) eventsAt * EVENT_BYTES + EVENT_RESULT)
+                : ring.get(LONG, ringEntry() + EVENT_RESULT);
+    }
+
+    private long ringEntry() {
+        return RING_HEADER_BYTES + (long) head * EVENT_BYTES;
+    }
+
+    /** Gives the place of the oldest completion back. The reader. */
+    void advance() {
+        if (eventsAt < eventsEnd) {
+            eventsAt++;
+            return;
+        }
+        head = head + 1 == ringEntries ? 0 : head + 1;
+        // Release: the kernel overwrites the entry only after it has seen this, by which time it has been read.
+        WORD.setRelease(ring, (long) RING_HEAD, head);
+    }
+
+    /**
+     * {@code io_getevents}: waits for so many completions, at most so long; number fetched, or a negative errno. The
+     * reader.
+     */
+    int getEvents(int atLeast, long timeoutNanos) {
+        assert eventsAt == eventsEnd : "events fetched before have not been taken";
+        timeout.set(LONG, 0, timeoutNanos / 1_000_000_000L);
+        timeout.set(LONG, 8, timeoutNanos % 1_000_000_000L);
+        int fetched = (int) Libc.syscall(Platform.CURRENT.ioGetEvents(), context, atLeast, slots, events.address(),
+                timeoutNanos == Long.MAX_VALUE ? 0 : timeout.address(), 0);
+        eventsAt = 0;
+        eventsEnd = Math.max(fetched, 0);
+        if (ringEntries > 0) {
+            // The kernel has moved the head for what it gave us.
+            head = (int) WORD.getAcquire(ring, (long) RING_HEAD);
+        }
+        return fetched;
+    }
+
+    /** Forgets the ring, then destroys the context. An access of the ring after this throws. */
+    void close() {
+        arena.close();
+        Libc.syscall(Platform.CURRENT.ioDestroy(), context, 0, 0, 0, 0, 0);
+    }
+}

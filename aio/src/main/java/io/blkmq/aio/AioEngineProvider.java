@@ -1,0 +1,24 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * Makes engines of one kind. Found by {@link java.util.ServiceLoader}; see {@link AioEngines}. Any thread may call it.
+ */
+public interface AioEngineProvider {
+
+    /** The engine's name, as in a job file: {@code io_uring}, {@code libaio}, {@code channel}, {@code null}. */
+    String name();
+
+    /** Empty if the engine works here, otherwise why it does not: kernel, permission, architecture, system. */
+    Optional<String> unavailable();
+
+    /**
+     * Opens an engine.
+     *
+     * @throws AioUnavailableException if it does not work here
+     * @throws IOException if the system refuses the resources (descriptors, memory), naming them
+     */
+    AioEngine open(AioEngineConfig config) throws IOException;
+}

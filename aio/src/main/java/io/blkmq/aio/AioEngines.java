@@ -1,0 +1,70 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+
+/** The engines there are: found once, by {@link ServiceLoader}, on the module path and on the class path. */
+public final class AioEngines {
+
+    /** Fastest first. What a third party provides is never chosen unless it is named. */
+    private static final List<String> PREFERENCE = List.of("io_uring", "libaio", "channel");
+
+    private AioEngines() {}
+
+    /** All providers, also those of engines that do not work here. */
+    public static List<AioEngineProvider> providers() {
+        return Found.PROVIDERS;
+    }
+
+    /**
+     * The provider of that name.
+     *
+     * @throws IllegalArgumentException if there is none, naming those there are
+     */
+    public static AioEngineProvider find(String name) {
+        for (AioEngineProvider provider : Found.PROVIDERS) {
+            if (provider.name().equals(name)) {
+                return provider;
+            }
+        }
+        throw new IllegalArgumentException("no AIO engine \"" + name + "\"; there are "
+                + Found.PROVIDERS.stream().map(AioEngineProvider::name).collect(Collectors.joining(", ")));
+    }
+
+    /**
+     * Opens an engine by name.
+     *
+     * @throws IllegalArgumentException if there is no engine of that name
+     * @throws AioUnavailableException if it does not work here, saying why
+     * @throws IOException if the system refuses the resources
+     */
+    public static AioEngine open(String name, AioEngineConfig config) throws IOException {
+        AioEngineProvider provider = find(name);
+        var reason = provider.unavailable();
+        if (reason.isPresent()) {
+            throw new AioUnavailableException(name, reason.get());
+        }
+        return provider.open(config);
+    }
+
+    /** The name of the fastest engine that works here; {@code channel} works everywhere. */
+    public static String best() {
+        for (String name : PREFERENCE) {
+            for (AioEngineProvider provider : Found.PROVIDERS) {
+                if (provider.name().equals(name) && provider.unavailable().isEmpty()) {
+                    return name;
+                }
+            }
+        }
+        throw new IllegalStateException("no AIO engine works here, not even channel");
+    }
+
+    /** Looked up at first use, so that the class can be loaded where services cannot. */
+    private static final class Found {
+        static final List<AioEngineProvider> PROVIDERS = ServiceLoader
+                .load(AioEngineProvider.class, AioEngines.class.getClassLoader()).stream()
+                .map(ServiceLoader.Provider::get).toList();
+    }
+}

@@ -1,0 +1,212 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.io.Serial;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
+
+/**
+ * A file opened by an engine, for that engine and others of its family ({@code io_uring} and {@code libaio};
+ * {@code channel} and {@code null}). Any thread may call any method.
+ *
+ * <p>Beside what engines do with it, it has blocking forms for callers with a thread to spend. They return bytes or a
+ * negative {@linkplain Errno errno}; transfers are continued until done, end of file, or an error; an interrupt
+ * neither ends them nor closes the file.
+ *
+ * <p>Closing: {@link #close} refuses new operations at once and returns; the system's file goes with the last
+ * operation in flight, so that its descriptor is never used for another file. The state is one word,
+ * {@code references}: bit 0 says closed, bit 31 says gone, the bits between count the operations that use it.
+ */
+public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile {
+
+    /** What a file is opened for. */
+    public enum Access {
+        /** Reading (and syncing). */
+        READ_ONLY,
+        /** Reading and writing. */
+        READ_WRITE
+    }
+
+    /** The file cannot do direct I/O, as on a file system without it. It can be opened buffered. */
+    public static final class DirectUnsupportedException extends IOException {
+        @Serial
+        private static final long serialVersionUID = 1L;
+
+        DirectUnsupportedException(Path path) {
+            super(path + ": direct I/O is not supported by this file");
+        }
+    }
+
+    private static final VarHandle REFERENCES;
+    private static final int CLOSED = 1;
+    private static final int USER = 2;
+    private static final int GONE = Integer.MIN_VALUE | CLOSED;
+
+    static {
+        try {
+            REFERENCES = MethodHandles.lookup().findVarHandle(AioFile.class, "references", int.class)
+                    .withInvokeExactBehavior();
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final Path path;
+    private final boolean direct;
+    private final boolean writable;
+
+    private volatile int references;
+
+    AioFile(Path path, Access access, boolean direct) {
+        this.path = path;
+        this.direct = direct;
+        writable = access == Access.READ_WRITE;
+    }
+
+    /** Where it was opened. */
+    public final Path path() {
+        return path;
+    }
+
+    /** Whether its I/O goes past the page cache. */
+    public final boolean isDirect() {
+        return direct;
+    }
+
+    /** Whether it was opened for writing. */
+    public final boolean isWritable() {
+        return writable;
+    }
+
+    /** Whether {@link #close} has been called. */
+    public final boolean isClosed() {
+        return (references & CLOSED) != 0;
+    }
+
+    /**
+     * The size of the open file now, in bytes; of a block device, its capacity.
+     *
+     * @throws IOException if it is closed or the system refuses
+     */
+    public abstract long size() throws IOException;
+
+    /**
+     * What addresses of memory must be a multiple of, in bytes: what direct I/O to this file needs; 1 if it is
+     * buffered.
+     */
+    public abstract int memoryAlignment();
+
+    /**
+     * What offsets and lengths must be a multiple of, in bytes: what direct I/O to this file needs; 1 if it is
+     * buffered.
+     */
+    public abstract int offsetAlignment();
+
+    /** The file system's block in bytes: what holes are made of. */
+    public abstract int blockBytes();
+
+    /**
+     * Reads until the memory is full, or the file ends.
+     *
+     * @return bytes, less than asked only at the end of the file; or a negative errno
+     * @throws IllegalArgumentException if it is heap memory or the offset is negative
+     */
+    public abstract long read(long offset, MemorySegment memory);
+
+    /**
+     * Writes all of the memory.
+     *
+     * @return bytes, all of them; or a negative errno
+     * @throws IllegalArgumentException if it is heap memory or the offset is negative
+     */
+    public abstract long write(long offset, MemorySegment memory);
+
+    /** Makes what was written durable: 0, or a negative errno. */
+    public abstract int sync(boolean dataOnly);
+
+    /** Frees the blocks of a range; the size stays: 0, or a negative errno, EOPNOTSUPP where system or file cannot. */
+    public abstract int punchHole(long offset, long bytes);
+
+    /**
+     * Makes a range read as zeroes, blocks allocated; the size stays: 0, or a negative errno, EOPNOTSUPP where system
+     * or file cannot.
+     */
+    public abstract int zeroRange(long offset, long bytes);
+
+    /**
+     * Writes back and drops the file's pages from the page cache: 0, or a negative errno, EOPNOTSUPP where the system
+     * cannot.
+     */
+    public abstract int dropPageCache();
+
+    /**
+     * Locks the whole file against other opens of it, in this process and in others; a second call changes the kind
+     * of the lock. On Linux it is an open file description lock. Elsewhere it is a lock of
+     * {@link java.nio.channels.FileChannel}, of which the JDK allows one for each file in a process, also if they are
+     * shared. It goes with {@link #close}.
+     *
+     * @param exclusive against every other lock; otherwise against exclusive ones only
+     * @return false if another open holds a lock that excludes this one
+     * @throws IOException if the system refuses, as for an exclusive lock of a file not open for writing
+     */
+    public abstract boolean tryLock(boolean exclusive) throws IOException;
+
+    /** Whether both are the same file of the file system, under whatever names. */
+    public abstract boolean isSameFile(AioFile other);
+
+    /** Closes it: new operations get EBADF; those in flight end as if it were open. Idempotent. */
+    @Override
+    public final void close() {
+        int was = (int) REFERENCES.getAndBitwiseOr(this, CLOSED);
+        if ((was & CLOSED) == 0 && was == 0) {
+            closeOnce();
+        }
+    }
+
+    /** Counts a user, so that the file stays; false if it is closed. */
+    final boolean acquire() {
+        int was = (int) REFERENCES.getAndAdd(this, USER);
+        if ((was & CLOSED) == 0) {
+            return true;
+        }
+        release();
+        return false;
+    }
+
+    /** Gives back what {@link #acquire} gave. */
+    final void release() {
+        int now = (int) REFERENCES.getAndAdd(this, -USER) - USER;
+        if (now == CLOSED) {
+            closeOnce();
+        }
+    }
+
+    /**
+     * Several may see the last user go, because a refused acquire counts for a moment: the one that sets GONE closes.
+     */
+    private void closeOnce() {
+        if (REFERENCES.compareAndSet(this, CLOSED, GONE)) {
+            closeNow();
+        }
+    }
+
+    /** Closes the system's file. Called once, with no user left. */
+    abstract void closeNow();
+
+    static void requireNative(long offset, MemorySegment memory) {
+        if (!memory.isNative()) {
+            throw new IllegalArgumentException("heap memory cannot be given to the kernel: " + memory);
+        }
+        if (offset < 0) {
+            throw new IllegalArgumentException("offset " + offset + " must not be negative");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return getClass().getSimpleName() + "[" + path + (writable ? " rw" : " ro") + (direct ? " direct" : "")
+                + (isClosed() ? " closed" : "") + "]";
+    }
+}

@@ -1,0 +1,203 @@
+package io.blkmq.aio;
+
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A pool of threads over channels. Submitted operations stand in an intrusive list; {@link #commit} wakes as many
+ * workers as there is work for, starting them up to the configured number as they are needed; a worker takes one
+ * operation, carries it out segment by segment, and finishes it. Workers live until the engine is closed.
+ */
+final class ChannelEngine extends SoftwareEngine {
+
+    static final String NAME = "channel";
+
+    private static final Set<AioOperation> OPERATIONS = Set.copyOf(Platform.CURRENT == Platform.OTHER
+            ? EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC)
+            : EnumSet.allOf(AioOperation.class));
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition work = lock.newCondition();
+    /** Oldest first. Guarded by lock, as all that follows. */
+    private @Nullable Kiocb head;
+    private @Nullable Kiocb tail;
+    private int waiting;
+    private int idle;
+    private boolean stopping;
+    private final List<Thread> workers = new ArrayList<>();
+
+    private final AtomicLong operations = new AtomicLong();
+
+    ChannelEngine(AioEngineConfig config) {
+        super(config);
+    }
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public Set<AioOperation> operations() {
+        return OPERATIONS;
+    }
+
+    @Override
+    void start(Kiocb kiocb) {
+        kiocb.next = null;
+        lock.lock();
+        try {
+            Kiocb last = tail;
+            if (last == null) {
+                head = kiocb;
+            } else {
+                last.next = kiocb;
+            }
+            tail = kiocb;
+            waiting++;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    void commit0() {
+        lock.lock();
+        try {
+            for (int wake = Math.min(waiting, idle); wake > 0; wake--) {
+                work.signal();
+            }
+            for (int more = waiting - idle; more > 0 && workers.size() < config.workers(); more--) {
+                if (!startWorker()) {
+                    break;
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** With the lock held. One worker is enough to go on with, should the system refuse more. */
+    private boolean startWorker() {
+        try {
+            Thread worker = config.newThread(NAME, workers.size(), this::work);
+            worker.start();
+            workers.add(worker);
+            return true;
+        } catch (OutOfMemoryError e) {
+            if (workers.isEmpty()) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
+    private void work() {
+        while (true) {
+            Kiocb kiocb = take();
+            if (kiocb == null) {
+                return;
+            }
+            operations.getAndIncrement();
+            long result = carryOut(kiocb);
+            if (config.isPolled()) {
+                finished(kiocb, result);
+            } else {
+                delivery.begin(config.reapListener());
+                finished(kiocb, result);
+                delivery.end(config.reapListener());
+            }
+        }
+    }
+
+    /** The oldest waiting operation; null when the engine stops. */
+    private @Nullable Kiocb take() {
+        lock.lock();
+        try {
+            while (head == null) {
+                if (stopping) {
+                    return null;
+                }
+                idle++;
+                work.awaitUninterruptibly();
+                idle--;
+            }
+            Kiocb first = head;
+            head = first.next;
+            if (head == null) {
+                tail = null;
+            }
+            first.next = null;
+            waiting--;
+            return first;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static long carryOut(Kiocb kiocb) {
+        ChannelFile file = (ChannelFile) kiocb.file();
+        try {
+            return switch (kiocb.operation()) {
+                case READ -> transfer(file, kiocb, false);
+                case WRITE -> transfer(file, kiocb, true);
+                case FSYNC -> file.sync(false);
+                case FDATASYNC -> file.sync(true);
+                case PUNCH_HOLE -> file.punchHole(kiocb.offset(), kiocb.bytes());
+                case ZERO_RANGE -> file.zeroRange(kiocb.offset(), kiocb.bytes());
+            };
+        } catch (RuntimeException | Error e) {
+            // An operation is never lost, whatever happens below it.
+            System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> kiocb + " failed", e);
+            return -Errno.EIO;
+        }
+    }
+
+    private static long transfer(ChannelFile file, Kiocb kiocb, boolean write) {
+        long done = 0;
+        for (int i = 0; i < kiocb.segments(); i++) {
+            long moved = file.transfer(kiocb.offset() + done, kiocb.memory(i), write);
+            if (moved < 0) {
+                return moved;
+            }
+            done += moved;
+            if (moved < kiocb.memory(i).byteSize()) {
+                break;
+            }
+        }
+        return done;
+    }
+
+    @Override
+    boolean isCompleting() {
+        lock.lock();
+        try {
+            return workers.contains(Thread.currentThread());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    void stop() {
+        lock.lock();
+        try {
+            stopping = true;
+            work.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        Threads.joinAll(List.copyOf(workers));
+    }
+
+    @Override
+    long systemCalls() {
+        return operations.get();
+    }
+}

@@ -1,0 +1,388 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A file by a {@link FileChannel}, for engines that work on every system.
+ *
+ * <p>A channel closes itself when a thread that uses it is interrupted. Here it is opened again, and the transfer
+ * goes on; on Linux through {@code /proc/self/fd}, so that it is the same file even if its name has gone. On Linux a
+ * buffered {@link NativeFile} of the same file, the companion, does what a channel cannot: holes, locks against other
+ * opens in this process, the errno of a failed sync.
+ */
+final class ChannelFile extends AioFile {
+
+    /** The most that one call moves; the JDK's own limits are higher on every system. A multiple of every alignment. */
+    private static final int TRANSFER_MAX = 1 << 30;
+
+    private final @Nullable NativeFile companion;
+    private final Path reopenPath;
+    private final Set<OpenOption> options;
+    private final int alignment;
+    private final int blockBytes;
+
+    /** Replaced under the monitor. */
+    private volatile FileChannel channel;
+    /** Taken only where there is no companion. Guarded by the monitor. */
+    private @Nullable FileLock lock;
+
+    private ChannelFile(Path path, Access access, boolean direct, @Nullable NativeFile companion,
+            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment) {
+        super(path, access, direct);
+        this.companion = companion;
+        this.options = options;
+        this.reopenPath = reopenPath;
+        this.channel = channel;
+        this.alignment = alignment;
+        blockBytes = companion != null ? companion.blockBytes() : Math.max(alignment, 4096);
+    }
+
+    /** Opens a file; see {@link AioEngine#open}. */
+    static ChannelFile open(Path path, Access access, boolean direct) throws IOException {
+        NativeFile companion = Platform.CURRENT == Platform.OTHER ? null : NativeFile.open(path, access, false);
+        try {
+            ChannelFile opened = open(path, access, direct, companion);
+            companion = null;
+            return opened;
+        } finally {
+            if (companion != null) {
+                companion.close();
+            }
+        }
+    }
+
+    /** Opens a file, as it is done on systems other than Linux if there is no companion. */
+    static ChannelFile open(Path path, Access access, boolean direct, @Nullable NativeFile companion)
+            throws IOException {
+        if (companion == null) {
+            requireFile(path);
+        }
+        Set<OpenOption> options = new HashSet<>();
+        options.add(StandardOpenOption.READ);
+        if (access == Access.READ_WRITE) {
+            options.add(StandardOpenOption.WRITE);
+        }
+        if (direct) {
+            options.add(directOption(path));
+        }
+        Path link = companion == null ? null : Path.of("/proc/self/fd/" + companion.fd());
+        Path reopenPath = link != null && Files.exists(link) ? link : path;
+        FileChannel channel = openChannel(path, reopenPath, options, direct);
+        // What the JDK insists on is the block of the file store, which may be more than the file needs.
+        int alignment = direct ? (int) Math.min(Files.getFileStore(path).getBlockSize(), 1 << 20) : 1;
+        return new ChannelFile(path, access, direct, companion, options, reopenPath, channel, alignment);
+    }
+
+    /**
+     * {@code com.sun.nio.file.ExtendedOpenOption.DIRECT}, by name: supported, but the compiler warns of it as internal.
+     */
+    private static OpenOption directOption(Path path) throws DirectUnsupportedException {
+        try {
+            for (Object option : Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants()) {
+                if (option.toString().equals("DIRECT")) {
+                    return (OpenOption) option;
+                }
+            }
+            throw new DirectUnsupportedException(path);
+        } catch (ClassNotFoundException e) {
+            throw unsupported(path, e);
+        }
+    }
+
+    private static void requireFile(Path path) throws IOException {
+        if (!Files.exists(path)) {
+            throw new NoSuchFileException(path.toString());
+        }
+        if (!Files.isRegularFile(path)) {
+            throw new FileSystemException(path.toString(), null,
+                    Files.isDirectory(path) ? "is a directory" : "is not a regular file");
+        }
+    }
+
+    private static FileChannel openChannel(Path path, Path openPath, Set<OpenOption> options, boolean direct)
+            throws IOException {
+        try {
+            return FileChannel.open(openPath, options);
+        } catch (UnsupportedOperationException e) {
+            throw unsupported(path, e);
+        } catch (FileSystemException e) {
+            if (direct && e.getClass() == FileSystemException.class) {
+                throw unsupported(path, e);
+            }
+            throw e;
+        }
+    }
+
+    private static DirectUnsupportedException unsupported(Path path, Exception cause) {
+        DirectUnsupportedException unsupported = new DirectUnsupportedException(path);
+        unsupported.initCause(cause);
+        return unsupported;
+    }
+
+    @Nullable
+    NativeFile companion() {
+        return companion;
+    }
+
+    @Override
+    public long size() throws IOException {
+        if (isClosed()) {
+            throw new FileSystemException(path().toString(), null, "is closed");
+        }
+        return companion != null ? companion.size() : channel.size();
+    }
+
+    @Override
+    public int memoryAlignment() {
+        return alignment;
+    }
+
+    @Override
+    public int offsetAlignment() {
+        return alignment;
+    }
+
+    @Override
+    public int blockBytes() {
+        return blockBytes;
+    }
+
+    @Override
+    public long read(long offset, MemorySegment memory) {
+        requireNative(offset, memory);
+        return guarded(offset, memory, false);
+    }
+
+    @Override
+    public long write(long offset, MemorySegment memory) {
+        requireNative(offset, memory);
+        return isWritable() ? guarded(offset, memory, true) : -Errno.EBADF;
+    }
+
+    private long guarded(long offset, MemorySegment memory, boolean write) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return transfer(offset, memory, write);
+        } finally {
+            release();
+        }
+    }
+
+    /** Moves all of one segment, as far as the file goes. The caller has acquired the file. */
+    long transfer(long offset, MemorySegment memory, boolean write) {
+        long bytes = memory.byteSize();
+        if (((offset | bytes | memory.address()) & (alignment - 1)) != 0) {
+            return -Errno.EINVAL;
+        }
+        MemorySegment usable = usable(memory);
+        long done = 0;
+        while (done < bytes) {
+            ByteBuffer part = usable.asSlice(done, Math.min(bytes - done, TRANSFER_MAX)).asByteBuffer();
+            long moved = transferOnce(offset + done, part, write);
+            if (moved < 0) {
+                return moved;
+            }
+            done += moved;
+            if (moved == 0 || (part.hasRemaining() && (offset + done & (alignment - 1)) != 0)) {
+                return write ? -Errno.EIO : done;
+            }
+        }
+        return done;
+    }
+
+    /**
+     * Memory that is confined to its owner is used by address: the operation has it, and its owner waits for the
+     * completion.
+     */
+    @SuppressWarnings("restricted")
+    private static MemorySegment usable(MemorySegment memory) {
+        return memory.isAccessibleBy(Thread.currentThread())
+                ? memory
+                : MemorySegment.ofAddress(memory.address()).reinterpret(memory.byteSize());
+    }
+
+    /**
+     * One call of the channel, opened again as often as an interrupt closes it. Returns bytes, 0 at the end of the
+     * file, or -errno.
+     */
+    private long transferOnce(long offset, ByteBuffer part, boolean write) {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                FileChannel used = channel;
+                try {
+                    long moved = write ? used.write(part, offset) : used.read(part, offset);
+                    return Math.max(moved, 0);
+                } catch (ClosedChannelException e) {
+                    interrupted |= Thread.interrupted();
+                    reopen(used);
+                }
+            }
+        } catch (IOException e) {
+            return -errno(e);
+        } catch (IllegalStateException | IllegalArgumentException e) {
+            // Memory whose arena was closed under the operation.
+            return -Errno.EFAULT;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private synchronized void reopen(FileChannel closed) throws IOException {
+        if (channel.equals(closed)) {
+            boolean wasLocked = lock != null;
+            boolean wasShared = lock != null && lock.isShared();
+            channel = FileChannel.open(reopenPath, options);
+            if (wasLocked) {
+                lock = channel.tryLock(0, Long.MAX_VALUE, wasShared);
+            }
+        }
+    }
+
+    /** The JDK keeps the error's text only. */
+    private static int errno(IOException e) {
+        String message = String.valueOf(e.getMessage());
+        if (message.contains("No space left")) {
+            return Errno.ENOSPC;
+        }
+        if (message.contains("File too large")) {
+            return Errno.EFBIG;
+        }
+        if (message.contains("quota exceeded")) {
+            return Errno.EDQUOT;
+        }
+        return message.contains("Invalid argument") ? Errno.EINVAL : Errno.EIO;
+    }
+
+    @Override
+    public int sync(boolean dataOnly) {
+        if (companion != null) {
+            return companion.sync(dataOnly);
+        }
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return force(!dataOnly);
+        } finally {
+            release();
+        }
+    }
+
+    private int force(boolean metadata) {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                FileChannel used = channel;
+                try {
+                    used.force(metadata);
+                    return 0;
+                } catch (ClosedChannelException e) {
+                    interrupted |= Thread.interrupted();
+                    reopen(used);
+                }
+            }
+        } catch (IOException e) {
+            return -errno(e);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    @Override
+    public int punchHole(long offset, long bytes) {
+        return companion != null ? companion.punchHole(offset, bytes) : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
+    public int zeroRange(long offset, long bytes) {
+        return companion != null ? companion.zeroRange(offset, bytes) : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
+    public int dropPageCache() {
+        return companion != null ? companion.dropPageCache() : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
+    public boolean tryLock(boolean exclusive) throws IOException {
+        return companion != null ? companion.tryLock(exclusive) : tryChannelLock(exclusive);
+    }
+
+    private synchronized boolean tryChannelLock(boolean exclusive) throws IOException {
+        FileLock before = lock;
+        if (before == null) {
+            lock = channelLock(!exclusive);
+            return lock != null;
+        }
+        if (before.isShared() == !exclusive) {
+            return true;
+        }
+        // A channel cannot change a lock: give it up, and take it back if the other kind is not to be had.
+        before.release();
+        lock = channelLock(!exclusive);
+        if (lock != null) {
+            return true;
+        }
+        lock = channelLock(before.isShared());
+        return false;
+    }
+
+    private @Nullable FileLock channelLock(boolean shared) throws IOException {
+        try {
+            return channel.tryLock(0, Long.MAX_VALUE, shared);
+        } catch (OverlappingFileLockException e) {
+            // The JDK's own table of the locks of this process.
+            return null;
+        } catch (NonWritableChannelException e) {
+            throw new FileSystemException(path().toString(), null,
+                    "cannot be locked exclusively: not open for writing");
+        }
+    }
+
+    @Override
+    public boolean isSameFile(AioFile other) {
+        if (companion != null) {
+            return companion.isSameFile(other);
+        }
+        try {
+            return Files.isSameFile(path(), other.path());
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    @Override
+    void closeNow() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            System.getLogger("io.blkmq.aio").log(System.Logger.Level.WARNING, () -> "closing " + path() + " failed", e);
+        }
+        if (companion != null) {
+            companion.close();
+        }
+    }
+}

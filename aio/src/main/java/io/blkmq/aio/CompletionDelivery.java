@@ -1,0 +1,60 @@
+package io.blkmq.aio;
+
+import java.lang.System.Logger.Level;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * Calls completions: gives the operation back first, and survives whatever the completion throws. Any thread may call
+ * it.
+ */
+final class CompletionDelivery {
+
+    private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
+
+    private final String engine;
+    /** Off the hot path: counts only what should not happen. */
+    private final LongAdder thrown = new LongAdder();
+
+    CompletionDelivery(String engine) {
+        this.engine = engine;
+    }
+
+    /** Frees the kiocb, then tells its owner. */
+    void tell(Kiocb kiocb, long result) {
+        AioCompletion completion = kiocb.completion();
+        long userData = kiocb.userData();
+        kiocb.free();
+        try {
+            completion.complete(userData, result);
+        } catch (Throwable t) {
+            thrown.increment();
+            LOGGER.log(Level.ERROR, () -> "a completion of AIO engine " + engine + " threw; user data " + userData
+                    + ", result " + result, t);
+        }
+    }
+
+    void begin(ReapListener listener) {
+        try {
+            listener.reapBegins();
+        } catch (Throwable t) {
+            listenerThrew(t);
+        }
+    }
+
+    void end(ReapListener listener) {
+        try {
+            listener.reapEnds();
+        } catch (Throwable t) {
+            listenerThrew(t);
+        }
+    }
+
+    private void listenerThrew(Throwable t) {
+        thrown.increment();
+        LOGGER.log(Level.ERROR, () -> "a reap listener of AIO engine " + engine + " threw", t);
+    }
+
+    long thrown() {
+        return thrown.sum();
+    }
+}

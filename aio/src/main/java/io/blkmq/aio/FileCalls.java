@@ -1,0 +1,180 @@
+package io.blkmq.aio;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.Charset;
+
+/**
+ * The system calls on files, by the C library's functions: each returns what the function returns, or a negated errno.
+ */
+final class FileCalls {
+
+    static final int O_RDONLY = 0;
+    static final int O_RDWR = 2;
+    static final int O_CLOEXEC = 0x80000;
+
+    static final int FALLOC_KEEP_SIZE = 0x1;
+    static final int FALLOC_PUNCH_HOLE = 0x2;
+    static final int FALLOC_ZERO_RANGE = 0x10;
+
+    static final int F_RDLCK = 0;
+    static final int F_WRLCK = 1;
+    static final int F_UNLCK = 2;
+
+    private static final int F_OFD_SETLK = 37;
+    private static final int SEEK_END = 2;
+    private static final int FADVISE_DONTNEED = 4;
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private static final MethodHandle OPEN = Libc.function("open", FunctionDescriptor.of(INT, LONG, INT, INT),
+            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle PREAD = Libc.function("pread",
+            FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
+    private static final MethodHandle PWRITE = Libc.function("pwrite",
+            FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
+    private static final MethodHandle FSYNC = Libc.function("fsync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle FDATASYNC = Libc.function("fdatasync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle FALLOCATE = Libc.function("fallocate",
+            FunctionDescriptor.of(INT, INT, INT, LONG, LONG));
+    private static final MethodHandle FADVISE = Libc.function("posix_fadvise",
+            FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
+    private static final MethodHandle FCNTL = Libc.function("fcntl", FunctionDescriptor.of(INT, INT, INT, LONG),
+            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle LSEEK = Libc.function("lseek", FunctionDescriptor.of(LONG, INT, LONG, INT));
+    private static final MethodHandle FSTATFS = Libc.function("fstatfs", FunctionDescriptor.of(INT, INT, LONG));
+
+    private FileCalls() {}
+
+    /** The encoding that the JDK decodes file names with, so that a name goes back to the bytes it came from. */
+    static Charset nameCharset() {
+        return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
+    }
+
+    static int open(MemorySegment path, int flags) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return (int) Libc.result((int) OPEN.invokeExact(errno, path.address(), flags, 0), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static int close(int fd) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return (int) Libc.result((int) CLOSE.invokeExact(errno, fd), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static long pread(int fd, long address, long bytes, long offset) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return Libc.result((long) PREAD.invokeExact(errno, fd, address, bytes, offset), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static long pwrite(int fd, long address, long bytes, long offset) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return Libc.result((long) PWRITE.invokeExact(errno, fd, address, bytes, offset), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static int sync(int fd, boolean dataOnly) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            int returned = dataOnly ? (int) FDATASYNC.invokeExact(errno, fd) : (int) FSYNC.invokeExact(errno, fd);
+            return (int) Libc.result(returned, errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static int fallocate(int fd, int mode, long offset, long bytes) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return (int) Libc.result((int) FALLOCATE.invokeExact(errno, fd, mode, offset, bytes), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /** Drops clean pages of the whole file. This function returns its error and leaves errno alone. */
+    static int dropPages(int fd) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return -(int) FADVISE.invokeExact(errno, fd, 0L, 0L, FADVISE_DONTNEED);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static long seekEnd(int fd) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return Libc.result((long) LSEEK.invokeExact(errno, fd, 0L, SEEK_END), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /**
+     * Sets or takes off an open file description lock on the whole file. {@code struct flock}: type and whence, 2
+     * bytes each; start, length, 8 bytes each from 8 on; pid at 24, which must be 0.
+     */
+    static int lock(int fd, int type) {
+        MemorySegment errno = Libc.borrowErrno();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment flock = arena.allocate(32, 8);
+            flock.set(ValueLayout.JAVA_SHORT, 0, (short) type);
+            return (int) Libc.result((int) FCNTL.invokeExact(errno, fd, F_OFD_SETLK, flock.address()), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /** The block size of the file system that a file is on ({@code f_bsize}, the second word), or a negative errno. */
+    static long fileSystemBlock(int fd) {
+        MemorySegment errno = Libc.borrowErrno();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment statfs = arena.allocate(256, 8);
+            long result = Libc.result((int) FSTATFS.invokeExact(errno, fd, statfs.address()), errno);
+            return result < 0 ? result : statfs.get(LONG, 8);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+}

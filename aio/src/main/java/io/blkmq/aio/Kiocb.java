@@ -1,0 +1,403 @@
+package io.blkmq.aio;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One operation: what to do, where, with which memory, and whom to tell. Made once, embedded in what its owner keeps
+ * for each request, and used again for ever; preparing, submitting and completing it allocates nothing. The
+ * counterpart of {@code struct kiocb} with its {@code iov_iter}.
+ *
+ * <pre>
+ *                prepareX              submit: 0
+ *   UNPREPARED ------------> PREPARED ------------> IN_FLIGHT
+ *        ^                   ^      |                   |
+ *        |                   +------+ submit: -errno    |
+ *        +----------------------------------------------+ just before its completion is called
+ * </pre>
+ *
+ * <p>Outside of IN_FLIGHT it belongs to its owner, who calls it from one thread at a time; in flight it belongs to
+ * the engine, and every method that changes it throws {@link IllegalStateException}.
+ */
+public final class Kiocb {
+
+    /** Bytes of one {@code struct iovec}: base and length, 8 bytes each. */
+    public static final int SEGMENT_BYTES = 16;
+
+    private static final int UNPREPARED = 0;
+    private static final int PREPARED = 1;
+    private static final int IN_FLIGHT = 2;
+
+    private static final VarHandle STATE;
+
+    /** Stands for "some other thread" when memory is asked who may use it. Never started. */
+    private static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
+
+    static {
+        try {
+            STATE = MethodHandles.lookup().findVarHandle(Kiocb.class, "state", int.class).withInvokeExactBehavior();
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final MemorySegment inlineIovecs;
+    private final @Nullable MemorySegment[] inlineMemory;
+
+    /** Where the segments are: {@link #inlineIovecs}, or an array lent by {@link IovecPool}. */
+    private MemorySegment iovecs;
+    private boolean iovecsLent;
+    /** The segments themselves, which keeps them reachable; null past {@link #segments}. */
+    private @Nullable MemorySegment[] memory;
+    private int segments;
+    private long bytes;
+
+    /** Accessed through STATE where another thread may look. */
+    @SuppressWarnings("unused")
+    private int state;
+
+    private AioOperation operation = AioOperation.READ;
+    private @Nullable AioFile file;
+    private long offset;
+    private @Nullable AioCompletion completion;
+    private long userData;
+
+    /** The engine's: the next in a list of the engine. */
+    @Nullable
+    Kiocb next;
+    /** The engine's: how it ended, while it waits to be told. */
+    long result;
+    /** The engine's: tries after the kernel gave it back. */
+    int retries;
+    private long transferred;
+    private int firstIovec;
+
+    /**
+     * @param iovecs off-heap memory for the segments, {@value #SEGMENT_BYTES} bytes each, aligned to 8, of a scope
+     *        that every thread may use: a slice of what the owner has for each request. An operation of more segments
+     *        takes a larger array from a pool, and gives it back when it completes
+     * @throws IllegalArgumentException if it is heap memory, confined to a thread, misaligned, or has no room for one
+     *        segment
+     */
+    public Kiocb(MemorySegment iovecs) {
+        if (!iovecs.isNative() || !iovecs.isAccessibleBy(ANOTHER)) {
+            throw new IllegalArgumentException(
+                    "room for segments must be native memory that every thread may use: " + iovecs);
+        }
+        if (iovecs.byteSize() < SEGMENT_BYTES || (iovecs.address() & 7) != 0) {
+            throw new IllegalArgumentException(
+                    "room for segments must be at least " + SEGMENT_BYTES + " bytes, aligned to 8: " + iovecs);
+        }
+        inlineIovecs = iovecs;
+        inlineMemory = new MemorySegment[(int) Math.min(iovecs.byteSize() / SEGMENT_BYTES, 1024)];
+        this.iovecs = iovecs;
+        memory = inlineMemory;
+    }
+
+    /** A kiocb with off-heap room of its own for so many segments; the room lives as long as the kiocb is reachable. */
+    public static Kiocb withSegments(int inlineSegments) {
+        if (inlineSegments < 1 || inlineSegments > 1024) {
+            throw new IllegalArgumentException("inline segments " + inlineSegments + " is not in 1 to 1024");
+        }
+        return new Kiocb(Arena.ofAuto().allocate((long) inlineSegments * SEGMENT_BYTES, 8));
+    }
+
+    /** Prepares a read from {@code offset}, so far without memory: {@link #addSegment}. */
+    public Kiocb prepareRead(AioFile source, long offset, AioCompletion completion, long userData) {
+        return prepare(AioOperation.READ, source, offset, 0, completion, userData);
+    }
+
+    /** Prepares a write at {@code offset}, so far without memory: {@link #addSegment}. */
+    public Kiocb prepareWrite(AioFile target, long offset, AioCompletion completion, long userData) {
+        return prepare(AioOperation.WRITE, target, offset, 0, completion, userData);
+    }
+
+    /** Prepares an {@code fsync}, or an {@code fdatasync}. The result is 0. */
+    public Kiocb prepareSync(AioFile target, boolean dataOnly, AioCompletion completion, long userData) {
+        return prepare(dataOnly ? AioOperation.FDATASYNC : AioOperation.FSYNC, target, 0, 0, completion, userData);
+    }
+
+    /** Prepares to free the blocks of a range; the file's size stays. The result is 0. */
+    public Kiocb preparePunchHole(AioFile target, long offset, long bytes, AioCompletion completion, long userData) {
+        return prepare(AioOperation.PUNCH_HOLE, target, offset, bytes, completion, userData);
+    }
+
+    /**
+     * Prepares to make a range read as zeroes; its blocks stay allocated, and the file's size stays. The result is 0.
+     */
+    public Kiocb prepareZeroRange(AioFile target, long offset, long bytes, AioCompletion completion, long userData) {
+        return prepare(AioOperation.ZERO_RANGE, target, offset, bytes, completion, userData);
+    }
+
+    private Kiocb prepare(AioOperation what, AioFile where, long at, long length, AioCompletion told, long data) {
+        requireOwned();
+        if (at < 0 || length < 0) {
+            throw new IllegalArgumentException("offset " + at + " and length " + length + " must not be negative");
+        }
+        clearSegments();
+        operation = what;
+        file = Objects.requireNonNull(where, "file");
+        offset = at;
+        bytes = length;
+        completion = Objects.requireNonNull(told, "completion");
+        userData = data;
+        transferred = 0;
+        firstIovec = 0;
+        retries = 0;
+        // Plain: until submit, whose compare-and-set publishes everything above, only the owner looks.
+        state = PREPARED;
+        return this;
+    }
+
+    /**
+     * Adds memory to a prepared read or write, after what it has already. It is kept reachable until the completion.
+     *
+     * @throws IllegalArgumentException if it is heap memory, closed, read-only for a read, or confined to another
+     *        thread
+     * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
+     */
+    public Kiocb addSegment(MemorySegment nativeMemory) {
+        return addSegment(nativeMemory, 0, nativeMemory.byteSize());
+    }
+
+    /**
+     * Adds a part of some memory, which needs no slice to be made.
+     *
+     * @param partOffset where in it the part begins, in bytes
+     * @param partBytes the part's length
+     * @throws IndexOutOfBoundsException if the part is not within the memory
+     * @throws IllegalArgumentException as {@link #addSegment(MemorySegment)}
+     * @throws IllegalStateException as {@link #addSegment(MemorySegment)}
+     */
+    public Kiocb addSegment(MemorySegment nativeMemory, long partOffset, long partBytes) {
+        Objects.checkFromIndexSize(partOffset, partBytes, nativeMemory.byteSize());
+        requireOwned();
+        if (state != PREPARED || !operation.isTransfer()) {
+            throw new IllegalStateException("memory can be added only to a prepared read or write");
+        }
+        requireUsable(nativeMemory);
+        if (segments == memory.length) {
+            grow();
+        }
+        long at = (long) segments * SEGMENT_BYTES;
+        iovecs.set(ValueLayout.JAVA_LONG, at, nativeMemory.address() + partOffset);
+        iovecs.set(ValueLayout.JAVA_LONG, at + 8, partBytes);
+        memory[segments++] = nativeMemory;
+        bytes = Math.addExact(bytes, partBytes);
+        return this;
+    }
+
+    private void requireUsable(MemorySegment nativeMemory) {
+        if (!nativeMemory.isNative()) {
+            throw new IllegalArgumentException("heap memory cannot be given to the kernel: " + nativeMemory);
+        }
+        if (!nativeMemory.scope().isAlive()) {
+            throw new IllegalArgumentException("memory of a closed arena: " + nativeMemory);
+        }
+        if (!nativeMemory.isAccessibleBy(Thread.currentThread())) {
+            throw new IllegalArgumentException("memory confined to another thread: " + nativeMemory);
+        }
+        if (operation == AioOperation.READ && nativeMemory.isReadOnly()) {
+            throw new IllegalArgumentException("read into read-only memory: " + nativeMemory);
+        }
+    }
+
+    private void grow() {
+        MemorySegment larger = IovecPool.borrow(segments + 1);
+        MemorySegment.copy(iovecs, 0, larger, 0, (long) segments * SEGMENT_BYTES);
+        memory = Arrays.copyOf(memory, (int) (larger.byteSize() / SEGMENT_BYTES));
+        if (iovecsLent) {
+            IovecPool.giveBack(iovecs);
+        } else {
+            Arrays.fill(inlineMemory, 0, segments, null);
+        }
+        iovecs = larger;
+        iovecsLent = true;
+    }
+
+    private void clearSegments() {
+        if (iovecsLent) {
+            IovecPool.giveBack(iovecs);
+            iovecs = inlineIovecs;
+            iovecsLent = false;
+            memory = inlineMemory;
+        } else {
+            for (int i = 0; i < segments; i++) {
+                inlineMemory[i] = null;
+            }
+        }
+        segments = 0;
+    }
+
+    private void requireOwned() {
+        // Acquire: pairs with the release in free(), for an owner that learns by asking that its operation has ended.
+        if ((int) STATE.getAcquire(this) == IN_FLIGHT) {
+            throw new IllegalStateException("the kiocb is in flight: " + this);
+        }
+    }
+
+    /** What it is, or was last, prepared for. */
+    public AioOperation operation() {
+        return operation;
+    }
+
+    /** Where the operation starts in the file, in bytes. */
+    public long offset() {
+        return offset;
+    }
+
+    /** Bytes to move, or the length of the range; 0 for a sync. */
+    public long bytes() {
+        return bytes;
+    }
+
+    /** Number of memory segments. */
+    public int segments() {
+        return segments;
+    }
+
+    /** What the completion will be told. */
+    public long userData() {
+        return userData;
+    }
+
+    /** Whether an engine has it. Any thread may ask. */
+    public boolean isInFlight() {
+        // Acquire: pairs with the release in free().
+        return (int) STATE.getAcquire(this) == IN_FLIGHT;
+    }
+
+    @Override
+    public String toString() {
+        return "Kiocb[" + operation + " offset=" + offset + " bytes=" + bytes + " segments=" + segments
+                + (file == null ? "" : " file=" + file.path()) + "]";
+    }
+
+    // What follows is for engines.
+
+    /**
+     * Takes it for an engine: it is in flight afterwards, and its file cannot go away until {@link #free} or
+     * {@link #unclaim}.
+     *
+     * @return 0, or the negative errno that submit is to return
+     */
+    int claim(Class<? extends AioFile> family) {
+        // Acquires what the preparing thread wrote, should it be another; also decides between two submitters.
+        int was = (int) STATE.compareAndExchange(this, PREPARED, IN_FLIGHT);
+        if (was != PREPARED) {
+            return was == IN_FLIGHT ? -Errno.EBUSY : -Errno.EINVAL;
+        }
+        int refused = claimFile(family);
+        if (refused != 0) {
+            STATE.setRelease(this, PREPARED);
+        }
+        return refused;
+    }
+
+    private int claimFile(Class<? extends AioFile> family) {
+        AioFile claimed = file();
+        if (claimed.getClass() != family) {
+            return -Errno.EINVAL;
+        }
+        if (operation.needsWriteAccess() && !claimed.isWritable()) {
+            return -Errno.EBADF;
+        }
+        return claimed.acquire() ? 0 : -Errno.EBADF;
+    }
+
+    /** Undoes {@link #claim} of an operation that nothing has been done for. */
+    void unclaim() {
+        file().release();
+        // Release: pairs with the acquire in requireOwned and claim.
+        STATE.setRelease(this, PREPARED);
+    }
+
+    /** Gives it back to its owner. Who is to be told must have been asked before. */
+    void free() {
+        AioFile ended = file();
+        clearSegments();
+        file = null;
+        completion = null;
+        ended.release();
+        // Release: pairs with the acquire of whoever prepares or claims it next.
+        STATE.setRelease(this, UNPREPARED);
+    }
+
+    AioFile file() {
+        return Objects.requireNonNull(file);
+    }
+
+    AioCompletion completion() {
+        return Objects.requireNonNull(completion);
+    }
+
+    /** The memory of a segment of an operation that has not advanced. */
+    MemorySegment memory(int segment) {
+        MemorySegment whole = Objects.requireNonNull(memory[segment]);
+        long at = (long) segment * SEGMENT_BYTES;
+        long partBytes = iovecs.get(ValueLayout.JAVA_LONG, at + 8);
+        if (partBytes == whole.byteSize()) {
+            return whole;
+        }
+        return whole.asSlice(iovecs.get(ValueLayout.JAVA_LONG, at) - whole.address(), partBytes);
+    }
+
+    /** Notes that the next so many bytes have been moved; what remains starts behind them. */
+    void advance(long moved) {
+        assert moved > 0 && transferred + moved < bytes : "moved " + moved + " of " + this;
+        transferred += moved;
+        long left = moved;
+        while (true) {
+            long at = (long) firstIovec * SEGMENT_BYTES;
+            long length = iovecs.get(ValueLayout.JAVA_LONG, at + 8);
+            if (left < length) {
+                iovecs.set(ValueLayout.JAVA_LONG, at, iovecs.get(ValueLayout.JAVA_LONG, at) + left);
+                iovecs.set(ValueLayout.JAVA_LONG, at + 8, length - left);
+                return;
+            }
+            left -= length;
+            firstIovec++;
+        }
+    }
+
+    /** Bytes moved so far. */
+    long transferred() {
+        return transferred;
+    }
+
+    /** Where in the file what remains starts. */
+    long remainingOffset() {
+        return offset + transferred;
+    }
+
+    /** How many segments what remains has. */
+    int remainingSegments() {
+        return segments - firstIovec;
+    }
+
+    /** Address of the first {@code struct iovec} of what remains. */
+    long remainingIovecs() {
+        return iovecs.address() + (long) firstIovec * SEGMENT_BYTES;
+    }
+
+    /** The segment that what remains starts in. */
+    MemorySegment firstMemory() {
+        return Objects.requireNonNull(memory[firstIovec]);
+    }
+
+    /** Address where what remains starts. */
+    long firstAddress() {
+        return iovecs.get(ValueLayout.JAVA_LONG, (long) firstIovec * SEGMENT_BYTES);
+    }
+
+    /** Bytes of what remains in its first segment. */
+    long firstBytes() {
+        return iovecs.get(ValueLayout.JAVA_LONG, (long) firstIovec * SEGMENT_BYTES + 8);
+    }
+}

@@ -1,0 +1,374 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The engine over the kernel's native AIO (what libaio wraps). Direct I/O is asynchronous; buffered I/O is carried
+ * out inside the doorbell, which is how the kernel does it.
+ *
+ * <p>Placing fills in the slot's iocb and puts the slot in a queue. The doorbell takes the whole queue and submits it
+ * with one call. One thread rings at a time: another that rings meanwhile leaves its operations in the queue, and who
+ * is ringing takes them too before it stops.
+ *
+ * <p>An operation that {@code io_submit} refuses ends with the errno. As only the completer may end operations, the
+ * refusal waits in a list for it.
+ *
+ * <p>The reaper sleeps in {@code io_getevents}; to wake it, an operation of its own is sent: reading nothing from
+ * {@code /dev/null}.
+ */
+final class LibaioEngine extends NativeEngine {
+
+    static final String NAME = "libaio";
+
+    private static final Set<AioOperation> OPERATIONS = Collections.unmodifiableSet(
+            EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC));
+
+    private static final int SEGMENTS_MAX = 1024;
+    private static final int DOORBELLS_MAX = 100;
+    private static final long DOORBELL_PAUSE_NANOS = 100_000;
+
+    private final Arena arena = Arena.ofShared();
+    private final AioContext context;
+    private final NativeFile nothing;
+    /** The slot of the operation that wakes the reaper: behind those of the operations. */
+    private final int wakeSlot;
+
+    /** Slots placed and not yet handed over. Guarded by the lock (in POLLED mode the owner's), as all that follows. */
+    private final int[] queue;
+    private int queued;
+    private boolean ringing;
+    /** Whether the operation that wakes the reaper is under way: it is sent once at a time. */
+    private volatile boolean wakeSent;
+    /** Slots that io_submit refused, with their errno, until the completer ends them. */
+    private final int[] refusedSlots;
+    private final long[] refusedResults;
+    private int refusedCount;
+
+    /** Refusals there are, for a look without the lock. */
+    private volatile boolean hasRefused;
+    /** The kernel could not take what was placed; whoever completes rings again. */
+    private volatile boolean stalled;
+
+    /** Pointers for io_submit, and their slots. Who is ringing has them alone. */
+    private final MemorySegment batch;
+    private final int[] batchSlots;
+
+    private LibaioEngine(AioEngineConfig config, AioContext context, NativeFile nothing, int slots) {
+        super(config, slots);
+        this.context = context;
+        this.nothing = nothing;
+        wakeSlot = slots;
+        queue = new int[slots + 1];
+        refusedSlots = new int[slots + 1];
+        refusedResults = new long[slots + 1];
+        batchSlots = new int[slots + 1];
+        batch = arena.allocate(8L * (slots + 1), 8);
+    }
+
+    static LibaioEngine open(AioEngineConfig config) throws IOException {
+        // As many as an io_uring of this depth has.
+        int slots = 2 * config.depth();
+        NativeFile nothing = NativeFile.openNothing(Path.of("/dev/null"));
+        AioContext context = null;
+        boolean good = false;
+        try {
+            context = AioContext.open(slots + 1);
+            LibaioEngine engine = new LibaioEngine(config, context, nothing, slots);
+            engine.start();
+            good = true;
+            return engine;
+        } finally {
+            if (!good) {
+                nothing.close();
+                if (context != null) {
+                    context.close();
+                }
+            }
+        }
+    }
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public Set<AioOperation> operations() {
+        return OPERATIONS;
+    }
+
+    @Override
+    boolean supports(AioOperation operation) {
+        return OPERATIONS.contains(operation);
+    }
+
+    // Placing.
+
+    @Override
+    boolean place(int slot, Kiocb kiocb) {
+        int descriptor = ((NativeFile) kiocb.file()).fd();
+        switch (kiocb.operation()) {
+            case READ -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PREAD, AioContext.CMD_PREADV);
+            case WRITE -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PWRITE, AioContext.CMD_PWRITEV);
+            case FSYNC -> context.prepare(slot, AioContext.CMD_FSYNC, descriptor, 0, 0, 0);
+            case FDATASYNC -> context.prepare(slot, AioContext.CMD_FDSYNC, descriptor, 0, 0, 0);
+            default -> throw new AssertionError(kiocb.operation());
+        }
+        queue[queued++] = slot;
+        return true;
+    }
+
+    private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored) {
+        int segments = kiocb.remainingSegments();
+        long offset = kiocb.remainingOffset();
+        if (segments > 1) {
+            context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(), Math.min(segments, SEGMENTS_MAX),
+                    offset);
+        } else if (segments == 1) {
+            context.prepare(slot, single, descriptor, kiocb.firstAddress(),
+                    Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset);
+        } else {
+            context.prepare(slot, single, descriptor, 0, 0, offset);
+        }
+    }
+
+    // The doorbell.
+
+    @Override
+    void ring() {
+        int count = takeQueue();
+        while (count > 0) {
+            if (!submitBatch(count)) {
+                return;
+            }
+            count = takeMore();
+        }
+    }
+
+    /** Takes the queue, unless another thread is ringing: then it will. */
+    private int takeQueue() {
+        lock();
+        try {
+            return ringing ? 0 : fillBatch();
+        } finally {
+            unlock();
+        }
+    }
+
+    private int takeMore() {
+        lock();
+        try {
+            return fillBatch();
+        } finally {
+            unlock();
+        }
+    }
+
+    /** With the lock held. */
+    private int fillBatch() {
+        int count = queued;
+        for (int i = 0; i < count; i++) {
+            batchSlots[i] = queue[i];
+            batch.set(ValueLayout.JAVA_LONG, 8L * i, context.iocb(queue[i]));
+        }
+        queued = 0;
+        ringing = count > 0;
+        stalled = false;
+        return count;
+    }
+
+    /** Submits the batch, which the kernel may take in parts; false if it cannot take the rest now. */
+    private boolean submitBatch(int count) {
+        int done = 0;
+        int tries = 0;
+        while (done < count) {
+            systemCalls.getAndIncrement();
+            int taken = context.submit(batch.address() + 8L * done, count - done);
+            if (taken > 0) {
+                done += taken;
+            } else if (taken == -Errno.EAGAIN || taken == -Errno.EINTR || taken == 0) {
+                if (++tries >= DOORBELLS_MAX) {
+                    putBack(done, count);
+                    return false;
+                }
+                LockSupport.parkNanos(DOORBELL_PAUSE_NANOS);
+            } else {
+                refused(batchSlots[done], taken);
+                done++;
+            }
+        }
+        return true;
+    }
+
+    /** Puts the rest of a batch back at the front of the queue, and stops ringing. */
+    private void putBack(int done, int count) {
+        lock();
+        try {
+            int rest = count - done;
+            System.arraycopy(queue, 0, queue, rest, queued);
+            System.arraycopy(batchSlots, done, queue, 0, rest);
+            queued += rest;
+            ringing = false;
+            stalled = true;
+        } finally {
+            unlock();
+        }
+    }
+
+    /** A sync that a kernel before 4.18 does not know is carried out here and now. */
+    private void refused(int slot, int errno) {
+        long result = errno;
+        if (slot != wakeSlot) {
+            Kiocb kiocb = placed(slot);
+            if (errno == -Errno.EINVAL && kiocb.operation().isSync()) {
+                result = kiocb.file().sync(kiocb.operation() == AioOperation.FDATASYNC);
+            }
+        }
+        lock();
+        try {
+            refusedSlots[refusedCount] = slot;
+            refusedResults[refusedCount++] = result;
+            hasRefused = true;
+        } finally {
+            unlock();
+        }
+        if (!polled && slot != wakeSlot) {
+            wake();
+        }
+    }
+
+    // Completions.
+
+    @Override
+    boolean isReady() {
+        return context.ready() > 0 || hasRefused;
+    }
+
+    @Override
+    int ready() {
+        if (stalled) {
+            ring();
+        }
+        if (!context.hasRing() && context.ready() == 0) {
+            systemCalls.getAndIncrement();
+            checked(context.getEvents(0, 0));
+        }
+        return context.ready() + (hasRefused ? 1 : 0);
+    }
+
+    @Override
+    void reap(int count) {
+        if (hasRefused) {
+            endRefused();
+        }
+        for (int i = Math.min(count, context.ready()); i > 0; i--) {
+            int slot = context.slot();
+            long result = context.result();
+            context.advance();
+            end(slot, result);
+        }
+    }
+
+    private void endRefused() {
+        int[] refused;
+        long[] results;
+        lock();
+        try {
+            refused = Arrays.copyOf(refusedSlots, refusedCount);
+            results = Arrays.copyOf(refusedResults, refusedCount);
+            refusedCount = 0;
+            hasRefused = false;
+        } finally {
+            unlock();
+        }
+        for (int i = 0; i < refused.length; i++) {
+            end(refused[i], results[i]);
+        }
+    }
+
+    private void end(int slot, long result) {
+        if (slot != wakeSlot) {
+            ended(slot, result);
+        } else {
+            wakeSent = false;
+        }
+    }
+
+    @Override
+    void ringAndWait(long timeoutNanos) {
+        ring();
+        if (!isReady()) {
+            systemCalls.getAndIncrement();
+            checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, DOORBELL_PAUSE_NANOS) : timeoutNanos));
+        }
+    }
+
+    @Override
+    void sleep(long timeoutNanos) {
+        if (!isReady()) {
+            systemCalls.getAndIncrement();
+            checked(context.getEvents(1, timeoutNanos));
+        }
+    }
+
+    /** Lets pass what is a matter of trying again; anything else means that the context is not what we think it is. */
+    private static void checked(int fetched) {
+        if (fetched < 0 && fetched != -Errno.EINTR && fetched != -Errno.EAGAIN) {
+            throw new IllegalStateException("io_getevents failed: " + Errno.name(fetched));
+        }
+    }
+
+    @Override
+    void wake() {
+        lock();
+        try {
+            if (wakeSent) {
+                return;
+            }
+            wakeSent = true;
+            context.prepare(wakeSlot, AioContext.CMD_PREAD, nothing.fd(), 0, 0, 0);
+            queue[queued++] = wakeSlot;
+        } finally {
+            unlock();
+        }
+        ring();
+    }
+
+    // The owner.
+
+    @Override
+    void ownerKnown() {
+        // Any thread may use a context, one at a time.
+    }
+
+    @Override
+    void ownerDuties() {
+        // As above.
+    }
+
+    @Override
+    void abandon() {
+        // As above: the closing thread does what the owner would have done.
+    }
+
+    @Override
+    void destroy() {
+        context.close();
+        nothing.close();
+        arena.close();
+    }
+
+    @Override
+    public String toString() {
+        return NAME + "[" + config + (context.hasRing() ? ", ring read in user space" : ", io_getevents") + "]";
+    }
+}

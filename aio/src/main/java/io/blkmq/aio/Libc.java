@@ -1,0 +1,76 @@
+package io.blkmq.aio;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
+import java.util.List;
+import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
+
+/**
+ * How the C library is called: handles for its functions, which take as their first argument the memory that
+ * {@code errno} is saved to, and a pool of such memory, so that a call allocates nothing. Only on Linux; any thread
+ * may call it.
+ */
+@SuppressWarnings("restricted")
+final class Libc {
+
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
+    private static final long ERRNO_OFFSET = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+    /** As many as calls overlap; a thread that finds none makes one. */
+    private static final MpmcVarHandleArrayQueue<MemorySegment> IDLE = new MpmcVarHandleArrayQueue<>(256);
+
+    private static final MethodHandle SYSCALL = function("syscall",
+            FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_LONG),
+            Linker.Option.firstVariadicArg(1));
+
+    private Libc() {}
+
+    /** A handle for a function; {@code errno} is captured into its first argument. */
+    static MethodHandle function(String name, FunctionDescriptor descriptor, Linker.Option... more) {
+        List<Linker.Option> options = new ArrayList<>(List.of(more));
+        options.add(Linker.Option.captureCallState("errno"));
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor,
+                options.toArray(new Linker.Option[0]));
+    }
+
+    /** Memory for one call's {@code errno}; to be given back. */
+    static MemorySegment borrowErrno() {
+        MemorySegment idle = IDLE.poll();
+        return idle != null ? idle : Arena.ofAuto().allocate(STATE);
+    }
+
+    static void giveBack(MemorySegment errno) {
+        // Refused when enough are idle: then it goes with the garbage collector.
+        boolean _ = IDLE.offer(errno);
+    }
+
+    /** What a call returned, or its negated errno if that was -1. */
+    static long result(long returned, MemorySegment errno) {
+        return returned == -1 ? -errno.get(ValueLayout.JAVA_INT, ERRNO_OFFSET) : returned;
+    }
+
+    /** A system call by number: what it returned, or its negated errno. Unused arguments are 0. */
+    static long syscall(int number, long a, long b, long c, long d, long e, long f) {
+        MemorySegment errno = borrowErrno();
+        try {
+            return result((long) SYSCALL.invokeExact(errno, (long) number, a, b, c, d, e, f), errno);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        } finally {
+            giveBack(errno);
+        }
+    }
+
+    /** A downcall handle declares Throwable and throws nothing of its own. */
+    static AssertionError unexpected(Throwable t) {
+        return new AssertionError("a call of the C library threw", t);
+    }
+}

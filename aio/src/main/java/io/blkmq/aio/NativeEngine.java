@@ -1,0 +1,667 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The life of an operation in a ring of the kernel, whatever ring that is. A subclass places operations in its ring,
+ * rings the doorbell, and hands back what the kernel has ended.
+ *
+ * <pre>
+ *   submit --- no slot, or others wait ---> DEFERRED <--- short, EAGAIN, EINTR, ECANCELED ---+
+ *      |                                       |                                             |
+ *      +------------ a slot is free -----------+--> PLACED -- doorbell --> kernel -- reap --> ENDED --> told
+ * </pre>
+ *
+ * <p>Slots. An operation in the ring holds a slot, a small number, which is what the kernel gets as user data and
+ * gives back. There are as many slots as the kernel's completion ring has room for, so that ring cannot overflow by
+ * what we do. An operation that finds no slot is deferred: it waits in an intrusive list ({@link Kiocb#next}), first
+ * come first served, and what is in flight is bounded only by the kiocbs there are.
+ *
+ * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
+ * {@link #lock} in REAPER mode. The <em>completer</em> reaps, tells, and gives slots back: the owner, or the reaper.
+ * Slots go from the placer to the completer through {@link #slots} and come back through {@link #free}, a ring with
+ * one writer and one reader at a time.
+ *
+ * <p>No operation is forgotten in the deferred list. It grows only when no slot is free, so slots will come back; the
+ * completer gives them back, then looks at the list; the placer puts an operation in the list, then looks at the
+ * slots; a full fence on both sides between the two makes sure that at least one of them sees what the other did.
+ *
+ * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or the list, these by the
+ * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
+ */
+abstract class NativeEngine implements AioEngine {
+
+    /**
+     * How often an operation that the kernel gave back unstarted (EAGAIN and the like) is submitted again before it
+     * fails.
+     */
+    static final int RETRIES_MAX = 100;
+
+    /**
+     * The longest that a reaper sleeps: should the kernel have refused a doorbell for want of memory, it is rung
+     * again then.
+     */
+    static final long REAPER_SLEEP_NANOS = 1_000_000_000L;
+
+    private static final long REAPER_PAUSE_NANOS = 10_000_000L;
+
+    private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
+
+    private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
+
+    private static final int SPINS_MAX = 64;
+
+    private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(Kiocb[].class);
+    private static final VarHandle FREE_TAIL;
+    private static final VarHandle DEFERRED;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            FREE_TAIL = lookup.findVarHandle(NativeEngine.class, "freeTail", int.class).withInvokeExactBehavior();
+            DEFERRED = lookup.findVarHandle(NativeEngine.class, "deferredHead", Kiocb.class).withInvokeExactBehavior();
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    final AioEngineConfig config;
+    final PolledOwner owner = new PolledOwner();
+    final boolean polled;
+    /**
+     * Serializes placing in REAPER mode, and is not taken in POLLED mode. Held for the time it takes to write an entry.
+     */
+    final ReentrantLock lock = new ReentrantLock();
+
+    private final CompletionDelivery delivery;
+
+    /** What is in the kernel, by slot. */
+    private final @Nullable Kiocb[] slots;
+    /** Slots that are free, from freeHead to freeTail. */
+    private final int[] free;
+    private final int freeMask;
+    /** The placer's. */
+    private int freeHead;
+    /** Written by the completer, through FREE_TAIL. */
+    private int freeTail;
+
+    /** First of the deferred operations. Written by the placer; others look through DEFERRED whether there are any. */
+    private @Nullable Kiocb deferredHead;
+    /** The placer's. */
+    private @Nullable Kiocb deferredTail;
+
+    /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
+    private @Nullable Kiocb again;
+    /** Whether completions are being called. The completer's. */
+    private boolean completing;
+
+    /** Written by who holds the lock, or in POLLED mode by who closes. */
+    volatile boolean closed;
+    /** Null in POLLED mode. */
+    private final @Nullable Thread reaper;
+
+    private final SingleWriterCounter submitted = new SingleWriterCounter();
+    private final SingleWriterCounter told = new SingleWriterCounter();
+    private final SingleWriterCounter continued = new SingleWriterCounter();
+    private final SingleWriterCounter resubmitted = new SingleWriterCounter();
+    private final SingleWriterCounter deferrals = new SingleWriterCounter();
+    final SingleWriterCounter overflows = new SingleWriterCounter();
+    final SingleWriterCounter fixedBuffers = new SingleWriterCounter();
+    final SingleWriterCounter fixedFiles = new SingleWriterCounter();
+    final AtomicLong systemCalls = new AtomicLong();
+
+    NativeEngine(AioEngineConfig config, int slotCount) {
+        this.config = config;
+        polled = config.isPolled();
+        delivery = new CompletionDelivery(name());
+        slots = new Kiocb[slotCount];
+        free = new int[Integer.highestOneBit(Math.max(slotCount * 2 - 1, 1))];
+        freeMask = free.length - 1;
+        for (int slot = 0; slot < slotCount; slot++) {
+            free[slot] = slot;
+        }
+        freeTail = slotCount;
+        reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
+    }
+
+    /** To be called when the subclass is ready. */
+    final void start() {
+        if (reaper != null) {
+            reaper.start();
+        }
+        OPEN.add(this);
+    }
+
+    // What a ring does.
+
+    /** Writes an operation into the ring, for a later {@link #ring()}; false if there is no room. The placer. */
+    abstract boolean place(int slot, Kiocb kiocb);
+
+    /** Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock. */
+    abstract void ring();
+
+    /**
+     * Number of ended operations that {@link #reap} would find now, after having made the kernel post what it has
+     * ready. The completer.
+     */
+    abstract int ready();
+
+    /** Whether {@link #ready} would find any without troubling the kernel. The completer. */
+    abstract boolean isReady();
+
+    /** Takes so many ended operations from the ring and calls {@link #ended} for each. The completer. */
+    abstract void reap(int count);
+
+    /** Hands over everything placed, and waits until something has ended, at most so long. The owner. */
+    abstract void ringAndWait(long timeoutNanos);
+
+    /** Waits until something has ended, or {@link #wake}, at most so long. The reaper. */
+    abstract void sleep(long timeoutNanos);
+
+    /** Wakes the reaper. */
+    abstract void wake();
+
+    /** The owner has just become known, and is calling. */
+    abstract void ownerKnown();
+
+    /** What else waits for the owner. Called by it with every batch. */
+    abstract void ownerDuties();
+
+    /** Ends what only the dead owner could have brought to an end. */
+    abstract void abandon();
+
+    /** Gives everything back; nothing is in flight. Called once. */
+    abstract void destroy();
+
+    // Submitting.
+
+    @Override
+    public final CompletionMode completionMode() {
+        return config.completionMode();
+    }
+
+    @Override
+    public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
+        return NativeFile.open(path, access, direct);
+    }
+
+    @Override
+    public final int submit(Kiocb kiocb) {
+        if (polled && owner.claim(name())) {
+            ownerKnown();
+        }
+        if (!supports(kiocb.operation())) {
+            return -Errno.EOPNOTSUPP;
+        }
+        int refused = kiocb.claim(NativeFile.class);
+        if (refused != 0) {
+            return refused;
+        }
+        if (!accept(kiocb)) {
+            kiocb.unclaim();
+            return -Errno.EINVAL;
+        }
+        return 0;
+    }
+
+    abstract boolean supports(AioOperation operation);
+
+    private boolean accept(Kiocb kiocb) {
+        lock();
+        try {
+            if (closed) {
+                return false;
+            }
+            submitted.increment();
+            if (deferredHead != null || !tryPlace(kiocb)) {
+                deferrals.increment();
+                deferLast(kiocb);
+                // Pairs with the fence in placeDeferred: a slot given back meanwhile is seen here, or the list is
+                // seen there.
+                VarHandle.fullFence();
+                placeAllDeferred();
+            }
+            return true;
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Spins a little before it parks: the lock is held for less time than parking takes. */
+    final void lock() {
+        if (polled) {
+            return;
+        }
+        for (int i = 0; i < SPINS_MAX; i++) {
+            if (lock.tryLock()) {
+                return;
+            }
+            Thread.onSpinWait();
+        }
+        lock.lock();
+    }
+
+    final void unlock() {
+        if (!polled) {
+            lock.unlock();
+        }
+    }
+
+    /** Takes a slot and places an operation; false if there is no slot or no room. The placer. */
+    private boolean tryPlace(Kiocb kiocb) {
+        // Acquire: pairs with the release in giveBack; the slot's number is there, and its former kiocb is gone.
+        if (freeHead == (int) FREE_TAIL.getAcquire(this)) {
+            return false;
+        }
+        int slot = free[freeHead & freeMask];
+        // Release: pairs with the acquire in ended. The kernel's own order between the doorbell and the completion
+        // would do; this says it.
+        SLOT.setRelease(slots, slot, kiocb);
+        if (!place(slot, kiocb)) {
+            slots[slot] = null;
+            return false;
+        }
+        freeHead++;
+        return true;
+    }
+
+    private void deferLast(Kiocb kiocb) {
+        kiocb.next = null;
+        Kiocb tail = deferredTail;
+        if (tail == null) {
+            // Opaque, like every store of it: the look from outside of the lock sees it in the end, and the fences do
+            // the rest.
+            DEFERRED.setOpaque(this, kiocb);
+        } else {
+            tail.next = kiocb;
+        }
+        deferredTail = kiocb;
+    }
+
+    private void deferFirst(Kiocb kiocb) {
+        kiocb.next = deferredHead;
+        if (deferredTail == null) {
+            deferredTail = kiocb;
+        }
+        DEFERRED.setOpaque(this, kiocb);
+    }
+
+    private @Nullable Kiocb takeDeferred() {
+        Kiocb first = deferredHead;
+        if (first != null) {
+            DEFERRED.setOpaque(this, first.next);
+            if (first.next == null) {
+                deferredTail = null;
+            }
+            first.next = null;
+        }
+        return first;
+    }
+
+    /** Places deferred operations while there are slots and room; returns whether any was placed. The placer. */
+    private boolean placeAllDeferred() {
+        boolean any = false;
+        while (true) {
+            Kiocb first = deferredHead;
+            // Before it is placed: from then on the completer may have it, and its next is the list of the batch.
+            Kiocb second = first == null ? null : first.next;
+            if (first == null || !tryPlace(first)) {
+                return any;
+            }
+            any = true;
+            DEFERRED.setOpaque(this, second);
+            if (second == null) {
+                deferredTail = null;
+            }
+        }
+    }
+
+    @Override
+    public final void commit() {
+        if (polled) {
+            if (!owner.check(name())) {
+                return;
+            }
+            ownerDuties();
+        }
+        if (!closed) {
+            ring();
+        }
+    }
+
+    // Completing.
+
+    @Override
+    public final int poll() {
+        if (!polled || !owner.check(name()) || completing || closed) {
+            return 0;
+        }
+        ownerDuties();
+        return tellReady();
+    }
+
+    @Override
+    public final int await(long timeoutNanos) {
+        if (!polled || !owner.check(name())) {
+            return 0;
+        }
+        if (completing) {
+            throw new IllegalStateException("await inside a completion of AIO engine " + name());
+        }
+        if (closed) {
+            return 0;
+        }
+        ownerDuties();
+        return tellAtLeastOne(timeoutNanos);
+    }
+
+    private int tellAtLeastOne(long timeoutNanos) {
+        // May wrap around, and is compared by difference.
+        long deadline = System.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
+        while (true) {
+            if (left > 0 && inFlight() != 0 && !isReady()) {
+                // Rings and waits with one system call.
+                ringAndWait(left);
+            } else {
+                ring();
+            }
+            int count = tellReady();
+            if (count > 0 || inFlight() == 0) {
+                return count;
+            }
+            if (timeoutNanos != Long.MAX_VALUE) {
+                left = deadline - System.nanoTime();
+            }
+            if (left <= 0) {
+                return 0;
+            }
+        }
+    }
+
+    /**
+     * Reaps what is there, tells it, and places what has waited for the slots. Returns how many were told. The
+     * completer.
+     */
+    private int tellReady() {
+        int count = ready();
+        long before = told.get();
+        if (count > 0) {
+            completing = true;
+            delivery.begin(config.reapListener());
+            try {
+                reap(count);
+            } finally {
+                delivery.end(config.reapListener());
+                completing = false;
+            }
+        }
+        placeDeferred();
+        return (int) (told.get() - before);
+    }
+
+    /** An operation has ended in the kernel: it is told, or goes round again. The completer. */
+    final void ended(int slot, long result) {
+        Kiocb kiocb = placed(slot);
+        giveBack(slot);
+        if (kiocb.operation().isTransfer()) {
+            transferEnded(kiocb, result);
+        } else if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
+            tryAgain(kiocb);
+        } else {
+            tell(kiocb, result);
+        }
+    }
+
+    private void giveBack(int slot) {
+        slots[slot] = null;
+        int tail = freeTail;
+        free[tail & freeMask] = slot;
+        // Release: pairs with the acquire in tryPlace.
+        FREE_TAIL.setRelease(this, tail + 1);
+    }
+
+    private void transferEnded(Kiocb kiocb, long result) {
+        long done = kiocb.transferred();
+        if (result > 0) {
+            done += result;
+            if (done >= kiocb.bytes()) {
+                tell(kiocb, done);
+            } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done)) {
+                kiocb.advance(result);
+                kiocb.retries = 0;
+                continued.increment();
+                placeAgain(kiocb);
+            } else {
+                tell(kiocb, noProgress(kiocb, done));
+            }
+        } else if (result == 0) {
+            tell(kiocb, noProgress(kiocb, done));
+        } else if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
+            tryAgain(kiocb);
+        } else {
+            tell(kiocb, result);
+        }
+    }
+
+    /** A read that cannot go on has met the end of the file; a write that cannot go on has failed. */
+    private static long noProgress(Kiocb kiocb, long done) {
+        return kiocb.operation() == AioOperation.READ || done == kiocb.bytes() ? done : -Errno.EIO;
+    }
+
+    /**
+     * Whether the kernel did nothing and another try may succeed. We never cancel: ECANCELED means that the thread
+     * which submitted it has ended before the kernel got to it.
+     */
+    private static boolean isPassing(long result) {
+        return result == -Errno.EAGAIN || result == -Errno.EINTR || result == -Errno.ECANCELED;
+    }
+
+    private void tryAgain(Kiocb kiocb) {
+        kiocb.retries++;
+        resubmitted.increment();
+        placeAgain(kiocb);
+    }
+
+    private void placeAgain(Kiocb kiocb) {
+        kiocb.next = again;
+        again = kiocb;
+    }
+
+    private void tell(Kiocb kiocb, long result) {
+        delivery.tell(kiocb, result);
+        told.increment();
+    }
+
+    /** Places what goes round again, then what has waited for a slot, and rings for it. The completer. */
+    private void placeDeferred() {
+        if (!polled) {
+            // Pairs with the fence in accept: see there.
+            VarHandle.fullFence();
+        }
+        if (again == null && (Kiocb) DEFERRED.getOpaque(this) == null) {
+            return;
+        }
+        boolean any;
+        lock();
+        try {
+            while (again != null) {
+                Kiocb kiocb = again;
+                again = kiocb.next;
+                deferFirst(kiocb);
+            }
+            any = placeAllDeferred();
+        } finally {
+            unlock();
+        }
+        if (any) {
+            ring();
+        }
+    }
+
+    private void reapUntilClosed() {
+        while (true) {
+            try {
+                if (tellReady() == 0) {
+                    if (closed && isIdle()) {
+                        return;
+                    }
+                    sleep(REAPER_SLEEP_NANOS);
+                }
+            } catch (RuntimeException | Error e) {
+                // Whatever it is, operations are in the kernel, and somebody has to bring them home.
+                LOGGER.log(System.Logger.Level.ERROR, () -> "the reaper of " + this + " goes on after a failure", e);
+                LockSupport.parkNanos(REAPER_PAUSE_NANOS);
+            }
+        }
+    }
+
+    private boolean isIdle() {
+        // Under the lock, where closed was set: no operation can be accepted any more, so the count is final.
+        lock();
+        try {
+            return inFlight() == 0;
+        } finally {
+            unlock();
+        }
+    }
+
+    final long inFlight() {
+        return submitted.get() - told.get();
+    }
+
+    // Memory, figures, the end.
+
+    @Override
+    public boolean registerMemory(MemorySegment slab) {
+        requireNative(slab);
+        return false;
+    }
+
+    @Override
+    public boolean unregisterMemory(MemorySegment slab) {
+        return false;
+    }
+
+    static void requireNative(MemorySegment slab) {
+        if (!slab.isNative()) {
+            throw new IllegalArgumentException("heap memory cannot be registered: " + slab);
+        }
+    }
+
+    @Override
+    public final AioStatistics statistics() {
+        // Told first: an operation is never seen told and not submitted.
+        long toldNow = told.get();
+        return new AioStatistics(submitted.get(), toldNow, systemCalls.get(), continued.get(), resubmitted.get(),
+                deferrals.get(), overflows.get(), fixedBuffers.get(), fixedFiles.get(), delivery.thrown());
+    }
+
+    @Override
+    public final void close() {
+        if (reaper == null) {
+            closePolled();
+        } else {
+            closeReaped(reaper);
+        }
+    }
+
+    private void closeReaped(Thread reaper) {
+        if (Thread.currentThread() == reaper) {
+            throw new IllegalStateException("close inside a completion of AIO engine " + name());
+        }
+        boolean first;
+        lock();
+        try {
+            first = !closed;
+            closed = true;
+        } finally {
+            unlock();
+        }
+        if (first) {
+            ring();
+            wake();
+        }
+        Threads.joinAll(List.of(reaper));
+        if (first) {
+            end();
+        }
+    }
+
+    private void closePolled() {
+        Thread caller = Thread.currentThread();
+        if (completing && owner.get() == caller) {
+            throw new IllegalStateException("close inside a completion of AIO engine " + name());
+        }
+        if (closed) {
+            return;
+        }
+        if (inFlight() != 0 && !owner.mayActForOwner()) {
+            throw owner.foreign(name(), caller);
+        }
+        closed = true;
+        if (owner.get() != caller && owner.get() != null) {
+            abandon();
+        }
+        while (inFlight() != 0) {
+            int _ = tellAtLeastOne(Long.MAX_VALUE);
+        }
+        end();
+    }
+
+    private void end() {
+        assert inFlight() == 0 : "closed with operations in flight";
+        destroy();
+        OPEN.remove(this);
+    }
+
+    /** For {@link #abandon}: tells the operations that wait to be placed that they are not going to be. */
+    final void cancelDeferred() {
+        while (again != null) {
+            Kiocb kiocb = again;
+            again = kiocb.next;
+            tell(kiocb, -Errno.ECANCELED);
+        }
+        for (Kiocb kiocb = takeDeferred(); kiocb != null; kiocb = takeDeferred()) {
+            tell(kiocb, -Errno.ECANCELED);
+        }
+    }
+
+    /** The operation of a slot that has been placed and has not ended. */
+    final Kiocb placed(int slot) {
+        // Acquire: pairs with the release in tryPlace.
+        Kiocb kiocb = (Kiocb) SLOT.getAcquire(slots, slot);
+        assert kiocb != null : "slot " + slot + " is free";
+        return kiocb;
+    }
+
+    /** For {@link #abandon}: tells an operation that was placed, and never taken by the kernel. */
+    final void cancelPlaced(int slot) {
+        Kiocb kiocb = placed(slot);
+        giveBack(slot);
+        tell(kiocb, -Errno.ECANCELED);
+    }
+
+    /**
+     * For {@link #abandon}: tells every operation that was placed and has not ended; the kernel has none of them any
+     * more.
+     */
+    final void cancelAllPlaced() {
+        for (int slot = 0; slot < slots.length; slot++) {
+            if (slots[slot] != null) {
+                cancelPlaced(slot);
+            }
+        }
+    }
+}

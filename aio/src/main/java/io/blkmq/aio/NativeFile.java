@@ -1,0 +1,366 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.FileSystems;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** A file by its descriptor, for the engines that talk to the kernel themselves. */
+final class NativeFile extends AioFile {
+
+    /** The most that one call moves (MAX_RW_COUNT): a multiple of every alignment that direct I/O needs. */
+    static final int TRANSFER_MAX = 0x7ffff000;
+
+    /** The smallest logical block that Linux has. */
+    private static final int SECTOR = 512;
+
+    /** A place in the table of registered files of a ring. */
+    record Registration(FileTable table, int index) {}
+
+    private final int fd;
+    private final int memoryAlignment;
+    private final int offsetAlignment;
+    private final int blockBytes;
+    /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
+    private volatile Registration[] registrations = {};
+    private volatile boolean locked;
+
+    private NativeFile(Path path, Access access, boolean direct, int fd, FileFacts facts) throws IOException {
+        super(path, access, direct);
+        this.fd = fd;
+        long block = facts.isBlockDevice() ? facts.preferredBlock() : FileCalls.fileSystemBlock(fd);
+        blockBytes = block > 0 && block <= 1 << 30 ? (int) block : 4096;
+        if (!direct) {
+            memoryAlignment = 1;
+            offsetAlignment = 1;
+        } else if (facts.directKnown()) {
+            if (facts.directOffset() == 0) {
+                throw new DirectUnsupportedException(path);
+            }
+            memoryAlignment = facts.directMemory();
+            offsetAlignment = facts.directOffset();
+        } else {
+            memoryAlignment = triedAlignment(fd, facts);
+            offsetAlignment = memoryAlignment;
+        }
+    }
+
+    /** Opens a regular file or block device; see {@link AioEngine#open}. */
+    static NativeFile open(Path path, Access access, boolean direct) throws IOException {
+        if (!path.getFileSystem().equals(FileSystems.getDefault())) {
+            throw new IllegalArgumentException(path + " is not a path of the default file system");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment name = arena.allocateFrom(path.toString(), FileCalls.nameCharset());
+            // Before opening: opening a FIFO waits for its other end.
+            requireFile(path, access, direct, FileFacts.ofPath(name));
+            int flags = FileCalls.O_CLOEXEC | (access == Access.READ_WRITE ? FileCalls.O_RDWR : FileCalls.O_RDONLY)
+                    | (direct ? Platform.CURRENT.openDirect : 0);
+            int fd = FileCalls.open(name, flags);
+            if (fd < 0) {
+                throw refused(path, access, direct, fd);
+            }
+            return opened(path, access, direct, fd);
+        }
+    }
+
+    /** Opens a device that reads as nothing, for an engine's own use. */
+    static NativeFile openNothing(Path device) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            int fd = FileCalls.open(arena.allocateFrom(device.toString()), FileCalls.O_CLOEXEC | FileCalls.O_RDONLY);
+            if (fd < 0) {
+                throw refused(device, Access.READ_ONLY, false, fd);
+            }
+            return new NativeFile(device, Access.READ_ONLY, false, fd, FileFacts.ofDescriptor(fd));
+        }
+    }
+
+    private static NativeFile opened(Path path, Access access, boolean direct, int fd) throws IOException {
+        boolean good = false;
+        try {
+            FileFacts facts = FileFacts.ofDescriptor(fd);
+            requireFile(path, access, direct, facts);
+            NativeFile file = new NativeFile(path, access, direct, fd, facts);
+            good = true;
+            return file;
+        } finally {
+            if (!good) {
+                FileCalls.close(fd);
+            }
+        }
+    }
+
+    private static void requireFile(Path path, Access access, boolean direct, FileFacts facts) throws IOException {
+        if (facts.result() < 0) {
+            throw refused(path, access, direct, facts.result());
+        }
+        if (facts.isDirectory()) {
+            throw new FileSystemException(path.toString(), null, "is a directory");
+        }
+        if (!facts.isRegularOrBlockDevice()) {
+            throw new FileSystemException(path.toString(), null, "is neither a regular file nor a block device");
+        }
+    }
+
+    private static IOException refused(Path path, Access access, boolean direct, int errno) {
+        String name = path.toString();
+        return switch (-errno) {
+            case Errno.ENOENT, Errno.ENOTDIR -> new NoSuchFileException(name);
+            case Errno.EACCES, Errno.EPERM -> new AccessDeniedException(name, null, "cannot be opened " + access);
+            case Errno.EROFS -> new AccessDeniedException(name, null, "is on a read-only file system");
+            case Errno.EISDIR -> new FileSystemException(name, null, "is a directory");
+            case Errno.EMFILE, Errno.ENFILE ->
+                new FileSystemException(name, null, "too many open files (" + Errno.name(errno) + ")");
+            case Errno.EINVAL -> direct
+                    ? new DirectUnsupportedException(path)
+                    : new FileSystemException(name, null, "cannot be opened (EINVAL)");
+            default -> new FileSystemException(name, null, "cannot be opened (" + Errno.name(errno) + ")");
+        };
+    }
+
+    /**
+     * What direct I/O needs when the kernel does not say: one sector, if reading one into memory aligned to no more
+     * than that works; else the preferred block, which is always enough.
+     */
+    private static int triedAlignment(int fd, FileFacts facts) {
+        int safe = Math.max(Integer.highestOneBit(facts.preferredBlock()), 4096);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment odd = arena.allocate(2 * 4096, 4096).asSlice(SECTOR, SECTOR);
+            return FileCalls.pread(fd, odd.address(), SECTOR, 0) == SECTOR ? SECTOR : safe;
+        }
+    }
+
+    /** The descriptor; valid for who has {@link #acquire acquired} the file. */
+    int fd() {
+        return fd;
+    }
+
+    /** The file's place in a ring's table, or -1. */
+    int index(FileTable table) {
+        for (Registration registration : registrations) {
+            if (registration.table == table) {
+                return registration.index;
+            }
+        }
+        return -1;
+    }
+
+    /** Remembers the file's place in a ring's table; the caller has acquired the file. */
+    synchronized void registered(FileTable table, int index) {
+        Registration[] more = Arrays.copyOf(registrations, registrations.length + 1);
+        more[more.length - 1] = new Registration(table, index);
+        registrations = more;
+    }
+
+    /** The ring is gone. */
+    synchronized void unregistered(FileTable table) {
+        registrations = Arrays.stream(registrations).filter(registration -> registration.table != table)
+                .toArray(Registration[]::new);
+    }
+
+    @Override
+    public long size() throws IOException {
+        if (!acquire()) {
+            throw new FileSystemException(path().toString(), null, "is closed");
+        }
+        try {
+            FileFacts facts = FileFacts.ofDescriptor(fd);
+            long size = facts.result() < 0
+                    ? facts.result()
+                    : facts.isBlockDevice() ? FileCalls.seekEnd(fd) : facts.size();
+            if (size < 0) {
+                throw new FileSystemException(path().toString(), null, "has no size (" + Errno.name(size) + ")");
+            }
+            return size;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public int memoryAlignment() {
+        return memoryAlignment;
+    }
+
+    @Override
+    public int offsetAlignment() {
+        return offsetAlignment;
+    }
+
+    @Override
+    public int blockBytes() {
+        return blockBytes;
+    }
+
+    @Override
+    public long read(long offset, MemorySegment memory) {
+        requireNative(offset, memory);
+        return transfer(offset, memory, false);
+    }
+
+    @Override
+    public long write(long offset, MemorySegment memory) {
+        requireNative(offset, memory);
+        return isWritable() ? transfer(offset, memory, true) : -Errno.EBADF;
+    }
+
+    private long transfer(long offset, MemorySegment memory, boolean write) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            long bytes = memory.byteSize();
+            long done = 0;
+            while (true) {
+                long moved = transferOnce(offset + done, memory.address() + done, bytes - done, write);
+                if (moved == -Errno.EINTR) {
+                    continue;
+                }
+                if (moved < 0) {
+                    return moved;
+                }
+                done += moved;
+                if (done == bytes) {
+                    return done;
+                }
+                if (moved == 0 || !isAligned(offset + done)) {
+                    return write ? -Errno.EIO : done;
+                }
+            }
+        } finally {
+            Reference.reachabilityFence(memory);
+            release();
+        }
+    }
+
+    private long transferOnce(long offset, long address, long bytes, boolean write) {
+        long part = Math.min(bytes, TRANSFER_MAX);
+        return write ? FileCalls.pwrite(fd, address, part, offset) : FileCalls.pread(fd, address, part, offset);
+    }
+
+    /**
+     * Whether a transfer can go on from here. A direct one that stopped elsewhere has met the end of the file: the
+     * kernel would refuse to go on from there, and there is nothing.
+     */
+    boolean isAligned(long offset) {
+        return (offset & (offsetAlignment - 1)) == 0;
+    }
+
+    @Override
+    public int sync(boolean dataOnly) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return FileCalls.sync(fd, dataOnly);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public int punchHole(long offset, long bytes) {
+        return fallocate(FileCalls.FALLOC_PUNCH_HOLE | FileCalls.FALLOC_KEEP_SIZE, offset, bytes);
+    }
+
+    @Override
+    public int zeroRange(long offset, long bytes) {
+        return fallocate(FileCalls.FALLOC_ZERO_RANGE | FileCalls.FALLOC_KEEP_SIZE, offset, bytes);
+    }
+
+    private int fallocate(int mode, long offset, long bytes) {
+        if (!isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            int result;
+            do {
+                result = FileCalls.fallocate(fd, mode, offset, bytes);
+            } while (result == -Errno.EINTR);
+            return result;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public int dropPageCache() {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            int synced = FileCalls.sync(fd, false);
+            return synced < 0 ? synced : FileCalls.dropPages(fd);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public boolean tryLock(boolean exclusive) throws IOException {
+        if (!acquire()) {
+            throw new FileSystemException(path().toString(), null, "is closed");
+        }
+        try {
+            int result = FileCalls.lock(fd, exclusive ? FileCalls.F_WRLCK : FileCalls.F_RDLCK);
+            if (result == -Errno.EAGAIN || result == -Errno.EACCES) {
+                return false;
+            }
+            if (result < 0) {
+                throw new FileSystemException(path().toString(), null,
+                        (exclusive ? "cannot be locked exclusively (" : "cannot be locked (") + Errno.name(result)
+                                + ")");
+            }
+            locked = true;
+            return true;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public boolean isSameFile(AioFile other) {
+        NativeFile there = other instanceof NativeFile file ? file : ((ChannelFile) other).companion();
+        return there != null && isSameNative(there);
+    }
+
+    private boolean isSameNative(NativeFile other) {
+        if (this == other) {
+            return true;
+        }
+        FileFacts mine = facts();
+        FileFacts others = other.facts();
+        return mine != null && others != null && mine.isSame(others);
+    }
+
+    private @Nullable FileFacts facts() {
+        if (!acquire()) {
+            return null;
+        }
+        try {
+            FileFacts facts = FileFacts.ofDescriptor(fd);
+            return facts.result() < 0 ? null : facts;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    void closeNow() {
+        // A table that still has the file would keep its lock alive after the descriptor is closed.
+        if (locked) {
+            FileCalls.lock(fd, FileCalls.F_UNLCK);
+        }
+        for (Registration registration : registrations) {
+            registration.table.forget(registration.index);
+        }
+        FileCalls.close(fd);
+    }
+}

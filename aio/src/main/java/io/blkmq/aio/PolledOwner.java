@@ -1,0 +1,59 @@
+package io.blkmq.aio;
+
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** The one thread of an engine in {@link CompletionMode#POLLED}: the platform thread that first submits. */
+final class PolledOwner {
+
+    private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
+
+    /** Makes the calling thread the owner if there is none yet, and says whether that has happened just now. */
+    boolean claim(String engine) {
+        Thread caller = Thread.currentThread();
+        // Plain: the owner sees its own write; any other thread sees null or the owner, and goes on to the volatile
+        // operation.
+        if (owner.getPlain() == caller) {
+            return false;
+        }
+        if (caller.isVirtual()) {
+            throw new IllegalStateException(
+                    "polled AIO engine " + engine + " needs a platform thread, and " + caller + " is virtual");
+        }
+        if (owner.compareAndSet(null, caller)) {
+            return true;
+        }
+        throw foreign(engine, caller);
+    }
+
+    /** Whether the calling thread is the owner; false if there is none yet. */
+    boolean check(String engine) {
+        Thread caller = Thread.currentThread();
+        if (owner.getPlain() == caller) {
+            return true;
+        }
+        if (owner.get() == null) {
+            return false;
+        }
+        throw foreign(engine, caller);
+    }
+
+    /**
+     * Whether the caller may do what only the owner may, because there is no owner, it is the owner, or the owner has
+     * ended.
+     */
+    boolean mayActForOwner() {
+        Thread thread = owner.get();
+        return thread == null || thread == Thread.currentThread() || !thread.isAlive();
+    }
+
+    @Nullable
+    Thread get() {
+        return owner.get();
+    }
+
+    IllegalStateException foreign(String engine, Thread caller) {
+        return new IllegalStateException(
+                "polled AIO engine " + engine + " belongs to " + owner.get() + " and was called by " + caller);
+    }
+}

@@ -1,0 +1,239 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the engines without a ring of the kernel have in common: accepting, counting, telling, closing. A subclass
+ * carries operations out and calls {@link #finished}.
+ *
+ * <pre>
+ *   submit -> InFlight.enter -> start (subclass) -> finished -> [POLLED: done list -> poll] -> told -> InFlight.leave
+ * </pre>
+ *
+ * <p>The done list is intrusive ({@link Kiocb#next}), so its length is bounded by what its owner has in flight.
+ */
+abstract class SoftwareEngine implements AioEngine {
+
+    final AioEngineConfig config;
+    final InFlight inFlight = new InFlight();
+    final CompletionDelivery delivery;
+
+    private final PolledOwner owner = new PolledOwner();
+    /** Whether the owner is calling completions. The owner's alone. */
+    private boolean polling;
+
+    private final ReentrantLock doneLock = new ReentrantLock();
+    private final Condition doneSome = doneLock.newCondition();
+    /** Oldest first. Guarded by doneLock. */
+    private @Nullable Kiocb doneHead;
+    /** Guarded by doneLock. */
+    private @Nullable Kiocb doneTail;
+
+    SoftwareEngine(AioEngineConfig config) {
+        this.config = config;
+        delivery = new CompletionDelivery(name());
+    }
+
+    /** Takes an accepted operation; {@link #finished} is to be called for it, from here or from anywhere. */
+    abstract void start(Kiocb kiocb);
+
+    /** Whether the calling thread is in a completion of this engine, as far as it is not polling. */
+    abstract boolean isCompleting();
+
+    /** Ends the threads there are; nothing is in flight. Called once. */
+    abstract void stop();
+
+    @Override
+    public final CompletionMode completionMode() {
+        return config.completionMode();
+    }
+
+    @Override
+    public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
+        return ChannelFile.open(path, access, direct);
+    }
+
+    @Override
+    public final int submit(Kiocb kiocb) {
+        if (config.isPolled()) {
+            boolean _ = owner.claim(name());
+        }
+        if (!operations().contains(kiocb.operation())) {
+            return -Errno.EOPNOTSUPP;
+        }
+        int refused = kiocb.claim(ChannelFile.class);
+        if (refused != 0) {
+            return refused;
+        }
+        if (!inFlight.enter()) {
+            kiocb.unclaim();
+            return -Errno.EINVAL;
+        }
+        start(kiocb);
+        return 0;
+    }
+
+    /** An operation has ended: tells it, or leaves it to who polls. */
+    final void finished(Kiocb kiocb, long result) {
+        if (!config.isPolled()) {
+            delivery.tell(kiocb, result);
+            inFlight.leave();
+            return;
+        }
+        kiocb.result = result;
+        kiocb.next = null;
+        doneLock.lock();
+        try {
+            Kiocb tail = doneTail;
+            if (tail == null) {
+                doneHead = kiocb;
+                doneSome.signal();
+            } else {
+                tail.next = kiocb;
+            }
+            doneTail = kiocb;
+        } finally {
+            doneLock.unlock();
+        }
+    }
+
+    final void requireOwner() {
+        if (config.isPolled()) {
+            boolean _ = owner.check(name());
+        }
+    }
+
+    @Override
+    public final int poll() {
+        if (!config.isPolled() || !owner.check(name()) || polling) {
+            return 0;
+        }
+        return tellAll(takeDone(0));
+    }
+
+    @Override
+    public final int await(long timeoutNanos) {
+        if (!config.isPolled() || !owner.check(name())) {
+            return 0;
+        }
+        if (polling) {
+            throw new IllegalStateException("await inside a completion of AIO engine " + name());
+        }
+        commit();
+        return tellAll(takeDone(timeoutNanos));
+    }
+
+    /** Takes the whole done list, waiting for one to be there while any is in flight. */
+    private @Nullable Kiocb takeDone(long timeoutNanos) {
+        boolean interrupted = false;
+        doneLock.lock();
+        try {
+            long left = timeoutNanos;
+            while (doneHead == null && left > 0 && inFlight.count() != 0) {
+                try {
+                    left = doneSome.awaitNanos(left);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            Kiocb all = doneHead;
+            doneHead = null;
+            doneTail = null;
+            return all;
+        } finally {
+            doneLock.unlock();
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private int tellAll(@Nullable Kiocb first) {
+        if (first == null) {
+            return 0;
+        }
+        int told = 0;
+        polling = true;
+        delivery.begin(config.reapListener());
+        try {
+            for (Kiocb kiocb = first; kiocb != null; told++) {
+                Kiocb following = kiocb.next;
+                kiocb.next = null;
+                delivery.tell(kiocb, kiocb.result);
+                inFlight.leave();
+                kiocb = following;
+            }
+        } finally {
+            delivery.end(config.reapListener());
+            polling = false;
+        }
+        return told;
+    }
+
+    @Override
+    public final boolean registerMemory(MemorySegment slab) {
+        if (!slab.isNative()) {
+            throw new IllegalArgumentException("heap memory cannot be registered: " + slab);
+        }
+        return false;
+    }
+
+    @Override
+    public final boolean unregisterMemory(MemorySegment slab) {
+        return false;
+    }
+
+    @Override
+    public final void close() {
+        if (isCompleting() || (polling && owner.get() == Thread.currentThread())) {
+            throw new IllegalStateException("close inside a completion of AIO engine " + name());
+        }
+        if (config.isPolled() && inFlight.count() != 0 && !owner.mayActForOwner()) {
+            throw owner.foreign(name(), Thread.currentThread());
+        }
+        boolean first = inFlight.close();
+        commit0();
+        if (config.isPolled()) {
+            while (inFlight.count() != 0) {
+                tellAll(takeDone(TimeUnit.SECONDS.toNanos(1)));
+            }
+        }
+        inFlight.awaitNone();
+        if (first) {
+            stop();
+        }
+    }
+
+    /** {@link #commit} without asking who calls. */
+    abstract void commit0();
+
+    @Override
+    public final void commit() {
+        requireOwner();
+        commit0();
+    }
+
+    /** Calls into the kernel so far. */
+    abstract long systemCalls();
+
+    @Override
+    public final AioStatistics statistics() {
+        long submitted = inFlight.submitted();
+        return new AioStatistics(submitted, submitted - inFlight.count(), systemCalls(), 0, 0, 0, 0, 0, 0,
+                delivery.thrown());
+    }
+
+    @Override
+    public final String toString() {
+        return name() + "[" + config + "]";
+    }
+
+    static final Set<AioOperation> ALL = Set.of(AioOperation.values());
+}

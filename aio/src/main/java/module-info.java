@@ -1,0 +1,16 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Completion engines over files: io_uring, libaio, a pool of threads, null. Knows nothing of the block layer. */
+@NullMarked module io.blkmq.aio {
+    requires static transitive org.jspecify;
+    requires org.jctools.core.jdk11;
+    // For ExtendedOpenOption.DIRECT, nothing else.
+    requires jdk.unsupported;
+
+    exports io.blkmq.aio;
+
+    uses io.blkmq.aio.AioEngineProvider;
+
+    provides io.blkmq.aio.AioEngineProvider with io.blkmq.aio.UringEngineProvider, io.blkmq.aio.LibaioEngineProvider,
+            io.blkmq.aio.ChannelEngineProvider, io.blkmq.aio.NullEngineProvider;
+}

@@ -1,0 +1,124 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AioEnginesTest {
+
+    @Test
+    void fourEnginesAreFound() {
+        assertThat(AioEngines.providers()).extracting(AioEngineProvider::name).containsExactlyInAnyOrder("io_uring",
+                "libaio", "channel", "null");
+    }
+
+    @Test
+    void classPathAndModulePathProvideTheSame() throws IOException {
+        try (var listed = AioEngines.class
+                .getResourceAsStream("/META-INF/services/" + AioEngineProvider.class.getName())) {
+            assertThat(listed).isNotNull();
+            String names = listed == null
+                    ? ""
+                    : new String(listed.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+            assertThat(names.lines()).containsExactlyInAnyOrderElementsOf(
+                    AioEngines.providers().stream().map(provider -> provider.getClass().getName()).toList());
+        }
+    }
+
+    @Test
+    void unknownEngineIsNamedWithThoseThereAre() {
+        assertThatThrownBy(() -> AioEngines.find("fancy")).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("fancy").hasMessageContaining("io_uring").hasMessageContaining("channel");
+    }
+
+    @Test
+    void bestIsOneThatWorks() {
+        assertThat(AioEngines.find(AioEngines.best()).unavailable()).isEmpty();
+        assertThat(AioEngines.best()).isNotEqualTo("null");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"io_uring", "libaio", "channel", "null"})
+    void openingAndClosingLeavesNoDescriptor(String engine) throws IOException {
+        Setup.skipIf(AioEngines.find(engine).unavailable().isPresent(), engine + " is not available");
+        Path descriptors = Path.of("/proc/self/fd");
+        Setup.skipIf(!Files.isDirectory(descriptors), "no /proc");
+        long before = count(descriptors);
+        for (int i = 0; i < 20; i++) {
+            for (CompletionMode mode : CompletionMode.values()) {
+                AioEngines.open(engine, AioEngineConfig.builder().completionMode(mode).build()).close();
+            }
+        }
+        assertThat(count(descriptors)).isLessThan(before + 10);
+    }
+
+    private static long count(Path directory) throws IOException {
+        try (var files = Files.list(directory)) {
+            return files.count();
+        }
+    }
+
+    @Test
+    void threadsComeFromTheFactory() throws IOException {
+        var names = java.util.Collections.synchronizedList(new java.util.ArrayList<String>());
+        AioEngineConfig config = AioEngineConfig.builder().threadFactory(body -> {
+            names.add("asked");
+            return Thread.ofPlatform().daemon().name("mine").unstarted(body);
+        }).build();
+        String best = AioEngines.best();
+        Setup.skipIf(best.equals("channel"), "no engine with a reaper here");
+        AioEngines.open(best, config).close();
+        assertThat(names).hasSize(1);
+    }
+
+    @Test
+    void settingsAreCheckedWhenTheyAreMade() {
+        assertThatThrownBy(() -> AioEngineConfig.builder().depth(0)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("0");
+        assertThatThrownBy(() -> AioEngineConfig.builder().depth(1 << 20)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("16384");
+        assertThatThrownBy(() -> AioEngineConfig.builder().workers(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThat(AioEngineConfig.defaults().depth()).isEqualTo(128);
+        assertThat(AioEngineConfig.defaults().completionMode()).isEqualTo(CompletionMode.REAPER);
+        assertThat(AioEngineConfig.defaults().workers()).isEqualTo(16);
+    }
+
+    @Test
+    void refusalSaysWhy() {
+        assertThat(UringRefusal.reason(Errno.EPERM, 2)).contains("kernel.io_uring_disabled=2", "EPERM");
+        assertThat(UringRefusal.reason(Errno.EPERM, 1)).contains("io_uring_group");
+        assertThat(UringRefusal.reason(Errno.EPERM, 0)).contains("seccomp");
+        assertThat(UringRefusal.reason(Errno.ENOSYS, -1)).contains("no io_uring", "ENOSYS");
+        assertThat(UringRefusal.reason(Errno.EMFILE, 0)).contains("open files");
+        assertThat(AioContext.refusal(Errno.EAGAIN, 256)).contains("fs.aio-max-nr", "256");
+        assertThat(AioContext.refusal(Errno.ENOSYS, 1)).contains("ENOSYS");
+        assertThat(new AioUnavailableException("io_uring", "because")).hasMessageContaining("io_uring")
+                .hasMessageContaining("because");
+    }
+
+    @Test
+    void platformsAreTold() {
+        assertThat(Platform.current("Linux", "amd64")).isEqualTo(Platform.LINUX_X86_64);
+        assertThat(Platform.current("Linux", "aarch64")).isEqualTo(Platform.LINUX_AARCH64);
+        assertThat(Platform.current("Linux", "riscv64")).isEqualTo(Platform.OTHER);
+        assertThat(Platform.current("Mac OS X", "aarch64")).isEqualTo(Platform.OTHER);
+        assertThat(Platform.nativeUnavailable("Linux", "riscv64")).contains("riscv64");
+        assertThat(Platform.nativeUnavailable("Windows 11", "amd64")).contains("Windows 11", "Linux");
+        assertThat(Platform.nativeUnavailable("Linux", "amd64")).isNull();
+        assertThat(Platform.LINUX_X86_64.openDirect).isEqualTo(0x4000);
+        assertThat(Platform.LINUX_AARCH64.openDirect).isEqualTo(0x10000);
+    }
+
+    @Test
+    void errnoHasItsName() {
+        assertThat(Errno.name(-5)).isEqualTo("EIO");
+        assertThat(Errno.name(95)).isEqualTo("EOPNOTSUPP");
+        assertThat(Errno.name(4711)).isEqualTo("errno 4711");
+    }
+}

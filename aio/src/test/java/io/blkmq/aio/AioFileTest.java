@@ -1,0 +1,269 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What both kinds of files promise beyond what engines do with them. */
+@ParameterizedClass
+@EnumSource
+class AioFileTest {
+
+    private static final int BLOCK = 4096;
+
+    enum Kind {
+        NATIVE,
+        /** As the channel engine opens it here. */
+        CHANNEL,
+        /** As the channel engine opens it where there are no native files. */
+        CHANNEL_ALONE
+    }
+
+    private final Kind kind;
+    private Path directory;
+    private Path path;
+
+    @SuppressWarnings("NullAway.Init")
+    AioFileTest(Kind kind) {
+        this.kind = kind;
+    }
+
+    @BeforeEach
+    void make() throws IOException {
+        Setup.skipIf(kind == Kind.NATIVE && Platform.CURRENT == Platform.OTHER, "no native files here");
+        directory = Files.createTempDirectory(Files.createDirectories(Path.of("target", "io")), "files");
+        path = Files.write(directory.resolve("a file \u00fc"), new byte[64 * BLOCK]);
+    }
+
+    @AfterEach
+    void remove() throws IOException {
+        try (var files = Files.list(directory)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(directory);
+    }
+
+    private AioFile open(Path file, AioFile.Access access, boolean direct) throws IOException {
+        return switch (kind) {
+            case NATIVE -> NativeFile.open(file, access, direct);
+            case CHANNEL -> ChannelFile.open(file, access, direct);
+            case CHANNEL_ALONE -> ChannelFile.open(file, access, direct, null);
+        };
+    }
+
+    @Test
+    void missingFileIsNamed() {
+        assertThatThrownBy(() -> open(directory.resolve("missing"), AioFile.Access.READ_ONLY, false))
+                .isInstanceOf(NoSuchFileException.class).hasMessageContaining("missing");
+    }
+
+    @Test
+    void directoryIsRefusedByName() {
+        assertThatThrownBy(() -> open(directory, AioFile.Access.READ_ONLY, false))
+                .isInstanceOf(FileSystemException.class).hasMessageContaining(directory.toString())
+                .hasMessageContaining("directory");
+    }
+
+    @Test
+    void fifoIsRefusedAndNotWaitedFor() throws Exception {
+        Path fifo = directory.resolve("fifo");
+        Setup.skipIf(!Files.isExecutable(Path.of("/usr/bin/mkfifo")), "no mkfifo");
+        assertThat(new ProcessBuilder("/usr/bin/mkfifo", fifo.toString()).start().waitFor()).isZero();
+        assertThatThrownBy(() -> open(fifo, AioFile.Access.READ_ONLY, false)).isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("regular");
+    }
+
+    @Test
+    void unreadableFileIsRefused() throws IOException {
+        Files.setPosixFilePermissions(path, java.util.Set.of());
+        Setup.skipIf(Files.isReadable(path), "this user may read everything");
+        assertThatThrownBy(() -> open(path, AioFile.Access.READ_ONLY, false)).isInstanceOf(AccessDeniedException.class);
+    }
+
+    @Test
+    void fileThatCannotDoDirectIoSaysSo() {
+        Path unable = Path.of("/proc/version");
+        Setup.skipIf(!Files.isRegularFile(unable), "no " + unable);
+        assertThatThrownBy(() -> open(unable, AioFile.Access.READ_ONLY, true))
+                .isInstanceOf(AioFile.DirectUnsupportedException.class).hasMessageContaining("/proc/version");
+    }
+
+    @Test
+    void tellsWhatItIs() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.path()).isEqualTo(path);
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+            assertThat(file.isDirect()).isFalse();
+            assertThat(file.isWritable()).isTrue();
+            assertThat(file.memoryAlignment()).isEqualTo(1);
+            assertThat(file.offsetAlignment()).isEqualTo(1);
+            assertThat(Integer.bitCount(file.blockBytes())).isEqualTo(1);
+            assertThat(file).asString().contains("rw", path.toString());
+        }
+    }
+
+    @Test
+    void sizeFollowsTheOpenFileAlsoWhenItHasNoNameAnyMore() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
+            Files.delete(path);
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+            assertThat(file.write(64 * BLOCK, arena.allocate(BLOCK))).isEqualTo(BLOCK);
+            assertThat(file.size()).isEqualTo(65 * BLOCK);
+            Thread.currentThread().interrupt();
+            assertThat(file.read(0, arena.allocate(BLOCK))).isEqualTo(BLOCK);
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(file.size()).isEqualTo(65 * BLOCK);
+        }
+    }
+
+    @Test
+    void directFileTellsWhatItNeeds() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, true); Arena arena = Arena.ofConfined()) {
+            assertThat(Integer.bitCount(file.memoryAlignment())).isEqualTo(1);
+            assertThat(file.offsetAlignment()).isBetween(512, 65536);
+            MemorySegment memory = arena.allocate(2L * file.offsetAlignment(), file.offsetAlignment());
+            assertThat(file.read(file.offsetAlignment(), memory)).isEqualTo(memory.byteSize());
+        } catch (AioFile.DirectUnsupportedException e) {
+            Setup.skipIf(true, "no direct I/O in target: " + e.getMessage());
+        }
+    }
+
+    @Test
+    void writeToFileOpenedForReadingIsRefused() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_ONLY, false); Arena arena = Arena.ofConfined()) {
+            assertThat(file.write(0, arena.allocate(1))).isEqualTo(-Errno.EBADF);
+            assertThat(file.punchHole(0, BLOCK)).isIn(-Errno.EBADF, -Errno.EOPNOTSUPP);
+            assertThat(file.sync(false)).isZero();
+        }
+    }
+
+    @Test
+    void exclusiveLockExcludesOtherOpens() throws IOException {
+        boolean sharesInOneProcess = kind != Kind.CHANNEL_ALONE;
+        try (AioFile other = open(path, AioFile.Access.READ_WRITE, false)) {
+            try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+                assertThat(file.tryLock(true)).isTrue();
+                assertThat(file.tryLock(true)).as("again").isTrue();
+                assertThat(other.tryLock(true)).isFalse();
+                assertThat(other.tryLock(false)).isFalse();
+                assertThat(file.tryLock(false)).as("down to shared").isTrue();
+                assertThat(other.tryLock(false)).isEqualTo(sharesInOneProcess);
+                assertThat(file.tryLock(true)).as("up, against a shared one").isNotEqualTo(sharesInOneProcess);
+            }
+            assertThat(other.tryLock(true)).as("closed").isTrue();
+        }
+    }
+
+    @Test
+    void lockOfAFileThatARingHasRegisteredEndsWithItsClose() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "rings have native files");
+        Setup.skipIf(AioEngines.find("io_uring").unavailable().isPresent(), "no io_uring");
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build();
+        try (AioEngine engine = AioEngines.open("io_uring", config);
+                AioFile other = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false);
+            assertThat(file.tryLock(true)).isTrue();
+            Told told = new Told();
+            assertThat(Told.run(engine, Kiocb.withSegments(1).prepareSync(file, true, told, 1), told)).isZero();
+            assertThat(engine.statistics().fixedFileOperations()).isPositive();
+            assertThat(other.tryLock(true)).isFalse();
+            file.close();
+            assertThat(other.tryLock(true)).isTrue();
+        }
+    }
+
+    @Test
+    void exclusiveLockExcludesOtherProcesses() throws Exception {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+            assertThat(lockInAnotherProcess()).isEqualTo("refused");
+        }
+        assertThat(lockInAnotherProcess()).isEqualTo("locked");
+    }
+
+    private String lockInAnotherProcess() throws Exception {
+        Path source = directory.resolve("Probe.java");
+        Files.writeString(source, """
+            public class Probe {
+                public static void main(String[] arguments) throws Exception {
+                    var channel = java.nio.channels.FileChannel.open(java.nio.file.Path.of(arguments[0]),
+                            java.nio.file.StandardOpenOption.WRITE);
+                    System.out.print(channel.tryLock() == null ? "refused" : "locked");
+                }
+            }
+            """);
+        // A name that every encoding has.
+        Path plain = directory.resolve("plain");
+        if (!Files.exists(plain)) {
+            Files.createLink(plain, path);
+        }
+        String command = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        Process process = new ProcessBuilder(
+                List.of(command, "-Xshare:auto", "-XX:TieredStopAtLevel=1", source.toString(), plain.toString()))
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        return new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
+    }
+
+    @Test
+    void knowsTheSameFileUnderAnotherName() throws IOException {
+        Path link = Files.createLink(directory.resolve("link"), path);
+        Path another = Files.write(directory.resolve("another"), new byte[1]);
+        try (AioFile file = open(path, AioFile.Access.READ_ONLY, false);
+                AioFile same = open(link, AioFile.Access.READ_ONLY, false);
+                AioFile different = open(another, AioFile.Access.READ_ONLY, false)) {
+            assertThat(file.isSameFile(same)).isTrue();
+            assertThat(file.isSameFile(file)).isTrue();
+            assertThat(file.isSameFile(different)).isFalse();
+        }
+    }
+
+    @Test
+    void punchedHoleFreesBlocks() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
+            assertThat(file.write(0, arena.allocate(64L * BLOCK).fill((byte) 1))).isEqualTo(64L * BLOCK);
+            int result = file.punchHole(0, 64L * BLOCK);
+            Setup.skipIf(result == -Errno.EOPNOTSUPP, "no holes here");
+            assertThat(result).isZero();
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+            MemorySegment memory = arena.allocate(64L * BLOCK).fill((byte) 1);
+            assertThat(file.read(0, memory)).isEqualTo(64L * BLOCK);
+            assertThat(memory.mismatch(arena.allocate(64L * BLOCK))).isEqualTo(-1);
+            assertThat(file.sync(false)).isZero();
+        }
+    }
+
+    @Test
+    void manyOpensAndClosesLeaveNoDescriptor() throws IOException {
+        Path descriptors = Path.of("/proc/self/fd");
+        Setup.skipIf(!Files.isDirectory(descriptors), "no /proc");
+        long before = count(descriptors);
+        for (int i = 0; i < 200; i++) {
+            open(path, AioFile.Access.READ_WRITE, false).close();
+        }
+        assertThat(count(descriptors)).isLessThan(before + 50);
+    }
+
+    private static long count(Path directory) throws IOException {
+        try (var files = Files.list(directory)) {
+            return files.count();
+        }
+    }
+}

@@ -1,0 +1,938 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What every engine promises, run against every engine, in both modes, buffered and direct, on disk and in memory. */
+@ParameterizedClass(name = "{0}")
+@MethodSource("io.blkmq.aio.Setup#all")
+class EngineContractTest {
+
+    private static final int FILE_BYTES = 1 << 20;
+    private static final int BLOCK = 4096;
+
+    private final Setup setup;
+    private final Arena arena = Arena.ofShared();
+    private Path path;
+    private AioEngine engine;
+    private AioFile file;
+
+    @SuppressWarnings("NullAway.Init")
+    EngineContractTest(Setup setup) {
+        this.setup = setup;
+    }
+
+    @BeforeEach
+    void open() throws IOException {
+        setup.assumeAvailable();
+        path = Files.createTempFile(setup.directory(), "blkmq-aio", ".img");
+        Files.write(path, pattern(0, FILE_BYTES));
+        engine = setup.open(AioEngineConfig.builder().depth(32).workers(4));
+        file = engine.open(path, AioFile.Access.READ_WRITE, setup.direct());
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        if (engine != null) {
+            engine.close();
+            file.close();
+            Files.deleteIfExists(path);
+        }
+        arena.close();
+    }
+
+    /** Bytes that tell their offset. */
+    private static byte[] pattern(long offset, int bytes) {
+        byte[] pattern = new byte[bytes];
+        for (int i = 0; i < bytes; i++) {
+            long at = offset + i;
+            pattern[i] = (byte) (at * 31 + (at >>> 12) * 7 + 1);
+        }
+        return pattern;
+    }
+
+    private MemorySegment memory(long bytes) {
+        return arena.allocate(bytes, BLOCK);
+    }
+
+    private static byte[] bytes(MemorySegment memory) {
+        return memory.toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    private long read(MemorySegment memory, long offset) {
+        Told told = new Told();
+        return Told.run(engine, Kiocb.withSegments(1).prepareRead(file, offset, told, 1).addSegment(memory), told);
+    }
+
+    private long write(MemorySegment memory, long offset) {
+        Told told = new Told();
+        return Told.run(engine, Kiocb.withSegments(1).prepareWrite(file, offset, told, 1).addSegment(memory), told);
+    }
+
+    // Results
+
+    @Test
+    void readsBytesOfTheFile() {
+        MemorySegment memory = memory(2 * BLOCK);
+        assertThat(read(memory, 3 * BLOCK)).isEqualTo(2 * BLOCK);
+        if (!setup.engine().equals("null")) {
+            assertThat(bytes(memory)).isEqualTo(pattern(3 * BLOCK, 2 * BLOCK));
+        }
+    }
+
+    @Test
+    void writesBytesToTheFile() throws IOException {
+        MemorySegment memory = memory(BLOCK).fill((byte) 0x5a);
+        assertThat(write(memory, 5 * BLOCK)).isEqualTo(BLOCK);
+        setup.assumeMovesData();
+        byte[] expected = pattern(0, FILE_BYTES);
+        java.util.Arrays.fill(expected, 5 * BLOCK, 6 * BLOCK, (byte) 0x5a);
+        assertThat(file.sync(false)).isZero();
+        assertThat(Files.readAllBytes(path)).isEqualTo(expected);
+    }
+
+    @Test
+    void writePastTheEndExtendsTheFile() throws IOException {
+        setup.assumeMovesData();
+        assertThat(write(memory(BLOCK), FILE_BYTES + BLOCK)).isEqualTo(BLOCK);
+        assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+    }
+
+    @Test
+    void readAcrossTheEndIsShort() throws IOException {
+        setup.assumeMovesData();
+        try (var channel = java.nio.channels.FileChannel.open(path, java.nio.file.StandardOpenOption.WRITE)) {
+            channel.truncate(FILE_BYTES - BLOCK - 100);
+        }
+        MemorySegment memory = memory(4 * BLOCK);
+        assertThat(read(memory, FILE_BYTES - 4 * BLOCK)).isEqualTo(3 * BLOCK - 100);
+        assertThat(bytes(memory.asSlice(0, 3 * BLOCK - 100)))
+                .isEqualTo(pattern(FILE_BYTES - 4 * BLOCK, 3 * BLOCK - 100));
+    }
+
+    @Test
+    void vectoredReadAcrossTheEndIsShort() throws IOException {
+        setup.assumeMovesData();
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(4).prepareRead(file, FILE_BYTES - 2 * BLOCK, told, 1);
+        for (int i = 0; i < 4; i++) {
+            kiocb.addSegment(memory(BLOCK));
+        }
+        assertThat(Told.run(engine, kiocb, told)).isEqualTo(2 * BLOCK);
+    }
+
+    @Test
+    void readAtTheEndMovesNothing() {
+        setup.assumeMovesData();
+        assertThat(read(memory(BLOCK), FILE_BYTES)).isZero();
+        assertThat(read(memory(BLOCK), FILE_BYTES + 8L * BLOCK)).isZero();
+    }
+
+    @Test
+    void transferOfNothingMovesNothing() {
+        Told told = new Told();
+        assertThat(Told.run(engine, Kiocb.withSegments(1).prepareRead(file, 0, told, 1), told)).isZero();
+        assertThat(Told.run(engine, Kiocb.withSegments(1).prepareWrite(file, 0, told, 2), told)).isZero();
+    }
+
+    @Test
+    void unalignedDirectTransferIsInvalid() {
+        setup.assumeMovesData();
+        Setup.notApplicableIf(!setup.direct(), "buffered I/O needs no alignment");
+        Setup.notApplicableIf(!setup.directory().startsWith("target") && setup.isNative(), "tmpfs takes any alignment");
+        assertThat(read(memory(BLOCK), 1)).isEqualTo(-Errno.EINVAL);
+        assertThat(read(memory(BLOCK).asSlice(0, 100), 0)).isEqualTo(-Errno.EINVAL);
+        assertThat(write(memory(BLOCK), 7)).isEqualTo(-Errno.EINVAL);
+    }
+
+    @Test
+    void directTransferOfTheSmallestUnitWorks() {
+        setup.assumeMovesData();
+        int unit = Math.max(file.offsetAlignment(), file.memoryAlignment());
+        MemorySegment memory = memory(4L * BLOCK).asSlice(unit, unit);
+        assertThat(read(memory, 3L * unit)).isEqualTo(unit);
+        assertThat(bytes(memory)).isEqualTo(pattern(3L * unit, unit));
+    }
+
+    // Vectors
+
+    @Test
+    void vectoredTransferGoesThroughItsSegmentsInOrder() {
+        setup.assumeMovesData();
+        vectored(5, BLOCK);
+    }
+
+    @Test
+    void moreSegmentsThanTheKernelTakesAtOnceAreContinued() {
+        setup.assumeMovesData();
+        int unit = Math.max(512, file.offsetAlignment());
+        vectored(Math.min(1500, FILE_BYTES / unit), unit);
+    }
+
+    private void vectored(int segments, int unit) {
+        Told told = new Told();
+        List<MemorySegment> parts = new ArrayList<>();
+        Kiocb kiocb = Kiocb.withSegments(2).prepareRead(file, 0, told, 7);
+        MemorySegment all = memory((long) segments * unit);
+        for (int i = 0; i < segments; i++) {
+            // Backwards in memory, so that neighbours cannot be taken for one.
+            parts.add(all.asSlice((long) (segments - 1 - i) * unit, unit));
+            kiocb.addSegment(parts.get(i));
+        }
+        assertThat(kiocb.segments()).isEqualTo(segments);
+        assertThat(Told.run(engine, kiocb, told)).isEqualTo((long) segments * unit);
+        for (int i = 0; i < segments; i++) {
+            assertThat(bytes(parts.get(i))).as("segment " + i).isEqualTo(pattern((long) i * unit, unit));
+        }
+        Collections.reverse(parts);
+        kiocb.prepareWrite(file, 0, told, 8);
+        parts.forEach(kiocb::addSegment);
+        assertThat(Told.run(engine, kiocb, told)).isEqualTo((long) segments * unit);
+        MemorySegment back = memory((long) segments * unit);
+        assertThat(read(back, 0)).isEqualTo((long) segments * unit);
+        assertThat(bytes(back)).isEqualTo(bytes(all));
+    }
+
+    @Test
+    void emptySegmentsAreSkipped() {
+        setup.assumeMovesData();
+        Told told = new Told();
+        MemorySegment memory = memory(2 * BLOCK);
+        Kiocb kiocb = Kiocb.withSegments(4).prepareRead(file, 0, told, 1).addSegment(memory.asSlice(0, BLOCK))
+                .addSegment(memory.asSlice(BLOCK, 0)).addSegment(memory.asSlice(BLOCK, BLOCK));
+        assertThat(Told.run(engine, kiocb, told)).isEqualTo(2 * BLOCK);
+        assertThat(bytes(memory)).isEqualTo(pattern(0, 2 * BLOCK));
+    }
+
+    // Refusals
+
+    @Test
+    void writeToFileOpenedForReadingIsRefused() throws IOException {
+        try (AioFile readOnly = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
+            Told told = new Told();
+            Kiocb kiocb = Kiocb.withSegments(1).prepareWrite(readOnly, 0, told, 1).addSegment(memory(BLOCK));
+            assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EBADF);
+            assertThat(kiocb.isInFlight()).isFalse();
+            assertThat(Told.run(engine, kiocb.prepareRead(readOnly, 0, told, 2).addSegment(memory(BLOCK)), told))
+                    .isEqualTo(BLOCK);
+        }
+    }
+
+    @Test
+    void kiocbThatIsNotPreparedIsRefused() {
+        Kiocb kiocb = Kiocb.withSegments(1);
+        assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EINVAL);
+        Told told = new Told();
+        assertThat(Told.run(engine, kiocb.prepareSync(file, true, told, 1), told)).isZero();
+        assertThat(engine.submit(kiocb)).as("completed and not prepared anew").isEqualTo(-Errno.EINVAL);
+    }
+
+    @Test
+    void fileOfAnotherFamilyIsRefused() throws IOException {
+        String other = setup.isNative() ? "channel" : "io_uring";
+        Setup.skipIf(AioEngines.find(other).unavailable().isPresent(), other + " is not available");
+        try (AioEngine stranger = AioEngines.open(other, AioEngineConfig.defaults());
+                AioFile theirs = stranger.open(path, AioFile.Access.READ_ONLY, false)) {
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(theirs, 0, new Told(), 1).addSegment(memory(BLOCK));
+            assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EINVAL);
+        }
+    }
+
+    @Test
+    void kiocbInFlightIsBusyAndCannotBeChanged() {
+        setup.assumeHoldsUntilCommit();
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory(BLOCK));
+        assertThat(engine.submit(kiocb)).isZero();
+        assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EBUSY);
+        assertThat(kiocb.isInFlight()).isTrue();
+        assertThatThrownBy(() -> kiocb.prepareRead(file, 0, told, 2)).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("in flight");
+        assertThatThrownBy(() -> kiocb.addSegment(memory(BLOCK))).isInstanceOf(IllegalStateException.class);
+        engine.commit();
+        told.await(engine, 1);
+        assertThat(told.result(1)).isEqualTo(BLOCK);
+        assertThat(kiocb.isInFlight()).isFalse();
+    }
+
+    @Test
+    void submitAfterCloseIsRefusedAndTheKiocbIsFree() throws IOException {
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory(BLOCK));
+        engine.close();
+        assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EINVAL);
+        engine.commit();
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.await(1000)).isZero();
+        try (AioEngine another = setup.open(AioEngineConfig.builder())) {
+            assertThat(Told.run(another, kiocb, told)).isEqualTo(BLOCK);
+        }
+        engine.close();
+    }
+
+    @Test
+    void closedFileIsRefused() {
+        file.close();
+        file.close();
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1).addSegment(memory(BLOCK));
+        assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EBADF);
+        assertThat(file.read(0, memory(BLOCK))).isEqualTo(-Errno.EBADF);
+        assertThat(file.sync(false)).isEqualTo(-Errno.EBADF);
+        assertThatThrownBy(() -> file.size()).isInstanceOf(IOException.class).hasMessageContaining("closed");
+    }
+
+    @Test
+    void fileClosedWithOperationsInFlightServesThem() {
+        setup.assumeHoldsUntilCommit();
+        Told told = new Told();
+        List<MemorySegment> memories = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            memories.add(memory(BLOCK));
+            assertThat(engine.submit(
+                    Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i).addSegment(memories.get(i))))
+                    .isZero();
+        }
+        file.close();
+        engine.commit();
+        told.await(engine, 100);
+        for (int i = 0; i < 100; i++) {
+            assertThat(told.result(i)).isEqualTo(BLOCK);
+            if (!setup.engine().equals("null")) {
+                assertThat(bytes(memories.get(i))).isEqualTo(pattern((long) i * BLOCK, BLOCK));
+            }
+        }
+    }
+
+    // Queueing
+
+    @Test
+    void moreThanTheRingHasEntriesAreAllCompleted() throws IOException {
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(4).workers(2))) {
+            Told told = new Told();
+            MemorySegment memory = memory(256L * BLOCK);
+            int count = 1000;
+            for (int i = 0; i < count; i++) {
+                long at = (long) (i % 256) * BLOCK;
+                assertThat(small.submit(
+                        Kiocb.withSegments(1).prepareRead(file, at, told, i).addSegment(memory.asSlice(at, BLOCK))))
+                        .isZero();
+            }
+            small.commit();
+            told.await(small, count);
+            assertThat(told.results.values()).hasSize(count).containsOnly((long) BLOCK);
+            if (!setup.engine().equals("null")) {
+                assertThat(bytes(memory)).isEqualTo(pattern(0, FILE_BYTES));
+            }
+            assertSettled(small, count);
+        }
+    }
+
+    @Test
+    void depthOfOneWorks() throws IOException {
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(1).workers(1))) {
+            Told told = new Told();
+            MemorySegment memory = memory(BLOCK);
+            for (int i = 0; i < 20; i++) {
+                assertThat(small.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory)))
+                        .isZero();
+            }
+            small.commit();
+            told.await(small, 20);
+            assertThat(told.results.values()).containsOnly((long) BLOCK);
+        }
+    }
+
+    @Test
+    void completionMaySubmitAgain() {
+        int chains = 8;
+        int rounds = 500;
+        CountDownLatch ended = new CountDownLatch(chains);
+        AtomicInteger wrong = new AtomicInteger();
+        for (int i = 0; i < chains; i++) {
+            MemorySegment memory = memory(BLOCK);
+            Kiocb kiocb = Kiocb.withSegments(1);
+            AioCompletion again = new AioCompletion() {
+                @Override
+                public void complete(long left, long result) {
+                    if (result != BLOCK) {
+                        wrong.incrementAndGet();
+                    }
+                    if (left == 0) {
+                        ended.countDown();
+                    } else {
+                        if (engine.submit(
+                                kiocb.prepareRead(file, left % 256 * BLOCK, this, left - 1).addSegment(memory)) != 0) {
+                            wrong.incrementAndGet();
+                        }
+                        engine.commit();
+                    }
+                }
+            };
+            assertThat(engine.submit(kiocb.prepareRead(file, 0, again, rounds).addSegment(memory))).isZero();
+        }
+        engine.commit();
+        await(ended);
+        assertThat(wrong).hasValue(0);
+    }
+
+    private void await(CountDownLatch latch) {
+        try {
+            while (setup.mode() == CompletionMode.POLLED && latch.getCount() > 0) {
+                engine.await(TimeUnit.SECONDS.toNanos(60));
+            }
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void completionThatThrowsIsCountedAndCostsNothing() {
+        Kiocb kiocb = Kiocb.withSegments(1);
+        CountDownLatch thrown = new CountDownLatch(3);
+        for (int i = 0; i < 3; i++) {
+            CountDownLatch one = new CountDownLatch(1);
+            kiocb.prepareRead(file, 0, (userData, result) -> {
+                thrown.countDown();
+                one.countDown();
+                throw new OnPurpose();
+            }, i).addSegment(memory(BLOCK));
+            assertThat(engine.submit(kiocb)).isZero();
+            engine.commit();
+            await(one);
+        }
+        await(thrown);
+        assertThat(read(memory(BLOCK), 0)).isEqualTo(BLOCK);
+        // A worker counts after it has told; closing waits for that.
+        engine.close();
+        assertThat(engine.statistics().completionsThrown()).isEqualTo(3);
+    }
+
+    @Test
+    void oneCommitIsOneSystemCall() {
+        setup.assumePolled();
+        Setup.notApplicableIf(!setup.isNative(), "it has no doorbell");
+        Told told = new Told();
+        long before = engine.statistics().systemCalls();
+        for (int i = 0; i < 32; i++) {
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory(BLOCK))))
+                    .isZero();
+        }
+        assertThat(engine.statistics().systemCalls()).isEqualTo(before);
+        engine.commit();
+        assertThat(engine.statistics().systemCalls()).isEqualTo(before + 1);
+        engine.commit();
+        assertThat(engine.statistics().systemCalls()).as("nothing to commit").isEqualTo(before + 1);
+        told.await(engine, 32);
+    }
+
+    @Test
+    void listenerIsToldAroundEachBatch() throws IOException {
+        AtomicInteger begun = new AtomicInteger();
+        AtomicInteger ended = new AtomicInteger();
+        AtomicInteger outside = new AtomicInteger();
+        ReapListener listener = new ReapListener() {
+            @Override
+            public void reapBegins() {
+                begun.incrementAndGet();
+            }
+
+            @Override
+            public void reapEnds() {
+                ended.incrementAndGet();
+            }
+        };
+        CountDownLatch told = new CountDownLatch(50);
+        try (AioEngine listened = setup.open(AioEngineConfig.builder().reapListener(listener))) {
+            for (int i = 0; i < 50; i++) {
+                Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+                    if (begun.get() <= ended.get()) {
+                        outside.incrementAndGet();
+                    }
+                    told.countDown();
+                }, i).addSegment(memory(BLOCK));
+                assertThat(listened.submit(kiocb)).isZero();
+            }
+            listened.commit();
+            while (setup.mode() == CompletionMode.POLLED && told.getCount() > 0) {
+                listened.await(TimeUnit.SECONDS.toNanos(60));
+            }
+        }
+        assertThat(told.getCount()).isZero();
+        assertThat(outside).hasValue(0);
+        assertThat(begun.get()).isPositive().isEqualTo(ended.get());
+    }
+
+    // Threads
+
+    @Test
+    void severalThreadsMaySubmit() throws Exception {
+        setup.assumeReaper();
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        List<Thread> threads = new ArrayList<>();
+        for (int t = 0; t < 3; t++) {
+            int region = t;
+            Runnable body = () -> {
+                try {
+                    submitMany(region);
+                } catch (Throwable e) {
+                    failure.set(e);
+                }
+            };
+            // One of them virtual.
+            threads.add(t == 2 ? Thread.ofVirtual().start(body) : Thread.ofPlatform().start(body));
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertThat(failure.get()).isNull();
+        assertSettled(engine, 3 * 50 * 40);
+    }
+
+    private void submitMany(int region) {
+        Told told = new Told();
+        MemorySegment memory = arena.allocate(40L * BLOCK, BLOCK);
+        List<Kiocb> kiocbs = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            kiocbs.add(Kiocb.withSegments(1));
+        }
+        for (int round = 0; round < 50; round++) {
+            for (int i = 0; i < 40; i++) {
+                long at = (long) (region * 64 + i) * BLOCK;
+                int refused = engine.submit(kiocbs.get(i).prepareRead(file, at, told, round * 40L + i)
+                        .addSegment(memory.asSlice((long) i * BLOCK, BLOCK)));
+                assertThat(refused).isZero();
+            }
+            engine.commit();
+            told.await(engine, 40);
+            if (!setup.engine().equals("null")) {
+                assertThat(bytes(memory)).isEqualTo(pattern((long) region * 64 * BLOCK, 40 * BLOCK));
+            }
+        }
+        assertThat(told.results.values()).containsOnly((long) BLOCK);
+    }
+
+    @Test
+    void operationsOutliveTheThreadThatSubmittedThem() throws Exception {
+        setup.assumeReaper();
+        Told told = new Told();
+        MemorySegment memory = memory(64L * BLOCK);
+        Thread submitter = Thread.ofPlatform().start(() -> {
+            for (int i = 0; i < 64; i++) {
+                long at = (long) i * BLOCK;
+                engine.submit(
+                        Kiocb.withSegments(1).prepareWrite(file, at, told, i).addSegment(memory.asSlice(at, BLOCK)));
+            }
+            engine.submit(Kiocb.withSegments(1).prepareSync(file, false, told, 64));
+            engine.commit();
+        });
+        submitter.join();
+        told.await(engine, 65);
+        for (int i = 0; i < 64; i++) {
+            assertThat(told.result(i)).isEqualTo(BLOCK);
+        }
+        assertThat(told.result(64)).isZero();
+    }
+
+    @Test
+    void polledEngineBelongsToTheThreadThatSubmitsFirst() throws Exception {
+        setup.assumePolled();
+        assertThat(read(memory(BLOCK), 0)).isEqualTo(BLOCK);
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1).addSegment(memory(BLOCK));
+        List<Throwable> thrown = Collections.synchronizedList(new ArrayList<>());
+        Thread stranger = Thread.ofPlatform().start(() -> {
+            for (Runnable call : List.<Runnable>of(() -> engine.submit(kiocb), () -> engine.commit(),
+                    () -> engine.poll(), () -> engine.await(1))) {
+                try {
+                    call.run();
+                } catch (IllegalStateException e) {
+                    thrown.add(e);
+                }
+            }
+        });
+        stranger.join();
+        assertThat(thrown).hasSize(4).allSatisfy(e -> assertThat(e).hasMessageContaining("belongs to"));
+        assertThat(read(memory(BLOCK), 0)).isEqualTo(BLOCK);
+    }
+
+    @Test
+    void polledEngineRefusesAVirtualThread() throws Exception {
+        setup.assumePolled();
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread.ofVirtual().start(() -> {
+            try {
+                engine.submit(Kiocb.withSegments(1));
+            } catch (IllegalStateException e) {
+                thrown.set(e);
+            }
+        }).join();
+        assertThat(thrown.get()).hasMessageContaining("virtual");
+    }
+
+    @Test
+    void engineMayBeSetUpByAnotherThreadThanItsOwner() throws Exception {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        MemorySegment memory = memory(BLOCK);
+        boolean registered = engine.registerMemory(memory);
+        Thread owner = Thread.ofPlatform().start(() -> {
+            try {
+                assertThat(read(memory, BLOCK)).isEqualTo(BLOCK);
+            } catch (Throwable e) {
+                failure.set(e);
+            }
+        });
+        owner.join();
+        assertThat(failure.get()).isNull();
+        assertThat(engine.statistics().fixedBufferOperations()).isEqualTo(registered ? 1 : 0);
+    }
+
+    @Test
+    void pollAndAwaitReturnAtOnceWhenNothingIsInFlight() {
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.await(Long.MAX_VALUE)).isZero();
+        read(memory(BLOCK), 0);
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.await(Long.MAX_VALUE)).isZero();
+    }
+
+    // Closing
+
+    @Test
+    void closeWaitsForWhatIsInFlight() {
+        Told told = new Told();
+        for (int i = 0; i < 200; i++) {
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory(BLOCK))))
+                    .isZero();
+        }
+        engine.close();
+        assertThat(told.results.values()).hasSize(200).containsOnly((long) BLOCK);
+        engine.close();
+    }
+
+    @Test
+    void closeInsideACompletionIsRefused() {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        CountDownLatch told = new CountDownLatch(1);
+        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+            try {
+                engine.close();
+            } catch (IllegalStateException e) {
+                thrown.set(e);
+            }
+            told.countDown();
+        }, 1).addSegment(memory(BLOCK)));
+        engine.commit();
+        await(told);
+        assertThat(thrown.get()).isInstanceOf(IllegalStateException.class).hasMessageContaining("inside a completion");
+        assertThat(read(memory(BLOCK), 0)).isEqualTo(BLOCK);
+    }
+
+    @Test
+    void awaitInsideACompletionIsRefusedAndPollDoesNothing() {
+        setup.assumePolled();
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        AtomicInteger polled = new AtomicInteger(-1);
+        CountDownLatch told = new CountDownLatch(1);
+        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+            polled.set(engine.poll());
+            try {
+                engine.await(1);
+            } catch (IllegalStateException e) {
+                thrown.set(e);
+            }
+            told.countDown();
+        }, 1).addSegment(memory(BLOCK)));
+        engine.commit();
+        await(told);
+        assertThat(polled).hasValue(0);
+        assertThat(thrown.get()).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void polledEngineOfADeadThreadCanBeClosed() throws Exception {
+        setup.assumePolled();
+        Told told = new Told();
+        Thread owner = Thread.ofPlatform().start(() -> {
+            for (int i = 0; i < 150; i++) {
+                engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory(BLOCK)));
+                if (i == 10) {
+                    engine.commit();
+                }
+            }
+        });
+        owner.join();
+        engine.close();
+        assertThat(told.results.values()).hasSize(150).isSubsetOf((long) BLOCK, (long) -Errno.ECANCELED);
+    }
+
+    @Test
+    void polledEngineOfALivingThreadIsNotClosedByAnotherWhileInFlight() throws Exception {
+        setup.assumePolled();
+        Told told = new Told();
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory(BLOCK))))
+                .isZero();
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread.ofPlatform().start(() -> {
+            try {
+                engine.close();
+            } catch (IllegalStateException e) {
+                thrown.set(e);
+            }
+        }).join();
+        assertThat(thrown.get()).isInstanceOf(IllegalStateException.class).hasMessageContaining("belongs to");
+        engine.commit();
+        told.await(engine, 1);
+        assertThat(told.result(1)).isEqualTo(BLOCK);
+    }
+
+    // Other operations
+
+    @Test
+    void syncsComplete() {
+        Told told = new Told();
+        assertThat(Told.run(engine, Kiocb.withSegments(1).prepareSync(file, false, told, 1), told)).isZero();
+        assertThat(Told.run(engine, Kiocb.withSegments(1).prepareSync(file, true, told, 2), told)).isZero();
+    }
+
+    @Test
+    void punchedHoleReadsAsZeroesAndKeepsTheSize() throws IOException {
+        zeroes(AioOperation.PUNCH_HOLE);
+    }
+
+    @Test
+    void zeroedRangeReadsAsZeroesAndKeepsTheSize() throws IOException {
+        zeroes(AioOperation.ZERO_RANGE);
+    }
+
+    private void zeroes(AioOperation operation) throws IOException {
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1);
+        if (operation == AioOperation.PUNCH_HOLE) {
+            kiocb.preparePunchHole(file, FILE_BYTES - 4 * BLOCK, 8 * BLOCK, told, 1);
+        } else {
+            kiocb.prepareZeroRange(file, FILE_BYTES - 4 * BLOCK, 8 * BLOCK, told, 1);
+        }
+        if (!engine.operations().contains(operation)) {
+            assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EOPNOTSUPP);
+            return;
+        }
+        long result = Told.run(engine, kiocb, told);
+        setup.assumeMovesData();
+        Setup.skipIf(result == -Errno.EOPNOTSUPP, operation + " is not supported in " + setup.directory());
+        assertThat(result).isZero();
+        assertThat(file.size()).isEqualTo(FILE_BYTES);
+        MemorySegment memory = memory(8L * BLOCK);
+        assertThat(read(memory, FILE_BYTES - 8 * BLOCK)).isEqualTo(8 * BLOCK);
+        assertThat(bytes(memory.asSlice(0, 4 * BLOCK))).isEqualTo(pattern(FILE_BYTES - 8 * BLOCK, 4 * BLOCK));
+        assertThat(bytes(memory.asSlice(4 * BLOCK))).containsOnly(0);
+    }
+
+    @Test
+    void blockingFormsDoTheSame() throws IOException {
+        MemorySegment memory = memory(2 * BLOCK);
+        assertThat(file.read(BLOCK, memory)).isEqualTo(2 * BLOCK);
+        assertThat(bytes(memory)).isEqualTo(pattern(BLOCK, 2 * BLOCK));
+        assertThat(file.read(FILE_BYTES - BLOCK, memory)).isEqualTo(BLOCK);
+        assertThat(file.read(FILE_BYTES, memory)).isZero();
+        assertThat(file.write(FILE_BYTES, memory.fill((byte) 9))).isEqualTo(2 * BLOCK);
+        assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+        assertThat(file.sync(false)).isZero();
+        assertThat(file.sync(true)).isZero();
+        assertThat(file.punchHole(0, BLOCK)).isIn(0, -Errno.EOPNOTSUPP);
+        assertThat(file.zeroRange(BLOCK, BLOCK)).isIn(0, -Errno.EOPNOTSUPP);
+        assertThat(file.dropPageCache()).isIn(0, -Errno.EOPNOTSUPP);
+        assertThatThrownBy(() -> file.read(-1, memory)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("-1");
+        assertThatThrownBy(() -> file.read(0, MemorySegment.ofArray(new byte[BLOCK])))
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("heap");
+    }
+
+    @Test
+    void interruptedThreadReadsAllTheSame() {
+        MemorySegment memory = memory(BLOCK);
+        Thread.currentThread().interrupt();
+        assertThat(file.read(BLOCK, memory)).isEqualTo(BLOCK);
+        assertThat(file.sync(false)).isZero();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(file.read(0, memory)).isEqualTo(BLOCK);
+        assertThat(read(memory, 0)).isEqualTo(BLOCK);
+    }
+
+    // Memory
+
+    @Test
+    void registeredMemoryIsUsedWhereThereIsSuchAThing() {
+        MemorySegment slab = memory(16L * BLOCK);
+        MemorySegment elsewhere = memory(BLOCK);
+        boolean registered = engine.registerMemory(slab);
+        if (setup.engine().equals("io_uring")) {
+            assertThat(registered).isTrue();
+        }
+        assertThat(engine.registerMemory(slab)).as("again").isEqualTo(registered);
+        for (int i = 0; i < 16; i++) {
+            assertThat(read(slab.asSlice((long) i * BLOCK, BLOCK), (long) i * BLOCK)).isEqualTo(BLOCK);
+        }
+        assertThat(read(elsewhere, 0)).isEqualTo(BLOCK);
+        assertThat(write(slab.asSlice(BLOCK, BLOCK), 0)).isEqualTo(BLOCK);
+        assertThat(engine.statistics().fixedBufferOperations()).isEqualTo(registered ? 17 : 0);
+        if (!setup.engine().equals("null")) {
+            assertThat(bytes(slab)).isEqualTo(pattern(0, 16 * BLOCK));
+            assertThat(bytes(elsewhere)).isEqualTo(pattern(0, BLOCK));
+        }
+        assertThat(engine.unregisterMemory(slab)).isEqualTo(registered);
+        assertThat(read(slab.asSlice(0, BLOCK), 5 * BLOCK)).isEqualTo(BLOCK);
+        assertThat(engine.statistics().fixedBufferOperations()).isEqualTo(registered ? 17 : 0);
+    }
+
+    @Test
+    void memoryIsRegisteredWhileOperationsAreInFlight() {
+        Told told = new Told();
+        int rounds = 60;
+        int used = 0;
+        for (int i = 0; i < rounds; i++) {
+            MemorySegment slab = memory(2 * BLOCK);
+            assertThat(engine.submit(
+                    Kiocb.withSegments(1).prepareRead(file, 0, told, 2L * i).addSegment(slab.asSlice(0, BLOCK))))
+                    .isZero();
+            engine.commit();
+            used += engine.registerMemory(slab) ? 1 : 0;
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, BLOCK, told, 2L * i + 1)
+                    .addSegment(slab.asSlice(BLOCK, BLOCK)))).isZero();
+        }
+        engine.commit();
+        told.await(engine, 2 * rounds);
+        assertThat(told.results.values()).containsOnly((long) BLOCK);
+        // Those that had to wait for a place in the ring found their memory registered, too.
+        assertThat(engine.statistics().fixedBufferOperations()).isBetween((long) used, 2L * used);
+    }
+
+    @Test
+    void registeredMemoryOfAClosedArenaMakesRoom() {
+        int registered = 0;
+        for (int i = 0; i < 200; i++) {
+            try (Arena brief = Arena.ofShared()) {
+                MemorySegment slab = brief.allocate(BLOCK, BLOCK);
+                registered += engine.registerMemory(slab) ? 1 : 0;
+                assertThat(read(slab, 3 * BLOCK)).isEqualTo(BLOCK);
+                if (!setup.engine().equals("null")) {
+                    assertThat(bytes(slab)).isEqualTo(pattern(3 * BLOCK, BLOCK));
+                }
+            }
+        }
+        assertThat(registered).isIn(0, 200);
+    }
+
+    @Test
+    void confinedMemoryOfTheSubmitterWorks() {
+        try (Arena confined = Arena.ofConfined()) {
+            MemorySegment memory = confined.allocate(BLOCK, BLOCK);
+            assertThat(read(memory, BLOCK)).isEqualTo(BLOCK);
+            if (!setup.engine().equals("null")) {
+                assertThat(bytes(memory)).isEqualTo(pattern(BLOCK, BLOCK));
+            }
+        }
+    }
+
+    @Test
+    void memoryOutsideOfTheSegmentsIsNotTouched() {
+        setup.assumeMovesData();
+        MemorySegment memory = memory(3 * BLOCK).fill((byte) 0x77);
+        assertThat(read(memory.asSlice(BLOCK, BLOCK), 0)).isEqualTo(BLOCK);
+        assertThat(bytes(memory.asSlice(0, BLOCK))).containsOnly(0x77);
+        assertThat(bytes(memory.asSlice(2 * BLOCK, BLOCK))).containsOnly(0x77);
+    }
+
+    // All together
+
+    @Test
+    void randomOperationsLeaveTheBytesOfTheModel() {
+        setup.assumeMovesData();
+        long seed = Long.getLong("blkmq.seed", System.nanoTime());
+        String repeat = setup + ": repeat with -Dblkmq.seed=" + seed;
+        Random random = new Random(seed);
+        byte[] model = pattern(0, FILE_BYTES);
+        int unit = Math.max(512, file.offsetAlignment());
+        int region = FILE_BYTES / 16;
+        for (int round = 0; round < 12; round++) {
+            // One operation in each region, so that those in flight together do not overlap.
+            Told told = new Told();
+            List<MemorySegment> read = new ArrayList<>();
+            List<Integer> readAt = new ArrayList<>();
+            for (int r = 0; r < 16; r++) {
+                int units = 1 + random.nextInt(region / unit / 2);
+                int offset = r * region + random.nextInt(region / unit - units + 1) * unit;
+                MemorySegment memory = memory((long) units * unit);
+                boolean write = random.nextBoolean();
+                Kiocb kiocb = Kiocb.withSegments(1 + random.nextInt(3));
+                if (write) {
+                    byte[] data = new byte[units * unit];
+                    random.nextBytes(data);
+                    MemorySegment.copy(data, 0, memory, ValueLayout.JAVA_BYTE, 0, data.length);
+                    System.arraycopy(data, 0, model, offset, data.length);
+                    kiocb.prepareWrite(file, offset, told, r);
+                } else {
+                    kiocb.prepareRead(file, offset, told, r);
+                    read.add(memory);
+                    readAt.add(offset);
+                }
+                for (int at = 0; at < units;) {
+                    int part = 1 + random.nextInt(units - at);
+                    kiocb.addSegment(memory.asSlice((long) at * unit, (long) part * unit));
+                    at += part;
+                }
+                assertThat(engine.submit(kiocb)).as(repeat).isZero();
+                if (random.nextInt(4) == 0) {
+                    engine.commit();
+                }
+            }
+            engine.commit();
+            told.await(engine, 16);
+            assertThat(told.results.values()).as(repeat).allMatch(result -> result > 0);
+            for (int i = 0; i < read.size(); i++) {
+                byte[] expected = java.util.Arrays.copyOfRange(model, readAt.get(i),
+                        readAt.get(i) + (int) read.get(i).byteSize());
+                assertThat(bytes(read.get(i))).as(repeat).isEqualTo(expected);
+            }
+        }
+        MemorySegment all = memory(FILE_BYTES);
+        assertThat(read(all, 0)).as(repeat).isEqualTo(FILE_BYTES);
+        assertThat(bytes(all)).as(repeat).isEqualTo(model);
+    }
+
+    /** The count of what was told may lag behind the last completion by a moment; closing the engine ends that. */
+    private static void assertSettled(AioEngine engine, long count) {
+        engine.close();
+        assertThat(engine.statistics().submitted()).isEqualTo(count);
+        assertThat(engine.statistics().completed()).isEqualTo(count);
+        assertThat(engine.statistics().inFlight()).isZero();
+    }
+
+    /** Without a trace, which would only fill the log. */
+    private static final class OnPurpose extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        OnPurpose() {
+            super("thrown by a test, on purpose", null, false, false);
+        }
+    }
+}

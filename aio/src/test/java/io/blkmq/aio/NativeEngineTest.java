@@ -1,0 +1,257 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The life of an operation over a ring that answers by a script: what a kernel does too rarely to wait for. */
+class NativeEngineTest {
+
+    private static final int BLOCK = 4096;
+
+    /** Ends each operation with the next result of the script, or with its whole remaining length when that is over. */
+    private static final class ScriptedEngine extends NativeEngine {
+        final Deque<Long> script = new ArrayDeque<>();
+        final Deque<Integer> placedSlots = new ArrayDeque<>();
+        final List<String> log = new ArrayList<>();
+        int room = Integer.MAX_VALUE;
+        boolean destroyed;
+
+        ScriptedEngine(int slots) {
+            super(AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build(), slots);
+            start();
+        }
+
+        @Override
+        public String name() {
+            return "scripted";
+        }
+
+        @Override
+        public Set<AioOperation> operations() {
+            return EnumSet.allOf(AioOperation.class);
+        }
+
+        @Override
+        boolean supports(AioOperation operation) {
+            return true;
+        }
+
+        @Override
+        boolean place(int slot, Kiocb kiocb) {
+            if (room == 0) {
+                return false;
+            }
+            room--;
+            placedSlots.add(slot);
+            log.add(kiocb.operation().isTransfer()
+                    ? kiocb.remainingOffset() + "+" + kiocb.firstBytes()
+                    : kiocb.operation().name());
+            return true;
+        }
+
+        @Override
+        void ring() {
+            // It takes everything when it is placed.
+        }
+
+        @Override
+        int ready() {
+            return placedSlots.size();
+        }
+
+        @Override
+        boolean isReady() {
+            return !placedSlots.isEmpty();
+        }
+
+        @Override
+        void reap(int count) {
+            for (int i = 0; i < count; i++) {
+                int slot = placedSlots.remove();
+                Kiocb kiocb = placed(slot);
+                long rest = kiocb.operation().isTransfer() ? kiocb.bytes() - kiocb.transferred() : 0;
+                ended(slot, script.isEmpty() ? rest : script.remove());
+            }
+        }
+
+        @Override
+        void ringAndWait(long timeoutNanos) {
+            // It takes everything when it is placed.
+        }
+
+        @Override
+        void sleep(long timeoutNanos) {
+            throw new AssertionError("no reaper");
+        }
+
+        @Override
+        void wake() {
+            throw new AssertionError("no reaper");
+        }
+
+        @Override
+        void ownerKnown() {
+            // Nothing to enable.
+        }
+
+        @Override
+        void ownerDuties() {
+            // None.
+        }
+
+        @Override
+        void abandon() {
+            cancelAllPlaced();
+            cancelDeferred();
+        }
+
+        @Override
+        void destroy() {
+            destroyed = true;
+        }
+    }
+
+    private final Arena arena = Arena.ofShared();
+    private final ScriptedEngine engine = new ScriptedEngine(4);
+    private final Told told = new Told();
+    private Path path;
+    private AioFile file;
+
+    @SuppressWarnings("NullAway.Init")
+    NativeEngineTest() {}
+
+    @BeforeEach
+    void open() throws IOException {
+        Setup.skipIf(Platform.CURRENT == Platform.OTHER, "no native files here");
+        path = Files.createTempFile(Files.createDirectories(Path.of("target", "io")), "scripted", ".img");
+        file = NativeFile.open(path, AioFile.Access.READ_WRITE, false);
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        engine.close();
+        assertThat(engine.destroyed).isTrue();
+        if (file != null) {
+            file.close();
+            Files.delete(path);
+        }
+        arena.close();
+    }
+
+    private long run(boolean write, long bytes, long... results) {
+        Arrays.stream(results).forEach(engine.script::add);
+        Kiocb kiocb = Kiocb.withSegments(1);
+        if (write) {
+            kiocb.prepareWrite(file, 0, told, 1);
+        } else {
+            kiocb.prepareRead(file, 0, told, 1);
+        }
+        return Told.run(engine, kiocb.addSegment(arena.allocate(bytes)), told);
+    }
+
+    @Test
+    void shortTransferIsContinuedWhereItStopped() {
+        assertThat(run(true, 3 * BLOCK, 1000, BLOCK)).isEqualTo(3 * BLOCK);
+        assertThat(engine.log).containsExactly("0+12288", "1000+11288", "5096+7192");
+        assertThat(engine.statistics().shortTransfersContinued()).isEqualTo(2);
+    }
+
+    @Test
+    void readThatMakesNoProgressHasMetTheEnd() {
+        assertThat(run(false, 3 * BLOCK, 1000, 0)).isEqualTo(1000);
+    }
+
+    @Test
+    void writeThatMakesNoProgressHasFailed() {
+        assertThat(run(true, 3 * BLOCK, 1000, 0)).isEqualTo(-Errno.EIO);
+    }
+
+    @Test
+    void errorAfterAPartIsTheResult() {
+        assertThat(run(true, 3 * BLOCK, 1000, -Errno.ENOSPC)).isEqualTo(-Errno.ENOSPC);
+    }
+
+    @Test
+    void operationThatWasNotStartedIsSubmittedAgain() {
+        assertThat(run(false, BLOCK, -Errno.EAGAIN, -Errno.EINTR, -Errno.ECANCELED)).isEqualTo(BLOCK);
+        assertThat(engine.log).hasSize(4);
+        assertThat(engine.statistics().resubmitted()).isEqualTo(3);
+    }
+
+    @Test
+    void syncThatWasNotStartedIsSubmittedAgain() {
+        engine.script.addAll(List.of((long) -Errno.EINTR, (long) -Errno.EIO));
+        assertThat(Told.run(engine, Kiocb.withSegments(1).prepareSync(file, false, told, 1), told))
+                .isEqualTo(-Errno.EIO);
+        assertThat(engine.log).containsExactly("FSYNC", "FSYNC");
+    }
+
+    @Test
+    void submittingAgainHasABound() {
+        long[] results = new long[NativeEngine.RETRIES_MAX + 1];
+        Arrays.fill(results, -Errno.EAGAIN);
+        assertThat(run(false, BLOCK, results)).isEqualTo(-Errno.EAGAIN);
+        assertThat(engine.script).isEmpty();
+    }
+
+    @Test
+    void waitingOperationsComeInTheirOrderAndContinuedOnesBeforeThem() {
+        engine.script.add(100L);
+        MemorySegment memory = arena.allocate(BLOCK);
+        for (int i = 0; i < 6; i++) {
+            assertThat(engine
+                    .submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i).addSegment(memory)))
+                    .isZero();
+        }
+        engine.commit();
+        told.await(engine, 6);
+        assertThat(engine.log).containsExactly("0+4096", "4096+4096", "8192+4096", "12288+4096", "100+3996",
+                "16384+4096", "20480+4096");
+        assertThat(engine.statistics().deferred()).isEqualTo(2);
+    }
+
+    @Test
+    void operationsThatFindNoRoomAreKeptUntilThereIsSome() {
+        engine.room = 1;
+        MemorySegment memory = arena.allocate(BLOCK);
+        for (int i = 0; i < 3; i++) {
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory))).isZero();
+        }
+        engine.commit();
+        assertThat(engine.poll()).isEqualTo(1);
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.statistics().inFlight()).isEqualTo(2);
+        engine.room = 10;
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.poll()).isEqualTo(2);
+        assertThat(told.results.values()).containsOnly((long) BLOCK);
+    }
+
+    @Test
+    void whatADeadOwnerLeftIsCancelled() throws InterruptedException {
+        MemorySegment memory = arena.allocate(BLOCK);
+        Thread owner = Thread.ofPlatform().start(() -> {
+            for (int i = 0; i < 10; i++) {
+                engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory));
+            }
+        });
+        owner.join();
+        engine.close();
+        assertThat(told.results.values()).hasSize(10).containsOnly((long) -Errno.ECANCELED);
+    }
+}

@@ -1,0 +1,97 @@
+package io.blkmq.core;
+
+import io.blkmq.core.driver.RequestQueue;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * An operation of the blocking form: starts it and waits, by parking (a virtual thread releases its carrier) or, on a polled disk,
+ * by polling.
+ */
+final class BlockingIo implements IoCompletion {
+    /** Memory that one thread alone can use is copied in pieces of this size. */
+    private static final long PIECE_BYTES = 1 << 20;
+
+    private final RequestQueue queue;
+    private final Thread waiter = Thread.currentThread();
+    private Status status = Status.OK;
+    /** Written after the status, read before it. */
+    private volatile boolean ended;
+
+    private BlockingIo(RequestQueue queue) {
+        this.queue = queue;
+    }
+
+    static void run(Disk disk, Operation operation, long offset, long bytes, int flags) throws BlockIOException {
+        disk.queue().requireNoCompletion("a blocking " + operation);
+        BlockingIo io = new BlockingIo(disk.queue());
+        disk.start(operation, offset, bytes, flags, io);
+        io.await(disk, operation, offset, bytes);
+    }
+
+    static void transfer(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+            throws BlockIOException {
+        disk.queue().requireNoCompletion("a blocking " + operation);
+        if (memory.isAccessibleBy(BioVec.ANOTHER)) {
+            transferShared(disk, operation, offset, memory, flags);
+        } else {
+            transferConfined(disk, operation, offset, memory, flags);
+        }
+    }
+
+    private static void transferShared(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+            throws BlockIOException {
+        BlockingIo io = new BlockingIo(disk.queue());
+        disk.start(operation, offset, memory, flags, io);
+        io.await(disk, operation, offset, memory.byteSize());
+    }
+
+    /** Copies on this thread, the only one that may. */
+    private static void transferConfined(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+            throws BlockIOException {
+        long bytes = memory.byteSize();
+        if (operation == Operation.READ && memory.isReadOnly()) {
+            throw new IllegalArgumentException("the memory is read-only: nothing can be read into it");
+        }
+        // All of it, before the first piece goes: what is refused has changed nothing.
+        disk.queue().check(new Bio(1).reset(operation, disk.sector(operation, offset)).add(memory).flags(flags));
+        try (IoBuffer buffer = IoBuffer.allocate(Math.min(bytes, PIECE_BYTES))) {
+            for (long at = 0; at < bytes; at += buffer.bytes()) {
+                MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), bytes - at));
+                if (operation == Operation.WRITE) {
+                    MemorySegment.copy(memory, at, piece, 0, piece.byteSize());
+                }
+                transferShared(disk, operation, offset + at, piece, flags);
+                if (operation == Operation.READ) {
+                    MemorySegment.copy(piece, 0, memory, at, piece.byteSize());
+                }
+            }
+        }
+    }
+
+    @Override
+    public void ended(Status result) {
+        status = result;
+        ended = true;
+        queue.tagSet().runtime().unpark(waiter);
+    }
+
+    private void await(Disk disk, Operation operation, long offset, long bytes) throws BlockIOException {
+        boolean polled = queue.tagSet().isPolled();
+        boolean interrupted = false;
+        while (!ended) {
+            if (polled) {
+                disk.poll();
+                queue.tagSet().runtime().spinWait();
+            } else {
+                queue.tagSet().runtime().park(queue);
+                interrupted |= Thread.interrupted();
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (status != Status.OK) {
+            throw new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, null);
+        }
+    }
+}

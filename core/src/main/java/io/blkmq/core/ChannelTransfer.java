@@ -1,0 +1,121 @@
+package io.blkmq.core;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.AsynchronousCloseException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One transfer of a {@link DiskChannel}: its own buffer, the blocks that it has locked, and the operations on them, one after the
+ * other.
+ *
+ * <p>A thread that waits for an operation leaves at once when its channel is closed, by another thread or by its own interrupt.
+ * The device may still be at work then. So buffer and lock have users: the thread is one, each operation in flight is another,
+ * and the last of them to go gives both back.
+ *
+ * <p>On a polled disk the thread stays until the operation has ended, because it is the one that finds the completion.
+ */
+final class ChannelTransfer implements AutoCloseable {
+    private final Disk disk;
+    private final DiskChannel channel;
+    private final @Nullable IoBuffer buffer;
+    private final BlockRangeLock.@Nullable Hold hold;
+    private final AtomicInteger users = new AtomicInteger(1);
+
+    /**
+     * Begins a transfer, on the thread that will wait.
+     *
+     * @param channel whose
+     * @param buffer the memory, null if none is needed; given back here
+     * @param hold the blocks, null if they need no lock; given back here
+     */
+    ChannelTransfer(DiskChannel channel, @Nullable IoBuffer buffer, BlockRangeLock.@Nullable Hold hold) {
+        this.channel = channel;
+        this.disk = channel.disk();
+        this.buffer = buffer;
+        this.hold = hold;
+    }
+
+    /** Reads or writes a part of the buffer, and waits. */
+    void run(Operation operation, long offset, MemorySegment part) throws BlockIOException, AsynchronousCloseException {
+        long bytes = part.byteSize();
+        run(operation, offset, bytes, step -> disk.start(operation, offset, part, 0, step));
+    }
+
+    /** Flushes, and waits. */
+    void flush() throws BlockIOException, AsynchronousCloseException {
+        run(Operation.FLUSH, 0, 0, step -> disk.start(Operation.FLUSH, 0, 0, 0, step));
+    }
+
+    private void run(Operation operation, long offset, long bytes, Consumer<Step> start)
+            throws BlockIOException, AsynchronousCloseException {
+        if (!channel.isOpen()) {
+            throw new AsynchronousCloseException();
+        }
+        Step step = new Step();
+        users.incrementAndGet();
+        try {
+            start.accept(step);
+        } catch (RuntimeException e) {
+            // Nothing is in flight. The range was checked before: the disk has been closed, or changed, meanwhile.
+            leave();
+            throw failure(operation, offset, bytes, disk.isClosed() ? Status.NODEV : Status.INVAL, e);
+        }
+        step.await(operation, offset, bytes);
+    }
+
+    private BlockIOException failure(Operation operation, long offset, long bytes, Status status,
+            @Nullable Throwable cause) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, cause);
+    }
+
+    /** The thread leaves. */
+    @Override
+    public void close() {
+        leave();
+    }
+
+    private void leave() {
+        if (users.decrementAndGet() == 0) {
+            if (buffer != null) {
+                buffer.close();
+            }
+            if (hold != null) {
+                hold.close();
+            }
+        }
+    }
+
+    /** One operation in flight. */
+    private final class Step implements IoCompletion {
+        private final IoRuntime runtime = disk.queue().tagSet().runtime();
+        private final boolean polled = disk.queue().tagSet().isPolled();
+        private final Thread waiter = Thread.currentThread();
+        private volatile @Nullable Status status;
+
+        @Override
+        public void ended(Status result) {
+            status = result;
+            leave();
+            runtime.unpark(waiter);
+        }
+
+        void await(Operation operation, long offset, long bytes) throws BlockIOException, AsynchronousCloseException {
+            Status result;
+            while ((result = status) == null) {
+                if (polled) {
+                    disk.poll();
+                    runtime.spinWait();
+                } else if (channel.isOpen()) {
+                    runtime.park(channel);
+                } else {
+                    throw new AsynchronousCloseException();
+                }
+            }
+            if (result != Status.OK) {
+                throw failure(operation, offset, bytes, result, null);
+            }
+        }
+    }
+}

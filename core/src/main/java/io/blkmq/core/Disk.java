@@ -1,0 +1,485 @@
+package io.blkmq.core;
+
+import io.blkmq.core.driver.RequestQueue;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A block device, as its user holds it. The kernel's counterpart is {@code struct gendisk} with its device node. Thread-safe.
+ *
+ * <p>There are four forms of I/O. A caller-owned {@link Bio}, submitted alone or through a {@link Plug}, allocates nothing and is
+ * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
+ * a bio each, and cut, bounce and fall back where necessary.
+ *
+ * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel()} gives a view that takes
+ * any.
+ *
+ * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
+ * not ended by an interrupt, because the memory is the device's until the operation has ended; the interrupt is kept.
+ */
+public final class Disk implements AutoCloseable {
+    private final RequestQueue queue;
+    private final @Nullable AutoCloseable resources;
+    private final AtomicBoolean closed = new AtomicBoolean();
+    /** Of all channels of this disk. */
+    private final BlockRangeLock blockLock;
+    private final FileLockTable fileLocks = new FileLockTable();
+
+    private Disk(RequestQueue queue, @Nullable AutoCloseable resources) {
+        this.queue = queue;
+        this.resources = resources;
+        this.blockLock = new BlockRangeLock(queue.tagSet().runtime());
+    }
+
+    /**
+     * The disk of a queue, made by the driver.
+     *
+     * @param queue the device's queue; closed with the disk
+     * @param resources what the driver wants closed after the queue, its tag set for one; may be null
+     * @return the disk
+     */
+    public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
+        return new Disk(queue, resources);
+    }
+
+    // ---- bios
+
+    /**
+     * Submits a bio through the calling thread's context. It is the device's until its completion runs, which may be before this
+     * method returns. Waits for a tag, and while the disk is frozen, unless the bio says {@link Bio#NOWAIT}.
+     *
+     * @param bio an idle bio
+     * @throws IllegalArgumentException if it is empty, unaligned, negative or contradicts itself, or its memory can be used by
+     *         one thread only
+     * @throws IndexOutOfBoundsException if it reaches past the end
+     * @throws UnsupportedOperationException if it writes to a read-only disk
+     * @throws IllegalStateException if it is in flight, or the disk is closed
+     */
+    public void submit(Bio bio) {
+        queue.submit(bio);
+    }
+
+    /**
+     * Submits a bio through a context of the caller's choice, and so through that context's hardware queue.
+     *
+     * @param bio an idle bio
+     * @param context from 0 to {@link #contexts()} - 1
+     * @see #submit(Bio)
+     */
+    public void submit(Bio bio, int context) {
+        queue.submit(bio, queue.context(context));
+    }
+
+    /**
+     * A plug for the calling thread's context.
+     *
+     * @return a new plug
+     */
+    public Plug plug() {
+        return new Plug(queue, queue.contextOfCurrentThread());
+    }
+
+    /**
+     * A plug for a context of the caller's choice.
+     *
+     * @param context from 0 to {@link #contexts()} - 1
+     * @return a new plug
+     */
+    public Plug plug(int context) {
+        return new Plug(queue, queue.context(context));
+    }
+
+    /**
+     * Looks for completions on a polled disk and tells them on the calling thread. Never waits.
+     *
+     * @return how many were found; 0 on a disk that is not polled
+     */
+    public int poll() {
+        return queue.poll(queue.contextOfCurrentThread());
+    }
+
+    /**
+     * Looks for completions of a context's hardware queue.
+     *
+     * @param context from 0 to {@link #contexts()} - 1
+     * @return how many were found
+     * @see #poll()
+     */
+    public int poll(int context) {
+        return queue.poll(queue.context(context));
+    }
+
+    /**
+     * How many ways in there are. Threads are spread over them; one that wants a hardware queue for itself names its context.
+     *
+     * @return a power of two, at least the number of hardware queues
+     */
+    public int contexts() {
+        return queue.contexts();
+    }
+
+    // ---- blocking
+
+    /**
+     * Reads and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled
+     * @throws BlockIOException if it fails
+     */
+    public void read(long offset, MemorySegment memory) throws BlockIOException {
+        transfer(Operation.READ, offset, memory, 0);
+    }
+
+    /**
+     * Reads and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffer is filled from its position to its limit; the position is the limit afterwards
+     * @throws BlockIOException if it fails; the position is unchanged then
+     */
+    public void read(long offset, ByteBuffer buffer) throws BlockIOException {
+        transfer(Operation.READ, offset, MemorySegment.ofBuffer(buffer), 0);
+        buffer.position(buffer.limit());
+    }
+
+    /**
+     * Writes and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write
+     * @throws BlockIOException if it fails
+     */
+    public void write(long offset, MemorySegment memory) throws BlockIOException {
+        transfer(Operation.WRITE, offset, memory, 0);
+    }
+
+    /**
+     * Writes and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write
+     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}
+     * @throws BlockIOException if it fails
+     */
+    public void write(long offset, MemorySegment memory, int flags) throws BlockIOException {
+        transfer(Operation.WRITE, offset, memory, flags);
+    }
+
+    /**
+     * Writes and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffer is written from its position to its limit; the position is the limit afterwards
+     * @throws BlockIOException if it fails; the position is unchanged then
+     */
+    public void write(long offset, ByteBuffer buffer) throws BlockIOException {
+        transfer(Operation.WRITE, offset, MemorySegment.ofBuffer(buffer), 0);
+        buffer.position(buffer.limit());
+    }
+
+    /**
+     * Makes all writes durable that were acknowledged before.
+     *
+     * @throws BlockIOException if it fails: nothing is known about those writes then
+     */
+    public void flush() throws BlockIOException {
+        BlockingIo.run(this, Operation.FLUSH, 0, 0, 0);
+    }
+
+    /**
+     * Tells the device that a range is no longer needed. What it reads as afterwards is the device's choice.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @throws BlockIOException with {@link Status#NOTSUPP} if the device has no discard, or if it fails
+     */
+    public void discard(long offset, long bytes) throws BlockIOException {
+        BlockingIo.run(this, Operation.DISCARD, offset, bytes, 0);
+    }
+
+    /**
+     * Makes a range read as zeroes; by writing them where the device has no shorter way.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @param keepAllocated whether the range's blocks must stay allocated
+     * @throws BlockIOException if it fails
+     */
+    public void writeZeroes(long offset, long bytes, boolean keepAllocated) throws BlockIOException {
+        BlockingIo.run(this, Operation.WRITE_ZEROES, offset, bytes, keepAllocated ? Bio.NOUNMAP : 0);
+    }
+
+    private void transfer(Operation operation, long offset, MemorySegment memory, int flags) throws BlockIOException {
+        BlockingIo.transfer(this, operation, offset, memory, flags);
+    }
+
+    // ---- callbacks
+
+    /**
+     * Reads.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled; the device's until the completion runs
+     * @param completion is told once
+     */
+    public void read(long offset, MemorySegment memory, IoCompletion completion) {
+        start(Operation.READ, offset, memory, 0, completion);
+    }
+
+    /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the completion runs
+     * @param completion is told once
+     */
+    public void write(long offset, MemorySegment memory, IoCompletion completion) {
+        start(Operation.WRITE, offset, memory, 0, completion);
+    }
+
+    /**
+     * Makes all writes durable that were acknowledged before.
+     *
+     * @param completion is told once
+     */
+    public void flush(IoCompletion completion) {
+        start(Operation.FLUSH, 0, 0, 0, completion);
+    }
+
+    /**
+     * Tells the device that a range is no longer needed.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @param completion is told once
+     */
+    public void discard(long offset, long bytes, IoCompletion completion) {
+        start(Operation.DISCARD, offset, bytes, 0, completion);
+    }
+
+    /**
+     * Makes a range read as zeroes; by writing them where the device has no shorter way.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @param keepAllocated whether the range's blocks must stay allocated
+     * @param completion is told once
+     */
+    public void writeZeroes(long offset, long bytes, boolean keepAllocated, IoCompletion completion) {
+        start(Operation.WRITE_ZEROES, offset, bytes, keepAllocated ? Bio.NOUNMAP : 0, completion);
+    }
+
+    // ---- futures
+
+    /**
+     * Reads.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled; the device's until the future is complete
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     */
+    public CompletableFuture<Void> readAsync(long offset, MemorySegment memory) {
+        FutureIo future = new FutureIo(this, Operation.READ, offset, memory.byteSize());
+        read(offset, memory, future);
+        return future;
+    }
+
+    /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the future is complete
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     */
+    public CompletableFuture<Void> writeAsync(long offset, MemorySegment memory) {
+        FutureIo future = new FutureIo(this, Operation.WRITE, offset, memory.byteSize());
+        write(offset, memory, future);
+        return future;
+    }
+
+    /**
+     * Makes all writes durable that were acknowledged before.
+     *
+     * @return fails with {@link BlockIOException}
+     */
+    public CompletableFuture<Void> flushAsync() {
+        FutureIo future = new FutureIo(this, Operation.FLUSH, 0, 0);
+        flush(future);
+        return future;
+    }
+
+    /**
+     * Tells the device that a range is no longer needed.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @return fails with {@link BlockIOException}
+     */
+    public CompletableFuture<Void> discardAsync(long offset, long bytes) {
+        FutureIo future = new FutureIo(this, Operation.DISCARD, offset, bytes);
+        discard(offset, bytes, future);
+        return future;
+    }
+
+    /**
+     * Makes a range read as zeroes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param bytes how long
+     * @param keepAllocated whether the range's blocks must stay allocated
+     * @return fails with {@link BlockIOException}
+     */
+    public CompletableFuture<Void> writeZeroesAsync(long offset, long bytes, boolean keepAllocated) {
+        FutureIo future = new FutureIo(this, Operation.WRITE_ZEROES, offset, bytes);
+        writeZeroes(offset, bytes, keepAllocated, future);
+        return future;
+    }
+
+    // ---- what the three forms share
+
+    void start(Operation operation, long offset, MemorySegment memory, int flags, IoCompletion completion) {
+        Bio bio = new Bio(1).reset(operation, sector(operation, offset));
+        submit(bio.add(memory).flags(flags).onEnd(ended -> completion.ended(ended.status())));
+    }
+
+    void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
+        if (operation == Operation.WRITE_ZEROES) {
+            ZeroOut.start(this, offset, bytes, flags, completion);
+            return;
+        }
+        Bio bio = new Bio(0).reset(operation, sector(operation, offset)).length(bytes).flags(flags);
+        submit(bio.onEnd(ended -> completion.ended(ended.status())));
+    }
+
+    long sector(Operation operation, long offset) {
+        if (offset < 0 || offset % limits().logicalBlockBytes() != 0) {
+            throw new IllegalArgumentException(
+                    name() + ": " + operation + " at offset " + offset + ": not a multiple of the block" + " size of "
+                            + limits().logicalBlockBytes() + " bytes, or negative");
+        }
+        return offset / QueueLimits.SECTOR_BYTES;
+    }
+
+    // ---- the rest
+
+    /**
+     * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and
+     * memory. Closing it leaves the disk open.
+     *
+     * @return a new channel, readable, and writable unless the disk is read-only
+     */
+    public FileChannel openChannel() {
+        return new DiskChannel(this);
+    }
+
+    BlockRangeLock blockLock() {
+        return blockLock;
+    }
+
+    FileLockTable fileLocks() {
+        return fileLocks;
+    }
+
+    /**
+     * Memory that goes to the device without a copy.
+     *
+     * @param bytes its size
+     * @return a buffer, to be closed by the caller
+     * @see IoBuffer
+     */
+    public IoBuffer allocate(long bytes) {
+        return IoBuffer.allocate(bytes);
+    }
+
+    /**
+     * Stops new I/O and waits until none is in flight. Nestable.
+     *
+     * @throws IllegalStateException if called by a completion
+     */
+    public void freeze() {
+        queue.freeze();
+    }
+
+    /** Takes one {@link #freeze} back. */
+    public void unfreeze() {
+        queue.unfreeze();
+    }
+
+    /**
+     * Its name.
+     *
+     * @return for people
+     */
+    public String name() {
+        return queue.name();
+    }
+
+    /**
+     * Its size.
+     *
+     * @return bytes
+     */
+    public long sizeBytes() {
+        return queue.capacitySectors() * QueueLimits.SECTOR_BYTES;
+    }
+
+    /**
+     * What it can take in one request.
+     *
+     * @return the limits now
+     */
+    public QueueLimits limits() {
+        return queue.limits();
+    }
+
+    /**
+     * Its queue.
+     *
+     * @return for those who know blk-mq
+     */
+    public RequestQueue queue() {
+        return queue;
+    }
+
+    /**
+     * Whether it has been closed.
+     *
+     * @return true from {@link #close} on
+     */
+    public boolean isClosed() {
+        return closed.get();
+    }
+
+    /**
+     * Refuses new I/O, waits for what is in flight, and frees the device. It does not flush. Closing again does nothing.
+     *
+     * @throws IllegalStateException if called by a completion
+     */
+    @Override
+    public void close() {
+        queue.requireNoCompletion("close");
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        queue.close();
+        AutoCloseable driver = resources;
+        if (driver != null) {
+            try {
+                driver.close();
+            } catch (Exception e) {
+                throw new IllegalStateException("the driver of " + name() + " could not be closed", e);
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return name() + " (" + sizeBytes() + " bytes" + (limits().isReadOnly() ? ", read-only" : "")
+                + (isClosed() ? ", closed" : "") + ")";
+    }
+}

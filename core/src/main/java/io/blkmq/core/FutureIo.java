@@ -1,0 +1,29 @@
+package io.blkmq.core;
+
+import java.util.concurrent.CompletableFuture;
+
+/** An operation of the future form. */
+final class FutureIo extends CompletableFuture<Void> implements IoCompletion {
+    private final Disk disk;
+    private final Operation operation;
+    private final long offset;
+    private final long bytes;
+
+    FutureIo(Disk disk, Operation operation, long offset, long bytes) {
+        this.disk = disk;
+        this.operation = operation;
+        this.offset = offset;
+        this.bytes = bytes;
+    }
+
+    @Override
+    @SuppressWarnings("NullAway") // the only value of Void
+    public void ended(Status status) {
+        if (status == Status.OK) {
+            complete(null);
+        } else {
+            completeExceptionally(new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes,
+                    status, null));
+        }
+    }
+}

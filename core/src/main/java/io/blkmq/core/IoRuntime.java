@@ -1,0 +1,88 @@
+package io.blkmq.core;
+
+/**
+ * Where the block layer gets threads, time and waiting from. It creates no thread and reads no clock on its own, and every park,
+ * hand-over and timer goes through here, so that a deterministic runtime can replace them all. Thread-safe.
+ */
+public interface IoRuntime {
+    /**
+     * The runtime of the operating system, shared by the process: daemon threads that are started when first needed.
+     *
+     * @return always the same
+     */
+    static IoRuntime system() {
+        return SystemRuntime.INSTANCE;
+    }
+
+    /**
+     * A clock that never goes back; it has no relation to the time of day.
+     *
+     * @return nanoseconds
+     */
+    long nanoTime();
+
+    /**
+     * Runs short, non-blocking work on another thread soon (the kernel's kblockd).
+     *
+     * @param work what it throws is logged
+     */
+    void execute(Runnable work);
+
+    /**
+     * Runs short, non-blocking work on another thread later.
+     *
+     * @param delayNanos how much later
+     * @param work what it throws is logged
+     * @return to call it off
+     */
+    Timer schedule(long delayNanos, Runnable work);
+
+    /**
+     * Starts a thread that lives as long as its work: a reaper, a worker.
+     *
+     * @param name the thread's name
+     * @param work runs once
+     * @return the thread, started
+     */
+    Thread startAgent(String name, Runnable work);
+
+    /**
+     * Blocks the calling thread until it is unparked. May return for no reason, and returns at once if the thread is interrupted:
+     * callers check their condition in a loop.
+     *
+     * @param blocker what the thread waits for, for thread dumps
+     */
+    void park(Object blocker);
+
+    /**
+     * Like {@link #park}, for a limited time.
+     *
+     * @param blocker what the thread waits for, for thread dumps
+     * @param nanos at most this long
+     */
+    void parkNanos(Object blocker, long nanos);
+
+    /**
+     * Lets others run for a moment. Called by a thread between two looks at what it polls for, and so instead of a park: a virtual
+     * thread that polled without it would keep its carrier from the very thread that it waits for.
+     */
+    void spinWait();
+
+    /**
+     * Lets a thread return from its park, or from its next one.
+     *
+     * @param thread which
+     */
+    void unpark(Thread thread);
+
+    /** Scheduled work. */
+    @FunctionalInterface
+    interface Timer {
+        /**
+         * Calls the work off, if it has not begun.
+         *
+         * @return whether it will not run
+         */
+        boolean cancel();
+    }
+}

@@ -1,0 +1,65 @@
+package io.blkmq.core;
+
+/**
+ * Makes a range read as zeroes: by the device's own operation, and where it has none, or says so, by writing zeroes. The kernel's
+ * counterpart is {@code blkdev_issue_zeroout}.
+ */
+final class ZeroOut implements BioCompletion {
+    private static final int PIECE_BYTES = 256 << 10;
+
+    /** A read-only source of zeroes, made when first needed. */
+    private static final class Zeroes {
+        static final IoBuffer BUFFER = zeroes();
+
+        private static IoBuffer zeroes() {
+            IoBuffer buffer = IoBuffer.allocate(PIECE_BYTES);
+            buffer.memory().fill((byte) 0);
+            return buffer;
+        }
+    }
+
+    private final Disk disk;
+    private final IoCompletion completion;
+    private final Bio bio = new Bio(1);
+    private final long endSector;
+    private long nextSector;
+    private boolean writing;
+
+    private ZeroOut(Disk disk, long firstSector, long endSector, IoCompletion completion) {
+        this.disk = disk;
+        this.nextSector = firstSector;
+        this.endSector = endSector;
+        this.completion = completion;
+        bio.onEnd(this);
+    }
+
+    static void start(Disk disk, long offset, long bytes, int flags, IoCompletion completion) {
+        long sector = disk.sector(Operation.WRITE_ZEROES, offset);
+        // The device's own operation also checks the range, whether the device has it or not.
+        ZeroOut zero = new ZeroOut(disk, sector, sector + bytes / QueueLimits.SECTOR_BYTES, completion);
+        disk.submit(zero.bio.reset(Operation.WRITE_ZEROES, sector).length(bytes).flags(flags));
+    }
+
+    @Override
+    public void ended(Bio ended) {
+        if (!writing && ended.status() == Status.NOTSUPP) {
+            writing = true;
+        } else if (!writing || ended.status() != Status.OK || nextSector == endSector) {
+            completion.ended(ended.status());
+            return;
+        }
+        writeNext();
+    }
+
+    private void writeNext() {
+        long bytes = Math.min(PIECE_BYTES, (endSector - nextSector) * QueueLimits.SECTOR_BYTES);
+        try {
+            bio.reset(Operation.WRITE, nextSector).add(Zeroes.BUFFER.memory(), 0, bytes);
+            nextSector += bytes / QueueLimits.SECTOR_BYTES;
+            disk.submit(bio);
+        } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
+            // The disk was closed or made smaller meanwhile, or there is no memory for the zeroes.
+            completion.ended(disk.isClosed() ? Status.NODEV : Status.IOERR);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.BioVec;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The block layer's part of a {@link Bio}: whether it is in flight, how it ended, and the links that chain it to a request or to
+ * a list of waiting bios.
+ *
+ * <p>Ownership: while the bio is idle all fields are the caller's; from {@link #claim} to {@link #finish} they are the block
+ * layer's, and go from thread to thread with the request or the list that the bio stands in.
+ */
+public abstract sealed class BioState permits Bio {
+    private static final VarHandle IN_FLIGHT;
+
+    static {
+        try {
+            IN_FLIGHT = MethodHandles.lookup().findVarHandle(BioState.class, "inFlight", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    /** Released by {@link #finish} after the status, acquired by {@link #isInFlight}: who sees false sees the status. */
+    private boolean inFlight;
+    private Status status = Status.OK;
+
+    /** The next bio of the same request, or of the same list of waiting bios. */
+    @Nullable
+    Bio next;
+    /** The way that a waiting bio came in. */
+    @Nullable
+    SoftwareContext context;
+    /** What the device reads or writes instead of the caller's memory. */
+    private @Nullable IoBuffer bounce;
+    /** Whose bound on bounced memory the buffer counts in. */
+    private @Nullable RequestQueue bouncer;
+
+    /** For {@link Bio} alone. */
+    protected BioState() {}
+
+    /** Tells the caller's completion; may throw what the caller's code throws. */
+    protected abstract void tellEnd();
+
+    /**
+     * Whether the bio belongs to the device. Turns false just before the completion runs.
+     *
+     * @return true from submission to the end
+     */
+    public final boolean isInFlight() {
+        return (boolean) IN_FLIGHT.getAcquire(this);
+    }
+
+    /**
+     * How the bio ended.
+     *
+     * @return {@link Status#OK} before the first submission; undefined while in flight
+     */
+    public final Status status() {
+        return status;
+    }
+
+    /**
+     * Refuses a change of what belongs to the device.
+     *
+     * @throws IllegalStateException if the bio is in flight
+     */
+    protected final void requireIdle() {
+        if (isInFlight()) {
+            throw new IllegalStateException("the bio is in flight: it belongs to the device until its completion runs");
+        }
+    }
+
+    /** Takes the bio from the caller. The caller's thread. */
+    final void claim() {
+        requireIdle();
+        // Plain: whatever hands the bio to another thread publishes it.
+        inFlight = true;
+    }
+
+    /**
+     * Gives a claimed bio back without telling: its submission was refused by an exception. The caller's thread.
+     */
+    final void unclaim() {
+        inFlight = false;
+    }
+
+    /**
+     * Ends the bio: copies back what was bounced, gives the memory back and tells the caller.
+     *
+     * @param self this
+     * @param end how it ended
+     */
+    static void finish(Bio self, Status end) {
+        BioState state = self;
+        state.status = state.bounce == null ? end : state.releaseBounce(self, end);
+        IN_FLIGHT.setRelease(state, false);
+        try {
+            state.tellEnd();
+        } catch (Throwable t) {
+            CallbackFailures.report("completion of a bio", t);
+        }
+    }
+
+    /** Takes the copy away again, before the device has seen it. */
+    final void unbounce() {
+        IoBuffer buffer = bounce;
+        if (buffer != null) {
+            bounce = null;
+            buffer.close();
+            Objects.requireNonNull(bouncer).bounceEnded(buffer.bytes());
+        }
+    }
+
+    final boolean isBounced() {
+        return bounce != null;
+    }
+
+    /** Lets the device work on a copy. For a write the caller's bytes are copied now. */
+    static void bounce(Bio self, IoBuffer buffer, RequestQueue bouncer) {
+        if (self.operation() == Operation.WRITE) {
+            long at = 0;
+            for (int i = 0; i < self.vecCount(); i++) {
+                BioVec vec = self.vec(i);
+                MemorySegment.copy(vec.memory(), vec.offset(), buffer.memory(), at, vec.bytes());
+                at += vec.bytes();
+            }
+        }
+        BioState state = self;
+        state.bounce = buffer;
+        state.bouncer = bouncer;
+    }
+
+    private Status releaseBounce(Bio self, Status end) {
+        IoBuffer buffer = Objects.requireNonNull(bounce);
+        bounce = null;
+        try {
+            if (end == Status.OK && self.operation() == Operation.READ) {
+                long at = 0;
+                for (int i = 0; i < self.vecCount(); i++) {
+                    BioVec vec = self.vec(i);
+                    MemorySegment.copy(buffer.memory(), at, vec.memory(), vec.offset(), vec.bytes());
+                    at += vec.bytes();
+                }
+            }
+            return end;
+        } catch (RuntimeException e) {
+            // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
+            CallbackFailures.report("copy to the memory of a bio", e);
+            return Status.IOERR;
+        } finally {
+            buffer.close();
+            Objects.requireNonNull(bouncer).bounceEnded(buffer.bytes());
+        }
+    }
+
+    /** How many pieces of memory the device sees. */
+    static int segmentCount(Bio self) {
+        BioState state = self;
+        if (state.bounce == null) {
+            return self.vecCount();
+        }
+        int most = Objects.requireNonNull(state.bouncer).limits().segmentBytesMax();
+        return (int) ((self.bytes() + most - 1) / most);
+    }
+
+    static void forEachSegment(Bio self, SegmentVisitor visitor) {
+        BioState state = self;
+        if (state.bounce != null) {
+            state.forEachBounced(state.bounce, visitor);
+            return;
+        }
+        int count = self.vecCount();
+        for (int i = 0; i < count; i++) {
+            BioVec vec = self.vec(i);
+            visitor.segment(vec.memory(), vec.offset(), vec.bytes());
+        }
+    }
+
+    private void forEachBounced(IoBuffer buffer, SegmentVisitor visitor) {
+        int most = Objects.requireNonNull(bouncer).limits().segmentBytesMax();
+        long bytes = buffer.bytes();
+        for (long at = 0; at < bytes; at += most) {
+            visitor.segment(buffer.memory(), at, (int) Math.min(most, bytes - at));
+        }
+    }
+}

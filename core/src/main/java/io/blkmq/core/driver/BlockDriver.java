@@ -1,0 +1,174 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Status;
+
+/**
+ * What a driver does for its devices. Only {@link #queueRq} has to be written. The kernel's counterpart is
+ * {@code struct blk_mq_ops}.
+ *
+ * <p>Callbacks run on any thread, several at once unless said otherwise. What one throws is logged and counted, and ends the
+ * request that it was called for with {@link Status#IOERR}.
+ */
+public interface BlockDriver {
+    /**
+     * Takes a request. The request is in flight already: the driver ends it by {@link Request#complete} from any thread, perhaps
+     * before this method returns, and must not touch it afterwards. It may only note the request here and start it in
+     * {@link #commitRqs} or when {@code last} is true.
+     *
+     * <p>Must not block.
+     *
+     * @param hctx the hardware context
+     * @param rq the request
+     * @param last whether no other request follows at once; if false, another {@code queueRq} with true or a {@code commitRqs}
+     *        comes soon
+     * @return {@link Status#OK} if taken; {@link Status#RESOURCE} or {@link Status#DEV_RESOURCE} to be given it again later; any
+     *         other status ends the request
+     */
+    Status queueRq(HardwareContext hctx, Request rq, boolean last);
+
+    /**
+     * A batch ended early: start what was queued with {@code last} false.
+     *
+     * @param hctx the hardware context
+     */
+    default void commitRqs(HardwareContext hctx) {}
+
+    /**
+     * Takes a whole batch, or as much of its beginning as it can, and starts it. Requests that were taken may complete at once
+     * and are not to be touched afterwards. Budgets are not asked for.
+     *
+     * @param hctx the hardware context of all of them
+     * @param batch the requests, in flight already
+     * @return how many from the batch's beginning were taken; the others come by {@link #queueRq}
+     */
+    default int queueRqs(HardwareContext hctx, RequestBatch batch) {
+        return 0;
+    }
+
+    /**
+     * Replaces the map from software to hardware contexts, which begins as one that goes round.
+     *
+     * @param map to be changed in place
+     */
+    default void mapQueues(QueueMap map) {}
+
+    /**
+     * Prepares a hardware context of a new queue.
+     *
+     * @param hctx has {@link HardwareContext#setDriverData}
+     * @param driverData of the tag set
+     * @param index the hardware context's
+     * @throws Exception if it cannot be: the queue is not made
+     */
+    default void initHctx(HardwareContext hctx, Object driverData, int index) throws Exception {}
+
+    /**
+     * Undoes {@link #initHctx}.
+     *
+     * @param hctx the hardware context
+     * @param index its index
+     */
+    default void exitHctx(HardwareContext hctx, int index) {}
+
+    /**
+     * Prepares a request, once, when its tag set or, for a flush request, its queue is made. The place to make the typed object
+     * of the driver's ({@link Request#setDriverData}).
+     *
+     * @param set the tag set
+     * @param rq the request; has its PDU
+     * @param hctxIndex index of its hardware context
+     * @throws Exception if it cannot be: the tag set or queue is not made
+     */
+    default void initRequest(TagSet set, Request rq, int hctxIndex) throws Exception {}
+
+    /**
+     * Undoes {@link #initRequest}.
+     *
+     * @param set the tag set
+     * @param rq the request
+     * @param hctxIndex index of its hardware context
+     */
+    default void exitRequest(TagSet set, Request rq, int hctxIndex) {}
+
+    /**
+     * Repairs a flush request, which is a clone: same software context, same tag and the same bytes in the PDU as the request
+     * that made the flush necessary. Called after the copy and before the flush is queued. What it throws is warned about and
+     * does not stop the flush.
+     *
+     * @param set the tag set
+     * @param queue the queue
+     * @param flushRq the clone
+     * @param source the original
+     * @throws Exception if it cannot repair it
+     */
+    default void initFlushRq(TagSet set, RequestQueue queue, Request flushRq, Request source) throws Exception {}
+
+    /**
+     * The second half of {@link Request#complete}: must end the request by {@link Request#end}, now or later.
+     *
+     * @param rq the completed request, with its {@link Request#status()}
+     */
+    default void complete(Request rq) {
+        rq.end(rq.status());
+    }
+
+    /**
+     * A request has been in flight for longer than its time-out.
+     *
+     * @param rq the request
+     * @return what was done
+     */
+    default TimeoutAction timeout(Request rq) {
+        return TimeoutAction.RESET_TIMER;
+    }
+
+    /**
+     * Looks for completions and completes their requests. Only called for queues of tag sets with {@link TagSet.Flag#POLLED}.
+     * Must not block.
+     *
+     * @param hctx the hardware context
+     * @param ctx the poller's software context, whose requests it would like to find first
+     * @return how many were found
+     */
+    default int poll(HardwareContext hctx, SoftwareContext ctx) {
+        return 0;
+    }
+
+    /**
+     * Whether the calling thread may poll: a device whose completions belong to one thread says no to the others.
+     *
+     * @param hctx the hardware context
+     * @return true if {@link #poll} would be allowed
+     */
+    default boolean mayPoll(HardwareContext hctx) {
+        return true;
+    }
+
+    /**
+     * Asks for the right to queue one request, before {@link #queueRq}.
+     *
+     * @param queue the queue
+     * @return a token of the driver's, or a negative number if there is no budget now: the request is kept and tried again
+     */
+    default int getBudget(RequestQueue queue) {
+        return 0;
+    }
+
+    /**
+     * Gives a budget back that was not used: the request was not taken.
+     *
+     * @param queue the queue
+     * @param token from {@link #getBudget}
+     */
+    default void putBudget(RequestQueue queue, int token) {}
+
+    /**
+     * Whether the device has so much to do that more should wait; for drivers stacked on it.
+     *
+     * @param queue the queue
+     * @return true if busy
+     */
+    default boolean busy(RequestQueue queue) {
+        return false;
+    }
+}

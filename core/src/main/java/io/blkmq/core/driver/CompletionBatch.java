@@ -1,0 +1,301 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Bio;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.ArrayDeque;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one thread has to finish before it leaves the block layer: the trampoline on which completions bounce.
+ *
+ * <p>A completion may happen inside a submission, and a completion's callback may submit. Done on the spot, that would recurse
+ * without bound, run user code inside a driver's {@code queueRq}, and make a completing thread wait for a tag that only it can
+ * free. So a thread that is in the block layer has one of these, and
+ *
+ * <pre>
+ *   a request ends ...                 inside queueRq   its end is put off until queueRq has returned
+ *                                      otherwise        its bios are told at once, its tag is collected
+ *   a completion's callback submits    the bio is put off until the tags collected so far are free
+ * </pre>
+ *
+ * <p>What was put off is done in {@link #leave} by the outermost entry, in a loop: the stack stays flat, also for a device on a
+ * device. Tags are freed together, one atomic step for those that share a word; bios that were put off go down together as a
+ * batch.
+ *
+ * <p>A driver whose completions come in bursts opens one around each burst ({@code try (var b = CompletionBatch.open())}): that
+ * makes one batch of them.
+ *
+ * <p>Finding the thread's own: a table of slots by the thread's id, without thread-locals (a virtual thread would allocate one).
+ * Two threads that collide use a map. All fields but {@link #threadId} are the thread's own; {@code threadId} is claimed by
+ * compare-and-set and given up by a release, which publishes the slot's fields to its next owner's claim.
+ */
+public final class CompletionBatch implements AutoCloseable {
+    private static final VarHandle THREAD_ID;
+    private static final int SLOTS = 256;
+    private static final CompletionBatch[] TABLE = new CompletionBatch[SLOTS];
+    private static final ConcurrentHashMap<Thread, CompletionBatch> COLLIDED = new ConcurrentHashMap<>();
+    /** How many threads are in the map. Above zero from before a thread's entry until after it. */
+    private static final AtomicInteger COLLISIONS = new AtomicInteger();
+    /** No thread has this id. */
+    private static final long NOBODY = 0;
+
+    static {
+        try {
+            THREAD_ID = MethodHandles.lookup().findVarHandle(CompletionBatch.class, "threadId", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+        for (int i = 0; i < SLOTS; i++) {
+            TABLE[i] = new CompletionBatch();
+        }
+    }
+
+    private long threadId;
+    private int depth;
+    /** How many calls of a driver's queueRq, queueRqs or commitRqs are on the stack. */
+    private int issuing;
+
+    /** Requests that ended while issuing, and all those of flush sequences. */
+    private @Nullable Request endedFirst;
+    private @Nullable Request endedLast;
+    /** Bios that were submitted by completions. */
+    private @Nullable Bio deferredFirst;
+    private @Nullable Bio deferredLast;
+    private RequestBatch.@Nullable Deferred deferredBatch;
+    private final ArrayDeque<HardwareContext> toRun = new ArrayDeque<>();
+
+    /** Tags to free, all of one word of one hardware context. */
+    private long putMask;
+    private int putWord;
+    private boolean putReserved;
+    private @Nullable HardwareContext putHctx;
+
+    private CompletionBatch() {}
+
+    /**
+     * Opens a batch of completions on the calling thread, or joins the one that is open.
+     *
+     * @return to be closed by the same thread
+     */
+    public static CompletionBatch open() {
+        return enter();
+    }
+
+    /** Does what is left to do, if this is the outermost one. */
+    @Override
+    public void close() {
+        leave();
+    }
+
+    /**
+     * The batch that is open on the calling thread.
+     *
+     * @return null if the thread is not in the block layer
+     */
+    public static @Nullable CompletionBatch current() {
+        Thread thread = Thread.currentThread();
+        long id = thread.threadId();
+        CompletionBatch slot = TABLE[(int) id & (SLOTS - 1)];
+        // Opaque: only this thread writes its own id there, so it sees that exactly when it is so.
+        if ((long) THREAD_ID.getOpaque(slot) == id) {
+            return slot;
+        }
+        return COLLISIONS.getOpaque() == 0 ? null : COLLIDED.get(thread);
+    }
+
+    static CompletionBatch enter() {
+        Thread thread = Thread.currentThread();
+        long id = thread.threadId();
+        CompletionBatch batch = TABLE[(int) id & (SLOTS - 1)];
+        long holder = (long) THREAD_ID.getOpaque(batch);
+        if (holder != id) {
+            // A thread that is in the map stays there, also if the slot has become free since.
+            CompletionBatch collided = COLLISIONS.getOpaque() == 0 ? null : COLLIDED.get(thread);
+            if (collided != null) {
+                batch = collided;
+            } else if (holder != NOBODY || !THREAD_ID.compareAndSet(batch, NOBODY, id)) {
+                batch = collide(thread, id);
+            }
+        }
+        batch.depth++;
+        return batch;
+    }
+
+    private static CompletionBatch collide(Thread thread, long id) {
+        CompletionBatch batch = new CompletionBatch();
+        batch.threadId = id;
+        COLLISIONS.incrementAndGet();
+        COLLIDED.put(thread, batch);
+        return batch;
+    }
+
+    void leave() {
+        if (depth > 1) {
+            depth--;
+            return;
+        }
+        try {
+            drain();
+        } finally {
+            // Also if an error breaks off what is left to do: the thread must not stay in the block layer for ever.
+            release();
+        }
+    }
+
+    private void release() {
+        depth = 0;
+        if (this != TABLE[(int) threadId & (SLOTS - 1)]) {
+            COLLIDED.remove(Thread.currentThread());
+            COLLISIONS.decrementAndGet();
+        } else {
+            // Release: pairs with the next owner's compareAndSet in enter.
+            THREAD_ID.setRelease(this, NOBODY);
+        }
+    }
+
+    boolean isNested() {
+        return depth > 1;
+    }
+
+    boolean isIssuing() {
+        return issuing > 0;
+    }
+
+    void issueBegins() {
+        issuing++;
+    }
+
+    void issueEnds() {
+        issuing--;
+    }
+
+    /** A request has ended. */
+    void add(Request rq) {
+        if (issuing == 0 && rq.flush == null && rq.flushQueue == null) {
+            finish(rq);
+            return;
+        }
+        assert rq.next == null;
+        if (endedLast == null) {
+            endedFirst = rq;
+        } else {
+            endedLast.next = rq;
+        }
+        endedLast = rq;
+    }
+
+    /** A bio has been submitted by a completion. */
+    void defer(Bio bio, SoftwareContext ctx) {
+        BioState link = bio;
+        assert link.next == null;
+        if (link.context != ctx) {
+            link.context = ctx;
+        }
+        if (deferredLast == null) {
+            deferredFirst = bio;
+        } else {
+            ((BioState) deferredLast).next = bio;
+        }
+        deferredLast = bio;
+    }
+
+    /** A hardware context has requests to dispatch. */
+    void runLater(HardwareContext hctx) {
+        if (!toRun.contains(hctx)) {
+            toRun.addLast(hctx);
+        }
+    }
+
+    private void finish(Request rq) {
+        rq.finishBios();
+        put(rq);
+    }
+
+    /** Collects the tag of an ended request. */
+    void put(Request rq) {
+        HardwareContext hctx = rq.hardwareContext();
+        if (rq.word != putWord || hctx != putHctx || rq.reserved != putReserved) {
+            freeTags();
+            putHctx = hctx;
+            putWord = rq.word;
+            putReserved = rq.reserved;
+        }
+        putMask |= rq.mask;
+    }
+
+    private void freeTags() {
+        long mask = putMask;
+        if (mask != 0) {
+            putMask = 0;
+            HardwareContext hctx = Objects.requireNonNull(putHctx);
+            hctx.queue().putTags(hctx, putWord, mask, putReserved, this);
+        }
+    }
+
+    private void drain() {
+        for (;;) {
+            if (endedFirst != null) {
+                endEnded();
+            } else if (putMask != 0) {
+                freeTags();
+            } else if (!toRun.isEmpty()) {
+                toRun.removeFirst().run();
+            } else if (deferredFirst != null) {
+                submitDeferred();
+            } else {
+                return;
+            }
+        }
+    }
+
+    private void endEnded() {
+        Request rq = endedFirst;
+        endedFirst = null;
+        endedLast = null;
+        while (rq != null) {
+            Request following = rq.next;
+            rq.next = null;
+            if (rq.flushQueue != null) {
+                rq.flushQueue.flushEnded(rq, this);
+            } else if (rq.flush != null) {
+                rq.hardwareContext().flushQueue().dataEnded(rq, this);
+            } else {
+                finish(rq);
+            }
+            rq = following;
+        }
+    }
+
+    /** One batch of bios that came in the same way. */
+    private void submitDeferred() {
+        SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(deferredFirst)).context);
+        RequestQueue queue = ctx.hardwareContext().queue();
+        RequestBatch.Deferred batch = deferredBatch;
+        if (batch == null || batch.context() != ctx) {
+            batch = new RequestBatch.Deferred(ctx);
+            deferredBatch = batch;
+        }
+        int waiting = 0;
+        for (BioState b = deferredFirst; b != null && b.context == ctx
+                && waiting < RequestBatch.REQUESTS_MAX; b = b.next) {
+            waiting++;
+        }
+        batch.expect(waiting);
+        for (; waiting > 0; waiting--) {
+            Bio bio = Objects.requireNonNull(deferredFirst);
+            BioState link = bio;
+            deferredFirst = link.next;
+            if (deferredFirst == null) {
+                deferredLast = null;
+            }
+            link.next = null;
+            queue.submitDeferred(bio, batch);
+        }
+        batch.flushTo(queue);
+    }
+
+}

@@ -1,0 +1,387 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Status;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A way down to the device. Submitting threads call the driver from here themselves; what the driver could not take stands on
+ * the dispatch list, in order, and goes before anything new. The kernel's counterpart is {@code struct blk_mq_hw_ctx}.
+ *
+ * <p>The dispatch list is guarded by its lock; {@link #waiting} is its length for those who only look. One thread at a time
+ * serves it: {@link #run} is a small state machine, so that a call that comes while another runs makes that one go round again.
+ *
+ * <pre>
+ *   IDLE ──run──▶ RUNNING ──run by another──▶ AGAIN
+ *    ▲               │ done                     │ done: go round
+ *    └───────────────┴──────────────◀───────────┘
+ * </pre>
+ *
+ * <p>No wake-up is lost: whoever puts a request on the list sees to it that a timer runs the context, and besides every
+ * completion that finds the list not empty runs it.
+ */
+public final class HardwareContext {
+    /** How long the layer waits before it offers again what a driver refused with {@link Status#RESOURCE}. */
+    static final long RESOURCE_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(3);
+
+    private static final int IDLE = 0;
+    private static final int RUNNING = 1;
+    private static final int AGAIN = 2;
+
+    final Tags tags;
+    private final RequestQueue queue;
+    private final BlockDriver driver;
+    private final int index;
+    private @Nullable Object driverData;
+    private @Nullable FlushQueue flushQueue;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final ArrayDeque<Request> dispatch = new ArrayDeque<>();
+    /** Whether the thread that serves the list holds its first request in hand. Guarded by the lock. */
+    private boolean inHand;
+    /** The length of the dispatch list, with the request in hand. Written under the lock. */
+    private volatile int waiting;
+    private final AtomicInteger running = new AtomicInteger(IDLE);
+    /** Whether a timer is going to run this context. */
+    private final AtomicInteger rerunTimers = new AtomicInteger();
+
+    HardwareContext(RequestQueue queue, int index, Tags tags) {
+        this.queue = queue;
+        this.driver = queue.tagSet().driver();
+        this.index = index;
+        this.tags = tags;
+    }
+
+    /**
+     * Its number.
+     *
+     * @return from 0
+     */
+    public int index() {
+        return index;
+    }
+
+    /**
+     * Its queue.
+     *
+     * @return always the same
+     */
+    public RequestQueue queue() {
+        return queue;
+    }
+
+    /**
+     * The driver's object.
+     *
+     * @return what {@link #setDriverData} was given
+     */
+    public @Nullable Object driverData() {
+        return driverData;
+    }
+
+    /**
+     * Gives the context an object of the driver's, in {@link BlockDriver#initHctx}.
+     *
+     * @param data anything
+     */
+    public void setDriverData(@Nullable Object data) {
+        this.driverData = data;
+    }
+
+    /**
+     * The request that is in flight under a tag: how a driver finds it again from a number. Meaningful only while the driver
+     * has the request.
+     *
+     * @param tag of a request that the driver was given
+     * @return the request; while its tag is lent, the flush request
+     */
+    public Request request(int tag) {
+        return tags.active(tag);
+    }
+
+    void useFlushQueue(FlushQueue flush) {
+        this.flushQueue = flush;
+    }
+
+    FlushQueue flushQueue() {
+        return java.util.Objects.requireNonNull(flushQueue);
+    }
+
+    boolean hasWaiting() {
+        return waiting != 0;
+    }
+
+    /** Issues one request from the calling thread, or puts it behind those that wait. */
+    void issue(Request rq, CompletionBatch batch) {
+        if (waiting != 0) {
+            defer(rq);
+            batch.runLater(this);
+        } else if (issueToDriver(rq, true, batch) == Issue.REFUSED) {
+            defer(rq);
+            rerunLater();
+        }
+    }
+
+    /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
+    void issue(RequestBatch requests, CompletionBatch batch) {
+        int size = requests.size();
+        if (waiting != 0) {
+            deferFrom(requests, 0);
+            batch.runLater(this);
+            return;
+        }
+        boolean bellDue = false;
+        for (int i = size > 1 ? issueWhole(requests, batch) : 0; i < size; i++) {
+            boolean last = i == size - 1;
+            Issue issue = issueToDriver(requests.request(i), last, batch);
+            if (issue == Issue.REFUSED) {
+                deferFrom(requests, i);
+                rerunLater();
+                break;
+            }
+            bellDue = issue == Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            ringBell(batch);
+        }
+    }
+
+    private int issueWhole(RequestBatch requests, CompletionBatch batch) {
+        int size = requests.size();
+        for (int i = 0; i < size; i++) {
+            requests.request(i).start();
+        }
+        int taken;
+        batch.issueBegins();
+        try {
+            taken = driver.queueRqs(this, requests);
+        } catch (Throwable t) {
+            CallbackFailures.report("queueRqs of " + queue.name(), t);
+            failThoseInFlight(requests, 0, batch);
+            return size;
+        } finally {
+            batch.issueEnds();
+        }
+        if (taken < 0 || taken > size) {
+            CallbackFailures.report("queueRqs of " + queue.name() + " took " + taken + " of " + size + " requests");
+            failThoseInFlight(requests, 0, batch);
+            return size;
+        }
+        return unstartFrom(requests, taken) ? taken : failedFrom(requests, taken, batch);
+    }
+
+    /** Takes back what the driver said that it did not take. Returns false if it has completed some of that all the same. */
+    private static boolean unstartFrom(RequestBatch requests, int first) {
+        for (int i = first; i < requests.size(); i++) {
+            if (!requests.request(i).unstart()) {
+                for (int undone = first; undone < i; undone++) {
+                    requests.request(undone).start();
+                }
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private int failedFrom(RequestBatch requests, int first, CompletionBatch batch) {
+        CallbackFailures.report("queueRqs of " + queue.name() + " took fewer requests than it completed");
+        failThoseInFlight(requests, first, batch);
+        return requests.size();
+    }
+
+    /** The driver broke its contract: nobody knows what it took, so what it has not completed fails. */
+    private static void failThoseInFlight(RequestBatch requests, int first, CompletionBatch batch) {
+        for (int i = first; i < requests.size(); i++) {
+            Request rq = requests.request(i);
+            if (rq.fail(Status.IOERR)) {
+                batch.add(rq);
+            }
+        }
+    }
+
+    /** Gives one request to the driver. If it is refused it is idle again, and the caller's. */
+    private Issue issueToDriver(Request rq, boolean last, CompletionBatch batch) {
+        int budget = budget();
+        if (budget < 0) {
+            return Issue.REFUSED;
+        }
+        rq.start();
+        Status status;
+        batch.issueBegins();
+        try {
+            status = driver.queueRq(this, rq, last);
+        } catch (Throwable t) {
+            CallbackFailures.report("queueRq of " + queue.name(), t);
+            status = Status.IOERR;
+        } finally {
+            batch.issueEnds();
+        }
+        return status == Status.OK ? Issue.TAKEN : notTaken(rq, status, budget, batch);
+    }
+
+    private Issue notTaken(Request rq, @Nullable Status status, int budget, CompletionBatch batch) {
+        putBudget(budget);
+        if (status == Status.RESOURCE || status == Status.DEV_RESOURCE) {
+            if (rq.unstart()) {
+                return Issue.REFUSED;
+            }
+        } else {
+            if (status == null) {
+                CallbackFailures.report("queueRq of " + queue.name() + " returned null");
+            }
+            if (rq.fail(status == null ? Status.IOERR : status)) {
+                batch.add(rq);
+                return Issue.ENDED;
+            }
+        }
+        CallbackFailures.report("queueRq of " + queue.name() + " refused a request that it has completed");
+        return Issue.ENDED;
+    }
+
+    private void putBudget(int budget) {
+        try {
+            driver.putBudget(queue, budget);
+        } catch (Throwable t) {
+            CallbackFailures.report("putBudget of " + queue.name(), t);
+        }
+    }
+
+    private int budget() {
+        try {
+            return driver.getBudget(queue);
+        } catch (Throwable t) {
+            CallbackFailures.report("getBudget of " + queue.name(), t);
+            return -1;
+        }
+    }
+
+    private void defer(Request rq) {
+        lock.lock();
+        try {
+            dispatch.addLast(rq);
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void deferFrom(RequestBatch requests, int first) {
+        lock.lock();
+        try {
+            for (int i = first; i < requests.size(); i++) {
+                dispatch.addLast(requests.request(i));
+            }
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Under the lock. */
+    private void countWaiting() {
+        waiting = dispatch.size() + (inHand ? 1 : 0);
+    }
+
+    private void rerunLater() {
+        if (rerunTimers.compareAndSet(0, 1)) {
+            queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
+                rerunTimers.set(0);
+                run();
+            });
+        }
+    }
+
+    private void ringBell(CompletionBatch batch) {
+        batch.issueBegins();
+        try {
+            driver.commitRqs(this);
+        } catch (Throwable t) {
+            CallbackFailures.report("commitRqs of " + queue.name(), t);
+        } finally {
+            batch.issueEnds();
+        }
+    }
+
+    /**
+     * Serves the dispatch list until it is empty or the driver refuses. Any thread; returns at once if another is at it, which
+     * then goes round again. A driver that answered {@link Status#DEV_RESOURCE} calls it when it can take requests again.
+     */
+    public void run() {
+        if (waiting == 0) {
+            return;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            if (batch.isIssuing()) {
+                batch.runLater(this);
+            } else if (running.compareAndSet(IDLE, RUNNING) || running.getAndSet(AGAIN) == IDLE) {
+                do {
+                    running.set(RUNNING);
+                    dispatchWaiting(batch);
+                } while (!running.compareAndSet(RUNNING, IDLE));
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private void dispatchWaiting(CompletionBatch batch) {
+        boolean bellDue = false;
+        for (Request rq = takeInHand(); rq != null; rq = takeInHand()) {
+            boolean last = waiting == 1;
+            Issue issue = issueToDriver(rq, last, batch);
+            putFromHand(issue == Issue.REFUSED ? rq : null);
+            if (issue == Issue.REFUSED) {
+                rerunLater();
+                break;
+            }
+            bellDue = issue == Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            ringBell(batch);
+        }
+    }
+
+    /**
+     * Takes the first request off the list: once the driver has it, it may come back as a new one. It goes on counting as
+     * waiting, so that nothing overtakes it before the driver has decided.
+     */
+    private @Nullable Request takeInHand() {
+        lock.lock();
+        try {
+            Request rq = dispatch.pollFirst();
+            inHand = rq != null;
+            countWaiting();
+            return rq;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void putFromHand(@Nullable Request refused) {
+        lock.lock();
+        try {
+            inHand = false;
+            if (refused != null) {
+                dispatch.addFirst(refused);
+            }
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return queue.name() + " hctx " + index + ": " + tags.heldCount() + " of " + tags.depth() + " tags held, "
+                + waiting + " waiting";
+    }
+
+    /** What became of a request that was offered to the driver. */
+    private enum Issue {
+        TAKEN, ENDED, REFUSED
+    }
+}

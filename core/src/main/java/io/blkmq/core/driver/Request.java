@@ -1,0 +1,427 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a driver is given to do: one operation on a range of sectors, with the memory of one or more bios. It exists once per
+ * tag, is made with the tag set and used again and again. The kernel's counterpart is {@code struct request}.
+ *
+ * <pre>
+ *   IDLE ──start──▶ IN_FLIGHT ──complete──▶ COMPLETE ──end──▶ ENDED ──bios told──▶ IDLE
+ *     ▲                 │ queueRq: RESOURCE
+ *     └─────────────────┘
+ * </pre>
+ *
+ * <p>The step to COMPLETE is one atomic transition and has one winner; whoever comes second is counted and does nothing.
+ *
+ * <p>Ownership: the holder of the tag. From allocation to {@code queueRq} that is the submitting thread (or the one that runs the
+ * dispatch list), then the driver, and from {@link #complete} on the completing thread. The hand-over inside the driver, and the
+ * tag bitmap when the tag goes round, publish the plain fields.
+ */
+public final class Request {
+    static final int IDLE = 0;
+    static final int IN_FLIGHT = 1;
+    static final int COMPLETE = 2;
+    /** Between {@link #end} and the moment its bios are told. */
+    static final int ENDED = 3;
+
+    private static final VarHandle STATE;
+    private static final VarHandle OWNER;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            STATE = lookup.findVarHandle(Request.class, "state", int.class);
+            OWNER = lookup.findVarHandle(Request.class, "owner", RequestQueue.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    final Tags tags;
+    /** The word and mask of the tag in its bitmap. */
+    final int word;
+    final long mask;
+    final boolean reserved;
+    private final MemorySegment pdu;
+    private @Nullable Object driverData;
+
+    /** The tag; a flush request borrows another's. */
+    private int tag;
+    /** The queue that used the tag last. Volatile when it changes: see {@link RequestQueue}'s freeze. */
+    private @Nullable RequestQueue owner;
+    private @Nullable HardwareContext hctx;
+    private @Nullable SoftwareContext ctx;
+
+    private int state;
+    private Status status = Status.OK;
+    private Operation operation = Operation.READ;
+    private int flags;
+    private long sector;
+    private long bytes;
+    private long generation;
+
+    /** The bios, in ascending order of their sectors. */
+    private @Nullable Bio bio;
+
+    /** The next request of whatever list this one stands in; it stands in one at most. */
+    @Nullable
+    Request next;
+    /** The flush machine's note on this request; null for one that is not in a flush sequence. */
+    @Nullable
+    FlushSequence flush;
+    /** The flush machine that this is the flush request of; null for any other request. */
+    @Nullable
+    FlushQueue flushQueue;
+    /** The driver's budget that goes with the request while it is being issued. */
+    int budget;
+
+    Request(Tags tags, int tag, MemorySegment pdu) {
+        this.tags = tags;
+        this.tag = tag;
+        this.word = tags.wordOf(tag);
+        this.mask = tags.maskOf(tag);
+        this.reserved = tags.isReserved(tag);
+        this.pdu = pdu;
+    }
+
+    // ---- what a driver asks
+
+    /**
+     * The number of the request among those of its hardware context; no other request in flight there has it.
+     *
+     * @return from 0 to the tag set's depth - 1
+     */
+    public int tag() {
+        return tag;
+    }
+
+    /**
+     * What to do.
+     *
+     * @return the operation
+     */
+    public Operation operation() {
+        return operation;
+    }
+
+    /**
+     * Flags of {@link Bio} that concern a driver: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP}.
+     *
+     * @return a set of bits
+     */
+    public int flags() {
+        return flags;
+    }
+
+    /**
+     * Where it begins.
+     *
+     * @return sector of 512 bytes
+     */
+    public long sector() {
+        return sector;
+    }
+
+    /**
+     * How long it is.
+     *
+     * @return bytes
+     */
+    public long bytes() {
+        return bytes;
+    }
+
+    /**
+     * The driver's bytes of this request: as many as the tag set says, aligned to 64, in one slab with the others'. They keep
+     * their content from use to use. The kernel's counterpart is {@code blk_mq_rq_to_pdu}.
+     *
+     * @return off-heap memory, valid until the tag set is closed
+     */
+    public MemorySegment pdu() {
+        return pdu;
+    }
+
+    /**
+     * The driver's object of this request.
+     *
+     * @return what {@link #setDriverData} was given
+     */
+    public @Nullable Object driverData() {
+        return driverData;
+    }
+
+    /**
+     * Gives the request an object of the driver's, in {@link BlockDriver#initRequest}.
+     *
+     * @param data anything
+     */
+    public void setDriverData(@Nullable Object data) {
+        this.driverData = data;
+    }
+
+    /**
+     * The queue it is for.
+     *
+     * @return the queue
+     * @throws IllegalStateException if the request was never used
+     */
+    public RequestQueue queue() {
+        RequestQueue q = owner;
+        if (q == null) {
+            throw new IllegalStateException("request " + tag + " has no queue yet");
+        }
+        return q;
+    }
+
+    /**
+     * The hardware context it goes through.
+     *
+     * @return the context
+     * @throws IllegalStateException if the request was never used
+     */
+    public HardwareContext hardwareContext() {
+        HardwareContext h = hctx;
+        if (h == null) {
+            throw new IllegalStateException("request " + tag + " has no hardware context yet");
+        }
+        return h;
+    }
+
+    /**
+     * The software context it came in through.
+     *
+     * @return the context
+     * @throws IllegalStateException if the request was never used
+     */
+    public SoftwareContext softwareContext() {
+        SoftwareContext c = ctx;
+        if (c == null) {
+            throw new IllegalStateException("request " + tag + " has no software context yet");
+        }
+        return c;
+    }
+
+    /**
+     * Counts the uses of this tag. A driver that may find completions late notes it and gives it back with them
+     * ({@link #complete(long, Status)}).
+     *
+     * @return another number for each use
+     */
+    public long generation() {
+        return generation;
+    }
+
+    /**
+     * How many pieces of memory there are.
+     *
+     * @return 0 for operations without data
+     */
+    public int segmentCount() {
+        int count = 0;
+        for (Bio b = bio; b != null; b = ((BioState) b).next) {
+            count += BioState.segmentCount(b);
+        }
+        return count;
+    }
+
+    /**
+     * Shows all pieces of memory in order.
+     *
+     * @param visitor sees them
+     */
+    public void forEachSegment(SegmentVisitor visitor) {
+        for (Bio b = bio; b != null; b = ((BioState) b).next) {
+            BioState.forEachSegment(b, visitor);
+        }
+    }
+
+    // ---- what a driver tells
+
+    /**
+     * The device is done with the request and its memory. {@link BlockDriver#complete} follows on this thread. Any thread, also
+     * from within {@code queueRq}. A request that is not in flight stays as it is: the call is counted.
+     *
+     * @param result how it went
+     */
+    public void complete(Status result) {
+        if (!STATE.compareAndSet(this, IN_FLIGHT, COMPLETE)) {
+            queue().countStrayCompletion(this);
+            return;
+        }
+        status = result;
+        queue().completeInDriver(this);
+    }
+
+    /**
+     * Like {@link #complete(Status)}, for the use of the tag that the completion belongs to: a late one does not end the tag's
+     * next use.
+     *
+     * @param forGeneration {@link #generation()} when the driver took the request
+     * @param result how it went
+     */
+    public void complete(long forGeneration, Status result) {
+        if (forGeneration != generation) {
+            queue().countStrayCompletion(this);
+            return;
+        }
+        complete(result);
+    }
+
+    /**
+     * How the driver said that it went.
+     *
+     * @return the status given to {@link #complete}
+     */
+    public Status status() {
+        return status;
+    }
+
+    /**
+     * Ends a completed request: its bios are told, its tag is freed. Called once, by {@link BlockDriver#complete} or later on any
+     * thread. The kernel's counterpart is {@code blk_mq_end_request}.
+     *
+     * @param result what the bios are told
+     * @throws IllegalStateException if the request has not been completed, or was ended before
+     */
+    public void end(Status result) {
+        if ((int) STATE.getAcquire(this) != COMPLETE) {
+            throw new IllegalStateException(this + " is ended, but not between complete and its end");
+        }
+        // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
+        state = ENDED;
+        status = result;
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            batch.add(this);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    // ---- the way down
+
+    /** Gives an allocated request to a queue. Volatile where the queue changes, for the freeze. */
+    void ownBy(RequestQueue queue) {
+        RequestQueue before = owner;
+        if (before != queue) {
+            OWNER.setVolatile(this, queue);
+            if (before != null) {
+                // Between the tag bitmap and here the tag looked held by its former queue: a freezer there may wait for it.
+                before.tagLeft();
+            }
+        }
+    }
+
+    @Nullable
+    RequestQueue ownerVolatile() {
+        return (RequestQueue) OWNER.getVolatile(this);
+    }
+
+    /** Fills an allocated request from its first bio. */
+    void init(Bio first, SoftwareContext from) {
+        assert state == IDLE : this;
+        // References are written where they change: a store costs the collector's barrier.
+        if (ctx != from) {
+            ctx = from;
+        }
+        HardwareContext h = from.hardwareContext();
+        if (hctx != h) {
+            hctx = h;
+        }
+        generation++;
+        bio = first;
+        operation = first.operation();
+        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
+        sector = first.sector();
+        bytes = first.bytes();
+    }
+
+    /** Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. */
+    void cloneForFlush(Request source) {
+        assert state == IDLE : this;
+        ownBy(source.queue());
+        ctx = source.ctx;
+        hctx = source.hctx;
+        tag = source.tag;
+        generation++;
+        operation = Operation.FLUSH;
+        flags = 0;
+        sector = 0;
+        bytes = 0;
+        status = Status.OK;
+        MemorySegment.copy(source.pdu, 0, pdu, 0, pdu.byteSize());
+    }
+
+    void dropFlags(int dropped) {
+        flags &= ~dropped;
+    }
+
+    /** The driver gets it next. Plain: the driver's hand-over publishes it. */
+    void start() {
+        assert state == IDLE : this;
+        state = IN_FLIGHT;
+    }
+
+    /** The driver did not take it. Returns false if the driver has completed it all the same. */
+    boolean unstart() {
+        return STATE.compareAndSet(this, IN_FLIGHT, IDLE);
+    }
+
+    /** The block layer ends it in the driver's place. Returns false if the driver has completed it. */
+    boolean fail(Status result) {
+        if (!STATE.compareAndSet(this, IN_FLIGHT, COMPLETE)) {
+            return false;
+        }
+        status = result;
+        return true;
+    }
+
+    // ---- the way up
+
+    /** What the bios will be told. */
+    void noteStatus(Status result) {
+        status = result;
+    }
+
+    /** Between two steps of a flush sequence, or for the next flush. */
+    void rewind() {
+        state = IDLE;
+    }
+
+    /** Tells the bios. After that the request is empty and its tag can be freed. */
+    void finishBios() {
+        Bio b = bio;
+        bio = null;
+        // Plain: freeing the tag publishes it.
+        state = IDLE;
+        Status result = status;
+        while (b != null) {
+            BioState link = b;
+            Bio following = link.next;
+            link.next = null;
+            BioState.finish(b, result);
+            b = following;
+        }
+    }
+
+    int state() {
+        return (int) STATE.getAcquire(this);
+    }
+
+    @Override
+    public String toString() {
+        RequestQueue q = owner;
+        String[] names = {"idle", "in flight", "complete", "ended"};
+        return (flushQueue != null ? "flush request " : "request ") + tag + " of " + (q == null ? "no queue" : q.name())
+                + " (" + operation + ", sector " + sector + ", " + bytes + " bytes, "
+                + names[Objects.checkIndex(state(), names.length)] + ")";
+    }
+}

@@ -1,0 +1,10 @@
+import org.jspecify.annotations.NullMarked;
+
+/** The block layer: tag sets, contexts, requests, dispatch, flush, freeze. Knows nothing of files. */
+@NullMarked module io.blkmq.core {
+    requires static transitive org.jspecify;
+
+    exports io.blkmq.core;
+    exports io.blkmq.core.driver;
+    exports io.blkmq.core.nullblk;
+}

@@ -1,0 +1,247 @@
+package io.blkmq.loop;
+
+import io.blkmq.aio.AioCompletion;
+import io.blkmq.aio.AioFile;
+import io.blkmq.aio.Kiocb;
+import io.blkmq.core.Bio;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.SegmentVisitor;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The driver's part of a request: what the engine or a worker is given to do. Made once with the request, and used again with it;
+ * its Kiocb's segments lie in the request's PDU. The kernel's counterpart is {@code struct loop_cmd}.
+ *
+ * <p>Belongs to whoever has the request: the submitter, then the engine or a worker, then the completing thread.
+ */
+final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
+    /** Segments that fit into the PDU; a request with more borrows room. */
+    static final int SEGMENTS_INLINE = 8;
+    /** The size of the PDU: as many {@code struct iovec}. */
+    static final int PDU_BYTES = SEGMENTS_INLINE * 16;
+
+    private static final int EINVAL = 22;
+    private static final int EOPNOTSUPP = 95;
+    private static final int SECTOR_BYTES = 512;
+
+    private final LoopDevice device;
+    private final Request rq;
+    private final Kiocb kiocb;
+
+    /** The file that the current use began on. */
+    private @Nullable BackingFile backing;
+    private @Nullable LoopQueue queue;
+    /** Where in the file the current use begins. */
+    private long position;
+    /** What the visitor does with the next segment. */
+    private Visit visit = Visit.TO_KIOCB;
+    /** How far the visitor has come, in bytes. */
+    private long visited;
+    /** The negative errno that ended a transfer of the work queue, or 0. */
+    private long errno;
+    /** A transfer of the work queue has met the end of the file. */
+    private boolean atEnd;
+    /** How many bytes a short read has brought. */
+    private long kept;
+
+    private Status doneStatus = Status.OK;
+    private @Nullable LoopCommand followed;
+
+    private enum Visit {
+        TO_KIOCB, TRANSFER, ZERO_REST
+    }
+
+    LoopCommand(LoopDevice device, Request rq) {
+        this.device = device;
+        this.rq = rq;
+        this.kiocb = new Kiocb(rq.pdu());
+    }
+
+    static LoopCommand of(Request rq) {
+        return (LoopCommand) Objects.requireNonNull(rq.driverData());
+    }
+
+    private void begin(BackingFile on, LoopQueue from) {
+        if (backing != on) {
+            backing = on;
+        }
+        if (queue != from) {
+            queue = from;
+        }
+        position = on.position(rq.sector());
+    }
+
+    // ---- through the engine
+
+    /**
+     * Gives a read or write to the engine, with all segments in one vectored operation.
+     *
+     * @return 0 if it was accepted, else a negative errno
+     */
+    int submit(BackingFile on, LoopQueue from) {
+        begin(on, from);
+        if (rq.operation() == Operation.WRITE) {
+            kiocb.prepareWrite(on.file(), position, this, rq.generation());
+        } else {
+            kiocb.prepareRead(on.file(), position, this, rq.generation());
+        }
+        visit = Visit.TO_KIOCB;
+        rq.forEachSegment(this);
+        return from.engine().submit(kiocb);
+    }
+
+    /** The engine is done: bytes, or a negative errno. */
+    @Override
+    public void complete(long generation, long result) {
+        rq.complete(generation, statusOf(result));
+    }
+
+    // ---- through the work queue
+
+    /** Gives anything to the workers. */
+    void work(BackingFile on, LoopQueue from) {
+        begin(on, from);
+        device.workQueue().add(this);
+    }
+
+    /** Does it, on a worker. */
+    @Override
+    public void run() {
+        Status status;
+        try {
+            status = execute(Objects.requireNonNull(backing));
+        } catch (Throwable t) {
+            device.logFailure(rq, t);
+            status = Status.IOERR;
+        }
+        Objects.requireNonNull(queue).workDone(this, status);
+    }
+
+    private Status execute(BackingFile on) {
+        AioFile file = on.file();
+        return switch (rq.operation()) {
+            case READ, WRITE -> transfer();
+            case FLUSH -> flush(on);
+            case DISCARD -> hole(file.punchHole(position, rq.bytes()), Operation.DISCARD);
+            case WRITE_ZEROES -> hole((rq.flags() & Bio.NOUNMAP) != 0
+                    ? file.zeroRange(position, rq.bytes())
+                    : file.punchHole(position, rq.bytes()), Operation.WRITE_ZEROES);
+        };
+    }
+
+    private Status transfer() {
+        visit = Visit.TRANSFER;
+        visited = 0;
+        errno = 0;
+        atEnd = false;
+        rq.forEachSegment(this);
+        return statusOf(errno != 0 ? errno : visited);
+    }
+
+    /** A sync that failed is remembered; a file that cannot sync (EINVAL) has nothing to lose. */
+    private Status flush(BackingFile on) {
+        if (on.syncErrno() != 0) {
+            return Status.IOERR;
+        }
+        int result = on.file().sync(false);
+        if (result == 0 || result == -EINVAL) {
+            return Status.OK;
+        }
+        on.noteSyncErrno(-result);
+        device.logSyncFailure(on, -result);
+        return Status.IOERR;
+    }
+
+    /** What the file cannot do is not asked for again. */
+    private Status hole(int result, Operation operation) {
+        if (result == 0) {
+            return Status.OK;
+        }
+        if (result != -EOPNOTSUPP && result != -EINVAL) {
+            return Status.IOERR;
+        }
+        if (result == -EOPNOTSUPP) {
+            rq.queue().disable(operation);
+        }
+        return Status.NOTSUPP;
+    }
+
+    // ---- results and segments
+
+    /**
+     * What a transfer's result means. A read that met the end of the file, which must have been shortened, keeps what it has;
+     * the rest is zeroes, and an error if it is a whole sector or more.
+     */
+    private Status statusOf(long result) {
+        if (result == rq.bytes()) {
+            return Status.OK;
+        }
+        if (result < 0 || rq.operation() == Operation.WRITE) {
+            return Status.IOERR;
+        }
+        visit = Visit.ZERO_REST;
+        visited = 0;
+        kept = result;
+        rq.forEachSegment(this);
+        long wholeSectors = (result + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+        return wholeSectors >= rq.bytes() ? Status.OK : Status.IOERR;
+    }
+
+    @Override
+    public void segment(MemorySegment memory, long offset, int bytes) {
+        switch (visit) {
+            case TO_KIOCB -> kiocb.addSegment(memory, offset, bytes);
+            case TRANSFER -> transferSegment(memory.asSlice(offset, bytes));
+            case ZERO_REST -> {
+                long from = Math.clamp(kept - visited, 0, bytes);
+                memory.asSlice(offset + from, bytes - from).fill((byte) 0);
+                visited += bytes;
+            }
+        }
+    }
+
+    private void transferSegment(MemorySegment memory) {
+        if (errno != 0 || atEnd) {
+            return;
+        }
+        AioFile file = Objects.requireNonNull(backing).file();
+        long result = rq.operation() == Operation.WRITE
+                ? file.write(position + visited, memory)
+                : file.read(position + visited, memory);
+        if (result < 0) {
+            errno = result;
+        } else {
+            visited += result;
+            atEnd = result < memory.byteSize();
+        }
+    }
+
+    // ---- on the way to the poller
+
+    void complete(Status status) {
+        rq.complete(status);
+    }
+
+    void noteStatus(Status status) {
+        doneStatus = status;
+    }
+
+    void completeNoted() {
+        rq.complete(doneStatus);
+    }
+
+    void follow(@Nullable LoopCommand before) {
+        followed = before;
+    }
+
+    @Nullable
+    LoopCommand followed() {
+        LoopCommand before = followed;
+        followed = null;
+        return before;
+    }
+}

@@ -1,0 +1,76 @@
+package io.blkmq.loop;
+
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.driver.TagSet;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The driver of one loop device, as the series built it: a request is a command on a file; reads and writes of a direct device go
+ * to the engine, everything else goes to the work queue. FUA never comes here: the flush machine makes a flush of it.
+ *
+ * <p>A flush request needs no repair after it was cloned: its {@link LoopCommand} is its own and points at itself, and the bytes
+ * of its PDU mean nothing between two uses.
+ */
+final class LoopDriver implements BlockDriver {
+    private final LoopDevice device;
+
+    LoopDriver(LoopDevice device) {
+        this.device = device;
+    }
+
+    @Override
+    public void initHctx(HardwareContext hctx, @Nullable Object driverData, int index) {
+        hctx.setDriverData(device.loopQueue(index));
+    }
+
+    @Override
+    public void initRequest(TagSet set, Request rq, int hctxIndex) {
+        rq.setDriverData(new LoopCommand(device, rq));
+    }
+
+    @Override
+    public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+        LoopQueue queue = queueOf(hctx);
+        BackingFile backing = device.backing();
+        LoopCommand command = LoopCommand.of(rq);
+        queue.submitting();
+        if (rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !backing.file().isWritable()) {
+            return Status.IOERR;
+        }
+        Status status = Status.OK;
+        if (!backing.isDirect() || !rq.operation().hasData()) {
+            command.work(backing, queue);
+        } else if (command.submit(backing, queue) != 0) {
+            status = Status.IOERR;
+        }
+        if (last) {
+            queue.engine().commit();
+        }
+        return status;
+    }
+
+    @Override
+    public void commitRqs(HardwareContext hctx) {
+        queueOf(hctx).engine().commit();
+    }
+
+    @Override
+    public int poll(HardwareContext hctx, SoftwareContext ctx) {
+        return queueOf(hctx).poll();
+    }
+
+    @Override
+    public boolean mayPoll(HardwareContext hctx) {
+        return queueOf(hctx).isPollable();
+    }
+
+    private static LoopQueue queueOf(HardwareContext hctx) {
+        return (LoopQueue) Objects.requireNonNull(hctx.driverData());
+    }
+}

@@ -1,0 +1,102 @@
+package io.blkmq.tools;
+
+import io.blkmq.tools.job.UsageException;
+import java.io.OutputStreamWriter;
+import java.io.PrintWriter;
+import java.lang.module.ModuleDescriptor;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The {@code blkmq} command. Exit status: 0 if all went well, 1 for I/O or verification errors, 2 if what was asked for makes no
+ * sense or cannot be had.
+ */
+@Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
+        RunCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
+                "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", "  blkmq run --help", "",
+                "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
+public final class Blkmq implements Runnable {
+    static final int OK = 0;
+    static final int IO_ERRORS = 1;
+    static final int USAGE = 2;
+
+    private static final String STACKTRACE_PROPERTY = "blkmq.stacktrace";
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Option(names = "--stacktrace", scope = ScopeType.INHERIT, description = "Print where in the code an error comes from.")
+    private boolean stacktrace;
+
+    /** For picocli. */
+    Blkmq() {}
+
+    /** Runs the command and ends the process. */
+    public static void main(String[] arguments) {
+        PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8));
+        PrintWriter err = new PrintWriter(new OutputStreamWriter(System.err, StandardCharsets.UTF_8), true);
+        System.exit(execute(out, err, arguments));
+    }
+
+    /** Runs the command, and returns its exit status. */
+    static int execute(PrintWriter out, PrintWriter err, String... arguments) {
+        CommandLine command = new CommandLine(new Blkmq());
+        command.setOut(out).setErr(err);
+        command.setParameterExceptionHandler(Blkmq::refuse);
+        command.setExecutionExceptionHandler(Blkmq::fail);
+        int status = command.execute(arguments);
+        out.flush();
+        err.flush();
+        return status;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is needed: run");
+    }
+
+    private static int refuse(ParameterException refused, String[] arguments) {
+        CommandLine command = refused.getCommandLine();
+        tell(command, refused.getMessage() + " (try " + command.getCommandSpec().qualifiedName() + " --help)", refused);
+        return USAGE;
+    }
+
+    private static int fail(Exception failure, CommandLine command, CommandLine.ParseResult parsed) {
+        boolean usage = failure instanceof UsageException;
+        tell(command, usage ? String.valueOf(failure.getMessage()) : "failed: " + failure, failure);
+        return usage ? USAGE : IO_ERRORS;
+    }
+
+    private static void tell(CommandLine command, String message, Exception why) {
+        command.getErr().println("blkmq: " + message);
+        Blkmq blkmq = (Blkmq) command.getCommandSpec().root().userObject();
+        if (blkmq.stacktrace || Boolean.getBoolean(STACKTRACE_PROPERTY)) {
+            why.printStackTrace(command.getErr());
+        }
+    }
+
+    /** The version, as the module's descriptor has it. */
+    static String version() {
+        return Optional.ofNullable(Blkmq.class.getModule().getDescriptor()).flatMap(ModuleDescriptor::rawVersion)
+                .orElse("unpackaged");
+    }
+
+    /** Tells picocli the version. */
+    static final class Version implements IVersionProvider {
+        /** For picocli. */
+        Version() {}
+
+        @Override
+        public String[] getVersion() {
+            return new String[]{"blkmq " + version(), "Java " + Runtime.version()};
+        }
+    }
+}

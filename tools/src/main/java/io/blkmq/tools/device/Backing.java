@@ -1,0 +1,172 @@
+package io.blkmq.tools.device;
+
+import io.blkmq.core.driver.TagSet;
+import io.blkmq.tools.job.Quantity;
+import io.blkmq.tools.job.UsageException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What the user wants behind a device: {@code PATH}, {@code mem:SIZE} or {@code null:SIZE}, with options behind commas.
+ *
+ * @param kind file, memory, or nothing
+ * @param text how it was written
+ * @param path the file; meaningless without one
+ * @param sizeBytes size of a device without a file
+ * @param hardwareQueues 0 if not said
+ * @param depth 0 if not said
+ * @param completion how completions are found
+ * @param buffered whether the file is used through the page cache whatever the job says
+ * @param readOnly whether writes are refused
+ * @param offsetBytes where in the file the device begins
+ * @param sizeLimitBytes the device's size at the most; 0 for no limit
+ */
+public record Backing(Kind kind, String text, Path path, long sizeBytes, int hardwareQueues, int depth,
+        Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes) {
+    private static final String OPTIONS = "hw=N, depth=N, poll, reaper, ro";
+    private static final String FILE_OPTIONS = OPTIONS + ", buffered, offset=BYTES, sizelimit=BYTES";
+
+    /** What is behind the device. */
+    public enum Kind {
+        /** A file, by a loop device. */
+        FILE(""),
+        /** Memory, by the null block driver. */
+        MEMORY("mem:"),
+        /** Nothing, by the null block driver. */
+        NOTHING("null:");
+
+        private final String prefix;
+
+        Kind(String prefix) {
+            this.prefix = prefix;
+        }
+    }
+
+    /** How completions are found. */
+    public enum Completion {
+        /** As fits the device and its jobs. */
+        CHOSEN,
+        /** By the submitting thread. */
+        POLL,
+        /** By a thread of the device. */
+        REAPER
+    }
+
+    /**
+     * A file without options.
+     *
+     * @param path where it is
+     * @return the backing
+     */
+    public static Backing ofFile(Path path) {
+        return new Backing(Kind.FILE, path.toString(), path, 0, 0, 0, Completion.CHOSEN, false, false, 0, 0);
+    }
+
+    /**
+     * Reads what stands behind {@code NAME=} in {@code --attach}.
+     *
+     * @param text the backing and its options
+     * @return the backing
+     * @throws UsageException naming what is wrong
+     */
+    public static Backing parse(String text) throws UsageException {
+        List<String> parts = Arrays.asList(text.split(",", -1));
+        String first = parts.getFirst().strip();
+        Kind kind = kind(first);
+        Options options = new Options(text, kind);
+        try {
+            long sizeBytes = kind == Kind.FILE ? 0 : size(first.substring(kind.prefix.length()));
+            if (first.isEmpty()) {
+                throw new IllegalArgumentException("a path, mem:SIZE or null:SIZE is needed");
+            }
+            for (String option : parts.subList(1, parts.size())) {
+                options.set(option.strip());
+            }
+            return new Backing(kind, text, Path.of(kind == Kind.FILE ? first : ""), sizeBytes, options.hardwareQueues,
+                    options.depth, options.completion, options.buffered, options.readOnly, options.offsetBytes,
+                    options.sizeLimitBytes);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("--attach: " + text + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Kind kind(String first) {
+        return first.startsWith(Kind.MEMORY.prefix)
+                ? Kind.MEMORY
+                : first.startsWith(Kind.NOTHING.prefix) ? Kind.NOTHING : Kind.FILE;
+    }
+
+    private static long size(String text) {
+        long bytes = Quantity.bytes(text);
+        if (bytes == 0 || bytes % 512 != 0) {
+            throw new IllegalArgumentException("size " + text + ": a positive multiple of 512 bytes is needed");
+        }
+        return bytes;
+    }
+
+    /** Collects the options. */
+    private static final class Options {
+        private final String text;
+        private final Kind kind;
+        private int hardwareQueues;
+        private int depth;
+        private Completion completion = Completion.CHOSEN;
+        private boolean buffered;
+        private boolean readOnly;
+        private long offsetBytes;
+        private long sizeLimitBytes;
+
+        Options(String text, Kind kind) {
+            this.text = text;
+            this.kind = kind;
+        }
+
+        void set(String option) {
+            int equals = option.indexOf('=');
+            String name = equals < 0 ? option : option.substring(0, equals);
+            String value = equals < 0 ? "" : option.substring(equals + 1);
+            boolean forFile = List.of("buffered", "offset", "sizelimit").contains(name);
+            boolean needsValue = List.of("hw", "depth", "offset", "sizelimit").contains(name);
+            if (forFile && kind != Kind.FILE) {
+                throw new IllegalArgumentException("option " + name + " is for files; possible are " + OPTIONS);
+            }
+            if (needsValue == value.isEmpty() && (needsValue || equals >= 0)) {
+                throw new IllegalArgumentException(
+                        "option " + option + (needsValue ? " needs a value" : " takes no value"));
+            }
+            try {
+                apply(name, value);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("option " + option + ": " + e.getMessage(), e);
+            }
+        }
+
+        private void apply(String name, String value) {
+            switch (name) {
+                case "hw" -> hardwareQueues = Quantity.count(value, 1, TagSet.HARDWARE_QUEUES_MAX);
+                case "depth" -> depth = Quantity.count(value, 1, TagSet.DEPTH_MAX);
+                case "poll" -> choose(Completion.POLL);
+                case "reaper" -> choose(Completion.REAPER);
+                case "buffered" -> buffered = true;
+                case "ro" -> readOnly = true;
+                case "offset" -> offsetBytes = Quantity.bytes(value);
+                case "sizelimit" -> sizeLimitBytes = Quantity.bytes(value);
+                default -> throw new IllegalArgumentException(
+                        "is not known; possible are " + (kind == Kind.FILE ? FILE_OPTIONS : OPTIONS));
+            }
+        }
+
+        private void choose(Completion value) {
+            if (completion != Completion.CHOSEN && completion != value) {
+                throw new IllegalArgumentException("poll and reaper exclude each other");
+            }
+            completion = value;
+        }
+
+        @Override
+        public String toString() {
+            return text;
+        }
+    }
+}

@@ -1,0 +1,250 @@
+package io.blkmq.tools.device;
+
+import io.blkmq.aio.AioUnavailableException;
+import io.blkmq.core.Disk;
+import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.core.driver.TagSet;
+import io.blkmq.loop.LoopConfig;
+import io.blkmq.loop.LoopDevice;
+import io.blkmq.tools.device.Backing.Completion;
+import io.blkmq.tools.device.Backing.Kind;
+import io.blkmq.tools.job.EngineName;
+import io.blkmq.tools.job.UsageException;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A device that jobs run on. Its name is only a name: what is opened is what {@code --attach} says, or a temporary image.
+ *
+ * <p>Who finds completions: the submitting threads where each has a hardware queue to itself, since a polled ring belongs to one
+ * thread; where they share one, or where other threads do the I/O anyway, a reaper. The null block driver may be polled by
+ * anyone.
+ */
+public final class Device implements AutoCloseable {
+    private static final int DEPTH_DEFAULT = 128;
+
+    private final DeviceRequest request;
+    private final Disk disk;
+    private final Shape shape;
+    private final String backingText;
+    private final String mode;
+    private final List<String> notes = new ArrayList<>();
+    private final @Nullable TemporaryImage image;
+
+    /**
+     * How a device is built.
+     *
+     * @param hardwareQueues how many
+     * @param depth of each
+     * @param polled whether the submitting threads find completions
+     */
+    public record Shape(int hardwareQueues, int depth, boolean polled) {}
+
+    private Device(DeviceRequest request, Disk disk, Shape shape, String backingText, String mode,
+            @Nullable TemporaryImage image) {
+        this.request = request;
+        this.disk = disk;
+        this.shape = shape;
+        this.backingText = backingText;
+        this.mode = mode;
+        this.image = image;
+    }
+
+    /**
+     * Makes the device.
+     *
+     * @param request what its jobs need
+     * @return the device, to be closed
+     * @throws UsageException if what was asked for cannot be had
+     */
+    public static Device open(DeviceRequest request) throws UsageException {
+        try {
+            if (request.backing().isEmpty()) {
+                return openImage(request);
+            }
+            Backing backing = request.backing().get();
+            return backing.kind() == Kind.FILE ? openLoop(request, backing, null) : openNull(request, backing);
+        } catch (NoSuchFileException e) {
+            throw new UsageException(request.name() + ": there is no file " + e.getFile(), e);
+        } catch (AccessDeniedException e) {
+            throw new UsageException(request.name() + ": access to " + e.getFile() + " is denied", e);
+        } catch (AioUnavailableException e) {
+            throw new UsageException(request.location() + ": " + e.getMessage(), e);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new UsageException(request.name() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Device openNull(DeviceRequest request, Backing backing) throws IOException {
+        boolean memory = backing.kind() == Kind.MEMORY;
+        Shape shape = shape(request, backing, backing.completion() != Completion.REAPER);
+        Disk disk = NullBlk.builder().name(request.name()).capacityBytes(backing.sizeBytes()).memoryBacked(memory)
+                .hardwareQueues(shape.hardwareQueues).depth(shape.depth).readOnly(backing.readOnly())
+                .completion(shape.polled ? NullBlk.Completion.POLLED : NullBlk.Completion.REAPER).build();
+        return new Device(request, disk, shape, backing.text(),
+                memory ? "null block driver with memory" : "null block driver", null);
+    }
+
+    private static Device openImage(DeviceRequest request) throws IOException {
+        TemporaryImage image = TemporaryImage.create(request.imageBytes());
+        boolean opened = false;
+        try {
+            Device device = openLoop(request, Backing.ofFile(image.path()), image);
+            opened = true;
+            image.forgetName();
+            return device;
+        } finally {
+            if (!opened) {
+                image.close();
+            }
+        }
+    }
+
+    private static Device openLoop(DeviceRequest request, Backing backing, @Nullable TemporaryImage image)
+            throws IOException {
+        boolean direct = (request.direct() || request.engine() == EngineName.NULL) && !backing.buffered();
+        Shape shape = shape(request, backing, pollsByChoice(request, backing, direct));
+        LoopDevice loop = attach(request, backing, shape, direct);
+        if (direct && !loop.isDirect() && shape.polled && backing.completion() == Completion.CHOSEN) {
+            // The work queue does the I/O after all: its threads complete, and a thread that polls would only be in their way.
+            loop.close();
+            shape = new Shape(shape.hardwareQueues, shape.depth, false);
+            loop = attach(request, backing, shape, direct);
+        }
+        String text = image == null ? backing.text() : "temporary image, sparse";
+        Device device = new Device(request, loop.disk(), shape, text, loopMode(request, loop), image);
+        if (direct && !loop.isDirect()) {
+            device.notes.add(request.name() + ": direct I/O is not possible on " + text + ": buffered, engine "
+                    + request.engine().fioName() + " not used");
+        }
+        return device;
+    }
+
+    private static LoopDevice attach(DeviceRequest request, Backing backing, Shape shape, boolean direct)
+            throws IOException {
+        return LoopDevice.attach(LoopConfig.builder(backing.path()).name(request.name()).readOnly(backing.readOnly())
+                .direct(direct).engine(request.engine().aioName()).polled(shape.polled)
+                .hardwareQueues(shape.hardwareQueues).depth(shape.depth).offsetBytes(backing.offsetBytes())
+                .sizeLimitBytes(backing.sizeLimitBytes()).workers(request.workers()).build());
+    }
+
+    private static String loopMode(DeviceRequest request, LoopDevice loop) {
+        return loop.isDirect() ? "loop, direct, engine " + request.engine().aioName() : "loop, buffered, work queue";
+    }
+
+    private static boolean pollsByChoice(DeviceRequest request, Backing backing, boolean direct) {
+        int queues = Math.max(1, backing.hardwareQueues());
+        return switch (backing.completion()) {
+            case POLL -> {
+                if (request.threads() > queues) {
+                    throw new IllegalArgumentException("poll with " + request.threads() + " jobs on " + queues
+                            + " hardware queue(s): a polled queue belongs to one thread, so hw=" + request.threads()
+                            + " is needed");
+                }
+                yield true;
+            }
+            case REAPER -> false;
+            case CHOSEN -> direct && !request.engine().aioName().equals("channel") && request.threads() <= queues
+                    && Runtime.getRuntime().availableProcessors() > 1;
+        };
+    }
+
+    private static Shape shape(DeviceRequest request, Backing backing, boolean polled) {
+        int queues = Math.max(1, backing.hardwareQueues());
+        int wanted = Math.max(DEPTH_DEFAULT, Math.ceilDiv(request.depthTotal(), queues));
+        int depth = backing.depth() != 0 ? backing.depth() : Math.min(TagSet.DEPTH_MAX, wanted);
+        return new Shape(queues, depth, polled);
+    }
+
+    /**
+     * The device to do I/O with.
+     *
+     * @return the disk
+     */
+    public Disk disk() {
+        return disk;
+    }
+
+    /**
+     * Its name inside the command.
+     *
+     * @return the name
+     */
+    public String name() {
+        return request.name();
+    }
+
+    /**
+     * How it is built.
+     *
+     * @return queues, depth, who completes
+     */
+    public Shape shape() {
+        return shape;
+    }
+
+    /**
+     * What is behind it.
+     *
+     * @return as the user wrote it
+     */
+    public String backingText() {
+        return backingText;
+    }
+
+    /**
+     * Driver, page cache, engine.
+     *
+     * @return a few words
+     */
+    public String mode() {
+        return mode;
+    }
+
+    /**
+     * Whether a completion is told on the thread that submitted, and nowhere else.
+     *
+     * @return true if each thread polls a hardware queue of its own
+     */
+    public boolean completesOnSubmitter() {
+        return shape.polled && request.threads() <= shape.hardwareQueues;
+    }
+
+    /**
+     * Whether data that was written can be read.
+     *
+     * @return false where there is no medium
+     */
+    public boolean keepsData() {
+        boolean nothing = request.backing().map(backing -> backing.kind() == Kind.NOTHING).orElse(false);
+        return !nothing && !mode.endsWith("engine null");
+    }
+
+    /**
+     * What turned out otherwise than asked for.
+     *
+     * @return lines for people
+     */
+    public List<String> notes() {
+        return List.copyOf(notes);
+    }
+
+    /** Detaches it, and removes it if it is temporary. */
+    @Override
+    public void close() {
+        disk.close();
+        if (image != null) {
+            image.close();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return name() + ": " + backingText + " (" + mode + "), " + shape.hardwareQueues + " x " + shape.depth
+                + (shape.polled ? ", polled" : ", reaper");
+    }
+}

@@ -1,0 +1,2 @@
+/** The {@code blkmq} command and its subcommands. */
+package io.blkmq.tools;

@@ -1,0 +1,52 @@
+package io.blkmq.tools.run;
+
+import io.blkmq.tools.device.Device;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * What became of a run.
+ *
+ * @param jobs what each thread did, in the order of the plan
+ * @param devices what each device was
+ * @param notes what turned out otherwise than asked for
+ * @param stopped whether it was ended before its time
+ */
+public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<String> notes, boolean stopped) {
+    /**
+     * What a device was, and what passed through it.
+     *
+     * @param name its name inside the command
+     * @param backing what was behind it
+     * @param mode driver, page cache, engine
+     * @param shape how it was built
+     * @param sizeBytes its size
+     * @param bounces how many operations were copied
+     */
+    public record DeviceFacts(String name, String backing, String mode, Device.Shape shape, long sizeBytes,
+            long bounces) {
+        static DeviceFacts of(Device device) {
+            return new DeviceFacts(device.name(), device.backingText(), device.mode(), device.shape(),
+                    device.disk().sizeBytes(), device.disk().queue().bounces());
+        }
+    }
+
+    /**
+     * Whether anything went wrong.
+     *
+     * @return true for I/O or verification errors
+     */
+    public boolean hasErrors() {
+        return jobs.stream().anyMatch(job -> job.failures().errno() != 0);
+    }
+
+    /**
+     * The same with more notes.
+     *
+     * @param more lines for people
+     * @return another result
+     */
+    public RunResult withNotes(List<String> more) {
+        return new RunResult(jobs, devices, Stream.concat(notes.stream(), more.stream()).toList(), stopped);
+    }
+}

@@ -1,0 +1,15 @@
+import org.jspecify.annotations.NullMarked;
+
+/** The {@code blkmq} command. */
+@SuppressWarnings("requires-automatic") // HdrHistogram has no descriptor, only a name
+@NullMarked module io.blkmq.tools {
+    requires static org.jspecify;
+    requires io.blkmq.core;
+    requires io.blkmq.aio;
+    requires io.blkmq.loop;
+    requires info.picocli;
+    requires HdrHistogram;
+    requires java.management;
+
+    opens io.blkmq.tools to info.picocli;
+}
