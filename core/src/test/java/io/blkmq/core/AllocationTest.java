@@ -1,0 +1,115 @@
+package io.blkmq.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.nullblk.NullBlk;
+import java.io.IOException;
+import java.lang.reflect.Method;
+import org.junit.jupiter.api.Test;
+
+/** Steady I/O makes no garbage. */
+class AllocationTest {
+    private static final int IO_COUNT = 1_000_000;
+    private static final int QUEUE_DEPTH = 64;
+    /** What the measurement itself may take, and the runtime compiler's last corrections. */
+    private static final long TOLERATED_BYTES = 500;
+
+    /** By reflection, because the module under test does not read the module of the management beans. */
+    private static final Object BEAN;
+    private static final Method ALLOCATED_BYTES;
+
+    static {
+        try {
+            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
+            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean")
+                    .getMethod("getCurrentThreadAllocatedBytes");
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private boolean stopped;
+
+    @Test
+    void biosThatAreUsedAgainAllocateNothing() throws Exception {
+        try (Disk disk = NullBlk.builder().build(); IoBuffer buffer = disk.allocate(4096)) {
+            Bio[] bios = bios(buffer);
+            assertAllocatesNothing(() -> {
+                for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
+                    for (Bio bio : bios) {
+                        disk.submit(bio);
+                    }
+                    disk.poll();
+                }
+            });
+        }
+    }
+
+    @Test
+    void biosThatAreUsedAgainThroughAPlugAllocateNothing() throws Exception {
+        try (Disk disk = NullBlk.builder().build(); IoBuffer buffer = disk.allocate(4096); Plug plug = disk.plug()) {
+            Bio[] bios = bios(buffer);
+            assertAllocatesNothing(() -> {
+                for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
+                    plug.expecting(QUEUE_DEPTH);
+                    for (Bio bio : bios) {
+                        plug.submit(bio);
+                    }
+                    plug.flush();
+                    disk.poll();
+                }
+            });
+        }
+    }
+
+    @Test
+    void biosThatSubmitThemselvesAgainAllocateNothing() throws Exception {
+        try (Disk disk = NullBlk.builder().build(); IoBuffer buffer = disk.allocate(4096)) {
+            Bio[] bios = bios(buffer);
+            for (Bio bio : bios) {
+                disk.submit(bio.onEnd(ended -> {
+                    if (!stopped) {
+                        disk.submit(ended);
+                    }
+                }));
+            }
+            assertAllocatesNothing(() -> {
+                for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
+                    disk.poll();
+                }
+            });
+            stopped = true;
+            assertThat(disk.poll()).isEqualTo(QUEUE_DEPTH);
+            assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
+
+    private static Bio[] bios(IoBuffer buffer) {
+        Bio[] bios = new Bio[QUEUE_DEPTH];
+        for (int i = 0; i < bios.length; i++) {
+            bios[i] = new Bio().reset(Operation.READ, i * 8L).add(buffer.memory());
+        }
+        return bios;
+    }
+
+    /** Work on a disk. */
+    @FunctionalInterface
+    private interface Work {
+        void run() throws IOException;
+    }
+
+    private static void assertAllocatesNothing(Work work) throws Exception {
+        long least = Long.MAX_VALUE;
+        // The first rounds are interpreted and compiled; the best of the others counts.
+        for (int round = 0; round < 6 && least > TOLERATED_BYTES; round++) {
+            long before = allocatedBytes();
+            work.run();
+            least = Math.min(least, allocatedBytes() - before);
+        }
+        assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
+    }
+
+    private static long allocatedBytes() throws ReflectiveOperationException {
+        return (long) ALLOCATED_BYTES.invoke(BEAN);
+    }
+}

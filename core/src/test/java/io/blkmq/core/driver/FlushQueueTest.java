@@ -1,0 +1,405 @@
+package io.blkmq.core.driver;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.ManualRuntime;
+import io.blkmq.core.Operation;
+import io.blkmq.core.RandomSeed;
+import io.blkmq.core.Status;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The flush machine, seen from its driver. */
+class FlushQueueTest {
+    private final ManualRuntime runtime = new ManualRuntime();
+    private final RecordingDriver driver = new RecordingDriver().runtime(runtime).depth(16).pduBytes(16);
+    private final Told told = new Told();
+    private final List<Disk> disks = new ArrayList<>();
+
+    private Disk disk(boolean writeCache, boolean fua) {
+        Disk disk = driver.limits(limits -> limits.writeCache(writeCache, fua)).disk();
+        disks.add(disk);
+        return disk;
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        assertThat(driver.violations()).isEmpty();
+        for (Disk disk : disks) {
+            assertThat(disk.queue().heldTags()).isZero();
+            disk.close();
+        }
+    }
+
+    private Bio write(long sector, int flags) {
+        return told.write(sector).flags(flags);
+    }
+
+    // ---- what a bio becomes
+
+    @Test
+    void withoutAWriteCacheAFlushEndsAtOnce() {
+        disk(false, false).submit(told.flush());
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+        assertThat(driver.log()).isEmpty();
+    }
+
+    @Test
+    void withoutAWriteCachePreflushAndFuaMeanNothing() {
+        disk(false, false).submit(write(1, Bio.PREFLUSH | Bio.FUA));
+        driver.completeAll();
+        assertThat(driver.log()).containsExactly("WRITE 1");
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void aFlushIsOneFlush() {
+        disk(true, false).submit(told.flush());
+        driver.completeAll();
+        assertThat(driver.log()).containsExactly("FLUSH");
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+    }
+
+    @Test
+    void withoutFuaAtTheDeviceAFlushFollowsTheData() {
+        disk(true, false).submit(write(1, Bio.FUA));
+        assertThat(driver.log()).containsExactly("WRITE 1");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).isEmpty();
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void withoutFuaAtTheDevicePreflushAndFuaMakeThreeSteps() {
+        disk(true, false).submit(write(1, Bio.PREFLUSH | Bio.FUA));
+        List<String> steps = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            steps.addAll(driver.log());
+            assertThat(told.ends()).isEmpty();
+            driver.complete(Status.OK);
+        }
+        assertThat(steps).containsExactly("FLUSH", "WRITE 1", "FLUSH");
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void withFuaAtTheDeviceItGoesDownWithTheData() {
+        disk(true, true).submit(write(1, Bio.FUA));
+        driver.completeAll();
+        assertThat(driver.log()).containsExactly("WRITE 1 FUA");
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void withFuaAtTheDeviceItGoesDownWithTheDataAlsoBehindAPreflush() {
+        disk(true, true).submit(write(1, Bio.PREFLUSH | Bio.FUA));
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(driver.log()).containsExactly("WRITE 1 FUA");
+        driver.complete(Status.OK);
+        assertThat(driver.log()).isEmpty();
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void aPreflushAloneNeedsNoFlushAfterTheData() {
+        disk(true, false).submit(write(1, Bio.PREFLUSH));
+        driver.completeAll();
+        assertThat(driver.log()).containsExactly("FLUSH", "WRITE 1");
+        assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    @Test
+    void anOrdinaryWriteKnowsNothingOfAllThis() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        disk.submit(told.write(3));
+        assertThat(driver.log()).containsExactly("FLUSH", "WRITE 3");
+        driver.completeAll();
+    }
+
+    // ---- who shares a flush
+
+    @Test
+    void thoseWhoComeDuringAFlushShareTheNextOne() {
+        Disk disk = disk(true, false);
+        for (int i = 0; i < 6; i++) {
+            disk.submit(told.flush());
+        }
+        assertThat(driver.log()).as("C1: one flush at a time").containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).as("told by a flush that began after they came").hasSize(1);
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).hasSize(5);
+        assertThat(driver.log()).isEmpty();
+    }
+
+    @Test
+    void aFlushIsPutOffWhileDataOfASequenceIsInFlight() {
+        Disk disk = disk(true, false);
+        disk.submit(write(1, Bio.FUA));
+        disk.submit(write(2, Bio.FUA));
+        disk.submit(told.flush());
+        assertThat(driver.log()).containsExactly("WRITE 1", "WRITE 2");
+        driver.complete(Status.OK);
+        assertThat(driver.log()).as("C2").isEmpty();
+        driver.complete(Status.OK);
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactlyInAnyOrder("WRITE 1 OK", "WRITE 2 OK", "FLUSH OK");
+    }
+
+    @Test
+    void thoseWhoSharedAPreflushShareThePostflush() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        for (int i = 1; i <= 3; i++) {
+            disk.submit(write(i, Bio.PREFLUSH | Bio.FUA));
+        }
+        driver.complete(Status.OK);
+        driver.complete(Status.OK);
+        assertThat(driver.log()).containsExactly("FLUSH", "FLUSH", "WRITE 1", "WRITE 2", "WRITE 3");
+        driver.complete(Status.OK);
+        driver.complete(Status.OK);
+        assertThat(driver.log()).isEmpty();
+        driver.complete(Status.OK);
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).hasSize(4);
+    }
+
+    @Test
+    void whoHasWaitedForFiveSecondsIsNotPutOffAnyMore() {
+        Disk disk = disk(true, false);
+        disk.submit(write(1, Bio.FUA));
+        disk.submit(told.flush());
+        runtime.advance(TimeUnit.SECONDS.toNanos(5) - 1);
+        disk.submit(told.flush());
+        assertThat(driver.log()).containsExactly("WRITE 1");
+        runtime.advance(1);
+        disk.submit(told.flush());
+        assertThat(driver.log()).as("C3").containsExactly("FLUSH");
+        driver.completeAll();
+        assertThat(told.ends()).hasSize(4);
+    }
+
+    // ---- what fails
+
+    @Test
+    void aFailedFlushFailsExactlyThoseWhoWaitedForIt() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        disk.submit(write(1, Bio.PREFLUSH));
+        disk.submit(write(2, Bio.PREFLUSH | Bio.FUA));
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+        disk.submit(told.flush());
+        driver.log();
+        driver.complete(Status.MEDIUM);
+        assertThat(told.ends()).containsExactly("WRITE 1 MEDIUM", "WRITE 2 MEDIUM");
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+    }
+
+    @Test
+    void failedDataEndsItsRequestWithoutAFlush() {
+        disk(true, false).submit(write(1, Bio.PREFLUSH | Bio.FUA));
+        driver.complete(Status.OK);
+        driver.complete(Status.NOSPC);
+        assertThat(driver.log()).containsExactly("FLUSH", "WRITE 1");
+        assertThat(told.ends()).containsExactly("WRITE 1 NOSPC");
+    }
+
+    @Test
+    void aFlushThatTheDriverRefusesIsOfferedAgain() {
+        driver.answer(Status.RESOURCE);
+        disk(true, false).submit(told.flush());
+        runtime.advance(HardwareContext.RESOURCE_DELAY_NANOS);
+        driver.completeAll();
+        assertThat(driver.log()).containsExactly("FLUSH", "FLUSH");
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+    }
+
+    @Test
+    void aFlushThatTheDriverFailsAtOnceFailsItsWaiters() {
+        Disk disk = disk(true, false);
+        driver.answer(Status.IOERR);
+        disk.submit(told.flush());
+        assertThat(told.ends()).containsExactly("FLUSH IOERR");
+        disk.submit(told.flush());
+        driver.completeAll();
+        assertThat(told.ends()).containsExactly("FLUSH OK");
+    }
+
+    // ---- the flush request
+
+    @Test
+    void theFlushRequestIsFoundUnderTheTagThatWasLentToIt() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        Request flush = driver.inFlight().getFirst();
+        HardwareContext hctx = flush.hardwareContext();
+        assertThat(hctx.request(flush.tag())).isSameAs(flush);
+        assertThat(hctx.tags.requests[flush.tag()]).isNotSameAs(flush);
+        int tag = flush.tag();
+        driver.complete(Status.OK);
+        assertThat(hctx.request(tag)).isSameAs(hctx.tags.requests[tag]);
+    }
+
+    /** A driver that notes what the flush request looks like. */
+    private static final class Repairing extends RecordingDriver {
+        final List<String> repairs = new ArrayList<>();
+        boolean throwing;
+
+        @Override
+        public void initRequest(TagSet set, Request rq, int hctxIndex) {
+            rq.setDriverData("object of " + System.identityHashCode(rq));
+        }
+
+        @Override
+        public void initFlushRq(TagSet set, RequestQueue queue, Request flushRq, Request source) throws Exception {
+            repairs.add("bytes " + flushRq.pdu().get(ValueLayout.JAVA_INT, 0)
+                    + (flushRq.tag() == source.tag() ? ", same tag" : "")
+                    + (flushRq.softwareContext().equals(source.softwareContext()) ? ", same context" : "")
+                    + (("object of " + System.identityHashCode(flushRq)).equals(flushRq.driverData())
+                            ? ", own object"
+                            : ""));
+            // What a repair writes is what queueRq finds: the bytes were copied before.
+            flushRq.pdu().set(ValueLayout.JAVA_INT, 4, 77);
+            if (throwing) {
+                throw new java.io.IOException("on purpose");
+            }
+        }
+
+        @Override
+        public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+            if (rq.operation() == Operation.FLUSH) {
+                repairs.add("queued with " + rq.pdu().get(ValueLayout.JAVA_INT, 4));
+            }
+            return super.queueRq(hctx, rq, last);
+        }
+    }
+
+    @Test
+    void theFlushRequestHasTheBytesOfItsSourceAndAnObjectOfItsOwnBeforeItIsRepaired() {
+        for (boolean throwing : new boolean[]{false, true}) {
+            Repairing repairing = new Repairing();
+            repairing.throwing = throwing;
+            repairing.depth(4).pduBytes(8).limits(limits -> limits.writeCache(true, false));
+            try (Disk disk = repairing.disk()) {
+                for (Request rq : disk.queue().hardwareContext(0).tags.requests) {
+                    rq.pdu().set(ValueLayout.JAVA_INT, 0, 42);
+                }
+                disk.submit(told.flush());
+                repairing.completeAll();
+                assertThat(repairing.repairs).containsExactly("bytes 42, same tag, same context, own object",
+                        "queued with 77");
+                assertThat(told.ends()).containsExactly("FLUSH OK");
+            }
+        }
+    }
+
+    // ---- all of it at random
+
+    /** A device with a volatile cache, which remembers what was made durable. */
+    private static final class Caching extends RecordingDriver {
+        private final boolean fua;
+        final List<Integer> durable = new ArrayList<>();
+        private final List<Integer> cached = new ArrayList<>();
+
+        Caching(boolean fua) {
+            this.fua = fua;
+        }
+
+        void finish(Request rq) {
+            switch (rq.operation()) {
+                case WRITE -> ((rq.flags() & Bio.FUA) != 0 ? durable : cached).add((int) rq.sector());
+                case FLUSH -> {
+                    durable.addAll(cached);
+                    cached.clear();
+                }
+                default -> throw new AssertionError(rq);
+            }
+            assertThat(fua || (rq.flags() & Bio.FUA) == 0).as("FUA at a device without").isTrue();
+            complete(rq, Status.OK);
+        }
+    }
+
+    @Test
+    void whatAnAcknowledgedFlushOrFuaPromisedIsDurable() {
+        long seed = RandomSeed.of(FlushQueueTest.class);
+        Random random = new Random(seed);
+        for (int round = 0; round < 100; round++) {
+            boolean fua = random.nextBoolean();
+            Caching device = new Caching(fua);
+            device.runtime(runtime).depth(12).limits(limits -> limits.writeCache(true, fua));
+            try (Disk disk = device.disk()) {
+                Promises promises = new Promises(device.durable);
+                int submitted = 0;
+                for (int step = 0; step < 200; step++) {
+                    if (random.nextBoolean() && disk.queue().heldTags() < 12) {
+                        submitted++;
+                        disk.submit(promises.random(random, submitted));
+                    } else if (!device.inFlight().isEmpty()) {
+                        List<Request> inFlight = device.inFlight();
+                        device.finish(inFlight.get(random.nextInt(inFlight.size())));
+                    }
+                }
+                while (!device.inFlight().isEmpty()) {
+                    device.finish(device.inFlight().getFirst());
+                }
+                assertThat(promises.told).as("bios told, seed %d", seed).isEqualTo(submitted);
+                assertThat(promises.broken).as("broken promises, seed %d", seed).isEmpty();
+                assertThat(disk.queue().heldTags()).isZero();
+            }
+            assertThat(device.violations()).isEmpty();
+        }
+    }
+
+    /** What acknowledged bios promise, and what of it the device did not keep. */
+    private static final class Promises {
+        private final Told memory = new Told();
+        private final List<Integer> durable;
+        private final List<Integer> acknowledged = new ArrayList<>();
+        final List<String> broken = new ArrayList<>();
+        int told;
+
+        Promises(List<Integer> durable) {
+            this.durable = durable;
+        }
+
+        /** A flush, or a write of a sector of its own with any flags. */
+        Bio random(Random random, int sector) {
+            boolean flush = random.nextInt(4) == 0;
+            int flags = flush ? 0 : List.of(0, Bio.PREFLUSH, Bio.FUA, Bio.PREFLUSH | Bio.FUA).get(random.nextInt(4));
+            List<Integer> promised = new ArrayList<>();
+            if (flush || (flags & Bio.PREFLUSH) != 0) {
+                promised.addAll(acknowledged);
+            }
+            if ((flags & Bio.FUA) != 0) {
+                promised.add(sector);
+            }
+            Bio bio = flush ? memory.flush() : memory.write(sector).flags(flags);
+            return bio.onEnd(ended -> {
+                told++;
+                if (!durable.containsAll(promised)) {
+                    broken.add(ended + " promised " + promised + ", durable are " + durable);
+                }
+                if (!flush) {
+                    acknowledged.add(sector);
+                }
+            });
+        }
+    }
+}
