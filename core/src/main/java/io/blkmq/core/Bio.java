@@ -260,13 +260,9 @@ public final class Bio extends BioState {
         return vecs[index];
     }
 
-    /** Tells the completion. */
     @Override
-    protected void tellEnd() {
-        BioCompletion told = completion;
-        if (told != null) {
-            told.ended(this);
-        }
+    protected @Nullable BioCompletion completion() {
+        return completion;
     }
 
     @Override

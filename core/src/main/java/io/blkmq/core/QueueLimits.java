@@ -59,7 +59,7 @@ public final class QueueLimits {
     public Builder toBuilder() {
         Builder b = new Builder();
         b.logicalBlockBytes = logicalBlockBytes;
-        b.physicalBlockBytes = physicalBlockBytes;
+        b.physicalBlockBytes = physicalBlockBytes == logicalBlockBytes ? 0 : physicalBlockBytes;
         b.requestBytesMax = requestBytesMax;
         b.segmentsMax = segmentsMax;
         b.segmentBytesMax = segmentBytesMax;

@@ -1,6 +1,7 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BioCompletion;
 import io.blkmq.core.BioVec;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
@@ -47,8 +48,12 @@ public abstract sealed class BioState permits Bio {
     /** For {@link Bio} alone. */
     protected BioState() {}
 
-    /** Tells the caller's completion; may throw what the caller's code throws. */
-    protected abstract void tellEnd();
+    /**
+     * Whom to tell of the end.
+     *
+     * @return the caller's completion, null if there is none
+     */
+    protected abstract @Nullable BioCompletion completion();
 
     /**
      * Whether the bio belongs to the device. Turns false just before the completion runs.
@@ -87,13 +92,6 @@ public abstract sealed class BioState permits Bio {
     }
 
     /**
-     * Gives a claimed bio back without telling: its submission was refused by an exception. The caller's thread.
-     */
-    final void unclaim() {
-        inFlight = false;
-    }
-
-    /**
      * Ends the bio: copies back what was bounced, gives the memory back and tells the caller.
      *
      * @param self this
@@ -102,9 +100,14 @@ public abstract sealed class BioState permits Bio {
     static void finish(Bio self, Status end) {
         BioState state = self;
         state.status = state.bounce == null ? end : state.releaseBounce(self, end);
+        // Before the bio is the caller's again, who may give it another one at once.
+        BioCompletion told = state.completion();
         IN_FLIGHT.setRelease(state, false);
+        if (told == null) {
+            return;
+        }
         try {
-            state.tellEnd();
+            told.ended(self);
         } catch (Throwable t) {
             CallbackFailures.report("completion of a bio", t);
         }

@@ -32,13 +32,16 @@ public final class Request {
     /** Between {@link #end} and the moment its bios are told. */
     static final int ENDED = 3;
 
-    private static final VarHandle STATE;
+    private static final int STATE_BITS = 2;
+    private static final long STATE_MASK = (1L << STATE_BITS) - 1;
+
+    private static final VarHandle LIFE;
     private static final VarHandle OWNER;
 
     static {
         try {
             MethodHandles.Lookup lookup = MethodHandles.lookup();
-            STATE = lookup.findVarHandle(Request.class, "state", int.class);
+            LIFE = lookup.findVarHandle(Request.class, "life", long.class);
             OWNER = lookup.findVarHandle(Request.class, "owner", RequestQueue.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
@@ -60,13 +63,16 @@ public final class Request {
     private @Nullable HardwareContext hctx;
     private @Nullable SoftwareContext ctx;
 
-    private int state;
+    /**
+     * The generation, and in the lowest bits the state: one word, so that a completion that comes late for a use of the tag can
+     * never end the next one. Written plainly by the holder of the tag; the step out of IN_FLIGHT is a compare-and-set.
+     */
+    private long life;
     private Status status = Status.OK;
     private Operation operation = Operation.READ;
     private int flags;
     private long sector;
     private long bytes;
-    private long generation;
 
     /** The bios, in ascending order of their sectors. */
     private @Nullable Bio bio;
@@ -80,8 +86,6 @@ public final class Request {
     /** The flush machine that this is the flush request of; null for any other request. */
     @Nullable
     FlushQueue flushQueue;
-    /** The driver's budget that goes with the request while it is being issued. */
-    int budget;
 
     Request(Tags tags, int tag, MemorySegment pdu) {
         this.tags = tags;
@@ -216,7 +220,7 @@ public final class Request {
      * @return another number for each use
      */
     public long generation() {
-        return generation;
+        return life >>> STATE_BITS;
     }
 
     /**
@@ -252,12 +256,7 @@ public final class Request {
      * @param result how it went
      */
     public void complete(Status result) {
-        if (!STATE.compareAndSet(this, IN_FLIGHT, COMPLETE)) {
-            queue().countStrayCompletion(this);
-            return;
-        }
-        status = result;
-        queue().completeInDriver(this);
+        complete(generation(), result);
     }
 
     /**
@@ -268,11 +267,13 @@ public final class Request {
      * @param result how it went
      */
     public void complete(long forGeneration, Status result) {
-        if (forGeneration != generation) {
+        long inFlight = forGeneration << STATE_BITS | IN_FLIGHT;
+        if (!LIFE.compareAndSet(this, inFlight, inFlight - IN_FLIGHT + COMPLETE)) {
             queue().countStrayCompletion(this);
             return;
         }
-        complete(result);
+        status = result;
+        queue().completeInDriver(this);
     }
 
     /**
@@ -292,11 +293,11 @@ public final class Request {
      * @throws IllegalStateException if the request has not been completed, or was ended before
      */
     public void end(Status result) {
-        if ((int) STATE.getAcquire(this) != COMPLETE) {
+        if (state() != COMPLETE) {
             throw new IllegalStateException(this + " is ended, but not between complete and its end");
         }
         // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
-        state = ENDED;
+        setState(ENDED);
         status = result;
         CompletionBatch batch = CompletionBatch.enter();
         try {
@@ -327,7 +328,7 @@ public final class Request {
 
     /** Fills an allocated request from its first bio. */
     void init(Bio first, SoftwareContext from) {
-        assert state == IDLE : this;
+        assert state() == IDLE : this;
         // References are written where they change: a store costs the collector's barrier.
         if (ctx != from) {
             ctx = from;
@@ -336,7 +337,7 @@ public final class Request {
         if (hctx != h) {
             hctx = h;
         }
-        generation++;
+        life = (generation() + 1) << STATE_BITS | IDLE;
         bio = first;
         operation = first.operation();
         flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
@@ -346,12 +347,12 @@ public final class Request {
 
     /** Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. */
     void cloneForFlush(Request source) {
-        assert state == IDLE : this;
+        assert state() == IDLE : this;
         ownBy(source.queue());
         ctx = source.ctx;
         hctx = source.hctx;
         tag = source.tag;
-        generation++;
+        life = (generation() + 1) << STATE_BITS | IDLE;
         operation = Operation.FLUSH;
         flags = 0;
         sector = 0;
@@ -366,18 +367,18 @@ public final class Request {
 
     /** The driver gets it next. Plain: the driver's hand-over publishes it. */
     void start() {
-        assert state == IDLE : this;
-        state = IN_FLIGHT;
+        assert state() == IDLE : this;
+        setState(IN_FLIGHT);
     }
 
     /** The driver did not take it. Returns false if the driver has completed it all the same. */
     boolean unstart() {
-        return STATE.compareAndSet(this, IN_FLIGHT, IDLE);
+        return leaveFlight(IDLE);
     }
 
     /** The block layer ends it in the driver's place. Returns false if the driver has completed it. */
     boolean fail(Status result) {
-        if (!STATE.compareAndSet(this, IN_FLIGHT, COMPLETE)) {
+        if (!leaveFlight(COMPLETE)) {
             return false;
         }
         status = result;
@@ -393,7 +394,7 @@ public final class Request {
 
     /** Between two steps of a flush sequence, or for the next flush. */
     void rewind() {
-        state = IDLE;
+        setState(IDLE);
     }
 
     /** Tells the bios. After that the request is empty and its tag can be freed. */
@@ -401,7 +402,7 @@ public final class Request {
         Bio b = bio;
         bio = null;
         // Plain: freeing the tag publishes it.
-        state = IDLE;
+        setState(IDLE);
         Status result = status;
         while (b != null) {
             BioState link = b;
@@ -413,7 +414,17 @@ public final class Request {
     }
 
     int state() {
-        return (int) STATE.getAcquire(this);
+        return (int) ((long) LIFE.getAcquire(this) & STATE_MASK);
+    }
+
+    /** Plain: for the holder of the tag, outside of flight. */
+    private void setState(int state) {
+        life = (life & ~STATE_MASK) | state;
+    }
+
+    private boolean leaveFlight(int state) {
+        long now = (long) LIFE.getOpaque(this);
+        return (now & STATE_MASK) == IN_FLIGHT && LIFE.compareAndSet(this, now, (now & ~STATE_MASK) | state);
     }
 
     @Override

@@ -595,7 +595,7 @@ public final class RequestQueue {
 
     /**
      * Stops new requests and waits until none is in flight. Nestable; each needs its {@link #unfreeze}. Requests that are held
-     * back by a plug of another thread are waited for. The kernel's counterpart is {@code blk_mq_freeze_queue}.
+     * back by a plug are waited for: a thread flushes its own before it freezes. The kernel's counterpart is {@code blk_mq_freeze_queue}.
      *
      * @throws IllegalStateException if called by a completion
      */
@@ -758,7 +758,7 @@ public final class RequestQueue {
     }
 
     /**
-     * Changes the limits. Only while the queue is frozen.
+     * Changes the limits. Only while the queue is frozen, and after {@link #freezeWait} has found nothing in flight.
      *
      * @param value the new ones
      * @throws IllegalStateException if the queue is not frozen

@@ -13,7 +13,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A thread that finds no tag may wait. Waiting is a Dekker protocol of two volatile variables: a waiter raises
  * {@link #waiting} and then looks for a tag once more; who gives a tag back does so and then looks at {@code waiting}. One of
  * them sees the other. Tags are handed to waiters in the order in which they came, by the thread that gives them back and under
- * the lock, so that nobody who comes later overtakes a waiter twice.
+ * the lock. A thread that does not wait may take a tag before them, if it comes in between.
  */
 final class Tags {
     private final Sbitmap bitmap;
