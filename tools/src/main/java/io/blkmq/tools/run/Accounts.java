@@ -35,9 +35,9 @@ final class Accounts {
         if (status != Status.OK) {
             operationFailed = true;
             failures.operationFailed(status, slot.describe());
-        } else if (slot.operation == Operation.READ) {
+        } else if (slot.operation() == Operation.READ) {
             count(slot, reads);
-        } else if (slot.operation == Operation.WRITE) {
+        } else if (slot.operation() == Operation.WRITE) {
             count(slot, writes);
         } else {
             flushes.record(slot.endNanos - slot.startNanos);
@@ -50,7 +50,7 @@ final class Accounts {
 
     private void count(IoSlot slot, DirectionStatistics statistics) {
         statistics.operations++;
-        statistics.bytes += slot.lengthBytes;
+        statistics.bytes += slot.lengthBytes();
         if (timed) {
             statistics.recordTimes(slot.startNanos, slot.issueNanos, slot.endNanos);
         }
@@ -58,6 +58,6 @@ final class Accounts {
 
     /** So many operations of a direction were submitted together, which took so long for each. */
     void submitted(IoSlot slot, long nanos) {
-        (slot.operation == Operation.READ ? reads : writes).recordSubmission(nanos);
+        (slot.operation() == Operation.READ ? reads : writes).recordSubmission(nanos);
     }
 }

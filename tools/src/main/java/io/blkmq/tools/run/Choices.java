@@ -99,11 +99,12 @@ final class Choices {
     /**
      * Chooses.
      *
-     * @param inFlight how many operations are in flight
+     * @param mayRestart whether the job may go over its part of the device again: where blocks are verified, only with nothing
+     *        in flight, since of two passes over a block one has to end before the other begins
      * @return false if there is nothing now: all is over, a flush is due, or something in flight has to end first
      */
-    boolean next(int inFlight) {
-        if (isOver() || isFlushDue() || !(held || choose(inFlight))) {
+    boolean next(boolean mayRestart) {
+        if (isOver() || isFlushDue() || !(held || choose(mayRestart))) {
             return false;
         }
         held = verifier != null && verifier.isBusy(offsets.offsetBytes, offsets.lengthBytes);
@@ -117,7 +118,7 @@ final class Choices {
         return true;
     }
 
-    private boolean choose(int inFlight) {
+    private boolean choose(boolean mayRestart) {
         if (readPercent != 0 && readPercent != 100) {
             chooseDirection();
         }
@@ -129,8 +130,7 @@ final class Choices {
             bytesLeft = 0;
             return false;
         }
-        if (verifier != null && inFlight > 0) {
-            // Of two passes over a verified block, one has to end before the other begins.
+        if (!mayRestart) {
             return false;
         }
         offsets.restart();

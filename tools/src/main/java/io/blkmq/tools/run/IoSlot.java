@@ -6,7 +6,10 @@ import io.blkmq.core.Operation;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** One of a job's operations in flight: its bio, its part of the job's memory, its times. Made once, used again and again. */
+/**
+ * One of a job's operations in flight: its bio, its part of the job's memory, its times. Made once, used again and again. What the
+ * bio knows, the place and the length, is not kept here again: a job's loop is fast where it touches little memory.
+ */
 final class IoSlot implements BioCompletion {
     private static final int SECTOR_SHIFT = 9;
 
@@ -15,9 +18,6 @@ final class IoSlot implements BioCompletion {
     private final Window window;
     private final MemorySegment memory;
 
-    Operation operation = Operation.READ;
-    long offsetBytes;
-    int lengthBytes;
     long startNanos;
     long issueNanos;
     /** When it ended. Where that was on another thread, written before the slot is pushed and read after it was taken. */
@@ -36,28 +36,34 @@ final class IoSlot implements BioCompletion {
         this.bio = new Bio(1).onEnd(this);
     }
 
-    void aim(Operation what, long whereBytes, int bytes) {
-        long sector = whereBytes >>> SECTOR_SHIFT;
-        offsetBytes = whereBytes;
-        if (operation != what) {
-            operation = what;
-        }
-        if (bytes == lengthBytes) {
-            bio.retarget(what, sector);
+    void aim(Operation operation, long offsetBytes, int lengthBytes) {
+        long sector = offsetBytes >>> SECTOR_SHIFT;
+        if (lengthBytes == bio.bytes()) {
+            bio.retarget(operation, sector);
         } else {
-            lengthBytes = bytes;
-            bio.reset(what, sector).add(memory, bufferOffset, bytes);
+            bio.reset(operation, sector).add(memory, bufferOffset, lengthBytes);
         }
     }
 
     void aimFlush() {
-        operation = Operation.FLUSH;
         bio.reset(Operation.FLUSH, 0);
     }
 
+    Operation operation() {
+        return bio.operation();
+    }
+
+    long offsetBytes() {
+        return bio.sector() << SECTOR_SHIFT;
+    }
+
+    int lengthBytes() {
+        return (int) bio.bytes();
+    }
+
     String describe() {
-        return operation
-                + (operation == Operation.FLUSH ? "" : " of " + lengthBytes + " bytes at offset " + offsetBytes)
+        return operation()
+                + (operation() == Operation.FLUSH ? "" : " of " + lengthBytes() + " bytes at offset " + offsetBytes())
                 + " failed";
     }
 

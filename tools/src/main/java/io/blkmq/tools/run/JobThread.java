@@ -32,6 +32,8 @@ final class JobThread implements Runnable {
     private final boolean timed;
     private final Window window;
     private final IoSlot[] batch;
+    private final int completeMin;
+    private final int completeMax;
 
     private final Accounts accounts;
     private final @Nullable Verifier verifier;
@@ -67,6 +69,8 @@ final class JobThread implements Runnable {
         this.accounts = new Accounts(timed);
         this.window = new Window(workload, accounts, thread);
         this.batch = new IoSlot[workload.batchMax()];
+        this.completeMin = spec.batchCompleteMin();
+        this.completeMax = workload.completeMax();
         this.verifier = spec.isVerified() ? new Verifier(window.memory(), workload, accounts.failures) : null;
         if (verifier != null) {
             accounts.verifyBy(verifier);
@@ -148,7 +152,7 @@ final class JobThread implements Runnable {
                 if (choices.isFlushDue()) {
                     flush();
                 } else {
-                    window.reap(Math.max(1, spec.batchCompleteMin()), workload.completeMax());
+                    window.reap(Math.max(1, completeMin), completeMax);
                 }
                 checkClock();
             }
@@ -166,8 +170,8 @@ final class JobThread implements Runnable {
     private void issueWhileFree(Plug plug) {
         int room = Math.min(window.freeCount(), batch.length);
         while (room > 0 && issueBatch(plug, room) == room) {
-            if (spec.batchCompleteMin() == 0) {
-                window.reap(0, workload.completeMax());
+            if (completeMin == 0) {
+                window.reap(0, completeMax);
             }
             room = Math.min(window.freeCount(), batch.length);
             if (room > 0) {
@@ -184,7 +188,7 @@ final class JobThread implements Runnable {
             plug.expecting(room);
         }
         int issued = 0;
-        while (issued < room && choices.next(window.inFlight())) {
+        while (issued < room && choices.next(verifier == null || window.inFlight() == 0)) {
             IoSlot slot = window.nextFree();
             slot.aim(choices.operation, choices.offsets.offsetBytes, choices.offsets.lengthBytes);
             if (timed) {

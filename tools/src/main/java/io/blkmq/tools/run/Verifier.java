@@ -54,15 +54,15 @@ final class Verifier {
 
     /** Before an operation is submitted. */
     void begins(IoSlot slot) {
-        int first = unit(slot.offsetBytes);
-        boolean write = slot.operation == Operation.WRITE;
+        int first = unit(slot.offsetBytes());
+        boolean write = slot.operation() == Operation.WRITE;
         if (write) {
             slot.sequence = ++sequence;
         }
-        for (int i = 0; i < slot.lengthBytes / unitBytes; i++) {
+        for (int i = 0; i < slot.lengthBytes() / unitBytes; i++) {
             busy.use(first + i);
             if (write) {
-                seal.seal(slot.bufferOffset + i * unitBytes, unitBytes, slot.offsetBytes + (long) i * unitBytes, seed,
+                seal.seal(slot.bufferOffset + i * unitBytes, unitBytes, slot.offsetBytes() + (long) i * unitBytes, seed,
                         slot.sequence);
             }
         }
@@ -70,14 +70,14 @@ final class Verifier {
 
     /** After an operation has ended, well or not. */
     void ended(IoSlot slot, boolean well) {
-        int first = unit(slot.offsetBytes);
+        int first = unit(slot.offsetBytes());
         int[] written = sequences;
-        for (int i = 0; i < slot.lengthBytes / unitBytes; i++) {
+        for (int i = 0; i < slot.lengthBytes() / unitBytes; i++) {
             busy.free(first + i);
             if (!well) {
                 continue;
             }
-            if (slot.operation == Operation.READ) {
+            if (slot.operation() == Operation.READ) {
                 check(slot, i, written == null ? NEVER : written[first + i]);
             } else if (written != null) {
                 written[first + i] = slot.sequence;
@@ -90,7 +90,7 @@ final class Verifier {
             return;
         }
         int at = slot.bufferOffset + index * unitBytes;
-        long offset = slot.offsetBytes + (long) index * unitBytes;
+        long offset = slot.offsetBytes() + (long) index * unitBytes;
         String fault = seal.fault(at, unitBytes, offset);
         if (fault == null && expectedSequence != NEVER) {
             fault = seal.staleness(at, seed, expectedSequence);

@@ -1,0 +1,163 @@
+package io.blkmq.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.tools.report.JsonText;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(60)
+class RunCommandTest {
+    @TempDir
+    private Path directory;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int execute(Object... arguments) {
+        return Blkmq.execute(new PrintWriter(out), new PrintWriter(err),
+                Stream.of(arguments).map(Object::toString).toArray(String[]::new));
+    }
+
+    private Path job(String text) throws IOException {
+        return Files.writeString(directory.resolve("job.fio"), text);
+    }
+
+    @Test
+    void aRunThatGoesWellPrintsAReportAndEndsWith0() throws IOException {
+        Path job = job("[a]\nsize=1m\nfilename=/dev/loop0\nrw=randrw\n");
+        assertThat(execute("run", "--attach", "/dev/loop0=mem:1m,hw=2", job)).isZero();
+        assertThat(out.toString()).contains("a: rw=randrw", "a: jobs=1, err=0", "read: IOPS=", "write: IOPS=",
+                "clat percentiles", "99.99th=[", "/dev/loop0: mem:1m", "hw=2 x depth=128, polled", "READ: ", "WRITE: ");
+        assertThat(err.toString()).isEmpty();
+    }
+
+    @Test
+    void verificationErrorsEndWith1AndAreTold() throws IOException {
+        Path job = job("[a]\nsize=64k\nfilename=d\nrw=read\nverify=crc32c\n");
+        assertThat(execute("run", job, "--attach", "d=mem:1m")).isEqualTo(1);
+        assertThat(out.toString()).contains("err=84", "16 blocks failed verification", "bad block at offset 0");
+    }
+
+    @Test
+    void usageErrorsEndWith2AndOneClearLine() throws IOException {
+        Path job = job("[a]\nsize=1m\nioengin=libaio\n");
+        assertThat(execute("run", job)).isEqualTo(2);
+        assertThat(err.toString()).startsWith("blkmq: " + job + ":3: unknown key \"ioengin\"").hasLineCount(1);
+        assertThat(out.toString()).isEmpty();
+    }
+
+    @Test
+    void aStackTraceIsPrintedOnlyWhereItIsAskedFor() throws IOException {
+        Path job = job("[a]\nsize=x\n");
+        assertThat(execute("run", job)).isEqualTo(2);
+        assertThat(err.toString()).doesNotContain("\tat ");
+        assertThat(execute("run", "--stacktrace", job)).isEqualTo(2);
+        assertThat(err.toString()).contains("\tat ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "run", "nosuch", "run --nosuch x.fio", "run missing.fio", "run JOB --attach d",
+            "run JOB --attach other=mem:1m", "run JOB --attach d=mem:1m --attach d=mem:2m", "run JOB --ioengine spdk",
+            "run JOB --runtime soon", "run JOB --json /nonexistent/x.json", "run JOB --compare --compare-size 1x",
+            "run JOB --compare --compare-dir /nonexistent", "run JOB --compare --attach d=mem:1m", "run JOB more.fio"})
+    void whatMakesNoSenseEndsWith2(String line) throws IOException {
+        Path job = job("[a]\nsize=1m\nfilename=d\n");
+        Object[] arguments = line.isEmpty() ? new Object[0] : line.replace("JOB", job.toString()).split(" ");
+        assertThat(execute(arguments)).isEqualTo(2);
+        assertThat(err.toString()).startsWith("blkmq: ").doesNotContain("Exception");
+        assertThat(out.toString()).isEmpty();
+    }
+
+    @Test
+    void helpAndVersionEndWith0() {
+        assertThat(execute("--help")).isZero();
+        assertThat(execute("run", "--help")).isZero();
+        assertThat(execute("--version")).isZero();
+        assertThat(out.toString()).contains("Examples:", "--attach", "null:SIZE", "Exit status", "blkmq ");
+        assertThat(err.toString()).isEmpty();
+    }
+
+    @Test
+    void jsonOnStandardOutputStandsAloneAndHasTheNamesOfFio() throws IOException {
+        Path job = job("[global]\nsize=1m\nfilename=d\ngroup_reporting\n[a]\nrw=randread\n[b]\nrw=write\n");
+        assertThat(execute("run", "--json", "-", "--attach", "d=mem:2m,hw=2", job)).isZero();
+        Map<String, Object> report = JsonText.parse(out.toString());
+        assertThat((String) JsonText.get(report, "fio version")).startsWith("blkmq-");
+        List<Object> jobs = JsonText.list(report, "jobs");
+        assertThat(jobs).hasSize(1);
+        Object first = jobs.getFirst();
+        assertThat(JsonText.get(first, "jobname")).isEqualTo("a");
+        assertThat(JsonText.number(first, "error")).isZero();
+        assertThat(JsonText.number(first, "groupid")).isZero();
+        assertThat(JsonText.get(first, "job options", "rw")).isEqualTo("randread");
+        for (String way : List.of("read", "write")) {
+            assertThat(JsonText.number(first, way, "total_ios")).isEqualTo(256);
+            assertThat(JsonText.number(first, way, "io_bytes")).isEqualTo(1 << 20);
+            assertThat(JsonText.number(first, way, "iops")).isPositive();
+            assertThat(JsonText.number(first, way, "bw_bytes") / 1024)
+                    .isGreaterThan(JsonText.number(first, way, "bw") - 1);
+            assertThat(JsonText.number(first, way, "clat_ns", "N")).isEqualTo(256);
+            assertThat(JsonText.number(first, way, "clat_ns", "mean")).isPositive();
+            assertThat(JsonText.number(first, way, "clat_ns", "percentile", "99.000000"))
+                    .isGreaterThanOrEqualTo(JsonText.number(first, way, "clat_ns", "percentile", "50.000000"));
+        }
+        assertThat(JsonText.list(report, "blkmq", "devices")).hasSize(1);
+    }
+
+    @Test
+    void jsonInAFileStandsBesideTheText() throws IOException {
+        Path json = directory.resolve("report.json");
+        assertThat(execute("run", "--json", json, "--attach", "d=null:1m", job("[a]\nfilename=d\nnumjobs=2\n")))
+                .isZero();
+        assertThat(out.toString()).contains("a: jobs=1, err=0");
+        List<Object> jobs = JsonText.list(JsonText.parse(Files.readString(json)), "jobs");
+        assertThat(jobs).hasSize(2);
+        assertThat(JsonText.number(jobs.getFirst(), "read", "total_ios")).isEqualTo(256);
+    }
+
+    @Test
+    void theEngineOfTheCommandLineGoesBeforeThatOfTheFile() throws IOException {
+        Path job = job("[a]\nsize=1m\ndirect=1\nioengine=io_uring\n");
+        assertThat(execute("run", "--ioengine", "null", job)).isZero();
+        assertThat(out.toString()).contains("ioengine=null", "engine null");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"io_uring", "libaio", "sync"})
+    void theVerifyJobOfTheRepositoryGoesWellOnEveryEngine(String engine) throws IOException {
+        String text = Files.readString(Path.of("../docs/jobs/verify.fio")).replace("size=128m", "size=4m");
+        assertThat(execute("run", job(text), "--ioengine", engine)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("verify: jobs=1, err=0", "read: IOPS", "1024 operations");
+    }
+
+    @Test
+    void aComparisonShowsThreeWaysAndLeavesNothingBehind() throws IOException {
+        Path job = job("[a]\nsize=1g\nfilename=/dev/loop0\nrw=randread\niodepth=16\ndirect=1\nioengine=libaio\n");
+        Path images = Files.createDirectory(directory.resolve("images"));
+        Path json = directory.resolve("compare.json");
+        assertThat(execute("run", "--compare", "--compare-size", "4m", "--compare-dir", images, "--json", json, job))
+                .as(err.toString()).isZero();
+        assertThat(out.toString()).contains("compared on", "work queue of 1 thread", "pool of 16 threads",
+                "direct, AIO: libaio", "1.00 x");
+        Map<String, Object> report = JsonText.parse(Files.readString(json));
+        assertThat(JsonText.list(report, "jobs")).hasSize(3)
+                .allMatch(entry -> JsonText.number(entry, "read", "total_ios") == 1024);
+        assertThat(JsonText.list(report, "blkmq", "compare")).hasSize(3)
+                .allMatch(entry -> JsonText.number(entry, "ratio") > 0);
+        try (Stream<Path> left = Files.list(images)) {
+            assertThat(left).isEmpty();
+        }
+    }
+}

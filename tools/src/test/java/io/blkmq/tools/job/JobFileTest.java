@@ -1,0 +1,194 @@
+package io.blkmq.tools.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JobFileTest {
+    /** The job at the end of the patch series of 2014, letter by letter. */
+    private static final String OF_2014 = """
+        [global]
+        direct=1
+        size=32G
+        bsrange=4k-4k
+        timeout=20
+        numjobs=1
+        ioengine=libaio
+        iodepth=64
+        filename=/dev/loop0
+        group_reporting=1
+
+        [f]
+        rw=randread
+        """;
+
+    private static JobSpec only(String text) throws UsageException {
+        List<JobSpec> jobs = JobFile.parse("t.fio", text);
+        assertThat(jobs).hasSize(1);
+        return jobs.getFirst();
+    }
+
+    @Test
+    void theJobOf2014IsAcceptedAsItStands() throws UsageException {
+        requireJobOf2014(only(OF_2014));
+    }
+
+    @Test
+    void theJobFileOfTheRepositoryHasExactlyItsParameters() throws UsageException {
+        JobSpec ours = JobFile.read(Path.of("../docs/jobs/loop-randread.fio")).getFirst();
+        assertThat(ours.options()).isEqualTo(only(OF_2014).options());
+        requireJobOf2014(ours);
+    }
+
+    private static void requireJobOf2014(JobSpec job) {
+        assertThat(job.name()).isEqualTo("f");
+        assertThat(job.isDirect()).isTrue();
+        assertThat(job.size()).contains(new Extent(32L << 30, false));
+        assertThat(job.blockSizes()).isEqualTo(new BlockSizes(4096, 4096, 4096, 4096));
+        assertThat(job.runtimeNanos()).isEqualTo(TimeUnit.SECONDS.toNanos(20));
+        assertThat(job.isTimeBased()).isFalse();
+        assertThat(job.clones()).isEqualTo(1);
+        assertThat(job.engine()).isEqualTo(EngineName.LIBAIO);
+        assertThat(job.depth()).isEqualTo(64);
+        assertThat(job.deviceName(0)).isEqualTo("/dev/loop0");
+        assertThat(job.isGroupReporting()).isTrue();
+        assertThat(job.accessPattern()).isEqualTo(AccessPattern.RANDREAD);
+        assertThat(job.mayRepeatOffsets()).isFalse();
+        assertThat(job.isClockReduced()).isFalse();
+    }
+
+    @Test
+    void whatIsNotMentionedHasFiosDefault() throws UsageException {
+        JobSpec job = only("[a]\n");
+        assertThat(job.accessPattern()).isEqualTo(AccessPattern.READ);
+        assertThat(job.engine()).isEqualTo(EngineName.PSYNC);
+        assertThat(job.depth()).isEqualTo(1);
+        assertThat(job.blockSizes().readMin()).isEqualTo(4096);
+        assertThat(job.isDirect()).isFalse();
+        assertThat(job.size()).isEmpty();
+        assertThat(job.runtimeNanos()).isZero();
+        assertThat(job.isReadBack()).isTrue();
+        assertThat(job.isVerified()).isFalse();
+        assertThat(job.deviceName(0)).isEqualTo("a.0.0");
+        assertThat(job.deviceName(3)).isEqualTo("a.3.0");
+    }
+
+    @Test
+    void globalSectionsHoldForTheJobsAfterThemAndAddUp() throws UsageException {
+        List<JobSpec> jobs = JobFile.parse("t.fio", """
+            [global]
+            iodepth=2
+            size=1m
+            [a]
+            [b]
+            iodepth=3
+            [global]
+            iodepth=4
+            [c]
+            """);
+        assertThat(jobs).extracting(JobSpec::name).containsExactly("a", "b", "c");
+        assertThat(jobs).extracting(JobSpec::depth).containsExactly(2, 3, 4);
+        assertThat(jobs).allMatch(job -> job.size().isPresent());
+    }
+
+    @Test
+    void commentsBlankLinesAndSpacesAreNothing() throws UsageException {
+        JobSpec job = only("; c\n# c\n\n  [ a ]  \n\t iodepth = 7 ; seven\nrw=randrw # mixed\r\n");
+        assertThat(job.name()).isEqualTo("a");
+        assertThat(job.depth()).isEqualTo(7);
+        assertThat(job.accessPattern()).isEqualTo(AccessPattern.RANDRW);
+    }
+
+    @Test
+    void aFlagMayStandAlone() throws UsageException {
+        JobSpec job = only("[a]\nruntime=1\ntime_based\nnorandommap\ngroup_reporting\ngtod_reduce\ndirect\n");
+        assertThat(job.isTimeBased()).isTrue();
+        assertThat(job.mayRepeatOffsets()).isTrue();
+        assertThat(job.isGroupReporting()).isTrue();
+        assertThat(job.isClockReduced()).isTrue();
+        assertThat(job.isDirect()).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"bs=8k|8192 8192 8192 8192", "bs=4k,8k|4096 4096 8192 8192",
+            "bs=,8k|4096 4096 8192 8192", "bs=8k,|8192 8192 4096 4096", "blocksize=512|512 512 512 512",
+            "bsrange=1k-4k|1024 4096 1024 4096", "bsrange=1k-4k,2k-8k|1024 4096 2048 8192"})
+    void blockSizesAreForReadsAndWrites(String line, String expected) throws UsageException {
+        BlockSizes sizes = only("[a]\n" + line).blockSizes();
+        assertThat(sizes.readMin() + " " + sizes.readMax() + " " + sizes.writeMin() + " " + sizes.writeMax())
+                .isEqualTo(expected);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"randread, 100", "write, 0", "rw, 30", "readwrite, 30", "randrw, 30"})
+    void theMixIsForMixedJobsOnly(String pattern, int readPercent) throws UsageException {
+        assertThat(only("[a]\nrwmixread=30\nreadwrite=" + pattern).readPercent()).isEqualTo(readPercent);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"runtime=5", "timeout=5", "timeout=5s", "runtime=5000ms"})
+    void timeoutIsAnotherNameOfRuntime(String line) throws UsageException {
+        assertThat(only("[a]\n" + line).runtimeNanos()).isEqualTo(TimeUnit.SECONDS.toNanos(5));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"nosuchkey=1|unknown key \"nosuchkey\"; possible are rw, readwrite",
+            "stonewall|unknown key \"stonewall\"", "rw=trim|rw=trim: \"trim\" is not known; possible are read, write",
+            "ioengine=spdk|ioengine=spdk: \"spdk\" is not known; possible are io_uring, libaio, sync, psync",
+            "iodepth=0|iodepth=0: 1 to 10240 are possible", "iodepth=10241|iodepth=10241: 1 to 10240 are possible",
+            "iodepth=-1|is negative", "iodepth|iodepth needs a value", "iodepth=|a number is needed",
+            "numjobs=0|1 to 1024 are possible", "rwmixread=101|0 to 100 are possible",
+            "bs=0|1 to 67108864 are possible", "bs=1g|1 to 67108864 are possible", "bs=4k,4k,4k|there are no trims",
+            "bs=abc|a size like", "bsrange=8k-4k|begins with 8192 and ends with 4096", "bsrange=4k|a range like",
+            "size=0|at least one block", "size=-1|is negative", "size=1x|unknown unit",
+            "size=101%|0 to 100 are possible", "offset=-512|is negative", "runtime=5y|unknown unit",
+            "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible", "verify=md5|crc32c and 0 are possible",
+            "randseed=x|a number of 64 bits", "filename=|a name is needed", "filename=a:b|one name is possible",
+            "fsync=-1|is negative", "iodepth_batch_submit=99999|0 to 10240 are possible"})
+    void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
+        assertThatExceptionOfType(UsageException.class)
+                .isThrownBy(() -> JobFile.parse("jobs/t.fio", "; comment\n[a]\n" + line + "\n"))
+                .withMessageStartingWith("jobs/t.fio:3: ").withMessageContaining(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"iodepth=1|t.fio:1: iodepth=1: stands before the first section",
+            "[a|t.fio:1: [a: a section is a name in brackets", "[]|t.fio:1: []: a section is a name",
+            "[|t.fio:1: [: a section is a name", "''|t.fio: has no job", "[global]|t.fio: has no job"})
+    void aFileWithoutJobsOrWithBrokenSectionsIsRefused(String text, String message) {
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.parse("t.fio", text))
+                .withMessageStartingWith(message);
+    }
+
+    @Test
+    void aFileThatCannotBeReadIsNamed(@TempDir Path directory) throws IOException {
+        Path missing = directory.resolve("missing.fio");
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.read(missing))
+                .withMessage(missing + ": there is no such job file");
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.read(directory))
+                .withMessageContaining("is a directory");
+        Path binary = Files.write(directory.resolve("binary.fio"), new byte[]{(byte) 0xff, (byte) 0xfe, 0});
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.read(binary))
+                .withMessageContaining(binary.toString());
+    }
+
+    @Test
+    void anOptionOfTheCommandLineReplacesAValueAndIsNamedInItsError() throws UsageException {
+        JobSpec job = only(OF_2014);
+        Location option = Location.ofOption("--ioengine");
+        assertThat(job.with(Key.IOENGINE, "psync", option).engine()).isEqualTo(EngineName.PSYNC);
+        assertThat(job.engine()).isEqualTo(EngineName.LIBAIO);
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> job.with(Key.IOENGINE, "x", option))
+                .withMessageStartingWith("--ioengine: ioengine=x: ");
+    }
+}
