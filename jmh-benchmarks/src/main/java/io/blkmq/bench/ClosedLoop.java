@@ -6,10 +6,14 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import java.util.concurrent.ArrayBlockingQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thread that keeps a number of 4 KiB random reads in flight on a polled disk: submits a batch, polls, and so on. Allocates
  * nothing once it is made.
+ *
+ * <p>Where threads share a hardware queue, one may find another's completion. Such bios come back through a queue of their own.
  */
 final class ClosedLoop implements AutoCloseable {
     static final int BLOCK_BYTES = 4096;
@@ -21,6 +25,10 @@ final class ClosedLoop implements AutoCloseable {
     private final Plug plug;
     private final IoBuffer buffer;
     private final Bio[] idle;
+    private final ArrayBlockingQueue<Bio> foundByOthers;
+    /** Raised after a bio was put there, lowered before they are taken. */
+    private volatile boolean anyFoundByOthers;
+    private @Nullable Thread owner;
     private final long blocks;
     private int idleCount;
     private long failed;
@@ -32,6 +40,7 @@ final class ClosedLoop implements AutoCloseable {
         this.plug = disk.plug(context);
         this.buffer = disk.allocate((long) depth * BLOCK_BYTES);
         this.idle = new Bio[depth];
+        this.foundByOthers = new ArrayBlockingQueue<>(depth);
         this.blocks = disk.sizeBytes() / BLOCK_BYTES;
         this.random = 0x9E3779B97F4A7C15L * (context + 1);
         for (int i = 0; i < depth; i++) {
@@ -41,14 +50,34 @@ final class ClosedLoop implements AutoCloseable {
     }
 
     private void ended(Bio bio) {
+        if (Thread.currentThread() == owner) {
+            takeBack(bio);
+        } else {
+            foundByOthers.add(bio);
+            anyFoundByOthers = true;
+        }
+    }
+
+    private void takeBack(Bio bio) {
         if (bio.status() != Status.OK) {
             failed++;
         }
         idle[idleCount++] = bio;
     }
 
+    private void poll() {
+        disk.poll(context);
+        if (anyFoundByOthers) {
+            anyFoundByOthers = false;
+            for (Bio bio = foundByOthers.poll(); bio != null; bio = foundByOthers.poll()) {
+                takeBack(bio);
+            }
+        }
+    }
+
     /** Does so many I/Os, and leaves fewer than a depth of them in flight. */
     void run(int count) {
+        owner = Thread.currentThread();
         for (int left = count; left > 0;) {
             int batch = Math.min(Math.min(BATCH_MAX, idleCount), left);
             plug.expecting(batch);
@@ -57,7 +86,7 @@ final class ClosedLoop implements AutoCloseable {
             }
             plug.flush();
             left -= batch;
-            disk.poll(context);
+            poll();
         }
         if (failed > 0) {
             throw new IllegalStateException(failed + " reads failed");
@@ -75,7 +104,7 @@ final class ClosedLoop implements AutoCloseable {
     @Override
     public void close() {
         while (idleCount < idle.length) {
-            disk.poll(context);
+            poll();
         }
         buffer.close();
     }

@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * Two threads that collide use a map. All fields but {@link #threadId} are the thread's own; {@code threadId} is claimed by
  * compare-and-set and given up by a release, which publishes the slot's fields to its next owner's claim.
  */
-public final class CompletionBatch implements AutoCloseable {
+public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private static final VarHandle THREAD_ID;
     private static final int SLOTS = 256;
     private static final CompletionBatch[] TABLE = new CompletionBatch[SLOTS];

@@ -58,7 +58,7 @@ public final class NullBlk implements BlockDriver {
 
     @Override
     public void initHctx(HardwareContext hctx, @Nullable Object driverData, int index) {
-        CompletionList completions = new CompletionList(hctx.queue().tagSet().depth());
+        CompletionLists completions = new CompletionLists(hctx.queue().contexts(), hctx.queue().tagSet().depth());
         hctx.setDriverData(completions);
         if (completion == Completion.REAPER) {
             reapers.add(new Reaper(hctx, completions));
@@ -71,9 +71,9 @@ public final class NullBlk implements BlockDriver {
         if (completion == Completion.INLINE) {
             rq.complete(status);
         } else {
-            CompletionList completions = completionsOf(hctx);
+            CompletionLists completions = completionsOf(hctx);
             completions.noteStatus(rq.tag(), status);
-            completions.push(rq.tag(), rq.tag());
+            completions.push(rq.softwareContext().index(), rq.tag(), rq.tag());
             wakeReaper(hctx);
         }
         return Status.OK;
@@ -84,7 +84,7 @@ public final class NullBlk implements BlockDriver {
         if (memory != null || completion == Completion.INLINE) {
             return 0;
         }
-        CompletionList completions = completionsOf(hctx);
+        CompletionLists completions = completionsOf(hctx);
         int size = batch.size();
         int newest = batch.request(size - 1).tag();
         for (int i = size - 1, tag = newest; i > 0; i--) {
@@ -92,18 +92,19 @@ public final class NullBlk implements BlockDriver {
             completions.link(tag, older);
             tag = older;
         }
-        completions.push(newest, batch.request(0).tag());
+        Request first = batch.request(0);
+        completions.push(first.softwareContext().index(), newest, first.tag());
         wakeReaper(hctx);
         return size;
     }
 
     @Override
     public int poll(HardwareContext hctx, SoftwareContext ctx) {
-        return completionsOf(hctx).completeAll(hctx);
+        return completionsOf(hctx).complete(hctx, ctx.index());
     }
 
-    private static CompletionList completionsOf(HardwareContext hctx) {
-        return (CompletionList) Objects.requireNonNull(hctx.driverData());
+    private static CompletionLists completionsOf(HardwareContext hctx) {
+        return (CompletionLists) Objects.requireNonNull(hctx.driverData());
     }
 
     private void wakeReaper(HardwareContext hctx) {
@@ -115,14 +116,14 @@ public final class NullBlk implements BlockDriver {
     /** Completes what is queued on one hardware context, and sleeps when there is nothing. */
     private static final class Reaper implements Runnable {
         private final HardwareContext hctx;
-        private final CompletionList completions;
+        private final CompletionLists completions;
         private final IoRuntime runtime;
         private final Thread thread;
         /** Raised before the last look at the list, and looked at after a push: one of the two sees the other. */
         private volatile boolean asleep;
         private volatile boolean stopped;
 
-        Reaper(HardwareContext hctx, CompletionList completions) {
+        Reaper(HardwareContext hctx, CompletionLists completions) {
             this.hctx = hctx;
             this.completions = completions;
             this.runtime = hctx.queue().tagSet().runtime();

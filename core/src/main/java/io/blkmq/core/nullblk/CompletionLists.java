@@ -1,0 +1,115 @@
+package io.blkmq.core.nullblk;
+
+import io.blkmq.core.Status;
+import io.blkmq.core.driver.HardwareContext;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+
+/**
+ * The requests of one hardware context that are done and not yet completed: a stack of tags for each software context, so that
+ * threads that share the hardware context find their own and do not meet. Any thread pushes one or a chain with one
+ * compare-and-set; any thread takes a whole stack with one exchange and completes it in the order in which it was pushed. Since
+ * nobody pops single entries, a tag that comes back while another pushes does no harm.
+ */
+final class CompletionLists {
+    private static final VarHandle HEADS = MethodHandles.arrayElementVarHandle(int[].class);
+    /** The heads are on cache lines of their own, two apart since processors fetch lines in pairs. */
+    private static final int STRIDE = 32;
+    private static final int NONE = -1;
+
+    /** By software context, the tag pushed last; each {@link #STRIDE} entries from the next. */
+    private final int[] heads;
+    private final int contexts;
+    /** By tag, the tag pushed before it. Written by the pusher before its compare-and-set, read after the exchange. */
+    private final int[] older;
+    /** By tag, how it went. Published like {@link #older}. */
+    private final Status[] status;
+
+    CompletionLists(int contexts, int depth) {
+        this.contexts = contexts;
+        this.heads = new int[(contexts + 1) * STRIDE];
+        this.older = new int[depth];
+        this.status = new Status[depth];
+        Arrays.fill(heads, NONE);
+        Arrays.fill(status, Status.OK);
+    }
+
+    void noteStatus(int tag, Status value) {
+        if (status[tag] != value) {
+            status[tag] = value;
+        }
+    }
+
+    /** Says which tag of a chain was before another. Before the chain is pushed. */
+    void link(int tag, int before) {
+        older[tag] = before;
+    }
+
+    /** Pushes a chain of linked tags, or one. */
+    void push(int context, int newest, int oldest) {
+        int at = (context + 1) * STRIDE;
+        int before = (int) HEADS.getOpaque(heads, at);
+        for (;;) {
+            older[oldest] = before;
+            int found = (int) HEADS.compareAndExchange(heads, at, before, newest);
+            if (found == before) {
+                return;
+            }
+            before = found;
+        }
+    }
+
+    /** Whether there is nothing; looks at what was pushed before the call. */
+    boolean isEmpty() {
+        for (int context = 0; context < contexts; context++) {
+            if ((int) HEADS.getVolatile(heads, (context + 1) * STRIDE) != NONE) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Completes what there is of one software context, and if there is none, what there is of the others. */
+    int complete(HardwareContext hctx, int context) {
+        int count = completeOf(hctx, context);
+        return count > 0 ? count : completeAll(hctx);
+    }
+
+    /** Completes everything there is. */
+    int completeAll(HardwareContext hctx) {
+        int count = 0;
+        for (int context = 0; context < contexts; context++) {
+            count += completeOf(hctx, context);
+        }
+        return count;
+    }
+
+    private int completeOf(HardwareContext hctx, int context) {
+        int at = (context + 1) * STRIDE;
+        if ((int) HEADS.getOpaque(heads, at) == NONE) {
+            return 0;
+        }
+        int tag = reverse((int) HEADS.getAndSet(heads, at, NONE));
+        int count = 0;
+        while (tag != NONE) {
+            // Before completing: after that the tag may be pushed again.
+            int next = older[tag];
+            hctx.request(tag).complete(status[tag]);
+            count++;
+            tag = next;
+        }
+        return count;
+    }
+
+    private int reverse(int newest) {
+        int reversed = NONE;
+        for (int tag = newest; tag != NONE;) {
+            int before = older[tag];
+            older[tag] = reversed;
+            reversed = tag;
+            tag = before;
+        }
+        return reversed;
+    }
+}
