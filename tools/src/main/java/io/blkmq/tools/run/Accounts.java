@@ -56,7 +56,7 @@ final class Accounts {
         }
     }
 
-    /** So many operations of a direction were submitted together, which took so long for each. */
+    /** An operation was submitted, which took so long. */
     void submitted(IoSlot slot, long nanos) {
         (slot.operation() == Operation.READ ? reads : writes).recordSubmission(nanos);
     }

@@ -42,6 +42,7 @@ final class Window implements AutoCloseable {
     // The time of those completions that are found together on this thread.
     private long foundNanos;
     private boolean foundAny;
+    private boolean collecting;
 
     Window(Workload workload, Accounts accounts, Thread owner) {
         this.disk = workload.device().disk();
@@ -87,15 +88,9 @@ final class Window implements AutoCloseable {
         return idle.length - freeCount() + (flushInFlight ? 1 : 0);
     }
 
-    /** The slot that goes next, not yet submitted. Only if some are free. */
-    IoSlot nextFree() {
-        return idle[idleCount - 1];
-    }
-
-    /** Submits the slot that {@link #nextFree} gave. */
-    void submit(IoSlot slot, Plug plug) {
-        idleCount--;
-        plug.submit(slot.bio);
+    /** A free slot, which from now on counts as in flight: the caller submits it. Only if some are free. */
+    IoSlot take() {
+        return idle[--idleCount];
     }
 
     /** Submits a flush. With no other in flight. */
@@ -120,6 +115,10 @@ final class Window implements AutoCloseable {
     }
 
     private long timeOfFinding() {
+        if (!collecting) {
+            // Found by a submission that had to wait for a tag.
+            return System.nanoTime();
+        }
         if (!foundAny) {
             foundAny = true;
             foundNanos = System.nanoTime();
@@ -165,9 +164,11 @@ final class Window implements AutoCloseable {
     /** Looks for operations that have ended, settles them, and never waits. */
     private void collect() {
         foundAny = false;
+        collecting = true;
         if (polled) {
             disk.poll(context);
         }
+        collecting = false;
         if (endsHere) {
             return;
         }
