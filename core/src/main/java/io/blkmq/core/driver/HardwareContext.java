@@ -268,6 +268,17 @@ public final class HardwareContext {
         }
     }
 
+    /** Puts a request before those that wait. */
+    void deferFirst(Request rq) {
+        lock.lock();
+        try {
+            dispatch.addFirst(rq);
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private void deferFrom(RequestBatch requests, int first) {
         lock.lock();
         try {

@@ -21,6 +21,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The step to COMPLETE is one atomic transition and has one winner; whoever comes second is counted and does nothing.
  *
+ * <p>While the driver is asked about a request whose time is over, the request is TIMING: it can neither end nor be used again
+ * under the driver's hands. A completion in that time leaves its status and makes it TIMING_COMPLETED; it is carried out when the
+ * driver has answered.
+ *
  * <p>Ownership: the holder of the tag. From allocation to {@code queueRq} that is the submitting thread (or the one that runs the
  * dispatch list), then the driver, and from {@link #complete} on the completing thread. The hand-over inside the driver, and the
  * tag bitmap when the tag goes round, publish the plain fields.
@@ -32,7 +36,14 @@ public final class Request {
     /** Between {@link #end} and the moment its bios are told. */
     static final int ENDED = 3;
 
-    private static final int STATE_BITS = 2;
+    /** The driver's {@code timeout} is being asked. */
+    static final int TIMING = 4;
+    /** It has been completed meanwhile. */
+    static final int TIMING_COMPLETED = 5;
+
+    private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
+            "timed out and complete"};
+    private static final int STATE_BITS = 3;
     private static final long STATE_MASK = (1L << STATE_BITS) - 1;
 
     private static final VarHandle LIFE;
@@ -73,6 +84,13 @@ public final class Request {
     private int flags;
     private long sector;
     private long bytes;
+
+    /** The tick of {@link Timeouts} in which it was started. */
+    private int startTick;
+    /** Its own time-out in ticks, 0 for the queue's. */
+    private int timeoutTicks;
+    /** How it was completed while TIMING. Published by the step to TIMING_COMPLETED. */
+    private Status timedStatus = Status.OK;
 
     /** The bios, in ascending order of their sectors. */
     private @Nullable Bio bio;
@@ -268,12 +286,63 @@ public final class Request {
      */
     public void complete(long forGeneration, Status result) {
         long inFlight = forGeneration << STATE_BITS | IN_FLIGHT;
-        if (!LIFE.compareAndSet(this, inFlight, inFlight - IN_FLIGHT + COMPLETE)) {
+        if (LIFE.compareAndSet(this, inFlight, inFlight - IN_FLIGHT + COMPLETE)) {
+            status = result;
+            queue().completeInDriver(this);
+        } else {
+            completeNotInFlight(forGeneration, result);
+        }
+    }
+
+    private void completeNotInFlight(long forGeneration, Status result) {
+        long use = forGeneration << STATE_BITS;
+        for (;;) {
+            long now = (long) LIFE.getVolatile(this);
+            if (now == (use | TIMING)) {
+                timedStatus = result;
+                if (LIFE.compareAndSet(this, now, use | TIMING_COMPLETED)) {
+                    return;
+                }
+            } else if (now != (use | IN_FLIGHT)) {
+                queue().countStrayCompletion(this);
+                return;
+            } else if (LIFE.compareAndSet(this, now, use | COMPLETE)) {
+                status = result;
+                queue().completeInDriver(this);
+                return;
+            }
+        }
+    }
+
+    /**
+     * The driver gives the request back, to be given it again: it goes to the queue's requeue list, and from there, when that is
+     * kicked, before everything that waits. Any thread, also from within {@code queueRq} or {@code timeout}. A request that is
+     * not in flight stays as it is: the call is counted. The kernel's counterpart is {@code blk_mq_requeue_request}.
+     *
+     * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
+     */
+    public void requeue(boolean kick) {
+        long now = (long) LIFE.getVolatile(this);
+        long use = now & ~STATE_MASK;
+        if ((now != (use | IN_FLIGHT) && now != (use | TIMING)) || !LIFE.compareAndSet(this, now, use | IDLE)) {
             queue().countStrayCompletion(this);
             return;
         }
-        status = result;
-        queue().completeInDriver(this);
+        queue().requeue(this, kick);
+    }
+
+    /**
+     * Sets a time-out of this request's own, while the driver has it. It holds for one use.
+     *
+     * @param nanos the time from its start; rounded up to the queue's tick, which is a sixteenth of its time-out and a second at
+     *        the most
+     * @throws IllegalArgumentException if not positive
+     */
+    public void setTimeoutNanos(long nanos) {
+        if (nanos <= 0) {
+            throw new IllegalArgumentException("timeout of " + nanos + " ns: must be positive");
+        }
+        timeoutTicks = queue().timeouts().ticks(nanos);
     }
 
     /**
@@ -338,6 +407,7 @@ public final class Request {
             hctx = h;
         }
         life = (generation() + 1) << STATE_BITS | IDLE;
+        timeoutTicks = 0;
         bio = first;
         operation = first.operation();
         flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
@@ -353,6 +423,7 @@ public final class Request {
         hctx = source.hctx;
         tag = source.tag;
         life = (generation() + 1) << STATE_BITS | IDLE;
+        timeoutTicks = 0;
         operation = Operation.FLUSH;
         flags = 0;
         sector = 0;
@@ -368,6 +439,8 @@ public final class Request {
     /** The driver gets it next. Plain: the driver's hand-over publishes it. */
     void start() {
         assert state() == IDLE : this;
+        RequestQueue q = owner;
+        startTick = q == null ? 0 : q.timeouts().tick();
         setState(IN_FLIGHT);
     }
 
@@ -422,17 +495,67 @@ public final class Request {
         life = (life & ~STATE_MASK) | state;
     }
 
+    /** Takes it out of flight, after the driver has been asked about it if it is just being asked. */
     private boolean leaveFlight(int state) {
-        long now = (long) LIFE.getOpaque(this);
-        return (now & STATE_MASK) == IN_FLIGHT && LIFE.compareAndSet(this, now, (now & ~STATE_MASK) | state);
+        for (;;) {
+            long now = (long) LIFE.getVolatile(this);
+            long use = now & ~STATE_MASK;
+            if (now == (use | TIMING)) {
+                Thread.onSpinWait();
+            } else if (now != (use | IN_FLIGHT)) {
+                return false;
+            } else if (LIFE.compareAndSet(this, now, use | state)) {
+                return true;
+            }
+        }
+    }
+
+    // ---- time-outs, on the timer's thread
+
+    int startTick() {
+        return startTick;
+    }
+
+    int timeoutTicks() {
+        return timeoutTicks;
+    }
+
+    /** Keeps the request as it is while the driver is asked. False if it is not in flight. */
+    boolean beginTiming() {
+        long now = (long) LIFE.getVolatile(this);
+        long use = now & ~STATE_MASK;
+        return now == (use | IN_FLIGHT) && LIFE.compareAndSet(this, now, use | TIMING);
+    }
+
+    /** The driver has ended it, or will: it is not asked again. While TIMING. */
+    void neverTimesOut() {
+        timeoutTicks = Integer.MAX_VALUE;
+    }
+
+    /** While TIMING. */
+    void restartTimer(int tick) {
+        startTick = tick;
+    }
+
+    /** Lets it go again, and carries out what was put off. Does nothing if the driver has requeued it. */
+    void endTiming() {
+        long now = (long) LIFE.getVolatile(this);
+        long use = now & ~STATE_MASK;
+        if (now == (use | TIMING) && LIFE.compareAndSet(this, now, use | IN_FLIGHT)) {
+            return;
+        }
+        if (((long) LIFE.getVolatile(this) & STATE_MASK) == TIMING_COMPLETED) {
+            setState(COMPLETE);
+            status = timedStatus;
+            queue().completeInDriver(this);
+        }
     }
 
     @Override
     public String toString() {
         RequestQueue q = owner;
-        String[] names = {"idle", "in flight", "complete", "ended"};
         return (flushQueue != null ? "flush request " : "request ") + tag + " of " + (q == null ? "no queue" : q.name())
                 + " (" + operation + ", sector " + sector + ", " + bytes + " bytes, "
-                + names[Objects.checkIndex(state(), names.length)] + ")";
+                + STATE_NAMES[Objects.checkIndex(state(), STATE_NAMES.length)] + ")";
     }
 }

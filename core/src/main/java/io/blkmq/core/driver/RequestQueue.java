@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +38,8 @@ public final class RequestQueue {
     private final SoftwareContext[] contexts;
     private final QueueGate gate;
     private final Backlog backlog = new Backlog();
+    private final RequeueList requeued = new RequeueList();
+    private final Timeouts timeouts;
     private volatile QueueLimits limits;
     private volatile long capacitySectors;
 
@@ -53,6 +56,7 @@ public final class RequestQueue {
         this.capacitySectors = requireCapacity(capacitySectors);
         this.queueData = queueData;
         this.gate = new QueueGate(set.runtime());
+        this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
         this.hctxs = new HardwareContext[set.hardwareQueues()];
         for (int i = 0; i < hctxs.length; i++) {
             hctxs[i] = new HardwareContext(this, i, set.tags(i));
@@ -342,6 +346,7 @@ public final class RequestQueue {
             rq.ownBy(this);
             // After taking the tag: pairs with a freezer, which closes the gate and then looks at the tags.
             if (gate.isOpen()) {
+                timeouts.tagTaken();
                 return rq;
             }
             giveBack(rq);
@@ -355,6 +360,7 @@ public final class RequestQueue {
             if (rq != null) {
                 rq.ownBy(this);
                 if (gate.isOpen()) {
+                    timeouts.tagTaken();
                     return rq;
                 }
                 giveBack(rq);
@@ -591,6 +597,40 @@ public final class RequestQueue {
         }
     }
 
+    // ---- requeue
+
+    void requeue(Request rq, boolean kick) {
+        requeued.add(rq);
+        if (kick) {
+            kickRequeueList();
+        }
+    }
+
+    /**
+     * Gives the driver again what it has requeued, before everything that waits. Any thread. The kernel's counterpart is
+     * {@code blk_mq_kick_requeue_list}.
+     */
+    public void kickRequeueList() {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            for (Request rq = requeued.takeLast(); rq != null; rq = requeued.takeLast()) {
+                rq.hardwareContext().deferFirst(rq);
+                batch.runLater(rq.hardwareContext());
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /**
+     * Kicks the requeue list later.
+     *
+     * @param delayNanos how much later
+     */
+    public void delayKickRequeueList(long delayNanos) {
+        set.runtime().schedule(delayNanos, this::kickRequeueList);
+    }
+
     // ---- freeze
 
     /**
@@ -680,7 +720,18 @@ public final class RequestQueue {
         return polled;
     }
 
-    private boolean isBusy() {
+    Timeouts timeouts() {
+        return timeouts;
+    }
+
+    /** Shows every request of this queue that holds a tag, or the flush request that borrows it. It may change at any moment. */
+    void eachActive(Consumer<Request> visitor) {
+        for (HardwareContext hctx : hctxs) {
+            hctx.tags.eachActiveOf(this, visitor);
+        }
+    }
+
+    boolean isBusy() {
         for (HardwareContext hctx : hctxs) {
             if (hctx.tags.holdsAnyOf(this)) {
                 return true;
@@ -897,6 +948,27 @@ public final class RequestQueue {
             held += hctx.tags.heldCount();
         }
         return held;
+    }
+
+    /**
+     * The state of the queue in words, as debugfs shows that of the kernel's: tags, lists, and each request that holds a tag with
+     * what it does, its state and its age. Safe at any time; what moves meanwhile is shown as it was found.
+     *
+     * @return lines for people
+     */
+    public String dump() {
+        StringBuilder text = new StringBuilder(256);
+        text.append(name).append(": ").append(capacitySectors).append(" sectors, ")
+                .append(gate.isDying() ? "dying" : gate.isFrozen() ? "frozen" : "open")
+                .append(set.isPolled() ? ", polled" : "").append(", backlog ").append(backlog.size())
+                .append(", requeue list ").append(requeued.size()).append(", stray completions ")
+                .append(strayCompletions()).append('\n');
+        for (HardwareContext hctx : hctxs) {
+            text.append("  ").append(hctx).append(", flush: ").append(hctx.flushQueue()).append('\n');
+            hctx.tags.eachActiveOf(this, rq -> text.append("    ").append(rq).append(", age ")
+                    .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000).append(" ms\n"));
+        }
+        return text.toString();
     }
 
     @Override

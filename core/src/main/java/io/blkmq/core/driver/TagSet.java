@@ -26,6 +26,9 @@ public final class TagSet implements AutoCloseable {
     /** The most bytes of a PDU. */
     public static final int PDU_BYTES_MAX = 1 << 20;
 
+    /** How long a request may be in flight before its driver is asked, unless another time is set. */
+    public static final long TIMEOUT_NANOS_DEFAULT = 30_000_000_000L;
+
     private static final int PDU_ALIGNMENT_BYTES = 64;
 
     private final BlockDriver driver;
@@ -36,6 +39,7 @@ public final class TagSet implements AutoCloseable {
     private final Set<Flag> flags;
     private final @Nullable Object driverData;
     private final IoRuntime runtime;
+    private final long timeoutNanos;
     private final Arena arena = Arena.ofShared();
     private final Tags[] tags;
     private final List<RequestQueue> queues = new CopyOnWriteArrayList<>();
@@ -56,6 +60,7 @@ public final class TagSet implements AutoCloseable {
         this.flags = b.flags.isEmpty() ? Set.of() : EnumSet.copyOf(b.flags);
         this.driverData = b.driverData;
         this.runtime = b.runtime;
+        this.timeoutNanos = b.timeoutNanos;
         this.tags = new Tags[hardwareQueues];
         List<Request> initialised = new ArrayList<>();
         try {
@@ -256,6 +261,15 @@ public final class TagSet implements AutoCloseable {
         return runtime;
     }
 
+    /**
+     * How long a request may be in flight before its driver is asked ({@link BlockDriver#timeout}).
+     *
+     * @return nanoseconds
+     */
+    public long timeoutNanos() {
+        return timeoutNanos;
+    }
+
     /** Builds tag sets. For one thread. */
     public static final class Builder {
         private final BlockDriver driver;
@@ -266,6 +280,7 @@ public final class TagSet implements AutoCloseable {
         private final Set<Flag> flags = EnumSet.noneOf(Flag.class);
         private @Nullable Object driverData;
         private IoRuntime runtime = IoRuntime.system();
+        private long timeoutNanos = TIMEOUT_NANOS_DEFAULT;
 
         private Builder(BlockDriver driver) {
             this.driver = driver;
@@ -349,6 +364,17 @@ public final class TagSet implements AutoCloseable {
         }
 
         /**
+         * Sets how long a request may be in flight before its driver is asked.
+         *
+         * @param value nanoseconds, at least a millisecond
+         * @return this
+         */
+        public Builder timeoutNanos(long value) {
+            this.timeoutNanos = value;
+            return this;
+        }
+
+        /**
          * Allocates the requests and lets the driver prepare them.
          *
          * @return the tag set
@@ -360,10 +386,11 @@ public final class TagSet implements AutoCloseable {
             require("depth", depth, 1, DEPTH_MAX);
             require("reservedTags", reservedTags, 0, depth - 1);
             require("pduBytes", pduBytes, 0, PDU_BYTES_MAX);
+            require("timeoutNanos", timeoutNanos, 1_000_000, Long.MAX_VALUE / 2);
             return new TagSet(this);
         }
 
-        private static void require(String name, int value, int min, int max) {
+        private static void require(String name, long value, long min, long max) {
             if (value < min || value > max) {
                 throw new IllegalArgumentException(name + " " + value + ": " + min + " to " + max + " are possible");
             }

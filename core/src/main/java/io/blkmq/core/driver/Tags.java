@@ -2,6 +2,7 @@ package io.blkmq.core.driver;
 
 import io.blkmq.core.IoRuntime;
 import java.util.ArrayDeque;
+import java.util.function.Consumer;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -182,6 +183,23 @@ final class Tags {
     /** How many tags are held; exact when nothing moves. */
     int heldCount() {
         return bitmap.heldCount() + reservedBitmap.heldCount();
+    }
+
+    /** Shows the requests of a queue that are active under a held tag. They may change at any moment. */
+    void eachActiveOf(RequestQueue queue, Consumer<Request> visitor) {
+        eachActiveOf(queue, visitor, reservedBitmap, 0);
+        eachActiveOf(queue, visitor, bitmap, reserved);
+    }
+
+    private void eachActiveOf(RequestQueue queue, Consumer<Request> visitor, Sbitmap bits, int base) {
+        for (int word = 0; word < bits.words(); word++) {
+            for (long held = bits.held(word); held != 0; held &= held - 1) {
+                Request rq = active[base + bits.bitOf(word, Long.lowestOneBit(held))];
+                if (rq.ownerVolatile() == queue) {
+                    visitor.accept(rq);
+                }
+            }
+        }
     }
 
     /** Whether a request of a queue holds a tag: the freeze's question. */

@@ -1,0 +1,97 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.IoRuntime;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Finds the requests of a queue that have been in flight for too long, and asks the driver about them.
+ *
+ * <p>Time goes in ticks, a sixteenth of the queue's time-out each but a second at the most and a millisecond at the least: a
+ * request notes the tick in which it was started and no clock is read for it. So it times out between its time-out and one tick
+ * later.
+ *
+ * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
+ * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
+ * and then looks at the tags once more. Both are volatile accesses, so one sees the other.
+ */
+final class Timeouts {
+    private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
+
+    private final RequestQueue queue;
+    private final IoRuntime runtime;
+    private final long tickNanos;
+    private final int timeoutTicks;
+    private final AtomicBoolean armed = new AtomicBoolean();
+    /** Written by the timer alone. */
+    private volatile int tick;
+
+    Timeouts(RequestQueue queue, IoRuntime runtime, long timeoutNanos) {
+        this.queue = queue;
+        this.runtime = runtime;
+        this.tickNanos = Math.clamp(timeoutNanos / 16, TICK_NANOS_MIN, TICK_NANOS_MAX);
+        this.timeoutTicks = ticks(timeoutNanos);
+    }
+
+    /** How many ticks a time is, rounded up. */
+    int ticks(long nanos) {
+        return (int) Math.min(Integer.MAX_VALUE, (nanos + tickNanos - 1) / tickNanos);
+    }
+
+    int tick() {
+        return tick;
+    }
+
+    long tickNanos() {
+        return tickNanos;
+    }
+
+    /** A tag has been taken. */
+    void tagTaken() {
+        if (!armed.get()) {
+            arm();
+        }
+    }
+
+    private void arm() {
+        if (armed.compareAndSet(false, true)) {
+            runtime.schedule(tickNanos, this::tickEnds);
+        }
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // the timer is the only writer, and never runs twice at once
+    private void tickEnds() {
+        tick++;
+        queue.eachActive(this::look);
+        if (queue.isBusy()) {
+            runtime.schedule(tickNanos, this::tickEnds);
+            return;
+        }
+        armed.set(false);
+        if (queue.isBusy()) {
+            arm();
+        }
+    }
+
+    /** Asks the driver about a request, if its time is over. The request may be ended and used again at any moment. */
+    private void look(Request rq) {
+        // One more than its time: it was started somewhere within its first tick.
+        int own = rq.timeoutTicks();
+        if (tick - rq.startTick() <= (own != 0 ? own : timeoutTicks) || !rq.beginTiming()) {
+            return;
+        }
+        TimeoutAction action = TimeoutAction.RESET_TIMER;
+        try {
+            action = queue.tagSet().driver().timeout(rq);
+        } catch (Throwable t) {
+            CallbackFailures.report("timeout of " + queue.name(), t);
+        }
+        if (action == TimeoutAction.DONE) {
+            rq.neverTimesOut();
+        } else {
+            rq.restartTimer(tick);
+        }
+        rq.endTiming();
+    }
+}
