@@ -211,6 +211,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     }
 
     private void finish(Request rq) {
+        if (rq.isPassThrough()) {
+            rq.tellPassThrough();
+            return;
+        }
         rq.finishBios();
         put(rq);
     }

@@ -258,7 +258,8 @@ public final class HardwareContext {
         }
     }
 
-    private void defer(Request rq) {
+    /** Puts a request behind those that wait. */
+    void defer(Request rq) {
         lock.lock();
         try {
             dispatch.addLast(rq);

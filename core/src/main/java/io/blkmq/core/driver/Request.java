@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -91,6 +92,10 @@ public final class Request {
     private int timeoutTicks;
     /** How it was completed while TIMING. Published by the step to TIMING_COMPLETED. */
     private Status timedStatus = Status.OK;
+
+    /** Whether it is a caller's own, without bios. Goes with the request, like the fields around it. */
+    private PassThrough passThrough = PassThrough.NONE;
+    private @Nullable Consumer<Request> passThroughEnded;
 
     /** The bios, in ascending order of their sectors. */
     private @Nullable Bio bio;
@@ -413,6 +418,61 @@ public final class Request {
         flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
         sector = first.sector();
         bytes = first.bytes();
+    }
+
+    /** Makes an allocated request its caller's own: without bios, and freed by the caller. */
+    void initPassThrough(Operation what, SoftwareContext from) {
+        assert state() == IDLE : this;
+        ctx = from;
+        hctx = from.hardwareContext();
+        life = (generation() + 1) << STATE_BITS | IDLE;
+        timeoutTicks = 0;
+        bio = null;
+        operation = what;
+        flags = 0;
+        sector = 0;
+        bytes = 0;
+        status = Status.OK;
+        passThrough = PassThrough.ALLOCATED;
+    }
+
+    /** Its caller sends it. */
+    void beginPassThrough(Consumer<Request> ended) {
+        if (passThrough != PassThrough.ALLOCATED) {
+            throw new IllegalStateException(this + " is " + passThrough + ": it cannot be executed");
+        }
+        passThrough = PassThrough.EXECUTING;
+        passThroughEnded = ended;
+    }
+
+    /** Its caller is done with it. */
+    void endPassThrough() {
+        if (passThrough != PassThrough.ALLOCATED) {
+            throw new IllegalStateException(this + " is " + passThrough + ": it cannot be freed");
+        }
+        passThrough = PassThrough.NONE;
+        passThroughEnded = null;
+    }
+
+    boolean isPassThrough() {
+        return passThrough != PassThrough.NONE;
+    }
+
+    /** It has ended: its caller has it again, and may send or free it at once. */
+    void tellPassThrough() {
+        Consumer<Request> ended = Objects.requireNonNull(passThroughEnded);
+        setState(IDLE);
+        passThrough = PassThrough.ALLOCATED;
+        try {
+            ended.accept(this);
+        } catch (Throwable t) {
+            CallbackFailures.report("completion of a request", t);
+        }
+    }
+
+    /** Whose a request without bios is. */
+    private enum PassThrough {
+        NONE, ALLOCATED, EXECUTING
     }
 
     /** Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. */

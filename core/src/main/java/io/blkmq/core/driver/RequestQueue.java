@@ -8,6 +8,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.io.IOException;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
@@ -338,7 +339,7 @@ public final class RequestQueue {
                 if (mustNotWait(plug)) {
                     return tryGet(bio, ctx, plug);
                 }
-                rq = awaitTag(ctx);
+                rq = awaitTag(ctx, false);
                 if (rq == null) {
                     continue;
                 }
@@ -389,9 +390,9 @@ public final class RequestQueue {
     }
 
     /** Waits for a tag; whoever polls this queue polls meanwhile, since nobody else would free one. */
-    private @Nullable Request awaitTag(SoftwareContext ctx) {
+    private @Nullable Request awaitTag(SoftwareContext ctx, boolean reserved) {
         if (!set.isPolled()) {
-            return ctx.hardwareContext().tags.await(ctx);
+            return ctx.hardwareContext().tags.await(ctx, reserved);
         }
         if (poll(ctx) == 0) {
             set.runtime().spinWait();
@@ -595,6 +596,132 @@ public final class RequestQueue {
         } finally {
             batch.leave();
         }
+    }
+
+    // ---- requests without bios
+
+    /**
+     * A request of the caller's own, for a command that is no I/O of a bio: a driver's or a test's. The caller fills what the
+     * driver looks at (PDU, typed object), executes it as often as it likes, and frees it; until then it holds a tag, and a freeze
+     * waits for it. The kernel's counterpart is {@code blk_mq_alloc_request}.
+     *
+     * @param operation what the driver is told
+     * @param reserved whether to take one of the reserved tags, which no bio gets
+     * @param mayWait whether to wait for a tag, and at a frozen queue
+     * @return the request, null if there is none and the caller may not wait
+     * @throws IllegalArgumentException if a reserved tag is asked for and the tag set has none
+     * @throws IllegalStateException if the queue is closed, or if it may wait and is called by a completion
+     */
+    public @Nullable Request allocateRequest(Operation operation, boolean reserved, boolean mayWait) {
+        if (reserved && set.reservedTags() == 0) {
+            throw new IllegalArgumentException(name + ": a reserved tag is asked for, but the tag set has none");
+        }
+        if (mayWait) {
+            requireNoCompletion("allocateRequest");
+        }
+        SoftwareContext ctx = contextOfCurrentThread();
+        for (;;) {
+            if (gate.isDying()) {
+                throw new IllegalStateException(name + " is closed");
+            }
+            Request rq = gate.isOpen() ? tryGetOwned(ctx, reserved) : null;
+            if (rq != null) {
+                rq.initPassThrough(operation, ctx);
+                return rq;
+            }
+            if (!mayWait) {
+                return null;
+            }
+            awaitOne(ctx, reserved);
+        }
+    }
+
+    /** A tag that passed the gate, null if there is none or the gate was closed meanwhile. */
+    private @Nullable Request tryGetOwned(SoftwareContext ctx, boolean reserved) {
+        Tags tags = ctx.hardwareContext().tags;
+        Request rq = reserved ? tags.tryGetReserved() : tags.tryGet(ctx);
+        if (rq == null) {
+            return null;
+        }
+        rq.ownBy(this);
+        // After taking the tag, as for a bio.
+        if (gate.isOpen()) {
+            timeouts.tagTaken();
+            return rq;
+        }
+        giveBack(rq);
+        return null;
+    }
+
+    /** Waits for what was missing: the gate, or a tag, which is given back to be taken in the regular way. */
+    private void awaitOne(SoftwareContext ctx, boolean reserved) {
+        if (!gate.isOpen()) {
+            gate.awaitOpen();
+            return;
+        }
+        Request rq = awaitTag(ctx, reserved);
+        if (rq != null) {
+            rq.ownBy(this);
+            giveBack(rq);
+        }
+    }
+
+    /**
+     * Sends a request of the caller's own to the driver.
+     *
+     * @param rq from {@link #allocateRequest}, not in flight
+     * @param ended is told once, with the request's {@link Request#status()}; the rules of {@link io.blkmq.core.BioCompletion} hold
+     * @throws IllegalStateException if the request is in flight, or not the caller's
+     */
+    public void execute(Request rq, Consumer<Request> ended) {
+        rq.beginPassThrough(ended);
+        CompletionBatch current = CompletionBatch.current();
+        if (current != null) {
+            rq.hardwareContext().defer(rq);
+            current.runLater(rq.hardwareContext());
+        } else {
+            issue(rq);
+        }
+    }
+
+    /**
+     * Sends a request of the caller's own to the driver and waits until it has ended. An interrupt does not end the wait and is
+     * kept for the caller. The kernel's counterpart is {@code blk_execute_rq}.
+     *
+     * @param rq from {@link #allocateRequest}, not in flight
+     * @return how it ended
+     * @throws IllegalStateException if the request is in flight or not the caller's, or if called by a completion
+     */
+    public Status execute(Request rq) {
+        requireNoCompletion("execute");
+        Thread waiter = Thread.currentThread();
+        AtomicBoolean ended = new AtomicBoolean();
+        execute(rq, _ -> {
+            ended.set(true);
+            set.runtime().unpark(waiter);
+        });
+        boolean interrupted = false;
+        while (!ended.get()) {
+            if (!pollAll()) {
+                set.runtime().park(this);
+            }
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return rq.status();
+    }
+
+    /**
+     * Gives a request of the caller's own back.
+     *
+     * @param rq from {@link #allocateRequest}, not in flight
+     * @throws IllegalStateException if it is in flight, or was freed before
+     */
+    public void free(Request rq) {
+        rq.endPassThrough();
+        giveBack(rq);
     }
 
     // ---- requeue

@@ -28,6 +28,7 @@ final class Tags {
     private final IoRuntime runtime;
     private final ReentrantLock lock = new ReentrantLock();
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
+    private final ArrayDeque<Waiter> reservedWaiters = new ArrayDeque<>();
     /** How many waiters there are. Written under the lock. */
     private volatile int waiting;
 
@@ -133,32 +134,44 @@ final class Tags {
     private void serveWaiters() {
         lock.lock();
         try {
-            for (Waiter waiter = waiters.peekFirst(); waiter != null; waiter = waiters.peekFirst()) {
-                Request rq = tryGet(waiter.ctx);
-                if (rq == null) {
-                    return;
-                }
-                waiters.removeFirst();
-                waiting = waiters.size();
-                waiter.serve(rq);
-                runtime.unpark(waiter.thread);
-            }
+            serve(waiters, false);
+            serve(reservedWaiters, true);
+            countWaiting();
         } finally {
             lock.unlock();
         }
     }
 
+    /** Under the lock. */
+    private void serve(ArrayDeque<Waiter> line, boolean fromReserved) {
+        for (Waiter waiter = line.peekFirst(); waiter != null; waiter = line.peekFirst()) {
+            Request rq = fromReserved ? tryGetReserved() : tryGet(waiter.ctx);
+            if (rq == null) {
+                return;
+            }
+            line.removeFirst();
+            waiter.serve(rq);
+            runtime.unpark(waiter.thread);
+        }
+    }
+
+    /** Under the lock. */
+    private void countWaiting() {
+        waiting = waiters.size() + reservedWaiters.size();
+    }
+
     /**
      * Waits for a tag. An interrupt does not end the wait and is kept for the caller.
      *
+     * @param fromReserved whether for a reserved one
      * @return the request, never null
      */
-    Request await(SoftwareContext ctx) {
+    Request await(SoftwareContext ctx, boolean fromReserved) {
         Waiter waiter = new Waiter(Thread.currentThread(), ctx);
         lock.lock();
         try {
-            waiters.addLast(waiter);
-            waiting = waiters.size();
+            (fromReserved ? reservedWaiters : waiters).addLast(waiter);
+            countWaiting();
         } finally {
             lock.unlock();
         }

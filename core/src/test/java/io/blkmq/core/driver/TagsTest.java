@@ -116,7 +116,7 @@ class TagsTest {
                 for (int i = 0; i < 20_000; i++) {
                     Request rq = tags.tryGet(ctx);
                     if (rq == null) {
-                        rq = tags.await(ctx);
+                        rq = tags.await(ctx, false);
                     }
                     assertThat(holders.incrementAndGet(rq.tag())).as("holders of a tag, seed %d", seed).isOne();
                     if (random.nextInt(100) == 0) {
@@ -140,7 +140,7 @@ class TagsTest {
         AtomicIntegerArray holders = new AtomicIntegerArray(2);
         Eventually.together(64, true, _ -> {
             for (int i = 0; i < 500; i++) {
-                Request rq = tags.await(ctx);
+                Request rq = tags.await(ctx, false);
                 assertThat(holders.incrementAndGet(rq.tag())).isOne();
                 Eventually.letOthersRun();
                 holders.decrementAndGet(rq.tag());
