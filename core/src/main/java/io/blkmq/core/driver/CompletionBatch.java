@@ -1,6 +1,7 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
@@ -35,17 +36,23 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private static final VarHandle THREAD_ID;
+    private static final VarHandle ENTRIES;
     private static final int SLOTS = 256;
     private static final CompletionBatch[] TABLE = new CompletionBatch[SLOTS];
     private static final ConcurrentHashMap<Thread, CompletionBatch> COLLIDED = new ConcurrentHashMap<>();
     /** How many threads are in the map. Above zero from before a thread's entry until after it. */
     private static final AtomicInteger COLLISIONS = new AtomicInteger();
+    /** How {@link #awaitOthers} looks: so often at once, then with pauses. */
+    private static final int PAUSE_SPINS = 200;
+    private static final long PAUSE_NANOS = 50_000;
     /** No thread has this id. */
     private static final long NOBODY = 0;
 
     static {
         try {
-            THREAD_ID = MethodHandles.lookup().findVarHandle(CompletionBatch.class, "threadId", long.class);
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            THREAD_ID = lookup.findVarHandle(CompletionBatch.class, "threadId", long.class);
+            ENTRIES = lookup.findVarHandle(CompletionBatch.class, "entries", long.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -55,6 +62,8 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     }
 
     private long threadId;
+    /** Counts the outermost entries: tells a thread that has come again from one that is still there. */
+    private long entries;
     private int depth;
     /** How many calls of a driver's queueRq, queueRqs or commitRqs are on the stack. */
     private int issuing;
@@ -121,8 +130,44 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
                 batch = collide(thread, id);
             }
         }
-        batch.depth++;
+        if (batch.depth++ == 0) {
+            // Opaque: awaitOthers sees it change in the end.
+            ENTRIES.setOpaque(batch, batch.entries + 1);
+        }
         return batch;
+    }
+
+    /**
+     * Waits until every other thread that is in the block layer now has left it, once. Whoever enters later sees what the caller
+     * wrote before: entering is a volatile read-modify-write, and so is its look at what a dispatch looks at. A thread cannot be
+     * in the block layer for long, since nothing in there blocks.
+     */
+    static void awaitOthers(IoRuntime runtime) {
+        long self = Thread.currentThread().threadId();
+        for (CompletionBatch slot : TABLE) {
+            long id = (long) THREAD_ID.getVolatile(slot);
+            long entry = (long) ENTRIES.getVolatile(slot);
+            for (int looks = 0; id != NOBODY && id != self && (long) THREAD_ID.getVolatile(slot) == id
+                    && (long) ENTRIES.getVolatile(slot) == entry; looks++) {
+                pause(runtime, looks);
+            }
+        }
+        if (COLLISIONS.get() != 0) {
+            COLLIDED.forEach((thread, batch) -> {
+                for (int looks = 0; !thread.equals(Thread.currentThread())
+                        && batch.equals(COLLIDED.get(thread)); looks++) {
+                    pause(runtime, looks);
+                }
+            });
+        }
+    }
+
+    private static void pause(IoRuntime runtime, int looks) {
+        if (looks < PAUSE_SPINS) {
+            runtime.spinWait();
+        } else {
+            runtime.parkNanos(CompletionBatch.class, PAUSE_NANOS);
+        }
     }
 
     private static CompletionBatch collide(Thread thread, long id) {

@@ -20,6 +20,11 @@ import org.jspecify.annotations.Nullable;
  *    └───────────────┴──────────────◀───────────┘
  * </pre>
  *
+ * <p>A context may be held, by {@link #stop} or by a quiesced queue: then everything goes to the list and stays there. A thread
+ * that issues looks at {@link #waiting} after it has entered the block layer ({@link CompletionBatch#enter}, a volatile
+ * read-modify-write), and a quiescing thread waits after it has set the hold until all who were in there have left: so none is
+ * in the driver afterwards, and no counter is kept for it.
+ *
  * <p>No wake-up is lost: whoever puts a request on the list sees to it that a timer runs the context, and besides every
  * completion that finds the list not empty runs it.
  */
@@ -27,6 +32,7 @@ public final class HardwareContext {
     /** How long the layer waits before it offers again what a driver refused with {@link Status#RESOURCE}. */
     static final long RESOURCE_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(3);
 
+    private static final int HELD = 1 << 30;
     private static final int IDLE = 0;
     private static final int RUNNING = 1;
     private static final int AGAIN = 2;
@@ -42,7 +48,13 @@ public final class HardwareContext {
     private final ArrayDeque<Request> dispatch = new ArrayDeque<>();
     /** Whether the thread that serves the list holds its first request in hand. Guarded by the lock. */
     private boolean inHand;
-    /** The length of the dispatch list, with the request in hand. Written under the lock. */
+    /** Whether the context is stopped, and whether its queue is quiesced. Guarded by the lock. */
+    private boolean stopped;
+    private boolean quiesced;
+    /**
+     * 0 if requests may go straight to the driver. Otherwise the length of the dispatch list, with the request in hand, and
+     * {@link #HELD} if nothing may be dispatched. Written under the lock.
+     */
     private volatile int waiting;
     private final AtomicInteger running = new AtomicInteger(IDLE);
     /** Whether a timer is going to run this context. */
@@ -111,7 +123,73 @@ public final class HardwareContext {
     }
 
     boolean hasWaiting() {
-        return waiting != 0;
+        return (waiting & ~HELD) != 0;
+    }
+
+    private boolean isHeld() {
+        return (waiting & HELD) != 0;
+    }
+
+    /**
+     * Stops the dispatch of this context: what is submitted waits in order. A driver may stop its own from within
+     * {@code queueRq}. Calls that are under way are not waited for ({@link RequestQueue#quiesce} does). The kernel's counterpart
+     * is {@code blk_mq_stop_hw_queue}.
+     */
+    public void stop() {
+        setStopped(true);
+    }
+
+    /** Undoes {@link #stop}, and dispatches what waits. */
+    public void start() {
+        setStopped(false);
+        run();
+    }
+
+    private void setStopped(boolean value) {
+        lock.lock();
+        try {
+            stopped = value;
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Holds dispatch for the queue, or lets it go on: then {@link #run} is due. */
+    void setQuiesced(boolean value) {
+        lock.lock();
+        try {
+            quiesced = value;
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends every hold; {@link #run} is due. */
+    void letGo() {
+        lock.lock();
+        try {
+            stopped = false;
+            quiesced = false;
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Whether the context is stopped.
+     *
+     * @return true from {@link #stop} to {@link #start}
+     */
+    public boolean isStopped() {
+        lock.lock();
+        try {
+            return stopped;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Issues one request from the calling thread, or puts it behind those that wait. */
@@ -294,7 +372,7 @@ public final class HardwareContext {
 
     /** Under the lock. */
     private void countWaiting() {
-        waiting = dispatch.size() + (inHand ? 1 : 0);
+        waiting = dispatch.size() + (inHand ? 1 : 0) + (stopped || quiesced ? HELD : 0);
     }
 
     private void rerunLater() {
@@ -322,7 +400,7 @@ public final class HardwareContext {
      * then goes round again. A driver that answered {@link Status#DEV_RESOURCE} calls it when it can take requests again.
      */
     public void run() {
-        if (waiting == 0) {
+        if (!hasWaiting() || isHeld()) {
             return;
         }
         CompletionBatch batch = CompletionBatch.enter();
@@ -364,7 +442,7 @@ public final class HardwareContext {
     private @Nullable Request takeInHand() {
         lock.lock();
         try {
-            Request rq = dispatch.pollFirst();
+            Request rq = stopped || quiesced ? null : dispatch.pollFirst();
             inHand = rq != null;
             countWaiting();
             return rq;
@@ -389,7 +467,7 @@ public final class HardwareContext {
     @Override
     public String toString() {
         return queue.name() + " hctx " + index + ": " + tags.heldCount() + " of " + tags.depth() + " tags held, "
-                + waiting + " waiting";
+                + (waiting & ~HELD) + " waiting" + (isHeld() ? ", held" : "");
     }
 
     /** What became of a request that was offered to the driver. */

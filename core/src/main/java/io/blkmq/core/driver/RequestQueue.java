@@ -41,6 +41,8 @@ public final class RequestQueue {
     private final Backlog backlog = new Backlog();
     private final RequeueList requeued = new RequeueList();
     private final Timeouts timeouts;
+    /** Guarded by this object's monitor. */
+    private int quiesceDepth;
     private volatile QueueLimits limits;
     private volatile long capacitySectors;
 
@@ -758,6 +760,49 @@ public final class RequestQueue {
         set.runtime().schedule(delayNanos, this::kickRequeueList);
     }
 
+    // ---- quiesce
+
+    /**
+     * Stops dispatch and waits until the driver is in none of its callbacks that take requests. Requests pile up behind it, in
+     * order; those that the driver has may complete. Nestable; each needs its {@link #unquiesce}. The kernel's counterpart is
+     * {@code blk_mq_quiesce_queue}.
+     *
+     * @throws IllegalStateException if called by a completion
+     */
+    public void quiesce() {
+        requireNoCompletion("quiesce");
+        setQuiesced(1);
+        CompletionBatch.awaitOthers(set.runtime());
+    }
+
+    /**
+     * Takes one {@link #quiesce} back; the last one dispatches what has piled up.
+     *
+     * @throws IllegalStateException if the queue is not quiesced
+     */
+    public void unquiesce() {
+        setQuiesced(-1);
+    }
+
+    private void setQuiesced(int change) {
+        synchronized (this) {
+            if (quiesceDepth + change < 0) {
+                throw new IllegalStateException(name + ": unquiesce without quiesce");
+            }
+            quiesceDepth += change;
+            for (HardwareContext hctx : hctxs) {
+                hctx.setQuiesced(quiesceDepth > 0);
+            }
+        }
+        runAll();
+    }
+
+    private void runAll() {
+        for (HardwareContext hctx : hctxs) {
+            hctx.run();
+        }
+    }
+
     // ---- freeze
 
     /**
@@ -779,9 +824,7 @@ public final class RequestQueue {
     public void freezeStart() {
         requireNoCompletion("freeze");
         gate.close();
-        for (HardwareContext hctx : hctxs) {
-            hctx.run();
-        }
+        runAll();
     }
 
     /**
@@ -880,7 +923,8 @@ public final class RequestQueue {
     }
 
     /**
-     * Ends the queue: who waits to submit gets NODEV, what is in flight is waited for, and the driver's contexts are undone.
+     * Ends the queue: who waits to submit gets NODEV, what is stopped or quiesced goes down, what is in flight is waited for, and
+     * the driver's contexts are undone.
      * Closing again does nothing but wait.
      *
      * @throws IllegalStateException if called by a completion
@@ -888,12 +932,21 @@ public final class RequestQueue {
     public void close() {
         requireNoCompletion("close");
         boolean first = gate.kill();
+        letGo();
         freezeStart();
         serveBacklogNow(backlog.size());
         freezeWait(Long.MAX_VALUE);
         if (first) {
             exitContexts(hctxs.length);
             set.forget(this);
+        }
+    }
+
+    /** Ends every hold: what waits behind one has to end, too. */
+    private synchronized void letGo() {
+        quiesceDepth = 0;
+        for (HardwareContext hctx : hctxs) {
+            hctx.letGo();
         }
     }
 

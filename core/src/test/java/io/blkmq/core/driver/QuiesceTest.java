@@ -1,0 +1,223 @@
+package io.blkmq.core.driver;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Plug;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** Dispatch that is stopped, started and quiesced. */
+class QuiesceTest {
+    private static final int SUBMITTERS = 3;
+    private static final int READS = 20_000;
+
+    private final Told told = new Told();
+
+    @Test
+    void aStoppedContextPilesUpAndGoesOnInOrder() {
+        RecordingDriver driver = new RecordingDriver();
+        try (Disk disk = driver.disk()) {
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            hctx.stop();
+            assertThat(hctx.isStopped()).isTrue();
+            told.submitReads(disk, 0, 2);
+            try (Plug plug = disk.plug()) {
+                plug.submit(told.read(2));
+                plug.submit(told.read(3));
+            }
+            hctx.run();
+            assertThat(driver.log()).isEmpty();
+            assertThat(disk.queue().dump()).contains("4 waiting, held");
+            hctx.start();
+            assertThat(driver.log()).containsExactly("READ 0 more", "READ 1 more", "READ 2 more", "READ 3");
+            driver.completeAll();
+            assertThat(told.count()).isEqualTo(4);
+        }
+    }
+
+    @Test
+    void whatTheDriverHasMayCompleteWhileItIsQuiesced() {
+        RecordingDriver driver = new RecordingDriver();
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(0));
+            disk.queue().quiesce();
+            disk.queue().quiesce();
+            disk.submit(told.read(1));
+            driver.complete(Status.OK);
+            assertThat(told.ends()).containsExactly("READ 0 OK");
+            disk.queue().unquiesce();
+            driver.log();
+            assertThat(driver.inFlight()).as("quiesced once more than that").isEmpty();
+            disk.queue().unquiesce();
+            assertThat(driver.log()).containsExactly("READ 1");
+            driver.completeAll();
+            assertThatIllegalStateException().isThrownBy(disk.queue()::unquiesce)
+                    .withMessageContaining("unquiesce without quiesce");
+        }
+    }
+
+    @Test
+    void aStoppedContextStaysStoppedWhenItsQueueIsQuiescedAndLetGo() {
+        RecordingDriver driver = new RecordingDriver();
+        try (Disk disk = driver.disk()) {
+            disk.queue().hardwareContext(0).stop();
+            disk.queue().quiesce();
+            disk.submit(told.read(0));
+            disk.queue().unquiesce();
+            assertThat(driver.log()).isEmpty();
+            disk.queue().hardwareContext(0).start();
+            assertThat(driver.completeAll()).isOne();
+        }
+    }
+
+    @Test
+    void closingSendsDownWhatIsHeld() {
+        RecordingDriver driver = new RecordingDriver().completesAtOnce();
+        Disk disk = driver.disk();
+        disk.queue().quiesce();
+        disk.queue().hardwareContext(0).stop();
+        disk.submit(told.read(0));
+        disk.close();
+        assertThat(told.ends()).containsExactly("READ 0 OK");
+    }
+
+    @Test
+    void quiesceWaitsForTheDriversCallbackThatIsRunning() throws Exception {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch leave = new CountDownLatch(1);
+        AtomicInteger running = new AtomicInteger();
+        RecordingDriver driver = new RecordingDriver().answerBy(_ -> {
+            running.incrementAndGet();
+            inside.countDown();
+            await(leave);
+            running.decrementAndGet();
+            return Status.OK;
+        });
+        try (Disk disk = driver.disk()) {
+            Thread submitter = Thread.ofPlatform().start(() -> disk.submit(told.read(0)));
+            inside.await();
+            AtomicInteger seen = new AtomicInteger(-1);
+            Thread quiescer = Thread.ofPlatform().start(() -> {
+                disk.queue().quiesce();
+                seen.set(running.get());
+            });
+            try {
+                // The hold is set before the wait: from here on quiesce can only be waiting.
+                while (!disk.queue().dump().contains("held")) {
+                    Thread.onSpinWait();
+                }
+                assertThat(seen).hasValue(-1);
+            } finally {
+                leave.countDown();
+            }
+            quiescer.join();
+            submitter.join();
+            assertThat(seen).hasValue(0);
+            disk.queue().unquiesce();
+            driver.completeAll();
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void aCompletionMustNotQuiesce() {
+        RecordingDriver driver = new RecordingDriver();
+        try (Disk disk = driver.disk()) {
+            List<Throwable> thrown = new ArrayList<>();
+            disk.submit(told.read(0).onEnd(_ -> {
+                try {
+                    disk.queue().quiesce();
+                } catch (IllegalStateException e) {
+                    thrown.add(e);
+                }
+            }));
+            driver.completeAll();
+            assertThat(thrown).singleElement().extracting(Throwable::getMessage).asString().contains("quiesce");
+        }
+    }
+
+    /** Completes at once, and knows how many threads are in it. */
+    private static final class Counting implements BlockDriver {
+        final AtomicInteger inside = new AtomicInteger();
+
+        @Override
+        public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+            inside.incrementAndGet();
+            rq.complete(Status.OK);
+            inside.decrementAndGet();
+            return Status.OK;
+        }
+    }
+
+    @Test
+    void noCallbackRunsInAQuiescedQueueAndNothingIsLost() throws Exception {
+        Counting driver = new Counting();
+        try (TagSet tags = TagSet.builder(driver).hardwareQueues(2).depth(8).build();
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            RequestQueue queue = tags.newQueue("q0", QueueLimits.builder().build(), 2048, null);
+            AtomicInteger ended = new AtomicInteger();
+            AtomicInteger submitting = new AtomicInteger(SUBMITTERS);
+            List<Thread> threads = new ArrayList<>();
+            for (int i = 0; i < SUBMITTERS; i++) {
+                threads.add(Thread.ofPlatform().start(() -> {
+                    for (int read = 0; read < READS; read++) {
+                        queue.submit(new Bio().reset(Operation.READ, 0).add(buffer.memory())
+                                .onEnd(_ -> ended.incrementAndGet()));
+                    }
+                    submitting.decrementAndGet();
+                }));
+            }
+            int rounds = 0;
+            int intruders = 0;
+            for (; submitting.get() > 0; rounds++) {
+                queue.quiesce();
+                for (int look = 0; look < 100; look++) {
+                    intruders += driver.inside.get();
+                }
+                queue.unquiesce();
+            }
+            assertThat(intruders).as("threads in the driver while it was quiesced").isZero();
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            queue.freeze();
+            assertThat(ended).hasValue(SUBMITTERS * READS);
+            assertThat(rounds).isPositive();
+            queue.unfreeze();
+            queue.close();
+        }
+    }
+
+    @Test
+    void aFreezeOfAQuiescedQueueWaitsForWhatPiledUp() throws IOException {
+        RecordingDriver driver = new RecordingDriver().completesAtOnce();
+        try (Disk disk = driver.disk()) {
+            disk.queue().quiesce();
+            disk.submit(told.read(0));
+            disk.queue().freezeStart();
+            assertThat(disk.queue().freezeWait(0)).isFalse();
+            disk.queue().unquiesce();
+            assertThat(disk.queue().freezeWait(Long.MAX_VALUE)).isTrue();
+            disk.queue().unfreeze();
+            assertThat(told.ends()).containsExactly("READ 0 OK");
+        }
+    }
+}
