@@ -97,7 +97,7 @@ class QuiesceTest {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch leave = new CountDownLatch(1);
         AtomicInteger running = new AtomicInteger();
-        RecordingDriver driver = new RecordingDriver().answerBy(_ -> {
+        RecordingDriver driver = new RecordingDriver().completesAtOnce().answerBy(_ -> {
             running.incrementAndGet();
             inside.countDown();
             await(leave);
@@ -125,7 +125,6 @@ class QuiesceTest {
             submitter.join();
             assertThat(seen).hasValue(0);
             disk.queue().unquiesce();
-            driver.completeAll();
         }
     }
 
