@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The step to COMPLETE is one atomic transition and has one winner; whoever comes second is counted and does nothing.
  *
  * <p>While the driver is asked about a request whose time is over, the request is TIMING: it can neither end nor be used again
- * under the driver's hands. A completion in that time leaves its status and makes it TIMING_COMPLETED; it is carried out when the
- * driver has answered.
+ * under the driver's hands. A completion or requeue in that time is noted (TIMING_COMPLETED, TIMING_REQUEUED) and carried out when
+ * the driver has answered.
  *
  * <p>Ownership: the holder of the tag. From allocation to {@code queueRq} that is the submitting thread (or the one that runs the
  * dispatch list), then the driver, and from {@link #complete} on the completing thread. The hand-over inside the driver, and the
@@ -41,9 +41,11 @@ public final class Request {
     static final int TIMING = 4;
     /** It has been completed meanwhile. */
     static final int TIMING_COMPLETED = 5;
+    /** It has been given back meanwhile. */
+    static final int TIMING_REQUEUED = 6;
 
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
-            "timed out and complete"};
+            "timed out and complete", "timed out and given back"};
     private static final int STATE_BITS = 3;
     private static final long STATE_MASK = (1L << STATE_BITS) - 1;
 
@@ -92,6 +94,8 @@ public final class Request {
     private int timeoutTicks;
     /** How it was completed while TIMING. Published by the step to TIMING_COMPLETED. */
     private Status timedStatus = Status.OK;
+    /** Whether the requeue list is kicked for what was given back while TIMING. Published like {@link #timedStatus}. */
+    private boolean timedKick;
 
     /** Whether it is a caller's own, without bios. Goes with the request, like the fields around it. */
     private PassThrough passThrough = PassThrough.NONE;
@@ -327,13 +331,22 @@ public final class Request {
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
     public void requeue(boolean kick) {
-        long now = (long) LIFE.getVolatile(this);
-        long use = now & ~STATE_MASK;
-        if ((now != (use | IN_FLIGHT) && now != (use | TIMING)) || !LIFE.compareAndSet(this, now, use | IDLE)) {
-            queue().countStrayCompletion(this);
-            return;
+        for (;;) {
+            long now = (long) LIFE.getVolatile(this);
+            long use = now & ~STATE_MASK;
+            if (now == (use | TIMING)) {
+                timedKick = kick;
+                if (LIFE.compareAndSet(this, now, use | TIMING_REQUEUED)) {
+                    return;
+                }
+            } else if (now != (use | IN_FLIGHT)) {
+                queue().countStrayCompletion(this);
+                return;
+            } else if (LIFE.compareAndSet(this, now, use | IDLE)) {
+                queue().requeue(this, kick);
+                return;
+            }
         }
-        queue().requeue(this, kick);
     }
 
     /**
@@ -496,12 +509,13 @@ public final class Request {
         flags &= ~dropped;
     }
 
-    /** The driver gets it next. Plain: the driver's hand-over publishes it. */
+    /** The driver gets it next; its hand-over publishes the other fields. */
     void start() {
         assert state() == IDLE : this;
         RequestQueue q = owner;
         startTick = q == null ? 0 : q.timeouts().tick();
-        setState(IN_FLIGHT);
+        // Release: pairs with the timer's look at the state, which then sees the tick.
+        LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
     }
 
     /** The driver did not take it. Returns false if the driver has completed it all the same. */
@@ -597,7 +611,7 @@ public final class Request {
         startTick = tick;
     }
 
-    /** Lets it go again, and carries out what was put off. Does nothing if the driver has requeued it. */
+    /** Lets it go again, and carries out what was put off. */
     void endTiming() {
         long now = (long) LIFE.getVolatile(this);
         long use = now & ~STATE_MASK;
@@ -608,6 +622,10 @@ public final class Request {
             setState(COMPLETE);
             status = timedStatus;
             queue().completeInDriver(this);
+        } else {
+            timeoutTicks = 0;
+            setState(IDLE);
+            queue().requeue(this, timedKick);
         }
     }
 

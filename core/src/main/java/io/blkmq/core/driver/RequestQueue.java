@@ -787,6 +787,10 @@ public final class RequestQueue {
     private void setQuiesced(int change) {
         synchronized (this) {
             if (quiesceDepth + change < 0) {
+                if (gate.isDying()) {
+                    // Closing has let everything go.
+                    return;
+                }
                 throw new IllegalStateException(name + ": unquiesce without quiesce");
             }
             quiesceDepth += change;

@@ -76,9 +76,12 @@ final class Timeouts {
 
     /** Asks the driver about a request, if its time is over. The request may be ended and used again at any moment. */
     private void look(Request rq) {
-        // One more than its time: it was started somewhere within its first tick.
-        int own = rq.timeoutTicks();
-        if (tick - rq.startTick() <= (own != 0 ? own : timeoutTicks) || !rq.beginTiming()) {
+        if (!isOver(rq) || !rq.beginTiming()) {
+            return;
+        }
+        if (!isOver(rq)) {
+            // The tag was used again between the look and the hold.
+            rq.endTiming();
             return;
         }
         TimeoutAction action = TimeoutAction.RESET_TIMER;
@@ -93,5 +96,11 @@ final class Timeouts {
             rq.restartTimer(tick);
         }
         rq.endTiming();
+    }
+
+    /** One tick more than its time: it was started somewhere within its first tick. */
+    private boolean isOver(Request rq) {
+        int own = rq.timeoutTicks();
+        return tick - rq.startTick() > (own != 0 ? own : timeoutTicks);
     }
 }
