@@ -2,7 +2,7 @@ package io.blkmq.core;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -16,11 +16,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class BlockRangeLock {
     private final IoRuntime runtime;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private final List<Hold> holds = new ArrayList<>();
 
     BlockRangeLock(IoRuntime runtime) {
         this.runtime = runtime;
+        this.lock = runtime.newLock();
     }
 
     /**

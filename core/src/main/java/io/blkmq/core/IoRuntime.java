@@ -1,5 +1,7 @@
 package io.blkmq.core;
 
+import java.util.concurrent.locks.Lock;
+
 /**
  * Where the block layer gets threads, time and waiting from. It creates no thread and reads no clock on its own, and every park,
  * hand-over and timer goes through here, so that a deterministic runtime can replace them all. Thread-safe.
@@ -61,6 +63,14 @@ public interface IoRuntime {
      * @param nanos at most this long
      */
     void parkNanos(Object blocker, long nanos);
+
+    /**
+     * A lock for short sections: who holds it never parks and never calls a driver or a user. A deterministic runtime lets others run
+     * before a thread takes it.
+     *
+     * @return a new lock
+     */
+    Lock newLock();
 
     /**
      * Lets others run for a moment. Called by a thread between two looks at what it polls for, and so instead of a park: a virtual

@@ -4,7 +4,9 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 
 /** The operating system's threads and time. One worker thread serves timers and deferred work: both are short and never block. */
 final class SystemRuntime implements IoRuntime {
@@ -53,6 +55,11 @@ final class SystemRuntime implements IoRuntime {
     @Override
     public void parkNanos(Object blocker, long nanos) {
         LockSupport.parkNanos(blocker, nanos);
+    }
+
+    @Override
+    public Lock newLock() {
+        return new ReentrantLock();
     }
 
     @Override

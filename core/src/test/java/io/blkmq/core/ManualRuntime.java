@@ -3,6 +3,7 @@ package io.blkmq.core;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.locks.Lock;
 
 /** A runtime whose time stands still until a test moves it, and whose timers run on the thread that does so. Parks are real. */
 public final class ManualRuntime implements IoRuntime {
@@ -104,6 +105,11 @@ public final class ManualRuntime implements IoRuntime {
     @Override
     public void parkNanos(Object blocker, long nanos) {
         IoRuntime.system().parkNanos(blocker, nanos);
+    }
+
+    @Override
+    public Lock newLock() {
+        return IoRuntime.system().newLock();
     }
 
     @Override

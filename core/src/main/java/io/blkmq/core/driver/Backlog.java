@@ -1,8 +1,9 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.IoRuntime;
 import java.util.ArrayDeque;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,9 +12,13 @@ import org.jspecify.annotations.Nullable;
  * does so and then looks here.
  */
 final class Backlog {
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private final ArrayDeque<Bio> bios = new ArrayDeque<>();
     private volatile int size;
+
+    Backlog(IoRuntime runtime) {
+        this.lock = runtime.newLock();
+    }
 
     boolean isEmpty() {
         return size == 0;

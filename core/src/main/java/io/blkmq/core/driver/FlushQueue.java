@@ -3,7 +3,7 @@ package io.blkmq.core.driver;
 import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 
 /**
  * The flush machine of one hardware context. A request with flush semantics goes through up to three steps,
@@ -35,7 +35,7 @@ final class FlushQueue {
 
     private final HardwareContext hctx;
     private final Request flushRq;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private ArrayDeque<Request> pending = new ArrayDeque<>();
     private ArrayDeque<Request> running = new ArrayDeque<>();
     private long pendingSinceNanos;
@@ -44,6 +44,7 @@ final class FlushQueue {
 
     FlushQueue(HardwareContext hctx, Request flushRq) {
         this.hctx = hctx;
+        this.lock = hctx.queue().tagSet().runtime().newLock();
         this.flushRq = flushRq;
         flushRq.flushQueue = this;
     }

@@ -4,7 +4,7 @@ import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,7 +44,7 @@ public final class HardwareContext {
     private @Nullable Object driverData;
     private @Nullable FlushQueue flushQueue;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private final ArrayDeque<Request> dispatch = new ArrayDeque<>();
     /** Whether the thread that serves the list holds its first request in hand. Guarded by the lock. */
     private boolean inHand;
@@ -62,6 +62,7 @@ public final class HardwareContext {
 
     HardwareContext(RequestQueue queue, int index, Tags tags) {
         this.queue = queue;
+        this.lock = queue.tagSet().runtime().newLock();
         this.driver = queue.tagSet().driver();
         this.index = index;
         this.tags = tags;

@@ -3,7 +3,7 @@ package io.blkmq.core.driver;
 import io.blkmq.core.IoRuntime;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 
 /**
  * The gate that every request of a queue passes, and that a freeze closes.
@@ -22,7 +22,7 @@ final class QueueGate {
     static final int DYING = 2;
 
     private final IoRuntime runtime;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private int freezeDepth;
     private boolean dying;
     /** {@link #OPEN} or a set of the others. Written under the lock. */
@@ -32,6 +32,7 @@ final class QueueGate {
 
     QueueGate(IoRuntime runtime) {
         this.runtime = runtime;
+        this.lock = runtime.newLock();
     }
 
     boolean isOpen() {

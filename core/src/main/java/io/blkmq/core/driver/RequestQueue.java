@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Lock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -38,11 +39,13 @@ public final class RequestQueue {
     /** Their number is a power of two. */
     private final SoftwareContext[] contexts;
     private final QueueGate gate;
-    private final Backlog backlog = new Backlog();
-    private final RequeueList requeued = new RequeueList();
+    private final Backlog backlog;
+    private final RequeueList requeued;
     private final Timeouts timeouts;
-    /** Guarded by this object's monitor. */
+    private final Lock lock;
+    /** Guarded by the lock. */
     private int quiesceDepth;
+    /** Written under the lock. */
     private volatile QueueLimits limits;
     private volatile long capacitySectors;
 
@@ -58,7 +61,10 @@ public final class RequestQueue {
         this.limits = limits;
         this.capacitySectors = requireCapacity(capacitySectors);
         this.queueData = queueData;
+        this.lock = set.runtime().newLock();
         this.gate = new QueueGate(set.runtime());
+        this.backlog = new Backlog(set.runtime());
+        this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
         this.hctxs = new HardwareContext[set.hardwareQueues()];
         for (int i = 0; i < hctxs.length; i++) {
@@ -785,7 +791,8 @@ public final class RequestQueue {
     }
 
     private void setQuiesced(int change) {
-        synchronized (this) {
+        lock.lock();
+        try {
             if (quiesceDepth + change < 0) {
                 if (gate.isDying()) {
                     // Closing has let everything go.
@@ -797,6 +804,8 @@ public final class RequestQueue {
             for (HardwareContext hctx : hctxs) {
                 hctx.setQuiesced(quiesceDepth > 0);
             }
+        } finally {
+            lock.unlock();
         }
         runAll();
     }
@@ -947,10 +956,15 @@ public final class RequestQueue {
     }
 
     /** Ends every hold: what waits behind one has to end, too. */
-    private synchronized void letGo() {
-        quiesceDepth = 0;
-        for (HardwareContext hctx : hctxs) {
-            hctx.letGo();
+    private void letGo() {
+        lock.lock();
+        try {
+            quiesceDepth = 0;
+            for (HardwareContext hctx : hctxs) {
+                hctx.letGo();
+            }
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -998,11 +1012,16 @@ public final class RequestQueue {
      * @param value the new ones
      * @throws IllegalStateException if the queue is not frozen
      */
-    public synchronized void setLimits(QueueLimits value) {
-        if (!gate.isFrozen()) {
-            throw new IllegalStateException(name + ": limits can be changed only while the queue is frozen");
+    public void setLimits(QueueLimits value) {
+        lock.lock();
+        try {
+            if (!gate.isFrozen()) {
+                throw new IllegalStateException(name + ": limits can be changed only while the queue is frozen");
+            }
+            this.limits = value;
+        } finally {
+            lock.unlock();
         }
-        this.limits = value;
     }
 
     /**
@@ -1012,12 +1031,17 @@ public final class RequestQueue {
      * @param operation {@link Operation#DISCARD} or {@link Operation#WRITE_ZEROES}
      * @throws IllegalArgumentException if it is another
      */
-    public synchronized void disable(Operation operation) {
-        limits = switch (operation) {
-            case DISCARD -> limits.toBuilder().discardBytesMax(0).build();
-            case WRITE_ZEROES -> limits.toBuilder().writeZeroesBytesMax(0).build();
-            case READ, WRITE, FLUSH -> throw new IllegalArgumentException(operation + " cannot be done without");
-        };
+    public void disable(Operation operation) {
+        lock.lock();
+        try {
+            limits = switch (operation) {
+                case DISCARD -> limits.toBuilder().discardBytesMax(0).build();
+                case WRITE_ZEROES -> limits.toBuilder().writeZeroesBytesMax(0).build();
+                case READ, WRITE, FLUSH -> throw new IllegalArgumentException(operation + " cannot be done without");
+            };
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**

@@ -1,13 +1,18 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.IoRuntime;
 import java.util.ArrayDeque;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /** Requests that the driver has given back, until they are kicked, in the order in which it did. Guarded by the lock. */
 final class RequeueList {
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private final ArrayDeque<Request> requests = new ArrayDeque<>();
+
+    RequeueList(IoRuntime runtime) {
+        this.lock = runtime.newLock();
+    }
 
     void add(Request rq) {
         lock.lock();

@@ -3,7 +3,7 @@ package io.blkmq.core.driver;
 import io.blkmq.core.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.function.Consumer;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 
 /**
  * The tags of one hardware context index, and the requests that they stand for: a tag is a preallocated request. The kernel's
@@ -26,7 +26,7 @@ final class Tags {
     private final Request[] active;
 
     private final IoRuntime runtime;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock;
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
     private final ArrayDeque<Waiter> reservedWaiters = new ArrayDeque<>();
     /** How many waiters there are. Written under the lock. */
@@ -39,6 +39,7 @@ final class Tags {
         this.requests = new Request[depth];
         this.active = new Request[depth];
         this.runtime = runtime;
+        this.lock = runtime.newLock();
     }
 
     /** Sets the request of a tag. While the tag set is built. */
