@@ -32,8 +32,13 @@ public final class Bio extends BioState {
      * then goes to the engine as it is. Closing its arena earlier corrupts memory: no check is made.
      */
     public static final int CALLER_MEMORY = 1 << 5;
+    /**
+     * The caller finds the end of this I/O by {@link Disk#poll}: it goes through a hardware context for polled I/O, where the disk has
+     * such (REQ_POLLED). Elsewhere it changes nothing.
+     */
+    public static final int POLLED = 1 << 6;
 
-    private static final int FLAGS_ALL = (CALLER_MEMORY << 1) - 1;
+    private static final int FLAGS_ALL = (POLLED << 1) - 1;
 
     private final BioVec[] vecs;
     private Operation operation = Operation.READ;
@@ -157,7 +162,7 @@ public final class Bio extends BioState {
      * Sets the flags.
      *
      * @param flags any of {@link #PREFLUSH}, {@link #FUA}, {@link #NOWAIT}, {@link #NOMERGE}, {@link #NOUNMAP},
-     *        {@link #CALLER_MEMORY}
+     *        {@link #CALLER_MEMORY}, {@link #POLLED}
      * @return this
      * @throws IllegalArgumentException if there are others
      * @throws IllegalStateException if the bio is in flight

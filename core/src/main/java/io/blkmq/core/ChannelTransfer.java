@@ -90,7 +90,7 @@ final class ChannelTransfer implements AutoCloseable {
     /** One operation in flight. */
     private final class Step implements IoCompletion {
         private final IoRuntime runtime = disk.queue().tagSet().runtime();
-        private final boolean polled = disk.queue().tagSet().isPolled();
+        private final boolean polled = disk.queue().isPolled();
         private final Thread waiter = Thread.currentThread();
         private volatile @Nullable Status status;
 

@@ -27,6 +27,8 @@ public enum Status {
     DEV_RESOURCE(16, "out of device resources"),
     /** Would have to wait, and the caller asked not to. */
     AGAIN(11, "would block"),
+    /** Interrupted while it waited, before anything of it was submitted. */
+    INTR(4, "interrupted"),
     /** The device is gone or going. */
     NODEV(19, "no such device"),
     /** The request makes no sense to the device. */

@@ -1,7 +1,6 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -15,9 +14,11 @@ final class Backlog {
     private final Lock lock;
     private final ArrayDeque<Bio> bios = new ArrayDeque<>();
     private volatile int size;
+    private final TagSet set;
 
-    Backlog(IoRuntime runtime) {
-        this.lock = runtime.newLock();
+    Backlog(TagSet set) {
+        this.set = set;
+        this.lock = set.runtime().newLock();
     }
 
     boolean isEmpty() {
@@ -34,6 +35,9 @@ final class Backlog {
         lock.lock();
         try {
             bios.addLast(bio);
+            if (bios.size() == 1) {
+                set.backlogBegins();
+            }
             size = bios.size();
         } finally {
             lock.unlock();
@@ -45,6 +49,9 @@ final class Backlog {
         lock.lock();
         try {
             Bio bio = bios.pollFirst();
+            if (bio != null && bios.isEmpty()) {
+                set.backlogEnds();
+            }
             size = bios.size();
             return bio;
         } finally {

@@ -127,6 +127,11 @@ final class BioSplit implements BioCompletion {
         return count;
     }
 
+    /** Whether a part has ended with an error: then the others need not be cut. */
+    boolean hasFailed() {
+        return status.get() != Status.OK;
+    }
+
     /** All parts have been cut. */
     void allCut() {
         close();

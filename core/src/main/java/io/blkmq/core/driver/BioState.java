@@ -89,6 +89,16 @@ public abstract sealed class BioState permits Bio {
         requireIdle();
         // Plain: whatever hands the bio to another thread publishes it.
         inFlight = true;
+        if (status != Status.OK) {
+            status = Status.OK;
+        }
+    }
+
+    /** A part of the bio has ended: an error stays for the end of the whole. Whoever has the request. */
+    final void noteError(Status ofPart) {
+        if (status == Status.OK) {
+            status = ofPart;
+        }
     }
 
     /**
@@ -99,7 +109,8 @@ public abstract sealed class BioState permits Bio {
      */
     static void finish(Bio self, Status end) {
         BioState state = self;
-        state.status = state.bounce == null ? end : state.releaseBounce(self, end);
+        Status whole = state.status == Status.OK ? end : state.status;
+        state.status = state.bounce == null ? whole : state.releaseBounce(self, whole);
         // Before the bio is the caller's again, who may give it another one at once.
         BioCompletion told = state.completion();
         IN_FLIGHT.setRelease(state, false);
@@ -165,33 +176,52 @@ public abstract sealed class BioState permits Bio {
         }
     }
 
-    /** How many pieces of memory the device sees. */
-    static int segmentCount(Bio self) {
+    /**
+     * How many pieces of memory the device sees.
+     *
+     * @param skip bytes from the beginning that it does not
+     */
+    static int segmentCount(Bio self, long skip) {
         BioState state = self;
         if (state.bounce == null) {
-            return self.vecCount();
+            int count = self.vecCount();
+            long left = skip;
+            for (int i = 0; left > 0 && left >= self.vec(i).bytes(); i++) {
+                left -= self.vec(i).bytes();
+                count--;
+            }
+            return count;
         }
         int most = Objects.requireNonNull(state.bouncer).limits().segmentBytesMax();
-        return (int) ((self.bytes() + most - 1) / most);
+        return (int) ((self.bytes() - skip + most - 1) / most);
     }
 
-    static void forEachSegment(Bio self, SegmentVisitor visitor) {
+    /** Shows the pieces of memory that the device sees: without some bytes at the beginning. */
+    static void forEachSegment(Bio self, long skip, SegmentVisitor visitor) {
         BioState state = self;
         if (state.bounce != null) {
-            state.forEachBounced(state.bounce, visitor);
+            state.forEachBounced(state.bounce, skip, visitor);
             return;
         }
         int count = self.vecCount();
+        long left = skip;
         for (int i = 0; i < count; i++) {
             BioVec vec = self.vec(i);
-            visitor.segment(vec.memory(), vec.offset(), vec.bytes());
+            if (left == 0) {
+                visitor.segment(vec.memory(), vec.offset(), vec.bytes());
+            } else if (left >= vec.bytes()) {
+                left -= vec.bytes();
+            } else {
+                visitor.segment(vec.memory(), vec.offset() + left, (int) (vec.bytes() - left));
+                left = 0;
+            }
         }
     }
 
-    private void forEachBounced(IoBuffer buffer, SegmentVisitor visitor) {
+    private void forEachBounced(IoBuffer buffer, long skip, SegmentVisitor visitor) {
         int most = Objects.requireNonNull(bouncer).limits().segmentBytesMax();
         long bytes = buffer.bytes();
-        for (long at = 0; at < bytes; at += most) {
+        for (long at = skip; at < bytes; at += most) {
             visitor.segment(buffer.memory(), at, (int) Math.min(most, bytes - at));
         }
     }

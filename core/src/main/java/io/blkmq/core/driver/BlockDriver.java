@@ -15,7 +15,7 @@ public interface BlockDriver {
      * before this method returns, and must not touch it afterwards. It may only note the request here and start it in
      * {@link #commitRqs} or when {@code last} is true.
      *
-     * <p>Must not block.
+     * <p>Must not block, unless the tag set says so ({@link TagSet.Flag#BLOCKING}).
      *
      * @param hctx the hardware context
      * @param rq the request
@@ -46,19 +46,20 @@ public interface BlockDriver {
     }
 
     /**
-     * Replaces the map from software to hardware contexts, which begins as one that goes round.
+     * Replaces a map from software to hardware contexts, which begins as one that goes round. Called for each type that has
+     * hardware contexts of its own.
      *
      * @param map to be changed in place
      */
     default void mapQueues(QueueMap map) {}
 
     /**
-     * Prepares a hardware context of a new queue.
+     * Prepares a hardware context of a new queue, or a new one of a queue ({@link TagSet#updateHardwareQueues}).
      *
      * @param hctx has {@link HardwareContext#setDriverData}
      * @param driverData of the tag set
      * @param index the hardware context's
-     * @throws Exception if it cannot be: the queue is not made
+     * @throws Exception if it cannot be: the queue is not made, or stays as it is
      */
     default void initHctx(HardwareContext hctx, Object driverData, int index) throws Exception {}
 
@@ -76,7 +77,7 @@ public interface BlockDriver {
      *
      * @param set the tag set
      * @param rq the request; has its PDU
-     * @param hctxIndex index of its hardware context
+     * @param hctxIndex index of its hardware context, {@link TagSet#HOST_WIDE} if it has none of its own
      * @throws Exception if it cannot be: the tag set or queue is not made
      */
     default void initRequest(TagSet set, Request rq, int hctxIndex) throws Exception {}
@@ -123,7 +124,8 @@ public interface BlockDriver {
     }
 
     /**
-     * Looks for completions and completes their requests. Only called for queues of tag sets with {@link TagSet.Flag#POLLED}.
+     * Looks for completions and completes their requests. Only called for hardware contexts that are polled
+     * ({@link HardwareContext#isPolled}).
      * Must not block.
      *
      * @param hctx the hardware context

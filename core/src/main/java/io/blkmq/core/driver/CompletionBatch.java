@@ -162,7 +162,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
     }
 
-    private static void pause(IoRuntime runtime, int looks) {
+    static void pause(IoRuntime runtime, int looks) {
         if (looks < PAUSE_SPINS) {
             runtime.spinWait();
         } else {
@@ -322,7 +322,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     /** One batch of bios that came in the same way. */
     private void submitDeferred() {
         SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(deferredFirst)).context);
-        RequestQueue queue = ctx.hardwareContext().queue();
+        RequestQueue queue = ctx.queue();
         RequestBatch.Deferred batch = deferredBatch;
         if (batch == null || batch.context() != ctx) {
             batch = new RequestBatch.Deferred(ctx);

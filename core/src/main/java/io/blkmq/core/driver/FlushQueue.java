@@ -1,6 +1,8 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Status;
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
@@ -35,6 +37,8 @@ final class FlushQueue {
 
     private final HardwareContext hctx;
     private final Request flushRq;
+    /** Of the flush request's PDU. */
+    private final Arena arena = Arena.ofShared();
     private final Lock lock;
     private ArrayDeque<Request> pending = new ArrayDeque<>();
     private ArrayDeque<Request> running = new ArrayDeque<>();
@@ -42,15 +46,23 @@ final class FlushQueue {
     private int dataInFlight;
     private boolean flushing;
 
-    FlushQueue(HardwareContext hctx, Request flushRq) {
+    FlushQueue(HardwareContext hctx) throws IOException {
+        TagSet set = hctx.queue().tagSet();
         this.hctx = hctx;
         this.lock = hctx.queue().tagSet().runtime().newLock();
-        this.flushRq = flushRq;
+        try {
+            this.flushRq = set.newFlushRequest(hctx, arena);
+        } catch (Throwable t) {
+            arena.close();
+            throw t;
+        }
         flushRq.flushQueue = this;
     }
 
-    Request flushRequest() {
-        return flushRq;
+    /** Frees the flush request. Nothing is in flight any more. */
+    void close() {
+        hctx.queue().tagSet().exitRequest(flushRq, hctx.index());
+        arena.close();
     }
 
     /** A request enters its sequence. */

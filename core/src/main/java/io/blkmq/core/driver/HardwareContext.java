@@ -3,6 +3,7 @@ package io.blkmq.core.driver;
 import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +27,11 @@ import org.jspecify.annotations.Nullable;
  * in the driver afterwards, and no counter is kept for it.
  *
  * <p>No wake-up is lost: whoever puts a request on the list sees to it that a timer runs the context, and besides every
- * completion that finds the list not empty runs it.
+ * completion that finds the list not empty runs it. A context whose driver has refused is also noted with the tag set, so that
+ * completions of other contexts and queues run it, whose resources it may share.
+ *
+ * <p>Where the driver may block ({@link TagSet.Flag#BLOCKING}), everything goes by the list, and an agent of the context's own serves
+ * it. That calls the driver from outside of the block layer, so that the driver may itself do I/O and wait for it.
  */
 public final class HardwareContext {
     /** How long the layer waits before it offers again what a driver refused with {@link Status#RESOURCE}. */
@@ -38,9 +43,12 @@ public final class HardwareContext {
     private static final int AGAIN = 2;
 
     final Tags tags;
+    final TagShare share;
     private final RequestQueue queue;
     private final BlockDriver driver;
     private final int index;
+    /** Changed only while the queue is frozen. */
+    private volatile QueueType type;
     private @Nullable Object driverData;
     private @Nullable FlushQueue flushQueue;
 
@@ -48,9 +56,13 @@ public final class HardwareContext {
     private final ArrayDeque<Request> dispatch = new ArrayDeque<>();
     /** Whether the thread that serves the list holds its first request in hand. Guarded by the lock. */
     private boolean inHand;
+    /** Whether the agent is, or is about to be, in the driver. Guarded by the lock. */
+    private boolean agentBusy;
     /** Whether the context is stopped, and whether its queue is quiesced. Guarded by the lock. */
     private boolean stopped;
     private boolean quiesced;
+    /** Whether the device is gone. Guarded by the lock for writing. */
+    private volatile boolean dead;
     /**
      * 0 if requests may go straight to the driver. Otherwise the length of the dispatch list, with the request in hand, and
      * {@link #HELD} if nothing may be dispatched. Written under the lock.
@@ -59,13 +71,20 @@ public final class HardwareContext {
     private final AtomicInteger running = new AtomicInteger(IDLE);
     /** Whether a timer is going to run this context. */
     private final AtomicInteger rerunTimers = new AtomicInteger();
+    /** Whether the tag set has noted that the driver refused. */
+    private final AtomicBoolean starved = new AtomicBoolean();
+    /** Serves the list where the driver may block; null elsewhere. */
+    private final @Nullable DispatchAgent agent;
 
-    HardwareContext(RequestQueue queue, int index, Tags tags) {
+    HardwareContext(RequestQueue queue, int index, QueueType type, TagShare share) {
         this.queue = queue;
         this.lock = queue.tagSet().runtime().newLock();
         this.driver = queue.tagSet().driver();
         this.index = index;
-        this.tags = tags;
+        this.type = type;
+        this.share = share;
+        this.tags = share.tags;
+        this.agent = queue.tagSet().isBlocking() ? new DispatchAgent(this) : null;
     }
 
     /**
@@ -75,6 +94,29 @@ public final class HardwareContext {
      */
     public int index() {
         return index;
+    }
+
+    /**
+     * What it is for.
+     *
+     * @return changes only with {@link TagSet#updateHardwareQueues}
+     */
+    public QueueType type() {
+        return type;
+    }
+
+    /** While the queue is frozen. */
+    void setType(QueueType value) {
+        type = value;
+    }
+
+    /**
+     * Whether completions are found by {@link BlockDriver#poll}.
+     *
+     * @return true if its type is {@link QueueType#POLL}, or with {@link TagSet.Flag#POLLED}
+     */
+    public boolean isPolled() {
+        return type == QueueType.POLL || queue.tagSet().isPolled();
     }
 
     /**
@@ -117,6 +159,14 @@ public final class HardwareContext {
 
     void useFlushQueue(FlushQueue flush) {
         this.flushQueue = flush;
+    }
+
+    /** Ends its agent. The queue has no request any more, or has never had one. */
+    void retire() {
+        if (agent != null) {
+            awaitAgent();
+            agent.stop();
+        }
     }
 
     FlushQueue flushQueue() {
@@ -195,21 +245,29 @@ public final class HardwareContext {
 
     /** Issues one request from the calling thread, or puts it behind those that wait. */
     void issue(Request rq, CompletionBatch batch) {
-        if (waiting != 0) {
+        if (waiting != 0 || agent != null) {
             defer(rq);
-            batch.runLater(this);
+            runSoon(batch);
         } else if (issueToDriver(rq, true, batch) == Issue.REFUSED) {
             defer(rq);
             rerunLater();
         }
     }
 
+    private void runSoon(CompletionBatch batch) {
+        if (agent != null && !dead) {
+            agent.wake();
+        } else {
+            batch.runLater(this);
+        }
+    }
+
     /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
     void issue(RequestBatch requests, CompletionBatch batch) {
         int size = requests.size();
-        if (waiting != 0) {
+        if (waiting != 0 || agent != null) {
             deferFrom(requests, 0);
-            batch.runLater(this);
+            runSoon(batch);
             return;
         }
         boolean bellDue = false;
@@ -301,6 +359,31 @@ public final class HardwareContext {
         return status == Status.OK ? Issue.TAKEN : notTaken(rq, status, budget, batch);
     }
 
+    /** The same on the agent, from outside of the block layer. */
+    private Issue issueToBlockingDriver(Request rq, boolean last) {
+        int budget = budget();
+        if (budget < 0) {
+            return Issue.REFUSED;
+        }
+        rq.start();
+        Status status;
+        try {
+            status = driver.queueRq(this, rq, last);
+        } catch (Throwable t) {
+            CallbackFailures.report("queueRq of " + queue.name(), t);
+            status = Status.IOERR;
+        }
+        if (status == Status.OK) {
+            return Issue.TAKEN;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            return notTaken(rq, status, budget, batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
     private Issue notTaken(Request rq, @Nullable Status status, int budget, CompletionBatch batch) {
         putBudget(budget);
         if (status == Status.RESOURCE || status == Status.DEV_RESOURCE) {
@@ -359,6 +442,36 @@ public final class HardwareContext {
         }
     }
 
+    /** The device is gone: nothing goes to the driver any more, but what is in somebody's hand. */
+    void die(CompletionBatch batch) {
+        lock.lock();
+        try {
+            dead = true;
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+        endWaiting(batch);
+    }
+
+    private void endWaiting(CompletionBatch batch) {
+        for (;;) {
+            Request rq;
+            lock.lock();
+            try {
+                rq = dispatch.pollFirst();
+                countWaiting();
+            } finally {
+                lock.unlock();
+            }
+            if (rq == null) {
+                return;
+            }
+            rq.failUnissued(Status.NODEV);
+            batch.add(rq);
+        }
+    }
+
     private void deferFrom(RequestBatch requests, int first) {
         lock.lock();
         try {
@@ -373,10 +486,14 @@ public final class HardwareContext {
 
     /** Under the lock. */
     private void countWaiting() {
-        waiting = dispatch.size() + (inHand ? 1 : 0) + (stopped || quiesced ? HELD : 0);
+        waiting = dispatch.size() + (inHand ? 1 : 0) + (stopped || quiesced || dead ? HELD : 0);
     }
 
+    /** The driver has refused: a timer sees to it that the context goes on, if no completion does before. */
     private void rerunLater() {
+        if (starved.compareAndSet(false, true)) {
+            queue.tagSet().noteStarved(this);
+        }
         if (rerunTimers.compareAndSet(0, 1)) {
             queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
@@ -385,15 +502,43 @@ public final class HardwareContext {
         }
     }
 
+    /** The tag set does not note it any more: it is going to run. */
+    void noLongerStarved() {
+        starved.set(false);
+    }
+
     private void ringBell(CompletionBatch batch) {
         batch.issueBegins();
+        try {
+            commit();
+        } finally {
+            batch.issueEnds();
+        }
+    }
+
+    private void commit() {
         try {
             driver.commitRqs(this);
         } catch (Throwable t) {
             CallbackFailures.report("commitRqs of " + queue.name(), t);
-        } finally {
-            batch.issueEnds();
         }
+    }
+
+    /**
+     * Like {@link #run}, on a thread of the runtime: for callers that hold locks of the driver's. The kernel's counterpart is
+     * {@code blk_mq_run_hw_queue} with {@code async}.
+     */
+    public void runAsync() {
+        queue.tagSet().runtime().execute(this::run);
+    }
+
+    /**
+     * Like {@link #runAsync}, later. The kernel's counterpart is {@code blk_mq_delay_run_hw_queue}.
+     *
+     * @param delayNanos how much later
+     */
+    public void runLater(long delayNanos) {
+        queue.tagSet().runtime().schedule(delayNanos, this::run);
     }
 
     /**
@@ -401,7 +546,20 @@ public final class HardwareContext {
      * then goes round again. A driver that answered {@link Status#DEV_RESOURCE} calls it when it can take requests again.
      */
     public void run() {
-        if (!hasWaiting() || isHeld()) {
+        if (dead) {
+            CompletionBatch batch = CompletionBatch.enter();
+            try {
+                endWaiting(batch);
+            } finally {
+                batch.leave();
+            }
+            return;
+        }
+        if (!mayDispatch()) {
+            return;
+        }
+        if (agent != null) {
+            agent.wake();
             return;
         }
         CompletionBatch batch = CompletionBatch.enter();
@@ -416,6 +574,50 @@ public final class HardwareContext {
             }
         } finally {
             batch.leave();
+        }
+    }
+
+    boolean mayDispatch() {
+        return hasWaiting() && !isHeld();
+    }
+
+    /** Serves the list like {@link #run}, on the agent. */
+    void dispatchOnAgent() {
+        boolean bellDue = false;
+        for (Request rq = takeInHand(); rq != null; rq = takeInHand()) {
+            boolean last = waiting == 1;
+            Issue issue = issueToBlockingDriver(rq, last);
+            putFromHand(issue == Issue.REFUSED ? rq : null);
+            if (issue == Issue.REFUSED) {
+                rerunLater();
+                break;
+            }
+            bellDue = issue == Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            commit();
+        }
+        lock.lock();
+        try {
+            agentBusy = false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing. */
+    void awaitAgent() {
+        for (int looks = 0; agent != null && isAgentBusy(); looks++) {
+            CompletionBatch.pause(queue.tagSet().runtime(), looks);
+        }
+    }
+
+    private boolean isAgentBusy() {
+        lock.lock();
+        try {
+            return agentBusy;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -443,8 +645,9 @@ public final class HardwareContext {
     private @Nullable Request takeInHand() {
         lock.lock();
         try {
-            Request rq = stopped || quiesced ? null : dispatch.pollFirst();
+            Request rq = stopped || quiesced || dead ? null : dispatch.pollFirst();
             inHand = rq != null;
+            agentBusy |= inHand && agent != null;
             countWaiting();
             return rq;
         } finally {
@@ -467,8 +670,8 @@ public final class HardwareContext {
 
     @Override
     public String toString() {
-        return queue.name() + " hctx " + index + ": " + tags.heldCount() + " of " + tags.depth() + " tags held, "
-                + (waiting & ~HELD) + " waiting" + (isHeld() ? ", held" : "");
+        return queue.name() + " hctx " + index + " (" + type + "): " + tags.heldCount() + " of " + tags.depth()
+                + " tags held, " + (waiting & ~HELD) + " waiting" + (isHeld() ? ", held" : "");
     }
 
     /** What became of a request that was offered to the driver. */

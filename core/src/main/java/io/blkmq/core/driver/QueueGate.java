@@ -13,20 +13,24 @@ import java.util.concurrent.locks.Lock;
  * either the freezer sees the tag and waits for it, or the submitter sees the closed gate and gives the tag back. A thread that
  * gives tags back does so and then reads {@code state}, so that it sees a freezer that saw its tag.
  *
+ * <p>The state counts how often the gate has been closed. A submitter that finds the very state after it has taken its tag that it found
+ * before it looked at anything, at limits or at maps, knows that none of it has changed in between: those change only while the
+ * gate is closed, and cannot change any more while it has the tag.
+ *
  * <p>Where queues share their tags, the owner of a held tag's request tells whose it is; it is written (volatile) between taking
  * the tag and reading {@code state}, so the argument holds for it too.
  */
 final class QueueGate {
-    static final int OPEN = 0;
-    static final int FROZEN = 1;
-    static final int DYING = 2;
+    private static final int FROZEN = 1;
+    private static final int DYING = 2;
+    private static final int CLOSING = 4;
 
     private final IoRuntime runtime;
     private final Lock lock;
     private int freezeDepth;
     private boolean dying;
-    /** {@link #OPEN} or a set of the others. Written under the lock. */
-    private volatile int state = OPEN;
+    /** {@link #FROZEN} and {@link #DYING}, and above them how often the gate has been closed. Written under the lock. */
+    private volatile int state;
     private final Queue<Thread> submitters = new ConcurrentLinkedQueue<>();
     private final Queue<Thread> freezers = new ConcurrentLinkedQueue<>();
 
@@ -35,8 +39,17 @@ final class QueueGate {
         this.lock = runtime.newLock();
     }
 
+    /** The state, to be compared. */
+    int state() {
+        return state;
+    }
+
+    static boolean isOpen(int state) {
+        return (state & (FROZEN | DYING)) == 0;
+    }
+
     boolean isOpen() {
-        return state == OPEN;
+        return isOpen(state);
     }
 
     boolean isFrozen() {
@@ -83,7 +96,7 @@ final class QueueGate {
     }
 
     /**
-     * Lets nobody in any more; those who wait are turned away.
+     * Closes the gate for good; those who wait are turned away.
      *
      * @return whether this was the first time
      */
@@ -92,7 +105,10 @@ final class QueueGate {
         lock.lock();
         try {
             first = !dying;
-            dying = true;
+            if (first) {
+                dying = true;
+                freezeDepth++;
+            }
             publish();
         } finally {
             lock.unlock();
@@ -103,21 +119,34 @@ final class QueueGate {
 
     /** Under the lock. */
     private void publish() {
-        state = (freezeDepth > 0 ? FROZEN : 0) | (dying ? DYING : 0);
+        int flags = (freezeDepth > 0 ? FROZEN : 0) | (dying ? DYING : 0);
+        int closings = state & -CLOSING;
+        state = (isOpen(state) && !isOpen(flags) ? closings + CLOSING : closings) | flags;
     }
 
-    /** Waits until the gate is open, or the queue is dying. An interrupt does not end the wait and is kept for the caller. */
-    void awaitOpen() {
+    /**
+     * Waits until the gate is open, or the queue is dying.
+     *
+     * @param interruptible whether an interrupt ends the wait; it is kept for the caller in any case
+     * @return false if it ended by an interrupt
+     */
+    boolean awaitOpen(boolean interruptible) {
         boolean interrupted = false;
         submitters.add(Thread.currentThread());
         while (isFrozen() && !isDying()) {
+            if (Thread.interrupted()) {
+                interrupted = true;
+                if (interruptible) {
+                    break;
+                }
+            }
             runtime.park(this);
-            interrupted |= Thread.interrupted();
         }
         submitters.remove(Thread.currentThread());
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        return !(interrupted && interruptible);
     }
 
     /** Tags have been given back: after that, and while the gate is not open, a freezer may have what it waits for. */

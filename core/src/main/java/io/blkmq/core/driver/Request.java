@@ -2,12 +2,14 @@ package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,6 +69,8 @@ public final class Request {
     final int word;
     final long mask;
     final boolean reserved;
+    /** Whether a {@link TagShare} counts the tag. The holder's. */
+    boolean counted;
     private final MemorySegment pdu;
     private @Nullable Object driverData;
 
@@ -103,6 +107,10 @@ public final class Request {
 
     /** The bios, in ascending order of their sectors. */
     private @Nullable Bio bio;
+    /** How many bytes of the first bio are done: see {@link #update}. */
+    private long bioDoneBytes;
+    /** The thread that keeps the request TIMING. Written by it alone, and meaningful to it alone. */
+    private @Nullable Thread keeper;
 
     /** The next request of whatever list this one stands in; it stands in one at most. */
     @Nullable
@@ -257,8 +265,10 @@ public final class Request {
      */
     public int segmentCount() {
         int count = 0;
+        long skip = bioDoneBytes;
         for (Bio b = bio; b != null; b = ((BioState) b).next) {
-            count += BioState.segmentCount(b);
+            count += BioState.segmentCount(b, skip);
+            skip = 0;
         }
         return count;
     }
@@ -269,8 +279,10 @@ public final class Request {
      * @param visitor sees them
      */
     public void forEachSegment(SegmentVisitor visitor) {
+        long skip = bioDoneBytes;
         for (Bio b = bio; b != null; b = ((BioState) b).next) {
-            BioState.forEachSegment(b, visitor);
+            BioState.forEachSegment(b, skip, visitor);
+            skip = 0;
         }
     }
 
@@ -325,12 +337,19 @@ public final class Request {
 
     /**
      * The driver gives the request back, to be given it again: it goes to the queue's requeue list, and from there, when that is
-     * kicked, before everything that waits. Any thread, also from within {@code queueRq} or {@code timeout}. A request that is
-     * not in flight stays as it is: the call is counted. The kernel's counterpart is {@code blk_mq_requeue_request}.
+     * kicked, before everything that waits. Any thread, also from within {@code queueRq} or {@code timeout}; and from within
+     * {@link BlockDriver#complete} or after it, in place of {@link #end}. Any other request stays as it is: the call is counted.
+     * The kernel's counterpart is {@code blk_mq_requeue_request}.
      *
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
     public void requeue(boolean kick) {
+        if (state() == COMPLETE) {
+            // Plain, like the end that it stands for.
+            setState(IDLE);
+            queue().requeue(this, kick);
+            return;
+        }
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
@@ -394,6 +413,56 @@ public final class Request {
         }
     }
 
+    /**
+     * Ends a completed request in part: the bios that the first bytes cover are told, and what is left is the request from now on.
+     * Called by {@link BlockDriver#complete} or later, before {@link #end} or {@link #requeue}. The kernel's counterpart is
+     * {@code blk_update_request}.
+     *
+     * @param result what the bios covered are told; a bio that is covered in part keeps an error for its end
+     * @param done how many bytes from the beginning: whole blocks
+     * @return whether something is left
+     * @throws IllegalArgumentException if the bytes are negative or more than the request has
+     * @throws IllegalStateException if the request has not been completed, was ended before, or has a flush sequence
+     */
+    public boolean update(Status result, long done) {
+        if (state() != COMPLETE || flush != null || flushQueue != null) {
+            throw new IllegalStateException(this + " is updated, but not between complete and its end");
+        }
+        if (done < 0 || done > bytes) {
+            throw new IllegalArgumentException(this + ": " + done + " bytes done: 0 to " + bytes + " are possible");
+        }
+        if (isPassThrough() || done == 0) {
+            return done < bytes;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            tellFirst(result, done);
+        } finally {
+            batch.leave();
+        }
+        sector += done / QueueLimits.SECTOR_BYTES;
+        bytes -= done;
+        return bytes > 0;
+    }
+
+    private void tellFirst(Status result, long done) {
+        long left = done;
+        for (Bio b = bio; b != null && left > 0; b = bio) {
+            BioState link = b;
+            long rest = b.bytes() - bioDoneBytes;
+            link.noteError(result);
+            if (rest > left) {
+                bioDoneBytes += left;
+                return;
+            }
+            left -= rest;
+            bio = link.next;
+            link.next = null;
+            bioDoneBytes = 0;
+            BioState.finish(b, result);
+        }
+    }
+
     // ---- the way down
 
     /** Gives an allocated request to a queue. Volatile where the queue changes, for the freeze. */
@@ -413,20 +482,24 @@ public final class Request {
         return (RequestQueue) OWNER.getVolatile(this);
     }
 
-    /** Fills an allocated request from its first bio. */
-    void init(Bio first, SoftwareContext from) {
-        assert state() == IDLE : this;
+    /** Says which way an allocated request goes. */
+    void route(SoftwareContext from, HardwareContext through) {
         // References are written where they change: a store costs the collector's barrier.
         if (ctx != from) {
             ctx = from;
         }
-        HardwareContext h = from.hardwareContext();
-        if (hctx != h) {
-            hctx = h;
+        if (hctx != through) {
+            hctx = through;
         }
+    }
+
+    /** Fills an allocated request, whose way is known, from its first bio. */
+    void init(Bio first) {
+        assert state() == IDLE : this;
         life = (generation() + 1) << STATE_BITS | IDLE;
         timeoutTicks = 0;
         bio = first;
+        bioDoneBytes = 0;
         operation = first.operation();
         flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
         sector = first.sector();
@@ -434,10 +507,8 @@ public final class Request {
     }
 
     /** Makes an allocated request its caller's own: without bios, and freed by the caller. */
-    void initPassThrough(Operation what, SoftwareContext from) {
+    void initPassThrough(Operation what) {
         assert state() == IDLE : this;
-        ctx = from;
-        hctx = from.hardwareContext();
         life = (generation() + 1) << STATE_BITS | IDLE;
         timeoutTicks = 0;
         bio = null;
@@ -532,6 +603,13 @@ public final class Request {
         return true;
     }
 
+    /** The block layer ends it, which the driver has not. The caller holds it. */
+    void failUnissued(Status result) {
+        assert state() == IDLE : this;
+        setState(COMPLETE);
+        status = result;
+    }
+
     // ---- the way up
 
     /** What the bios will be told. */
@@ -548,6 +626,7 @@ public final class Request {
     void finishBios() {
         Bio b = bio;
         bio = null;
+        bioDoneBytes = 0;
         // Plain: freeing the tag publishes it.
         setState(IDLE);
         Status result = status;
@@ -575,7 +654,7 @@ public final class Request {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
-                Thread.onSpinWait();
+                queue().tagSet().runtime().spinWait();
             } else if (now != (use | IN_FLIGHT)) {
                 return false;
             } else if (LIFE.compareAndSet(this, now, use | state)) {
@@ -594,11 +673,41 @@ public final class Request {
         return timeoutTicks;
     }
 
-    /** Keeps the request as it is while the driver is asked. False if it is not in flight. */
+    /** Keeps the request as it is while the driver is asked. False if it is not in flight, or kept by another. */
     boolean beginTiming() {
         long now = (long) LIFE.getVolatile(this);
         long use = now & ~STATE_MASK;
-        return now == (use | IN_FLIGHT) && LIFE.compareAndSet(this, now, use | TIMING);
+        if (now == (use | IN_FLIGHT) && LIFE.compareAndSet(this, now, use | TIMING)) {
+            keeper = Thread.currentThread();
+            return true;
+        }
+        return false;
+    }
+
+    /**
+     * Shows the request to a visitor while it can neither end nor be used again, if it is in flight for a queue. Waits for another
+     * thread that keeps it; the visitor of a visitor, or of a driver that is asked about a time-out, sees what its own thread keeps.
+     *
+     * @return false if the visitor wants to see no more
+     */
+    boolean visit(Predicate<Request> visitor) {
+        for (;;) {
+            long now = (long) LIFE.getVolatile(this);
+            long state = now & STATE_MASK;
+            if (state >= TIMING && Thread.currentThread().equals(keeper)) {
+                return state != TIMING || visitor.test(this);
+            } else if (state >= TIMING) {
+                queue().tagSet().runtime().spinWait();
+            } else if (state != IN_FLIGHT) {
+                return true;
+            } else if (beginTiming()) {
+                try {
+                    return visitor.test(this);
+                } finally {
+                    endTiming();
+                }
+            }
+        }
     }
 
     /** The driver has ended it, or will: it is not asked again. While TIMING. */
@@ -613,6 +722,7 @@ public final class Request {
 
     /** Lets it go again, and carries out what was put off. */
     void endTiming() {
+        keeper = null;
         long now = (long) LIFE.getVolatile(this);
         long use = now & ~STATE_MASK;
         if (now == (use | TIMING) && LIFE.compareAndSet(this, now, use | IN_FLIGHT)) {

@@ -14,6 +14,8 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
     /** The tags, as numbers: storing a number costs less than storing a reference. */
     private final int[] tagNumbers = new int[REQUESTS_MAX];
     private final SoftwareContext ctx;
+    /** The way of all requests and tags in the batch; while it is empty it may change. */
+    private HardwareContext hctx;
     private int size;
 
     /** Tags taken and not yet used, all of one word. */
@@ -29,6 +31,7 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
      */
     protected RequestBatch(SoftwareContext ctx) {
         this.ctx = ctx;
+        this.hctx = ctx.hardwareContext();
     }
 
     /** The batch in which bios that were put off go down. */
@@ -55,11 +58,23 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
      */
     public final Request request(int index) {
         Objects.checkIndex(index, size);
-        return ctx.hardwareContext().tags.requests[tagNumbers[index]];
+        return hctx.tags.requests[tagNumbers[index]];
     }
 
     final SoftwareContext context() {
         return ctx;
+    }
+
+    final HardwareContext hardwareContext() {
+        return hctx;
+    }
+
+    /** Sees to it that requests of a hardware context can be added: what goes another way goes down first. */
+    final void use(HardwareContext next) {
+        if (hctx != next) {
+            flushTo(ctx.queue());
+            hctx = next;
+        }
     }
 
     /** Announces how many requests are to come, so that their tags can be taken together. */
@@ -69,28 +84,32 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
 
     /** A request with a tag, from those in reserve if there are any; null if there is none to be had now. */
     final @org.jspecify.annotations.Nullable Request tryGet() {
-        Tags tags = ctx.hardwareContext().tags;
-        if (spareMask == 0 && !takeSpares(tags)) {
-            return null;
+        if (spareMask == 0) {
+            if (hctx.tags.isRoundRobin()) {
+                return hctx.share.tryGet(ctx);
+            }
+            if (!takeSpares()) {
+                return null;
+            }
         }
         long mask = Long.lowestOneBit(spareMask);
         spareMask ^= mask;
         expected--;
-        return tags.request(spareWord, mask);
+        return hctx.tags.request(spareWord, mask);
     }
 
-    private boolean takeSpares(Tags tags) {
+    private boolean takeSpares() {
         int count = Math.clamp(expected, 1, REQUESTS_MAX);
-        int words = tags.words();
+        int words = hctx.tags.words();
         int word = ctx.hintWord;
         for (int i = 0; i < words; i++) {
-            long mask = tags.takeSome(word, count);
+            long mask = hctx.share.takeSome(word, count);
             if (mask != 0) {
                 spareMask = mask;
                 // Noted here and not read from the hint, which other threads of the context write too.
                 spareWord = word;
                 ctx.hintWord = word;
-                own(tags);
+                own();
                 return true;
             }
             word = word + 1 == words ? 0 : word + 1;
@@ -99,10 +118,10 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
     }
 
     /** From here on a freeze of this queue waits for the tags, and one of another queue that used them before does not. */
-    private void own(Tags tags) {
-        RequestQueue queue = ctx.hardwareContext().queue();
+    private void own() {
+        RequestQueue queue = ctx.queue();
         for (long left = spareMask; left != 0; left &= left - 1) {
-            tags.request(spareWord, Long.lowestOneBit(left)).ownBy(queue);
+            hctx.tags.request(spareWord, Long.lowestOneBit(left)).ownBy(queue);
         }
     }
 
@@ -111,7 +130,7 @@ public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
         long mask = spareMask;
         if (mask != 0) {
             spareMask = 0;
-            queue.putTags(ctx.hardwareContext(), spareWord, mask, false);
+            queue.putTags(hctx, spareWord, mask, false);
         }
     }
 

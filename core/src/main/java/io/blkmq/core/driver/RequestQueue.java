@@ -7,13 +7,16 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Lock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,9 +38,14 @@ public final class RequestQueue {
     private final BlockDriver driver;
     private final String name;
     private final @Nullable Object queueData;
-    private final HardwareContext[] hctxs;
-    /** Their number is a power of two. */
-    private final SoftwareContext[] contexts;
+    /** What the queue has of host-wide tags; null where each hardware context has tags of its own. */
+    private final @Nullable TagShare hostShare;
+    /** Replaced only while the queue is frozen. */
+    private volatile HardwareContext[] hctxs;
+    /** Their number is a power of two. Replaced only while the queue is frozen, by more of them. */
+    private volatile SoftwareContext[] contexts;
+    /** How many there are, or will be when the queue is made. */
+    private volatile int contextCount;
     private final QueueGate gate;
     private final Backlog backlog;
     private final RequeueList requeued;
@@ -50,6 +58,8 @@ public final class RequestQueue {
     private volatile long capacitySectors;
 
     private final AtomicLong bouncingBytes = new AtomicLong();
+    private volatile CompletionAffinity affinity;
+    private final AtomicBoolean undone = new AtomicBoolean();
     private final LongAdder bounces = new LongAdder();
     private final LongAdder strayCompletions = new LongAdder();
 
@@ -61,35 +71,65 @@ public final class RequestQueue {
         this.limits = limits;
         this.capacitySectors = requireCapacity(capacitySectors);
         this.queueData = queueData;
+        this.affinity = set.completionAffinity();
         this.lock = set.runtime().newLock();
         this.gate = new QueueGate(set.runtime());
-        this.backlog = new Backlog(set.runtime());
+        this.backlog = new Backlog(set);
         this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
-        this.hctxs = new HardwareContext[set.hardwareQueues()];
-        for (int i = 0; i < hctxs.length; i++) {
-            hctxs[i] = new HardwareContext(this, i, set.tags(i));
+        this.hostShare = set.isHostWide() ? set.tags(0).newShare() : null;
+        QueueLayout layout = set.layout();
+        this.hctxs = new HardwareContext[0];
+        this.contexts = new SoftwareContext[0];
+        try {
+            QueueMaps maps = newMaps(layout);
+            this.contextCount = maps.byDefault().contexts();
+            HardwareContext[] made = newContexts(layout.total());
+            try {
+                useContexts(made, maps, layout);
+            } catch (Throwable t) {
+                exitContexts(made, 0);
+                throw t;
+            }
+        } catch (Throwable t) {
+            if (hostShare != null) {
+                set.tags(0).dropShare(hostShare);
+            }
+            throw t;
         }
-        int count = Integer.highestOneBit(Math.max(hctxs.length, Runtime.getRuntime().availableProcessors()) * 2 - 1);
-        QueueMap map = new QueueMap(count, hctxs.length);
-        driver.mapQueues(map);
-        this.contexts = new SoftwareContext[count];
-        for (int i = 0; i < count; i++) {
-            contexts[i] = new SoftwareContext(i, hctxs[map.hardwareQueue(i)], count);
-        }
-        initContexts();
     }
 
-    private void initContexts() throws IOException {
-        int ready = 0;
+    // ---- contexts
+
+    /**
+     * Makes the hardware contexts that this queue has to have and has not yet.
+     *
+     * @param total how many in all
+     * @return those that there are, and the new ones
+     * @throws IOException if the driver could not prepare one; then nothing has changed
+     */
+    HardwareContext[] newContexts(int total) throws IOException {
+        HardwareContext[] now = hctxs;
+        HardwareContext[] made = Arrays.copyOf(now, Math.max(total, now.length));
+        int ready = now.length;
         try {
-            for (; ready < hctxs.length; ready++) {
-                initContext(hctxs[ready]);
+            for (; ready < made.length; ready++) {
+                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare();
+                made[ready] = new HardwareContext(this, ready, QueueType.DEFAULT, share);
+                initContext(made[ready]);
             }
         } finally {
-            if (ready < hctxs.length) {
-                exitContexts(ready);
+            if (ready < made.length) {
+                exitContexts(Arrays.copyOf(made, ready), now.length);
+                dropShare(made[ready]);
             }
+        }
+        return made;
+    }
+
+    private void dropShare(@Nullable HardwareContext hctx) {
+        if (hctx != null && hostShare == null) {
+            hctx.tags.dropShare(hctx.share);
         }
     }
 
@@ -101,17 +141,20 @@ public final class RequestQueue {
             throw new IOException(name + ": the driver could not prepare hardware context " + hctx.index(), e);
         }
         try {
-            hctx.useFlushQueue(new FlushQueue(hctx, set.newFlushRequest(hctx.index())));
+            hctx.useFlushQueue(new FlushQueue(hctx));
         } catch (IOException e) {
             exitHctx(hctx);
             throw e;
         }
     }
 
-    private void exitContexts(int count) {
-        for (int i = 0; i < count; i++) {
-            set.exitRequest(hctxs[i].flushQueue().flushRequest(), i);
-            exitHctx(hctxs[i]);
+    /** Undoes contexts, from an index on. No request goes through them. */
+    void exitContexts(HardwareContext[] all, int from) {
+        for (int i = from; i < all.length; i++) {
+            all[i].retire();
+            all[i].flushQueue().close();
+            exitHctx(all[i]);
+            dropShare(all[i]);
         }
     }
 
@@ -123,12 +166,78 @@ public final class RequestQueue {
         }
     }
 
+    /**
+     * The driver's maps for other numbers of hardware contexts.
+     *
+     * @throws IOException if the driver could not make one
+     */
+    QueueMaps newMaps(QueueLayout layout) throws IOException {
+        int most = Math.max(layout.total(), Runtime.getRuntime().availableProcessors());
+        int count = Math.max(contexts.length, Integer.highestOneBit(most * 2 - 1));
+        try {
+            return QueueMaps.of(layout, count, driver);
+        } catch (RuntimeException e) {
+            throw new IOException(name + ": the driver could not map its hardware queues", e);
+        }
+    }
+
+    /** Goes over to other hardware contexts. While the queue is frozen, or new. */
+    void useContexts(HardwareContext[] all, QueueMaps maps, QueueLayout layout) {
+        HardwareContext[] before = hctxs;
+        HardwareContext[] now = Arrays.copyOf(all, layout.total());
+        lock.lock();
+        try {
+            for (HardwareContext hctx : now) {
+                hctx.setType(layout.typeOf(hctx.index()));
+                hctx.setQuiesced(quiesceDepth > 0);
+            }
+            hctxs = now;
+        } finally {
+            lock.unlock();
+        }
+        SoftwareContext[] ctxs = Arrays.copyOf(contexts, maps.byDefault().contexts());
+        for (int i = 0; i < ctxs.length; i++) {
+            HardwareContext byDefault = now[maps.byDefault().hardwareQueue(i)];
+            HardwareContext read = now[maps.reads().hardwareQueue(i)];
+            HardwareContext poll = now[maps.polls().hardwareQueue(i)];
+            if (i < contexts.length) {
+                ctxs[i].map(byDefault, read, poll);
+            } else {
+                ctxs[i] = new SoftwareContext(i, this, byDefault, read, poll);
+            }
+            ctxs[i].hintWord = i * byDefault.tags.words() / ctxs.length;
+        }
+        contexts = ctxs;
+        contextCount = ctxs.length;
+        if (before.length > now.length) {
+            exitContexts(before, now.length);
+        }
+    }
+
+    boolean hasActiveShares() {
+        for (HardwareContext hctx : hctxs) {
+            if (hctx.share.isActive() && hctx.tags.isShared()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void sharesBecomeIdle() {
+        for (HardwareContext hctx : hctxs) {
+            if (!hctx.share.hasWaiters()) {
+                hctx.share.becomeIdle();
+            }
+        }
+    }
+
     // ---- the way down
 
     /**
      * Submits a bio through the calling thread's context. It is the device's until its completion runs, perhaps before this
      * method returns. Waits for a tag, and at a frozen queue, unless the bio says NOWAIT; called by a completion it never waits.
-     * Waiting does not end by an interrupt.
+     * An interrupt ends the wait, and the bio with {@link Status#INTR}, if nothing of it has been submitted yet; it is kept for the
+     * caller.
      *
      * @param bio an idle bio
      * @throws IllegalArgumentException if it is empty, unaligned, negative or contradicts itself, or its memory can be used by
@@ -154,7 +263,7 @@ public final class RequestQueue {
         if (current != null) {
             current.defer(bio, ctx);
         } else {
-            send(bio, ctx, null, true);
+            send(bio, ctx, null, Wait.INTERRUPTIBLE);
         }
     }
 
@@ -167,12 +276,12 @@ public final class RequestQueue {
      */
     public void submit(Bio bio, RequestBatch plug) {
         accept(bio);
-        send(bio, plug.context(), plug, true);
+        send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
     }
 
     /** Sends a bio whose submitter could not wait. */
     void submitDeferred(Bio bio, RequestBatch batch) {
-        send(bio, batch.context(), batch, false);
+        send(bio, batch.context(), batch, Wait.NONE);
     }
 
     /**
@@ -204,20 +313,25 @@ public final class RequestQueue {
         ((BioState) bio).claim();
     }
 
-    private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean mayWait) {
+    private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
         QueueLimits lim = limits;
         if (!BioSplit.isNeeded(bio, lim)) {
-            sendPart(bio, ctx, plug, mayWait, lim);
+            sendPart(bio, ctx, plug, wait, lim);
         } else if (!isSupported(bio.operation(), lim)) {
             BioState.finish(bio, Status.NOTSUPP);
         } else {
             // The limits have changed since the bio got a bounce buffer: its parts get their own.
             ((BioState) bio).unbounce();
             BioSplit split = new BioSplit(bio, lim);
+            Wait waitNow = wait;
             while (split.hasNext()) {
                 Bio part = split.next();
                 ((BioState) part).claim();
-                sendPart(part, ctx, plug, mayWait, lim);
+                sendPart(part, ctx, plug, waitNow, lim);
+                if (split.hasFailed()) {
+                    break;
+                }
+                waitNow = wait == Wait.INTERRUPTIBLE ? Wait.UNINTERRUPTIBLE : wait;
             }
             split.allCut();
         }
@@ -232,7 +346,7 @@ public final class RequestQueue {
     }
 
     /** Sends a bio that is within the limits. */
-    private void sendPart(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean mayWait, QueueLimits lim) {
+    private void sendPart(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait, QueueLimits lim) {
         int steps = FlushSequence.DATA;
         boolean durable = bio.operation() == Operation.FLUSH || (bio.flags() & (Bio.PREFLUSH | Bio.FUA)) != 0;
         if (durable) {
@@ -245,7 +359,9 @@ public final class RequestQueue {
         if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx)) {
             return;
         }
-        Request rq = mayWait && (bio.flags() & Bio.NOWAIT) == 0 ? get(bio, ctx, plug) : tryGet(bio, ctx, plug);
+        Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
+                ? get(bio, ctx, plug, wait == Wait.INTERRUPTIBLE)
+                : tryGet(bio, ctx, plug);
         if (rq == null) {
             return;
         }
@@ -253,11 +369,11 @@ public final class RequestQueue {
         if (limits != lim) {
             giveBack(rq);
             if (!isRefusedNow(bio)) {
-                send(bio, ctx, plug, mayWait);
+                send(bio, ctx, plug, wait);
             }
             return;
         }
-        rq.init(bio, ctx);
+        rq.init(bio);
         if (durable && !lim.hasFua()) {
             // A flush after the data does it, or nothing has to.
             rq.dropFlags(Bio.FUA);
@@ -314,7 +430,7 @@ public final class RequestQueue {
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            requests.context().hardwareContext().issue(requests, batch);
+            requests.hardwareContext().issue(requests, batch);
         } finally {
             requests.clear();
             batch.leave();
@@ -323,13 +439,19 @@ public final class RequestQueue {
 
     // ---- tags
 
+    /** Whether and how a submitter waits for what is missing. */
+    private enum Wait {
+        NONE, INTERRUPTIBLE, UNINTERRUPTIBLE
+    }
+
     /**
-     * A request for a bio of a thread that may wait. Null if the queue is dying, and the bio has ended, or if it turns out that the
-     * thread is completing and uses a plug: then it may not wait, and the bio stands on the backlog.
+     * A request for a bio of a thread that may wait. Null if the queue is dying, or the wait was interrupted, and the bio has ended; or
+     * if it turns out that the thread is completing and uses a plug: then it may not wait, and the bio stands on the backlog.
      */
-    private @Nullable Request get(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+    private @Nullable Request get(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean interruptible) {
         for (;;) {
-            if (!gate.isOpen()) {
+            int opened = gate.state();
+            if (!QueueGate.isOpen(opened)) {
                 if (gate.isDying()) {
                     BioState.finish(bio, Status.NODEV);
                     return null;
@@ -338,41 +460,42 @@ public final class RequestQueue {
                 if (mustNotWait(plug)) {
                     return tryGet(bio, ctx, plug);
                 }
-                gate.awaitOpen();
+                if (!gate.awaitOpen(interruptible)) {
+                    BioState.finish(bio, Status.INTR);
+                    return null;
+                }
                 continue;
             }
-            Request rq = plug != null ? plug.tryGet() : ctx.hardwareContext().tags.tryGet(ctx);
+            HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
+            Request rq = tryTake(ctx, hctx, plug);
             if (rq == null) {
                 flushBeforeWait(plug);
                 if (mustNotWait(plug)) {
                     return tryGet(bio, ctx, plug);
                 }
-                rq = awaitTag(ctx, false);
+                rq = awaitTag(ctx, hctx, false, interruptible);
                 if (rq == null) {
+                    if (interruptible && Thread.currentThread().isInterrupted()) {
+                        BioState.finish(bio, Status.INTR);
+                        return null;
+                    }
                     continue;
                 }
             }
-            rq.ownBy(this);
-            // After taking the tag: pairs with a freezer, which closes the gate and then looks at the tags.
-            if (gate.isOpen()) {
-                timeouts.tagTaken();
+            if (enter(rq, ctx, hctx, opened)) {
                 return rq;
             }
-            giveBack(rq);
         }
     }
 
     /** A request for a bio that does not wait. Null if there is none: the bio has ended or stands on the backlog. */
     private @Nullable Request tryGet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
-        if (gate.isOpen()) {
-            Request rq = plug != null ? plug.tryGet() : ctx.hardwareContext().tags.tryGet(ctx);
-            if (rq != null) {
-                rq.ownBy(this);
-                if (gate.isOpen()) {
-                    timeouts.tagTaken();
-                    return rq;
-                }
-                giveBack(rq);
+        int opened = gate.state();
+        HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
+        if (QueueGate.isOpen(opened)) {
+            Request rq = tryTake(ctx, hctx, plug);
+            if (rq != null && enter(rq, ctx, hctx, opened)) {
+                return rq;
             }
         }
         if (gate.isDying()) {
@@ -380,10 +503,36 @@ public final class RequestQueue {
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             BioState.finish(bio, Status.AGAIN);
         } else {
-            Tags tags = ctx.hardwareContext().tags;
-            hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && tags.hasFree()));
+            TagShare share = hctx.share;
+            hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && share.mayTake() && share.tags.hasFree()));
         }
         return null;
+    }
+
+    private static @Nullable Request tryTake(SoftwareContext ctx, HardwareContext hctx, @Nullable RequestBatch plug) {
+        if (plug == null) {
+            return hctx.share.tryGet(ctx);
+        }
+        plug.use(hctx);
+        return plug.tryGet();
+    }
+
+    /**
+     * Brings a request that has just got its tag through the gate. After taking the tag: this look at the gate pairs with a freezer,
+     * which closes the gate and then looks at the tags.
+     *
+     * @param opened the state of the gate before anything else was looked at
+     * @return false if the gate has been closed since: then the tag has been given back
+     */
+    private boolean enter(Request rq, SoftwareContext ctx, HardwareContext hctx, int opened) {
+        rq.ownBy(this);
+        if (gate.state() == opened) {
+            timeouts.tagTaken();
+            rq.route(ctx, hctx);
+            return true;
+        }
+        putTags(hctx, rq.word, rq.mask, rq.reserved);
+        return false;
     }
 
     /** Without a plug a completing thread does not come here: what it submits is put off. */
@@ -397,10 +546,15 @@ public final class RequestQueue {
         }
     }
 
-    /** Waits for a tag; whoever polls this queue polls meanwhile, since nobody else would free one. */
-    private @Nullable Request awaitTag(SoftwareContext ctx, boolean reserved) {
-        if (!set.isPolled()) {
-            return ctx.hardwareContext().tags.await(ctx, reserved);
+    /**
+     * Waits for a tag; whoever polls for its completions polls meanwhile, since nobody else would free one.
+     *
+     * @return null if polled or interrupted
+     */
+    private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, boolean reserved,
+            boolean interruptible) {
+        if (!hctx.isPolled()) {
+            return hctx.share.await(ctx, reserved, interruptible);
         }
         if (poll(ctx) == 0) {
             set.runtime().spinWait();
@@ -409,18 +563,14 @@ public final class RequestQueue {
     }
 
     private void giveBack(Request rq) {
-        putTags(rq.tags, rq.word, rq.mask, rq.reserved);
+        putTags(rq.hardwareContext(), rq.word, rq.mask, rq.reserved);
     }
 
     /** Gives tags back outside of a completion. */
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved) {
-        putTags(hctx.tags, word, mask, reserved);
-    }
-
-    private void putTags(Tags tags, int word, long mask, boolean reserved) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            tags.put(word, mask, reserved);
+            hctx.share.put(word, mask, reserved);
             tagsFreed(Long.bitCount(mask), batch);
         } finally {
             batch.leave();
@@ -429,7 +579,7 @@ public final class RequestQueue {
 
     /** Gives back the tags of requests that have ended. */
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
-        hctx.tags.put(word, mask, reserved);
+        hctx.share.put(word, mask, reserved);
         tagsFreed(Long.bitCount(mask), batch);
         if (hctx.hasWaiting()) {
             batch.runLater(hctx);
@@ -443,6 +593,13 @@ public final class RequestQueue {
         }
     }
 
+    /** More tags than before are handed out. */
+    void tagsAdded() {
+        if (!backlog.isEmpty()) {
+            serveBacklogNow(backlog.size());
+        }
+    }
+
     /** After tags were given back: whoever may have waited for them goes on. */
     private void tagsFreed(int count, CompletionBatch batch) {
         if (!gate.isOpen()) {
@@ -451,12 +608,15 @@ public final class RequestQueue {
         if (!backlog.isEmpty()) {
             serveBacklog(count, batch);
         }
-        if (set.queues().size() > 1) {
+        if (set.hasBacklogs()) {
             for (RequestQueue other : set.queues()) {
                 if (other != this && !other.backlog.isEmpty()) {
                     other.serveBacklog(count, batch);
                 }
             }
+        }
+        if (set.hasStarved()) {
+            set.runStarved(count, batch);
         }
     }
 
@@ -568,8 +728,20 @@ public final class RequestQueue {
 
     // ---- the way up
 
-    /** The driver's half of a completion. */
+    /** The driver's half of a completion, here or where the submitter is. */
     void completeInDriver(Request rq) {
+        CompletionAffinity wanted = affinity;
+        if (wanted != CompletionAffinity.ANY && !rq.hardwareContext().isPolled()) {
+            CompletionRelay relay = rq.softwareContext().relay;
+            if (relay.takes(rq.hardwareContext(), contextOfCurrentThread(), wanted)) {
+                relay.push(rq);
+                return;
+            }
+        }
+        completeHere(rq);
+    }
+
+    void completeHere(Request rq) {
         try {
             driver.complete(rq);
         } catch (Throwable t) {
@@ -592,12 +764,31 @@ public final class RequestQueue {
      * @return how many were found; 0 if this queue is not polled, or if called by a completion
      */
     public int poll(SoftwareContext ctx) {
-        if (!set.isPolled()) {
+        HardwareContext polled = ctx.hardwareContext(QueueType.POLL);
+        if (!polled.isPolled()) {
             return 0;
         }
+        int found = poll(polled, ctx);
+        HardwareContext reads = ctx.hardwareContext(QueueType.READ);
+        return reads != polled && reads.isPolled() ? found + poll(reads, ctx) : found;
+    }
+
+    /**
+     * Looks for completions where a request's would be found, and tells them. Never waits. The kernel's counterpart is
+     * {@code blk_rq_poll}.
+     *
+     * @param rq a request of the caller's own
+     * @return how many were found; 0 if its hardware context is not polled, or if called by a completion
+     */
+    public int poll(Request rq) {
+        HardwareContext hctx = rq.hardwareContext();
+        return hctx.isPolled() ? poll(hctx, rq.softwareContext()) : 0;
+    }
+
+    private int poll(HardwareContext hctx, SoftwareContext ctx) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            return batch.isNested() ? 0 : driver.poll(ctx.hardwareContext(), ctx);
+            return batch.isNested() ? 0 : driver.poll(hctx, ctx);
         } catch (Throwable t) {
             CallbackFailures.report("poll of " + name, t);
             return 0;
@@ -611,67 +802,66 @@ public final class RequestQueue {
     /**
      * A request of the caller's own, for a command that is no I/O of a bio: a driver's or a test's. The caller fills what the
      * driver looks at (PDU, typed object), executes it as often as it likes, and frees it; until then it holds a tag, and a freeze
-     * waits for it. The kernel's counterpart is {@code blk_mq_alloc_request}.
+     * waits for it. Waits for a tag, and at a frozen queue. The kernel's counterpart is {@code blk_mq_alloc_request}.
      *
      * @param operation what the driver is told
      * @param reserved whether to take one of the reserved tags, which no bio gets
-     * @param mayWait whether to wait for a tag, and at a frozen queue
-     * @return the request, null if there is none and the caller may not wait
+     * @return the request
      * @throws IllegalArgumentException if a reserved tag is asked for and the tag set has none
-     * @throws IllegalStateException if the queue is closed, or if it may wait and is called by a completion
+     * @throws IllegalStateException if the queue is closed, or if called by a completion
+     * @throws InterruptedException if the calling thread is interrupted while it waits
      */
-    public @Nullable Request allocateRequest(Operation operation, boolean reserved, boolean mayWait) {
+    public Request allocateRequest(Operation operation, boolean reserved) throws InterruptedException {
+        requireNoCompletion("allocateRequest");
+        for (;;) {
+            Request rq = takeOwn(operation, reserved, true);
+            if (rq != null) {
+                return rq;
+            }
+            if (Thread.interrupted()) {
+                throw new InterruptedException(name + ": interrupted while waiting for a request");
+            }
+        }
+    }
+
+    /**
+     * Like {@link #allocateRequest}, without waiting (BLK_MQ_REQ_NOWAIT).
+     *
+     * @param operation what the driver is told
+     * @param reserved whether to take one of the reserved tags, which no bio gets
+     * @return the request, null if there is no tag now or the queue is frozen
+     * @throws IllegalArgumentException if a reserved tag is asked for and the tag set has none
+     * @throws IllegalStateException if the queue is closed
+     */
+    public @Nullable Request tryAllocateRequest(Operation operation, boolean reserved) {
+        return takeOwn(operation, reserved, false);
+    }
+
+    /** A request, or null if there is none now; then the wait for what was missing is over. */
+    private @Nullable Request takeOwn(Operation operation, boolean reserved, boolean mayWait) {
         if (reserved && set.reservedTags() == 0) {
             throw new IllegalArgumentException(name + ": a reserved tag is asked for, but the tag set has none");
         }
-        if (mayWait) {
-            requireNoCompletion("allocateRequest");
+        int opened = gate.state();
+        if (gate.isDying()) {
+            throw new IllegalStateException(name + " is closed");
         }
         SoftwareContext ctx = contextOfCurrentThread();
-        for (;;) {
-            if (gate.isDying()) {
-                throw new IllegalStateException(name + " is closed");
+        HardwareContext hctx = ctx.hardwareContext(operation, 0);
+        Request rq = null;
+        if (QueueGate.isOpen(opened)) {
+            rq = reserved ? hctx.share.tryGetReserved() : hctx.share.tryGet(ctx);
+            if (rq == null && mayWait) {
+                rq = awaitTag(ctx, hctx, reserved, true);
             }
-            Request rq = gate.isOpen() ? tryGetOwned(ctx, reserved) : null;
-            if (rq != null) {
-                rq.initPassThrough(operation, ctx);
-                return rq;
-            }
-            if (!mayWait) {
-                return null;
-            }
-            awaitOne(ctx, reserved);
+        } else if (mayWait) {
+            gate.awaitOpen(true);
         }
-    }
-
-    /** A tag that passed the gate, null if there is none or the gate was closed meanwhile. */
-    private @Nullable Request tryGetOwned(SoftwareContext ctx, boolean reserved) {
-        Tags tags = ctx.hardwareContext().tags;
-        Request rq = reserved ? tags.tryGetReserved() : tags.tryGet(ctx);
-        if (rq == null) {
+        if (rq == null || !enter(rq, ctx, hctx, opened)) {
             return null;
         }
-        rq.ownBy(this);
-        // After taking the tag, as for a bio.
-        if (gate.isOpen()) {
-            timeouts.tagTaken();
-            return rq;
-        }
-        giveBack(rq);
-        return null;
-    }
-
-    /** Waits for what was missing: the gate, or a tag, which is given back to be taken in the regular way. */
-    private void awaitOne(SoftwareContext ctx, boolean reserved) {
-        if (!gate.isOpen()) {
-            gate.awaitOpen();
-            return;
-        }
-        Request rq = awaitTag(ctx, reserved);
-        if (rq != null) {
-            rq.ownBy(this);
-            giveBack(rq);
-        }
+        rq.initPassThrough(operation);
+        return rq;
     }
 
     /**
@@ -779,6 +969,9 @@ public final class RequestQueue {
         requireNoCompletion("quiesce");
         setQuiesced(1);
         CompletionBatch.awaitOthers(set.runtime());
+        for (HardwareContext hctx : hctxs) {
+            hctx.awaitAgent();
+        }
     }
 
     /**
@@ -889,12 +1082,12 @@ public final class RequestQueue {
 
     /** Polls every hardware context that this thread may poll. Returns whether there was one. */
     private boolean pollAll() {
-        if (!set.isPolled()) {
+        if (!isPolled()) {
             return false;
         }
         boolean polled = false;
         for (SoftwareContext ctx : contexts) {
-            if (driver.mayPoll(ctx.hardwareContext())) {
+            if (driver.mayPoll(ctx.hardwareContext(QueueType.POLL))) {
                 poll(ctx);
                 polled = true;
             }
@@ -903,18 +1096,34 @@ public final class RequestQueue {
         return polled;
     }
 
+    /**
+     * Whether completions of some or all hardware contexts are found by polling.
+     *
+     * @return true if {@link #poll} has something to look at
+     */
+    public boolean isPolled() {
+        return contexts[0].hardwareContext(QueueType.POLL).isPolled();
+    }
+
     Timeouts timeouts() {
         return timeouts;
     }
 
     /** Shows every request of this queue that holds a tag, or the flush request that borrows it. It may change at any moment. */
     void eachActive(Consumer<Request> visitor) {
+        if (hostShare != null) {
+            hostShare.tags.eachActiveOf(this, visitor);
+            return;
+        }
         for (HardwareContext hctx : hctxs) {
             hctx.tags.eachActiveOf(this, visitor);
         }
     }
 
     boolean isBusy() {
+        if (hostShare != null) {
+            return hostShare.tags.holdsAnyOf(this);
+        }
         for (HardwareContext hctx : hctxs) {
             if (hctx.tags.holdsAnyOf(this)) {
                 return true;
@@ -943,16 +1152,69 @@ public final class RequestQueue {
      * @throws IllegalStateException if called by a completion
      */
     public void close() {
+        close(Long.MAX_VALUE);
+    }
+
+    /**
+     * Like {@link #close()}, with a bound, for a driver that may never complete what it has. After a close that ran into its bound
+     * the queue refuses everything, its memory and contexts are still there, and it can be closed again.
+     *
+     * @param timeoutNanos at most this long
+     * @return whether the queue is closed; false if a request is still in flight
+     * @throws IllegalStateException if called by a completion
+     */
+    public boolean close(long timeoutNanos) {
         requireNoCompletion("close");
-        boolean first = gate.kill();
+        gate.kill();
         letGo();
-        freezeStart();
+        runAll();
         serveBacklogNow(backlog.size());
-        freezeWait(Long.MAX_VALUE);
-        if (first) {
-            exitContexts(hctxs.length);
+        if (!freezeWait(timeoutNanos)) {
+            return false;
+        }
+        if (undone.compareAndSet(false, true)) {
+            exitContexts(hctxs, 0);
+            for (SoftwareContext ctx : contexts) {
+                ctx.relay.stop();
+            }
+            if (hostShare != null) {
+                hostShare.tags.dropShare(hostShare);
+            }
             set.forget(this);
         }
+        return true;
+    }
+
+    /**
+     * The device has gone, without warning. From now on everything is refused with {@link Status#NODEV}, and so is what has not
+     * reached the driver yet; what the driver has is the driver's to complete, which finds it by {@link #busyIter}. Any thread, also
+     * one that completes; never waits. {@link #close} is still due. The kernel's counterpart is {@code blk_mark_disk_dead}.
+     */
+    public void markDead() {
+        gate.kill();
+        letGo();
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            kickRequeueList();
+            serveBacklog(backlog.size(), batch);
+            for (HardwareContext hctx : hctxs) {
+                hctx.die(batch);
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /**
+     * Shows every request that the driver has. A request that is shown can neither end nor be used again until the visitor has
+     * returned: a completion in that time, also the visitor's own, is carried out then. Requests that come or go meanwhile may be
+     * shown or not. The visitor must not wait for a request. The kernel's counterpart is {@code blk_mq_tagset_busy_iter}.
+     *
+     * @param visitor says whether to go on
+     */
+    public void busyIter(Predicate<Request> visitor) {
+        boolean[] goOn = {true};
+        eachActive(rq -> goOn[0] = goOn[0] && rq.visit(visitor));
     }
 
     /** Ends every hold: what waits behind one has to end, too. */
@@ -1074,10 +1336,10 @@ public final class RequestQueue {
     /**
      * How many software contexts there are.
      *
-     * @return a power of two
+     * @return a power of two; it grows only where {@link TagSet#updateHardwareQueues} makes more hardware contexts than that
      */
     public int contexts() {
-        return contexts.length;
+        return contextCount;
     }
 
     /**
@@ -1087,7 +1349,52 @@ public final class RequestQueue {
      * @return the context
      */
     public SoftwareContext context(int index) {
-        return contexts[Objects.checkIndex(index, contexts.length)];
+        SoftwareContext[] all = contexts;
+        return all[Objects.checkIndex(index, all.length)];
+    }
+
+    /**
+     * Where completions run.
+     *
+     * @return now
+     */
+    public CompletionAffinity completionAffinity() {
+        return affinity;
+    }
+
+    /**
+     * Changes where completions run, from the next ones on.
+     *
+     * @param value where
+     */
+    public void setCompletionAffinity(CompletionAffinity value) {
+        this.affinity = value;
+    }
+
+    /**
+     * Lets the completions of a context run on an executor, an event loop for one, unless the affinity is
+     * {@link CompletionAffinity#ANY}. Without one they run on the submitting thread or, if another finds them, on a thread of the
+     * context's own. What the executor refuses runs on the thread that found it.
+     *
+     * @param context from 0 to {@link #contexts()} - 1
+     * @param executor runs short work one after the other; null for none
+     */
+    public void setCompletionExecutor(int context, @Nullable Executor executor) {
+        context(context).relay.useExecutor(executor);
+    }
+
+    /**
+     * Changes how long a request may be in flight before its driver is asked, rounded up to a sixteenth of the tag set's time-out.
+     * Holds for requests in flight, too.
+     *
+     * @param nanos positive
+     * @throws IllegalArgumentException if not positive
+     */
+    public void setTimeoutNanos(long nanos) {
+        if (nanos <= 0) {
+            throw new IllegalArgumentException(name + ": timeout of " + nanos + " ns: must be positive");
+        }
+        timeouts.setTimeoutNanos(nanos);
     }
 
     /**
@@ -1096,7 +1403,17 @@ public final class RequestQueue {
      * @return always the same for a thread
      */
     public SoftwareContext contextOfCurrentThread() {
-        return contexts[(int) Thread.currentThread().threadId() & (contexts.length - 1)];
+        SoftwareContext[] all = contexts;
+        return all[(int) Thread.currentThread().threadId() & (all.length - 1)];
+    }
+
+    /**
+     * How many hardware contexts there are.
+     *
+     * @return of all types
+     */
+    public int hardwareContexts() {
+        return hctxs.length;
     }
 
     /**
@@ -1106,7 +1423,8 @@ public final class RequestQueue {
      * @return the context
      */
     public HardwareContext hardwareContext(int index) {
-        return hctxs[Objects.checkIndex(index, hctxs.length)];
+        HardwareContext[] all = hctxs;
+        return all[Objects.checkIndex(index, all.length)];
     }
 
     /**
@@ -1151,6 +1469,9 @@ public final class RequestQueue {
      * @return exact when nothing moves
      */
     public int heldTags() {
+        if (hostShare != null) {
+            return hostShare.tags.heldCount();
+        }
         int held = 0;
         for (HardwareContext hctx : hctxs) {
             held += hctx.tags.heldCount();
@@ -1168,7 +1489,7 @@ public final class RequestQueue {
         StringBuilder text = new StringBuilder(256);
         text.append(name).append(": ").append(capacitySectors).append(" sectors, ")
                 .append(gate.isDying() ? "dying" : gate.isFrozen() ? "frozen" : "open")
-                .append(set.isPolled() ? ", polled" : "").append(", backlog ").append(backlog.size())
+                .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog.size())
                 .append(", requeue list ").append(requeued.size()).append(", stray completions ")
                 .append(strayCompletions()).append('\n');
         for (HardwareContext hctx : hctxs) {

@@ -6,11 +6,15 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,8 +35,12 @@ public final class TagSet implements AutoCloseable {
 
     private static final int PDU_ALIGNMENT_BYTES = 64;
 
+    /** The index that {@link BlockDriver#initRequest} is given for requests that belong to no hardware context. */
+    public static final int HOST_WIDE = -1;
+
+    private static final System.Logger LOG = System.getLogger(TagSet.class.getName());
+
     private final BlockDriver driver;
-    private final int hardwareQueues;
     private final int depth;
     private final int reservedTags;
     private final int pduBytes;
@@ -40,62 +48,132 @@ public final class TagSet implements AutoCloseable {
     private final @Nullable Object driverData;
     private final IoRuntime runtime;
     private final long timeoutNanos;
-    private final Arena arena = Arena.ofShared();
-    private final Tags[] tags;
+    private final CompletionAffinity completionAffinity;
     private final List<RequestQueue> queues = new CopyOnWriteArrayList<>();
-    private final AtomicBoolean closed = new AtomicBoolean();
+    /** Held while the number of queues or of hardware contexts changes. */
+    private final SleepingLock changing;
+    /** Written under {@link #changing}. */
+    private volatile boolean closed;
+    private volatile QueueLayout layout;
+    /** By hardware context; with host-wide tags the same for all. */
+    private volatile Tags[] tags;
+    private volatile int resizedDepth;
+
+    /** How many queues have bios on their backlog. */
+    private final AtomicInteger backlogs = new AtomicInteger();
+    /** Contexts whose driver has refused, each once, and how many they are: counted before they are added. */
+    private final Queue<HardwareContext> starved = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger starvedCount = new AtomicInteger();
 
     /** Properties of a tag set's queues. */
     public enum Flag {
         /** Completions are found by {@link BlockDriver#poll}, which the submitting thread calls, and by nobody else. */
-        POLLED
+        POLLED,
+        /**
+         * {@link BlockDriver#queueRq} and its kin may block, on I/O of other disks too: they are called by a thread of the hardware
+         * context's own and never by a submitter (BLK_MQ_F_BLOCKING). A completion within such a call is told within it.
+         */
+        BLOCKING,
+        /** All hardware contexts share one set of tags, as deep as one of them would be (BLK_MQ_F_TAG_HCTX_SHARED). */
+        HOST_WIDE_TAGS,
+        /** Tags go out in ascending order and wrap: a tag just freed is not used again at once (BLK_MQ_F_TAG_RR). */
+        ROUND_ROBIN
     }
 
     private TagSet(Builder b) throws IOException {
         this.driver = b.driver;
-        this.hardwareQueues = b.hardwareQueues;
-        this.depth = b.depth;
+        this.layout = new QueueLayout(b.hardwareQueues, b.readQueues, b.pollQueues);
         this.reservedTags = b.reservedTags;
         this.pduBytes = b.pduBytes;
         this.flags = b.flags.isEmpty() ? Set.of() : EnumSet.copyOf(b.flags);
         this.driverData = b.driverData;
         this.runtime = b.runtime;
         this.timeoutNanos = b.timeoutNanos;
-        this.tags = new Tags[hardwareQueues];
-        List<Request> initialised = new ArrayList<>();
-        try {
-            for (int i = 0; i < hardwareQueues; i++) {
-                tags[i] = newTags(i, initialised);
+        this.completionAffinity = b.completionAffinity;
+        this.changing = new SleepingLock(runtime);
+        this.tags = new Tags[0];
+        int possible = b.depth;
+        for (;;) {
+            try {
+                this.tags = newTags(layout.total(), possible);
+                break;
+            } catch (OutOfMemoryError e) {
+                possible /= 2;
+                if (possible < reservedTags + 1) {
+                    throw new IOException("no memory for the requests of a tag set of depth " + b.depth + " with "
+                            + reservedTags + " reserved, nor of any smaller depth tried", e);
+                }
             }
-        } catch (Throwable t) {
-            for (int i = 0; i < initialised.size(); i++) {
-                exitRequest(initialised.get(i), i / depth);
-            }
-            arena.close();
-            throw t;
+        }
+        this.depth = possible;
+        this.resizedDepth = possible;
+        if (possible < b.depth) {
+            LOG.log(System.Logger.Level.WARNING,
+                    "no memory for a tag set of depth " + b.depth + ": it is " + possible + " deep");
         }
     }
 
-    private Tags newTags(int hctxIndex, List<Request> initialised) throws IOException {
-        Tags made = new Tags(depth, reservedTags, runtime);
-        MemorySegment slab = pduSlab(depth);
-        for (int tag = 0; tag < depth; tag++) {
-            Request rq = new Request(made, tag, pdu(slab, tag));
-            made.place(tag, rq);
-            initRequest(rq, hctxIndex);
-            initialised.add(rq);
+    // ---- tags
+
+    /** The tags that there are, and new ones up to a number of hardware contexts. Makes all or none. */
+    private Tags[] newTags(int total, int deep) throws IOException {
+        Tags[] now = tags;
+        Tags[] made = Arrays.copyOf(now, Math.max(total, now.length));
+        int ready = now.length;
+        try {
+            for (; ready < made.length; ready++) {
+                made[ready] = isHostWide() && ready > 0 ? made[0] : newTagsOf(isHostWide() ? HOST_WIDE : ready, deep);
+            }
+        } finally {
+            if (ready < made.length) {
+                exitTags(Arrays.copyOf(made, ready), now.length);
+            }
         }
         return made;
     }
 
-    /** The requests that a queue needs for itself, one a hardware context. */
-    Request newFlushRequest(int hctxIndex) throws IOException {
-        Request rq = new Request(tags[hctxIndex], 0, pdu(pduSlab(1), 0));
-        initRequest(rq, hctxIndex);
+    private Tags newTagsOf(int hctxIndex, int deep) throws IOException {
+        Tags made = new Tags(deep, reservedTags, flags.contains(Flag.ROUND_ROBIN), runtime);
+        int ready = 0;
+        try {
+            MemorySegment slab = pduSlab(made.arena(), deep);
+            for (; ready < deep; ready++) {
+                Request rq = new Request(made, ready, pdu(slab, ready));
+                made.place(ready, rq);
+                initRequest(rq, hctxIndex);
+            }
+        } finally {
+            if (ready < deep) {
+                for (int tag = 0; tag < ready; tag++) {
+                    exitRequest(made.requests[tag], hctxIndex);
+                }
+                made.close();
+            }
+        }
+        return made;
+    }
+
+    /** Frees tags from a hardware context on. Nobody holds one. */
+    private void exitTags(Tags[] all, int from) {
+        for (int i = from; i < all.length; i++) {
+            if (isHostWide() && i > 0) {
+                return;
+            }
+            for (Request rq : all[i].requests) {
+                exitRequest(rq, isHostWide() ? HOST_WIDE : i);
+            }
+            all[i].close();
+        }
+    }
+
+    /** The request that a hardware context needs for itself. */
+    Request newFlushRequest(HardwareContext hctx, Arena arena) throws IOException {
+        Request rq = new Request(hctx.tags, 0, pdu(pduSlab(arena, 1), 0));
+        initRequest(rq, hctx.index());
         return rq;
     }
 
-    private MemorySegment pduSlab(int count) {
+    private MemorySegment pduSlab(Arena arena, int count) {
         return pduBytes == 0 ? MemorySegment.NULL : arena.allocate((long) count * pduStride(), PDU_ALIGNMENT_BYTES);
     }
 
@@ -148,12 +226,17 @@ public final class TagSet implements AutoCloseable {
      */
     public RequestQueue newQueue(String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData)
             throws IOException {
-        if (closed.get()) {
-            throw new IllegalStateException("the tag set is closed");
+        changing.lock("newQueue");
+        try {
+            if (closed) {
+                throw new IllegalStateException("the tag set is closed");
+            }
+            RequestQueue queue = new RequestQueue(this, name, limits, capacitySectors, queueData);
+            queues.add(queue);
+            return queue;
+        } finally {
+            changing.unlock();
         }
-        RequestQueue queue = new RequestQueue(this, name, limits, capacitySectors, queueData);
-        queues.add(queue);
-        return queue;
     }
 
     /**
@@ -163,23 +246,216 @@ public final class TagSet implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (!queues.isEmpty()) {
-            throw new IllegalStateException("the tag set is used by " + queues.size() + " queue(s): " + queues);
-        }
-        if (!closed.compareAndSet(false, true)) {
-            return;
-        }
-        for (int i = 0; i < hardwareQueues; i++) {
-            for (Request rq : tags[i].requests) {
-                exitRequest(rq, i);
+        changing.lock("close");
+        try {
+            if (!queues.isEmpty()) {
+                throw new IllegalStateException("the tag set is used by " + queues.size() + " queue(s): " + queues);
             }
+            if (!closed) {
+                closed = true;
+                exitTags(tags, 0);
+            }
+        } finally {
+            changing.unlock();
         }
-        arena.close();
     }
 
+    /** A queue has been closed. */
     void forget(RequestQueue queue) {
         queues.remove(queue);
     }
+
+    // ---- changes
+
+    /**
+     * Changes the number of hardware contexts for I/O without contexts of its own type.
+     *
+     * @param count 1 to {@value #HARDWARE_QUEUES_MAX}
+     * @throws IOException if contexts or requests could not be made: then everything is as before
+     * @see #updateHardwareQueues(int, int, int)
+     */
+    public void updateHardwareQueues(int count) throws IOException {
+        updateHardwareQueues(count, layout.reads(), layout.polls());
+    }
+
+    /**
+     * Changes the numbers of hardware contexts: freezes every queue, makes what is new, maps the software contexts anew, undoes what is
+     * too many, and lets the queues go on. Waits for what is in flight; an interrupt does not end that and is kept for the caller.
+     * The kernel's counterpart is {@code blk_mq_update_nr_hw_queues}.
+     *
+     * @param defaults for I/O without contexts of its own type, at least 1
+     * @param reads for reads, 0 or more
+     * @param polls for polled I/O, 0 or more
+     * @throws IllegalArgumentException naming the number that is wrong, and its limit
+     * @throws IOException if contexts or requests could not be made, or the driver could not map them: then everything is as
+     *         before
+     * @throws IllegalStateException if the tag set is closed, or if called by a completion or from within a callback that is part of
+     *         such a change
+     */
+    public void updateHardwareQueues(int defaults, int reads, int polls) throws IOException {
+        QueueLayout wanted = new QueueLayout(defaults, reads, polls);
+        requireLayout(wanted);
+        if (CompletionBatch.current() != null) {
+            throw new IllegalStateException(
+                    "updateHardwareQueues from inside a completion of a block device would wait for itself");
+        }
+        changing.lock("updateHardwareQueues");
+        try {
+            if (closed) {
+                throw new IllegalStateException("the tag set is closed");
+            }
+            if (!wanted.equals(layout)) {
+                change(wanted);
+            }
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    private void change(QueueLayout wanted) throws IOException {
+        List<RequestQueue> all = List.copyOf(queues);
+        all.forEach(RequestQueue::freezeStart);
+        try {
+            all.forEach(queue -> queue.freezeWait(Long.MAX_VALUE));
+            Tags[] before = tags;
+            tags = moreTags(wanted.total());
+            try {
+                changeContexts(all, wanted);
+            } catch (Throwable t) {
+                exitTags(tags, before.length);
+                tags = before;
+                throw t;
+            }
+            Tags[] made = tags;
+            layout = wanted;
+            tags = Arrays.copyOf(made, wanted.total());
+            exitTags(made, wanted.total());
+        } catch (IOException e) {
+            throw new IOException("hardware queues could not be changed from " + layout + " to " + wanted
+                    + " and stay as they are: " + e.getMessage(), e);
+        } finally {
+            all.forEach(RequestQueue::unfreeze);
+        }
+    }
+
+    /** The tags that there are, and new ones like them. */
+    private Tags[] moreTags(int total) throws IOException {
+        Tags[] now = tags;
+        Tags[] made;
+        try {
+            made = newTags(total, depth);
+        } catch (OutOfMemoryError e) {
+            throw new IOException("no memory for the requests of " + total + " hardware contexts", e);
+        }
+        for (int i = now.length; i < made.length; i++) {
+            made[i].resize(resizedDepth);
+        }
+        return made;
+    }
+
+    /** Makes everything that can fail before anything that is in use goes. */
+    private static void changeContexts(List<RequestQueue> all, QueueLayout wanted) throws IOException {
+        List<HardwareContext[]> contexts = new ArrayList<>();
+        List<QueueMaps> maps = new ArrayList<>();
+        try {
+            for (RequestQueue queue : all) {
+                contexts.add(queue.newContexts(wanted.total()));
+                maps.add(queue.newMaps(wanted));
+            }
+        } catch (Throwable t) {
+            for (int i = 0; i < contexts.size(); i++) {
+                all.get(i).exitContexts(contexts.get(i), all.get(i).hardwareContexts());
+            }
+            throw t;
+        }
+        for (int i = 0; i < all.size(); i++) {
+            all.get(i).useContexts(contexts.get(i), maps.get(i), wanted);
+        }
+    }
+
+    /**
+     * Changes how many tags of each hardware context are handed out. Requests above the new depth that are in flight end as always.
+     * Does not wait.
+     *
+     * @param value {@link #reservedTags()} + 1 to {@link #depth()}
+     * @throws IllegalArgumentException if it is not within these
+     * @throws IllegalStateException if called from within a callback that is part of another change
+     */
+    public void resize(int value) {
+        Builder.require("depth", value, reservedTags + 1, depth);
+        changing.lock("resize");
+        try {
+            Tags last = null;
+            for (Tags each : tags) {
+                if (each != last) {
+                    each.resize(value);
+                }
+                last = each;
+            }
+            resizedDepth = value;
+        } finally {
+            changing.unlock();
+        }
+        for (RequestQueue queue : queues) {
+            queue.tagsAdded();
+        }
+    }
+
+    // ---- what waits for resources that queues share
+
+    void backlogBegins() {
+        backlogs.getAndIncrement();
+    }
+
+    void backlogEnds() {
+        backlogs.getAndDecrement();
+    }
+
+    boolean hasBacklogs() {
+        return backlogs.get() != 0;
+    }
+
+    /** The driver has refused a request of a context: completions run it. */
+    void noteStarved(HardwareContext hctx) {
+        starvedCount.getAndIncrement();
+        starved.add(hctx);
+    }
+
+    boolean hasStarved() {
+        return starvedCount.get() != 0;
+    }
+
+    /** Something may have become free: lets as many contexts run. */
+    void runStarved(int count, CompletionBatch batch) {
+        for (int i = 0; i < count; i++) {
+            HardwareContext hctx = starved.poll();
+            if (hctx == null) {
+                return;
+            }
+            starvedCount.getAndDecrement();
+            // Before it runs: what it is refused then is noted again.
+            hctx.noLongerStarved();
+            batch.runLater(hctx);
+        }
+    }
+
+    /**
+     * Shows every request that the driver has, of all queues.
+     *
+     * @param visitor says whether to go on
+     * @see RequestQueue#busyIter
+     */
+    public void busyIter(Predicate<Request> visitor) {
+        boolean[] goOn = {true};
+        for (RequestQueue queue : queues) {
+            queue.busyIter(rq -> goOn[0] = visitor.test(rq));
+            if (!goOn[0]) {
+                return;
+            }
+        }
+    }
+
+    // ---- what it is
 
     List<RequestQueue> queues() {
         return queues;
@@ -199,21 +475,49 @@ public final class TagSet implements AutoCloseable {
     }
 
     /**
-     * How many hardware contexts a queue has.
+     * How many hardware contexts a queue has, of all types.
      *
      * @return at least 1
      */
     public int hardwareQueues() {
-        return hardwareQueues;
+        return layout.total();
+    }
+
+    /**
+     * How many hardware contexts of a type a queue has.
+     *
+     * @param type what for
+     * @return 0 or more, at least 1 for {@link QueueType#DEFAULT}
+     */
+    public int hardwareQueues(QueueType type) {
+        QueueLayout now = layout;
+        return switch (type) {
+            case DEFAULT -> now.defaults();
+            case READ -> now.reads();
+            case POLL -> now.polls();
+        };
+    }
+
+    QueueLayout layout() {
+        return layout;
     }
 
     /**
      * How many requests a hardware context has.
      *
-     * @return with the reserved ones
+     * @return with the reserved ones; less than was asked for if there was no memory for so many
      */
     public int depth() {
         return depth;
+    }
+
+    /**
+     * How many requests of a hardware context are handed out.
+     *
+     * @return {@link #depth()}, or what {@link #resize} was given
+     */
+    public int resizedDepth() {
+        return resizedDepth;
     }
 
     /**
@@ -235,12 +539,39 @@ public final class TagSet implements AutoCloseable {
     }
 
     /**
-     * Whether completions are found by polling.
+     * Whether completions of all hardware contexts are found by polling.
      *
      * @return true with {@link Flag#POLLED}
      */
     public boolean isPolled() {
         return flags.contains(Flag.POLLED);
+    }
+
+    /**
+     * Whether the driver may block.
+     *
+     * @return true with {@link Flag#BLOCKING}
+     */
+    public boolean isBlocking() {
+        return flags.contains(Flag.BLOCKING);
+    }
+
+    /**
+     * Whether all hardware contexts share their tags.
+     *
+     * @return true with {@link Flag#HOST_WIDE_TAGS}
+     */
+    public boolean isHostWide() {
+        return flags.contains(Flag.HOST_WIDE_TAGS);
+    }
+
+    /**
+     * Where completions of new queues run.
+     *
+     * @return what the builder was given
+     */
+    public CompletionAffinity completionAffinity() {
+        return completionAffinity;
     }
 
     /**
@@ -270,10 +601,19 @@ public final class TagSet implements AutoCloseable {
         return timeoutNanos;
     }
 
+    private static void requireLayout(QueueLayout asked) {
+        Builder.require("hardwareQueues", asked.defaults(), 1, HARDWARE_QUEUES_MAX);
+        Builder.require("readQueues", asked.reads(), 0, HARDWARE_QUEUES_MAX - asked.defaults());
+        Builder.require("pollQueues", asked.polls(), 0, HARDWARE_QUEUES_MAX - asked.defaults() - asked.reads());
+    }
+
     /** Builds tag sets. For one thread. */
     public static final class Builder {
         private final BlockDriver driver;
         private int hardwareQueues = 1;
+        private int readQueues;
+        private int pollQueues;
+        private CompletionAffinity completionAffinity = CompletionAffinity.ANY;
         private int depth = 128;
         private int reservedTags;
         private int pduBytes;
@@ -287,13 +627,47 @@ public final class TagSet implements AutoCloseable {
         }
 
         /**
-         * Sets the number of hardware contexts.
+         * Sets the number of hardware contexts, without those for reads and for polled I/O.
          *
-         * @param value 1 to {@value TagSet#HARDWARE_QUEUES_MAX}
+         * @param value 1 or more, with the others at most {@value TagSet#HARDWARE_QUEUES_MAX}
          * @return this
          */
         public Builder hardwareQueues(int value) {
             this.hardwareQueues = value;
+            return this;
+        }
+
+        /**
+         * Sets the number of hardware contexts for reads; without any they go with the rest.
+         *
+         * @param value 0 or more
+         * @return this
+         */
+        public Builder readQueues(int value) {
+            this.readQueues = value;
+            return this;
+        }
+
+        /**
+         * Sets the number of hardware contexts for I/O whose submitters poll ({@link io.blkmq.core.Bio#POLLED}); without any it goes
+         * with the rest.
+         *
+         * @param value 0 or more
+         * @return this
+         */
+        public Builder pollQueues(int value) {
+            this.pollQueues = value;
+            return this;
+        }
+
+        /**
+         * Sets where completions run that another thread than the submitter's finds.
+         *
+         * @param value {@link CompletionAffinity#ANY} unless set
+         * @return this
+         */
+        public Builder completionAffinity(CompletionAffinity value) {
+            this.completionAffinity = value;
             return this;
         }
 
@@ -379,10 +753,16 @@ public final class TagSet implements AutoCloseable {
          *
          * @return the tag set
          * @throws IllegalArgumentException naming the parameter that is wrong, its value and its limit
-         * @throws IOException if the driver could not prepare a request; those prepared before are undone
+         * @throws IOException if the driver could not prepare a request, or if there is no memory for half as many as asked for, nor
+         *         for half of that and so on; what was prepared before is undone
          */
         public TagSet build() throws IOException {
-            require("hardwareQueues", hardwareQueues, 1, HARDWARE_QUEUES_MAX);
+            requireLayout(new QueueLayout(hardwareQueues, readQueues, pollQueues));
+            if (flags.contains(Flag.POLLED) && (flags.contains(Flag.BLOCKING) || readQueues > 0 || pollQueues > 0)) {
+                throw new IllegalArgumentException(
+                        "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
+                                + readQueues + " read queues, " + pollQueues + " poll queues");
+            }
             require("depth", depth, 1, DEPTH_MAX);
             require("reservedTags", reservedTags, 0, depth - 1);
             require("pduBytes", pduBytes, 0, PDU_BYTES_MAX);

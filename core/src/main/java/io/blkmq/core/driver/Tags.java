@@ -1,20 +1,27 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.IoRuntime;
-import java.util.ArrayDeque;
-import java.util.function.Consumer;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The tags of one hardware context index, and the requests that they stand for: a tag is a preallocated request. The kernel's
- * counterpart is {@code struct blk_mq_tags}.
+ * The tags of one hardware context index, or of all of them if they are host-wide, and the requests that they stand for: a tag is a
+ * preallocated request. The kernel's counterpart is {@code struct blk_mq_tags}.
  *
  * <p>Tags 0 to {@code reserved - 1} are handed out only to those who ask for reserved ones, the others to everybody.
  *
  * <p>A thread that finds no tag may wait. Waiting is a Dekker protocol of two volatile variables: a waiter raises
  * {@link #waiting} and then looks for a tag once more; who gives a tag back does so and then looks at {@code waiting}. One of
- * them sees the other. Tags are handed to waiters in the order in which they came, by the thread that gives them back and under
- * the lock. A thread that does not wait may take a tag before them, if it comes in between.
+ * them sees the other. Where tags are shared the same holds for what bounds a {@link TagShare}: its count of held tags and the
+ * number of active users change before the look at {@code waiting}.
+ *
+ * <p>While threads wait, a tag that comes back goes from hand to hand and not by way of the bitmap, so that nobody who comes later
+ * can take it before them: nobody starves. A wake-up is never put off until more tags have come back, as the kernel does: it would
+ * be lost where the others are held for good.
  */
 final class Tags {
     private final Sbitmap bitmap;
@@ -24,17 +31,25 @@ final class Tags {
     final Request[] requests;
     /** The request that is in flight under each tag: its own, or a flush request that the tag was lent to. */
     private final Request[] active;
-
     private final IoRuntime runtime;
-    private final Lock lock;
-    private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
-    private final ArrayDeque<Waiter> reservedWaiters = new ArrayDeque<>();
-    /** How many waiters there are. Written under the lock. */
-    private volatile int waiting;
+    /** Of the PDUs. */
+    private final Arena arena = Arena.ofShared();
 
-    Tags(int depth, int reserved, IoRuntime runtime) {
+    private final Lock lock;
+    /** The users. Replaced under the lock. */
+    private volatile TagShare[] shares = {};
+    /** Whether there are several users now, and whether there ever were. Written under the lock. */
+    private volatile boolean shared;
+    private volatile boolean wasShared;
+    private final AtomicInteger activeUsers = new AtomicInteger();
+    /** How many threads wait, of all users. */
+    private final AtomicInteger waiting = new AtomicInteger();
+    /** The user whose waiters come first. Written without order: any will do. */
+    private int turn;
+
+    Tags(int depth, int reserved, boolean roundRobin, IoRuntime runtime) {
         this.reserved = reserved;
-        this.bitmap = new Sbitmap(depth - reserved);
+        this.bitmap = new Sbitmap(depth - reserved, roundRobin);
         this.reservedBitmap = new Sbitmap(reserved);
         this.requests = new Request[depth];
         this.active = new Request[depth];
@@ -48,8 +63,26 @@ final class Tags {
         active[tag] = rq;
     }
 
+    Arena arena() {
+        return arena;
+    }
+
+    /** Frees the memory of the PDUs: nobody has a tag, and nobody will. */
+    void close() {
+        arena.close();
+    }
+
+    IoRuntime runtime() {
+        return runtime;
+    }
+
     int depth() {
         return requests.length;
+    }
+
+    /** How many tags there are for everybody. */
+    int depthForAll() {
+        return bitmap.depth();
     }
 
     int words() {
@@ -79,9 +112,81 @@ final class Tags {
         active[tag] = rq;
     }
 
-    /** Takes one tag; never waits. Returns its request or null. */
-    @org.jspecify.annotations.Nullable
-    Request tryGet(SoftwareContext ctx) {
+    // ---- users
+
+    TagWaiters newWaiters() {
+        return new TagWaiters(runtime, depth(), waiting);
+    }
+
+    /** Lets one more use these tags. What was taken before they were shared is not counted. */
+    TagShare newShare() {
+        TagShare share = new TagShare(this);
+        lock.lock();
+        try {
+            TagShare[] more = Arrays.copyOf(shares, shares.length + 1);
+            more[shares.length] = share;
+            useShares(more);
+        } finally {
+            lock.unlock();
+        }
+        return share;
+    }
+
+    /** A user has gone; it has no tags and nobody waits. */
+    void dropShare(TagShare share) {
+        lock.lock();
+        try {
+            useShares(Arrays.stream(shares).filter(other -> !other.equals(share)).toArray(TagShare[]::new));
+        } finally {
+            lock.unlock();
+        }
+        share.becomeIdle();
+        // Whoever is alone now has no bound any more.
+        serveWaiters();
+    }
+
+    /** Under the lock. */
+    private void useShares(TagShare[] value) {
+        wasShared |= value.length > 1;
+        shares = value;
+        shared = value.length > 1;
+    }
+
+    boolean isShared() {
+        return shared;
+    }
+
+    boolean wasShared() {
+        return wasShared;
+    }
+
+    int activeUsers() {
+        return activeUsers.get();
+    }
+
+    void userBecameActive() {
+        activeUsers.getAndIncrement();
+    }
+
+    void userBecameIdle() {
+        activeUsers.getAndDecrement();
+        // After that, like one who gives a tag back: the bound of the others has grown.
+        serveWaiters();
+    }
+
+    // ---- the bitmap
+
+    /** Whether tags go out in turn, and so one by one. */
+    boolean isRoundRobin() {
+        return bitmap.isRoundRobin();
+    }
+
+    /** Takes one tag. Returns its request or null. */
+    @Nullable
+    Request take(SoftwareContext ctx) {
+        if (bitmap.isRoundRobin()) {
+            return takeInTurn();
+        }
         int words = bitmap.words();
         int word = ctx.hintWord;
         for (int i = 0; i < words; i++) {
@@ -97,23 +202,42 @@ final class Tags {
         return null;
     }
 
-    /**
-     * Takes several tags of one word in one atomic step.
-     *
-     * @return their mask within the word, 0 if there is none
-     */
+    /** Takes one tag for a waiter. Returns its request or null. */
+    @Nullable
+    Request takeAny() {
+        if (bitmap.isRoundRobin()) {
+            return takeInTurn();
+        }
+        for (int word = 0; word < bitmap.words(); word++) {
+            long mask = bitmap.take(word, 1);
+            if (mask != 0) {
+                return requests[reserved + bitmap.bitOf(word, mask)];
+            }
+        }
+        return null;
+    }
+
+    private @Nullable Request takeInTurn() {
+        int bit = bitmap.takeInTurn();
+        return bit < 0 ? null : requests[reserved + bit];
+    }
+
+    /** Takes several tags of one word; not where they go out in turn. */
     long takeSome(int word, int count) {
         return bitmap.take(word, count);
     }
 
-    /** The request of one tag of a mask that {@link #takeSome} gave. */
+    /** The request of one tag of a word of those for everybody. */
     Request request(int word, long mask) {
         return requests[reserved + bitmap.bitOf(word, mask)];
     }
 
-    /** Takes a reserved tag; never waits. Returns its request or null. */
-    @org.jspecify.annotations.Nullable
-    Request tryGetReserved() {
+    private Request request(int word, long mask, boolean ofReserved) {
+        return ofReserved ? requests[reservedBitmap.bitOf(word, mask)] : request(word, mask);
+    }
+
+    @Nullable
+    Request takeReserved() {
         for (int word = 0; word < reservedBitmap.words(); word++) {
             long mask = reservedBitmap.take(word, 1);
             if (mask != 0) {
@@ -124,70 +248,64 @@ final class Tags {
     }
 
     /** Gives tags back, all of one word and all reserved or all not, and serves those who wait. */
-    void put(int word, long mask, boolean fromReserved) {
-        (fromReserved ? reservedBitmap : bitmap).give(word, mask);
-        // After the volatile add above: pairs with a waiter that raises `waiting` and then looks at the bitmap.
-        if (waiting != 0) {
-            serveWaiters();
+    void put(int word, long mask, boolean ofReserved) {
+        long left = waiting.get() == 0 ? mask : handOver(word, mask, ofReserved);
+        if (left != 0) {
+            (ofReserved ? reservedBitmap : bitmap).give(word, left);
+            // After the volatile add above: pairs with a waiter that raises `waiting` and then looks at the bitmap.
+            if (waiting.get() != 0) {
+                serveWaiters();
+            }
         }
+    }
+
+    /** Gives tags from hand to hand. Returns those that nobody waited for. */
+    private long handOver(int word, long mask, boolean ofReserved) {
+        long left = mask;
+        while (left != 0) {
+            long bit = Long.lowestOneBit(left);
+            Request rq = request(word, bit, ofReserved);
+            TagWaiters.Waiter waiter = nextFor(rq);
+            if (waiter == null) {
+                break;
+            }
+            left ^= bit;
+            waiter.serve(rq, runtime);
+        }
+        return left;
+    }
+
+    private TagWaiters.@Nullable Waiter nextFor(Request rq) {
+        TagShare[] users = shares;
+        int first = turn;
+        for (int i = 0; i < users.length; i++) {
+            int at = Math.floorMod(first + i, users.length);
+            TagWaiters.Waiter waiter = users[at].nextFor(rq);
+            if (waiter != null) {
+                turn = at + 1;
+                return waiter;
+            }
+        }
+        return null;
     }
 
     private void serveWaiters() {
-        lock.lock();
-        try {
-            serve(waiters, false);
-            serve(reservedWaiters, true);
-            countWaiting();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Under the lock. */
-    private void serve(ArrayDeque<Waiter> line, boolean fromReserved) {
-        for (Waiter waiter = line.peekFirst(); waiter != null; waiter = line.peekFirst()) {
-            Request rq = fromReserved ? tryGetReserved() : tryGet(waiter.ctx);
-            if (rq == null) {
-                return;
+        for (TagShare share : shares) {
+            if (share.hasWaiters()) {
+                share.serveWaiters();
             }
-            line.removeFirst();
-            waiter.serve(rq);
-            runtime.unpark(waiter.thread);
         }
-    }
-
-    /** Under the lock. */
-    private void countWaiting() {
-        waiting = waiters.size() + reservedWaiters.size();
     }
 
     /**
-     * Waits for a tag. An interrupt does not end the wait and is kept for the caller.
+     * Sets how many tags are handed out. Those above the new depth that are held come back as always and are not handed out again.
      *
-     * @param fromReserved whether for a reserved one
-     * @return the request, never null
+     * @param value with the reserved ones, at most the depth that was allocated
      */
-    Request await(SoftwareContext ctx, boolean fromReserved) {
-        Waiter waiter = new Waiter(Thread.currentThread(), ctx);
-        lock.lock();
-        try {
-            (fromReserved ? reservedWaiters : waiters).addLast(waiter);
-            countWaiting();
-        } finally {
-            lock.unlock();
-        }
-        // Once more, now that givers see the waiter; in turn, because others may stand before it.
+    void resize(int value) {
+        bitmap.resize(value - reserved);
+        // After that, like one who gives a tag back: there may be more than before.
         serveWaiters();
-        boolean interrupted = false;
-        Request rq;
-        while ((rq = waiter.served) == null) {
-            runtime.park(this);
-            interrupted |= Thread.interrupted();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return rq;
     }
 
     boolean hasFree() {
@@ -230,22 +348,5 @@ final class Tags {
             }
         }
         return false;
-    }
-
-    /** A thread that waits for a tag. */
-    private static final class Waiter {
-        final Thread thread;
-        final SoftwareContext ctx;
-        /** Written under the lock of the tags, read by the waiter without. */
-        volatile @org.jspecify.annotations.Nullable Request served;
-
-        Waiter(Thread thread, SoftwareContext ctx) {
-            this.thread = thread;
-            this.ctx = ctx;
-        }
-
-        void serve(Request rq) {
-            served = rq;
-        }
     }
 }

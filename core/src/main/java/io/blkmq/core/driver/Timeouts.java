@@ -13,7 +13,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
  * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
- * and then looks at the tags once more. Both are volatile accesses, so one sees the other.
+ * and then looks at the tags once more. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
+ * none for a time-out gives up its share in them before the timer stops.
  */
 final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
@@ -22,16 +23,22 @@ final class Timeouts {
     private final RequestQueue queue;
     private final IoRuntime runtime;
     private final long tickNanos;
-    private final int timeoutTicks;
+    private volatile int timeoutTicks;
     private final AtomicBoolean armed = new AtomicBoolean();
     /** Written by the timer alone. */
     private volatile int tick;
+    /** For how many ticks nothing has been in flight. The timer's. */
+    private int idleTicks;
 
     Timeouts(RequestQueue queue, IoRuntime runtime, long timeoutNanos) {
         this.queue = queue;
         this.runtime = runtime;
         this.tickNanos = Math.clamp(timeoutNanos / 16, TICK_NANOS_MIN, TICK_NANOS_MAX);
         this.timeoutTicks = ticks(timeoutNanos);
+    }
+
+    void setTimeoutNanos(long nanos) {
+        timeoutTicks = ticks(nanos);
     }
 
     /** How many ticks a time is, rounded up. */
@@ -64,10 +71,13 @@ final class Timeouts {
     private void tickEnds() {
         tick++;
         queue.eachActive(this::look);
-        if (queue.isBusy()) {
+        idleTicks = queue.isBusy() ? 0 : idleTicks + 1;
+        if (idleTicks == 0 || (queue.hasActiveShares() && idleTicks <= timeoutTicks)) {
             runtime.schedule(tickNanos, this::tickEnds);
             return;
         }
+        queue.sharesBecomeIdle();
+        idleTicks = 0;
         armed.set(false);
         if (queue.isBusy()) {
             arm();

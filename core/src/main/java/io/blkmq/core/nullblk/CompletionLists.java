@@ -48,7 +48,7 @@ final class CompletionLists {
 
     /** Pushes a chain of linked tags, or one. */
     void push(int context, int newest, int oldest) {
-        int at = (context + 1) * STRIDE;
+        int at = at(context);
         int before = (int) HEADS.getOpaque(heads, at);
         for (;;) {
             older[oldest] = before;
@@ -70,6 +70,11 @@ final class CompletionLists {
         return true;
     }
 
+    /** A queue may get more contexts than there were when this was made. Their number is a power of two. */
+    private int at(int context) {
+        return ((context & (contexts - 1)) + 1) * STRIDE;
+    }
+
     /** Completes what there is of one software context, and if there is none, what there is of the others. */
     int complete(HardwareContext hctx, int context) {
         int count = completeOf(hctx, context);
@@ -86,7 +91,7 @@ final class CompletionLists {
     }
 
     private int completeOf(HardwareContext hctx, int context) {
-        int at = (context + 1) * STRIDE;
+        int at = at(context);
         if ((int) HEADS.getOpaque(heads, at) == NONE) {
             return 0;
         }

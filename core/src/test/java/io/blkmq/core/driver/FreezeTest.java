@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
@@ -126,28 +129,44 @@ class FreezeTest {
     }
 
     @Test
-    void anInterruptDoesNotEndTheWaitOfASubmitterAndIsKept() {
+    void anInterruptEndsTheWaitOfASubmitterAndItsBioAndIsKept() {
         try (Disk disk = driver.depth(1).disk()) {
             disk.submit(told.read(0));
             Eventually.Worker<Boolean> forTag = Eventually.call(() -> {
-                Thread.currentThread().interrupt();
                 disk.submit(told.read(1));
                 return Thread.interrupted();
             });
             Eventually.waits(forTag.thread());
-            driver.complete(Status.OK);
+            forTag.thread().interrupt();
             assertThat(forTag.join()).isTrue();
             driver.complete(Status.OK);
             disk.freeze();
             Eventually.Worker<Boolean> atGate = Eventually.call(() -> {
-                Thread.currentThread().interrupt();
                 disk.submit(told.read(2));
                 return Thread.interrupted();
             });
             Eventually.waits(atGate.thread());
-            disk.unfreeze();
+            atGate.thread().interrupt();
             assertThat(atGate.join()).isTrue();
+            disk.unfreeze();
+            assertThat(told.ends()).containsExactly("READ 1 INTR", "READ 0 OK", "READ 2 INTR");
+            assertThat(driver.log()).containsExactly("READ 0");
+        }
+    }
+
+    @Test
+    void anInterruptDoesNotEndTheWaitOfABioThatIsInPartSubmitted() {
+        try (Disk disk = driver.depth(1).limits(l -> l.requestBytesMax(4096)).disk()) {
+            Eventually.Worker<Boolean> second = Eventually.call(() -> {
+                disk.submit(new Bio(1).reset(Operation.READ, 0).onEnd(told).add(IoBuffer.allocate(8192).memory()));
+                return Thread.interrupted();
+            });
+            Eventually.waits(second.thread());
+            second.thread().interrupt();
             driver.complete(Status.OK);
+            assertThat(second.join()).isTrue();
+            driver.complete(Status.OK);
+            assertThat(told.ends()).containsExactly("READ 0 OK");
         }
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.Eventually;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
@@ -14,7 +15,6 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,7 +72,7 @@ class PassThroughTest {
     }
 
     private Request allocate(boolean reserved) {
-        return Objects.requireNonNull(queue.allocateRequest(Operation.READ, reserved, false));
+        return Objects.requireNonNull(queue.tryAllocateRequest(Operation.READ, reserved));
     }
 
     @ParameterizedTest
@@ -99,9 +99,9 @@ class PassThroughTest {
         Bio refused = told.read(2);
         queue.submit(refused.flags(Bio.NOWAIT));
         assertThat(told.ends()).containsExactly("READ 2 AGAIN");
-        assertThat(queue.allocateRequest(Operation.READ, false, false)).isNull();
+        assertThat(queue.tryAllocateRequest(Operation.READ, false)).isNull();
         Request rq = allocate(true);
-        assertThat(queue.allocateRequest(Operation.READ, true, false)).isNull();
+        assertThat(queue.tryAllocateRequest(Operation.READ, true)).isNull();
         queue.free(rq);
         List.copyOf(driver.given).forEach(given -> given.complete(Status.OK));
         assertThat(told.ends()).containsExactly("READ 0 OK", "READ 1 OK");
@@ -111,14 +111,13 @@ class PassThroughTest {
     void whoWaitsForAReservedTagGetsTheNextOne() throws Exception {
         make(false);
         Request first = allocate(true);
-        AtomicReference<Request> second = new AtomicReference<>();
-        Thread waiter = Thread.ofVirtual()
-                .start(() -> second.set(Objects.requireNonNull(queue.allocateRequest(Operation.FLUSH, true, true))));
+        Eventually.Worker<Request> waiter = Eventually.call(() -> queue.allocateRequest(Operation.FLUSH, true));
+        Eventually.waits(waiter.thread());
         queue.free(first);
-        waiter.join();
-        assertThat(second.get()).isSameAs(first);
-        assertThat(second.get().operation()).isEqualTo(Operation.FLUSH);
-        queue.free(second.get());
+        Request second = waiter.join();
+        assertThat(second).isSameAs(first);
+        assertThat(second.operation()).isEqualTo(Operation.FLUSH);
+        queue.free(second);
     }
 
     @Test
@@ -143,7 +142,7 @@ class PassThroughTest {
         Request rq = allocate(false);
         queue.freezeStart();
         assertThat(queue.freezeWait(0)).isFalse();
-        assertThat(queue.allocateRequest(Operation.READ, false, false)).as("at a frozen queue").isNull();
+        assertThat(queue.tryAllocateRequest(Operation.READ, false)).as("at a frozen queue").isNull();
         queue.free(rq);
         assertThat(queue.freezeWait(0)).isTrue();
         queue.unfreeze();
@@ -169,11 +168,11 @@ class PassThroughTest {
         make(false);
         try (TagSet none = TagSet.builder(driver).build()) {
             RequestQueue bare = none.newQueue("bare", QueueLimits.builder().build(), 8, null);
-            assertThatIllegalArgumentException().isThrownBy(() -> bare.allocateRequest(Operation.READ, true, false))
+            assertThatIllegalArgumentException().isThrownBy(() -> bare.tryAllocateRequest(Operation.READ, true))
                     .withMessageContaining("bare").withMessageContaining("reserved");
             bare.close();
             assertThatExceptionOfType(IllegalStateException.class)
-                    .isThrownBy(() -> bare.allocateRequest(Operation.READ, false, true))
+                    .isThrownBy(() -> bare.allocateRequest(Operation.READ, false))
                     .withMessageContaining("bare is closed");
         }
     }

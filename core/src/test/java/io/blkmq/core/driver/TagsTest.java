@@ -33,13 +33,13 @@ class TagsTest {
     void reservedTagsAreHandedOutToThoseWhoAskForThem() {
         RecordingDriver driver = new RecordingDriver().depth(8).reservedTags(3);
         try (Disk disk = driver.disk()) {
-            Tags tags = disk.queue().hardwareContext(0).tags;
+            TagShare tags = disk.queue().hardwareContext(0).share;
             List<Request> held = new ArrayList<>();
             for (Request rq = tags.tryGetReserved(); rq != null; rq = tags.tryGetReserved()) {
                 held.add(rq);
             }
             assertThat(held).extracting(Request::tag).containsExactlyInAnyOrder(0, 1, 2);
-            assertThat(tags.heldCount()).isEqualTo(3);
+            assertThat(tags.tags.heldCount()).isEqualTo(3);
             told.submitReads(disk, 0, 5);
             held.forEach(rq -> tags.put(rq.word, rq.mask, rq.reserved));
             driver.completeAll();
@@ -109,14 +109,14 @@ class TagsTest {
             RecordingDriver driver = new RecordingDriver().depth(depth);
             Disk disk = driver.disk();
             SoftwareContext ctx = disk.queue().context(0);
-            Tags tags = ctx.hardwareContext().tags;
+            TagShare tags = ctx.hardwareContext().share;
             AtomicIntegerArray holders = new AtomicIntegerArray(depth);
             Eventually.together(4, false, number -> {
                 Random random = new Random(seed + number);
                 for (int i = 0; i < 20_000; i++) {
                     Request rq = tags.tryGet(ctx);
                     if (rq == null) {
-                        rq = tags.await(ctx, false);
+                        rq = java.util.Objects.requireNonNull(tags.await(ctx, false, false));
                     }
                     assertThat(holders.incrementAndGet(rq.tag())).as("holders of a tag, seed %d", seed).isOne();
                     if (random.nextInt(100) == 0) {
@@ -126,7 +126,7 @@ class TagsTest {
                     tags.put(rq.word, rq.mask, rq.reserved);
                 }
             });
-            assertThat(tags.heldCount()).isZero();
+            assertThat(tags.tags.heldCount()).isZero();
             disk.close();
         }
     }
@@ -136,18 +136,18 @@ class TagsTest {
         RecordingDriver driver = new RecordingDriver().depth(2).completesAtOnce();
         Disk disk = driver.disk();
         SoftwareContext ctx = disk.queue().context(0);
-        Tags tags = ctx.hardwareContext().tags;
+        TagShare tags = ctx.hardwareContext().share;
         AtomicIntegerArray holders = new AtomicIntegerArray(2);
         Eventually.together(64, true, _ -> {
             for (int i = 0; i < 500; i++) {
-                Request rq = tags.await(ctx, false);
+                Request rq = java.util.Objects.requireNonNull(tags.await(ctx, false, false));
                 assertThat(holders.incrementAndGet(rq.tag())).isOne();
                 Eventually.letOthersRun();
                 holders.decrementAndGet(rq.tag());
                 tags.put(rq.word, rq.mask, rq.reserved);
             }
         });
-        assertThat(tags.heldCount()).isZero();
+        assertThat(tags.tags.heldCount()).isZero();
         disk.close();
     }
 }

@@ -1,0 +1,81 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.IoRuntime;
+import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The thread that serves the dispatch list of a hardware context whose driver may block. It is started with the first request, sleeps
+ * while there is nothing to dispatch, and ends with the context.
+ *
+ * <p>Sleeping is a Dekker protocol of two volatile variables: the agent says that it is {@link #asleep} and then looks whether it is
+ * {@link #due}; who has something for it says so and then looks whether it is asleep.
+ */
+final class DispatchAgent implements Runnable {
+    private final HardwareContext hctx;
+    private volatile boolean asleep;
+    /** Whether it has been woken since it looked at the list last. */
+    private volatile boolean due;
+    private volatile boolean stopped;
+    /** Started under this lock. */
+    private final Lock lock;
+    private volatile @Nullable Thread thread;
+
+    DispatchAgent(HardwareContext hctx) {
+        this.hctx = hctx;
+        this.lock = runtime().newLock();
+    }
+
+    private IoRuntime runtime() {
+        return hctx.queue().tagSet().runtime();
+    }
+
+    /** There may be something to dispatch. */
+    void wake() {
+        Thread running = thread;
+        if (running == null) {
+            running = start();
+        }
+        due = true;
+        if (asleep) {
+            runtime().unpark(running);
+        }
+    }
+
+    private Thread start() {
+        lock.lock();
+        try {
+            Thread running = thread;
+            if (running == null) {
+                running = runtime().startAgent("blkmq-" + hctx.queue().name() + "-hctx-" + hctx.index(), this);
+                thread = running;
+            }
+            return running;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void stop() {
+        stopped = true;
+        Thread running = thread;
+        if (running != null) {
+            runtime().unpark(running);
+        }
+    }
+
+    @Override
+    public void run() {
+        while (!stopped) {
+            due = false;
+            if (hctx.mayDispatch()) {
+                hctx.dispatchOnAgent();
+            }
+            asleep = true;
+            if (!due && !stopped) {
+                runtime().park(this);
+            }
+            asleep = false;
+        }
+    }
+}

@@ -1,0 +1,228 @@
+package io.blkmq.core.driver;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one user has of a set of tags: the threads that wait for its tags, and where the tags are shared, how many it holds and may
+ * hold. The user is a hardware context, or where the tags are host-wide a queue with all its contexts.
+ *
+ * <p>Of shared tags a user may hold {@code max(ceil(depth / active users), 4)}. It becomes active with its first tag and idle when
+ * its queue has had none for a time-out ({@link Timeouts}). The bound is looked at before a tag is taken and the tag is counted after
+ * it, so threads that take at the same moment may exceed it by their number; counting first would make others see tags that nobody
+ * has, and wait for them.
+ */
+final class TagShare {
+    /** A user may always hold as many. */
+    private static final int SHARE_MIN = 4;
+
+    final Tags tags;
+    private final TagWaiters waiters;
+    private final TagWaiters reservedWaiters;
+    /** Tags held and counted: only what was taken while the tags were shared. Reserved tags are not counted. */
+    private final AtomicInteger held = new AtomicInteger();
+    private final AtomicBoolean active = new AtomicBoolean();
+
+    TagShare(Tags tags) {
+        this.tags = tags;
+        this.waiters = tags.newWaiters();
+        this.reservedWaiters = tags.newWaiters();
+    }
+
+    /** Takes one tag; never waits. Returns its request or null. */
+    @Nullable
+    Request tryGet(SoftwareContext ctx) {
+        if (!tags.isShared()) {
+            return tags.take(ctx);
+        }
+        activate();
+        if (room() <= 0) {
+            return null;
+        }
+        Request rq = tags.take(ctx);
+        if (rq != null) {
+            count(rq);
+        }
+        return rq;
+    }
+
+    /** Takes a reserved tag; never waits. Returns its request or null. */
+    @Nullable
+    Request tryGetReserved() {
+        return tags.takeReserved();
+    }
+
+    /**
+     * Takes several tags of one word in one atomic step.
+     *
+     * @return their mask within the word, 0 if there is none
+     */
+    long takeSome(int word, int count) {
+        if (!tags.isShared()) {
+            return tags.takeSome(word, count);
+        }
+        activate();
+        int some = Math.min(count, room());
+        long mask = some <= 0 ? 0 : tags.takeSome(word, some);
+        for (long left = mask; left != 0; left &= left - 1) {
+            count(tags.request(word, Long.lowestOneBit(left)));
+        }
+        return mask;
+    }
+
+    /**
+     * Gives tags back, all of one word and all reserved or all not, and serves those who wait. The tag of a counted request is
+     * uncounted before it is free, and who waits looks at both.
+     */
+    void put(int word, long mask, boolean reserved) {
+        if (tags.wasShared() && !reserved) {
+            for (long left = mask; left != 0; left &= left - 1) {
+                Request rq = tags.request(word, Long.lowestOneBit(left));
+                if (rq.counted) {
+                    rq.counted = false;
+                    held.getAndDecrement();
+                }
+            }
+        }
+        tags.put(word, mask, reserved);
+    }
+
+    private void count(Request rq) {
+        rq.counted = true;
+        held.getAndIncrement();
+    }
+
+    private void activate() {
+        if (!active.get() && active.compareAndSet(false, true)) {
+            tags.userBecameActive();
+        }
+    }
+
+    /** The queue has had no tag for a while: the others may hold more. */
+    void becomeIdle() {
+        if (active.compareAndSet(true, false)) {
+            tags.userBecameIdle();
+        }
+    }
+
+    boolean isActive() {
+        return active.get();
+    }
+
+    /** How many tags the user may take besides those that it holds. */
+    private int room() {
+        int depth = tags.depthForAll();
+        int users = tags.activeUsers();
+        if (depth == 1 || users <= 1) {
+            return depth;
+        }
+        return Math.max((depth + users - 1) / users, SHARE_MIN) - held.get();
+    }
+
+    boolean mayTake() {
+        return !tags.isShared() || room() > 0;
+    }
+
+    /** How many of its tags are counted as held. */
+    int heldCount() {
+        return held.get();
+    }
+
+    // ---- waiting
+
+    boolean hasWaiters() {
+        return !waiters.isEmpty() || !reservedWaiters.isEmpty();
+    }
+
+    int waiterCount() {
+        return waiters.count() + reservedWaiters.count();
+    }
+
+    /**
+     * Waits for a tag.
+     *
+     * @param reserved whether for a reserved one
+     * @param interruptible whether an interrupt ends the wait; else it is kept for the caller
+     * @return the request; null if the calling thread was interrupted, which it then still is
+     */
+    @Nullable
+    Request await(SoftwareContext ctx, boolean reserved, boolean interruptible) {
+        TagWaiters lines = reserved ? reservedWaiters : waiters;
+        TagWaiters.Waiter waiter = lines.join();
+        // Once more, now that givers see the waiter; in turn, because others may stand before it.
+        serve(lines, ctx);
+        boolean interrupted = false;
+        Request rq;
+        while ((rq = waiter.served()) == null) {
+            if (Thread.interrupted()) {
+                interrupted = true;
+                if (interruptible && lines.leave(waiter)) {
+                    break;
+                }
+            }
+            tags.runtime().park(this);
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return rq;
+    }
+
+    /** Serves those who wait while there are tags. */
+    void serveWaiters() {
+        serve(waiters, null);
+        serve(reservedWaiters, null);
+    }
+
+    private void serve(TagWaiters lines, @Nullable SoftwareContext ctx) {
+        while (!lines.isEmpty()) {
+            Request rq = takeFor(lines, ctx);
+            if (rq == null) {
+                return;
+            }
+            TagWaiters.Waiter waiter = lines.next();
+            if (waiter != null) {
+                waiter.serve(rq, tags.runtime());
+                continue;
+            }
+            // Whoever waited has left. A tag that goes back has to be offered to all.
+            put(rq.word, rq.mask, rq.reserved);
+        }
+    }
+
+    private @Nullable Request takeFor(TagWaiters lines, @Nullable SoftwareContext ctx) {
+        if (lines == reservedWaiters) {
+            return tryGetReserved();
+        }
+        if (ctx != null) {
+            return tryGet(ctx);
+        }
+        if (!tags.isShared()) {
+            return tags.takeAny();
+        }
+        if (room() <= 0) {
+            return null;
+        }
+        Request rq = tags.takeAny();
+        if (rq != null) {
+            count(rq);
+        }
+        return rq;
+    }
+
+    /** The next one who waits for a tag that is being given back, and may have it; null if there is none. */
+    TagWaiters.@Nullable Waiter nextFor(Request rq) {
+        if (rq.reserved) {
+            return reservedWaiters.next();
+        }
+        if (waiters.isEmpty() || !mayTake()) {
+            return null;
+        }
+        TagWaiters.Waiter waiter = waiters.next();
+        if (waiter != null && tags.isShared()) {
+            count(rq);
+        }
+        return waiter;
+    }
+}
