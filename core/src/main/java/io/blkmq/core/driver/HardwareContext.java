@@ -288,8 +288,9 @@ public final class HardwareContext {
 
     private int issueWhole(RequestBatch requests, CompletionBatch batch) {
         int size = requests.size();
+        int tick = queue.timeouts().tick();
         for (int i = 0; i < size; i++) {
-            requests.request(i).start();
+            requests.request(i).start(tick);
         }
         int taken;
         batch.issueBegins();

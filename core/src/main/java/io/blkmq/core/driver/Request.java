@@ -582,9 +582,14 @@ public final class Request {
 
     /** The driver gets it next; its hand-over publishes the other fields. */
     void start() {
-        assert state() == IDLE : this;
         RequestQueue q = owner;
-        startTick = q == null ? 0 : q.timeouts().tick();
+        start(q == null ? 0 : q.timeouts().tick());
+    }
+
+    /** The driver gets it with others that start in the same tick. */
+    void start(int tick) {
+        assert state() == IDLE : this;
+        startTick = tick;
         // Release: pairs with the timer's look at the state, which then sees the tick.
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
     }

@@ -7,7 +7,7 @@ import java.util.Objects;
  * Requests of one software context that go down together: what a {@link Plug} has collected, and what a driver's
  * {@code queueRqs} is given. It also keeps tags that were taken in advance. Belongs to one thread at a time.
  */
-public abstract sealed class RequestBatch permits Plug, RequestBatch.Deferred {
+public abstract sealed class RequestBatch extends CacheLines permits Plug, RequestBatch.Deferred {
     /** As many requests as one batch holds; then it goes down by itself. */
     static final int REQUESTS_MAX = 32;
 

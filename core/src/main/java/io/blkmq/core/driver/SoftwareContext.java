@@ -8,7 +8,7 @@ import io.blkmq.core.Operation;
  * context share a place to begin the search for a tag, and hardware contexts. It outlives any thread and keeps nothing of one. The
  * kernel's counterpart is {@code struct blk_mq_ctx}.
  */
-public final class SoftwareContext {
+public final class SoftwareContext extends CacheLines {
     private final int index;
     private final RequestQueue queue;
 
