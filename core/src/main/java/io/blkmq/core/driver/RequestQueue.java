@@ -70,7 +70,7 @@ public final class RequestQueue {
         for (int i = 0; i < hctxs.length; i++) {
             hctxs[i] = new HardwareContext(this, i, set.tags(i));
         }
-        int count = Integer.highestOneBit(Math.max(hctxs.length, Runtime.getRuntime().availableProcessors()) * 2 - 1);
+        int count = Integer.highestOneBit(Math.max(hctxs.length, set.runtime().processors()) * 2 - 1);
         QueueMap map = new QueueMap(count, hctxs.length);
         driver.mapQueues(map);
         this.contexts = new SoftwareContext[count];
@@ -1091,12 +1091,12 @@ public final class RequestQueue {
     }
 
     /**
-     * The software context that the calling thread is mapped to, by its id.
+     * The software context that the calling thread is mapped to, by its number at the runtime.
      *
      * @return always the same for a thread
      */
     public SoftwareContext contextOfCurrentThread() {
-        return contexts[(int) Thread.currentThread().threadId() & (contexts.length - 1)];
+        return contexts[set.runtime().threadIndex() & (contexts.length - 1)];
     }
 
     /**
