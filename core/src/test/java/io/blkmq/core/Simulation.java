@@ -30,6 +30,16 @@ public final class Simulation implements InvocationInterceptor {
     }
 
     /**
+     * Runs a simulation within a test that is none as a whole.
+     *
+     * @param test its class
+     * @param body the first thread
+     */
+    public static void run(Class<?> test, DeterministicRuntime.Body body) {
+        var _ = new Simulation(test).runtime.run(body);
+    }
+
+    /**
      * Time and threads of the test.
      *
      * @return always the same

@@ -27,9 +27,9 @@ public final class RandomPrograms<O> {
     public static final String PROGRAMS = "blkmq.programs";
 
     /** How many shorter programs are tried. */
-    private static final int TRIES_MAX = 400;
+    private static final int TRIES_MAX = 1_000;
     /** A shorter program makes other choices: how many interleavings each one gets to fail in. */
-    private static final int INTERLEAVINGS = 3;
+    private static final int INTERLEAVINGS = 8;
 
     /**
      * Runs operations and checks what comes of them.
