@@ -173,12 +173,8 @@ class InterleavingTest {
     @Test
     void aNullDeviceCompletesEverythingOnce() {
         for (NullBlk.Completion completion : NullBlk.Completion.values()) {
-            RandomPrograms.Tally tally = programs((runtime, steps) -> {
-                try (Disk disk = NullBlk.builder().completion(completion).hardwareQueues(2).depth(3).runtime(runtime)
-                        .build()) {
-                    new Users(runtime, disk, () -> {}, () -> {}).run(steps);
-                }
-            }).programs(200).check();
+            RandomPrograms.Tally tally = programs((runtime, steps) -> useNullDevice(runtime, steps, completion))
+                    .programs(200).check();
             assertThat(tally.switches()).isPositive();
         }
     }
@@ -254,16 +250,40 @@ class InterleavingTest {
 
     @Test
     void aRestlessDriverIsLeftAloneWhileFrozenOrQuiescedAndEverythingEndsOnce() {
-        programs((runtime, steps) -> {
-            Restless driver = new Restless(runtime);
-            try (TagSet tags = TagSet.builder(driver).hardwareQueues(2).depth(3).runtime(runtime).build()) {
-                RequestQueue queue = tags.newQueue("q0", QueueLimits.builder().writeCache(true, false).build(), 2048,
-                        null);
-                try (Disk disk = Disk.of(queue, null)) {
-                    new Users(runtime, disk, driver::mustBeIdle, driver::mustBeLeft).run(steps);
-                }
+        programs(InterleavingTest::useRestlessly).programs(300).check();
+    }
+
+    private static void useRestlessly(DeterministicRuntime runtime, List<Step> steps) throws IOException {
+        Restless driver = new Restless(runtime);
+        try (TagSet tags = TagSet.builder(driver).hardwareQueues(2).depth(3).runtime(runtime).build()) {
+            RequestQueue queue = tags.newQueue("q0", QueueLimits.builder().writeCache(true, false).build(), 2048, null);
+            try (Disk disk = Disk.of(queue, null)) {
+                new Users(runtime, disk, driver::mustBeIdle, driver::mustBeLeft).run(steps);
             }
-        }).programs(300).check();
+        }
+    }
+
+    private static void useNullDevice(DeterministicRuntime runtime, List<Step> steps, NullBlk.Completion completion)
+            throws IOException {
+        try (Disk disk = NullBlk.builder().completion(completion).hardwareQueues(2).depth(3).runtime(runtime).build()) {
+            new Users(runtime, disk, () -> {}, () -> {}).run(steps);
+        }
+    }
+
+    @Test
+    void theSameSeedMakesTheSameRunOfTheBlockLayer() {
+        long first = RandomSeed.of(InterleavingTest.class);
+        for (long seed = first; seed < first + 100; seed++) {
+            List<Step> steps = steps(new SplittableRandom(seed));
+            List<DeterministicRuntime.Body> bodies = new ArrayList<>();
+            bodies.add(runtime -> useRestlessly(runtime, steps));
+            for (NullBlk.Completion completion : NullBlk.Completion.values()) {
+                bodies.add(runtime -> useNullDevice(runtime, steps, completion));
+            }
+            for (DeterministicRuntime.Body body : bodies) {
+                assertThat(DeterministicRuntime.run(seed, body)).isEqualTo(DeterministicRuntime.run(seed, body));
+            }
+        }
     }
 
     @Test
