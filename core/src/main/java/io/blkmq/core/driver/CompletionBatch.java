@@ -5,6 +5,8 @@ import io.blkmq.core.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -143,23 +145,34 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
      * in the block layer for long, since nothing in there blocks.
      */
     static void awaitOthers(IoRuntime runtime) {
-        long self = Thread.currentThread().threadId();
+        Thread self = Thread.currentThread();
+        List<Visit> visits = new ArrayList<>();
         for (CompletionBatch slot : TABLE) {
             long id = (long) THREAD_ID.getVolatile(slot);
             long entry = (long) ENTRIES.getVolatile(slot);
-            for (int looks = 0; id != NOBODY && id != self && (long) THREAD_ID.getVolatile(slot) == id
-                    && (long) ENTRIES.getVolatile(slot) == entry; looks++) {
-                pause(runtime, looks);
+            if (id != NOBODY && id != self.threadId()) {
+                visits.add(() -> (long) THREAD_ID.getVolatile(slot) != id || (long) ENTRIES.getVolatile(slot) != entry);
             }
         }
         if (COLLISIONS.get() != 0) {
             COLLIDED.forEach((thread, batch) -> {
-                for (int looks = 0; !thread.equals(Thread.currentThread())
-                        && batch.equals(COLLIDED.get(thread)); looks++) {
-                    pause(runtime, looks);
+                if (!thread.equals(self)) {
+                    visits.add(() -> !batch.equals(COLLIDED.get(thread)));
                 }
             });
         }
+        // All at once, so that the number of looks does not depend on where in the table whose slot is.
+        visits.removeIf(Visit::isOver);
+        for (int looks = 0; !visits.isEmpty(); looks++) {
+            pause(runtime, looks);
+            visits.removeIf(Visit::isOver);
+        }
+    }
+
+    /** Another thread's stay in the block layer. */
+    @FunctionalInterface
+    private interface Visit {
+        boolean isOver();
     }
 
     static void pause(IoRuntime runtime, int looks) {
@@ -185,10 +198,24 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
         try {
             drain();
+        } catch (Throwable t) {
+            forgetAll();
+            throw t;
         } finally {
             // Also if an error breaks off what is left to do: the thread must not stay in the block layer for ever.
             release();
         }
+    }
+
+    /** What an error has broken off is lost; the slot's next owner must not find it. */
+    private void forgetAll() {
+        issuing = 0;
+        endedFirst = null;
+        endedLast = null;
+        deferredFirst = null;
+        deferredLast = null;
+        toRun.clear();
+        putMask = 0;
     }
 
     private void release() {

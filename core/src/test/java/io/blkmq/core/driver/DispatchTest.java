@@ -3,18 +3,22 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Plug;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
+import io.blkmq.core.sim.DeterministicRuntime;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.jspecify.annotations.Nullable;
 
 /** What becomes of requests that a driver takes, refuses, fails or mistreats. */
 class DispatchTest {
-    private final ManualRuntime runtime = new ManualRuntime();
+    @RegisterExtension
+    final Simulation simulation = new Simulation(DispatchTest.class);
+    private final DeterministicRuntime runtime = simulation.runtime();
     private final RecordingDriver driver = new RecordingDriver().runtime(runtime);
     private final Told told = new Told();
     private final Disk disk = driver.disk();
@@ -26,8 +30,9 @@ class DispatchTest {
         disk.close();
     }
 
+    /** Lets the time of a rerun come, and the rerun end. */
     private void rerun() {
-        runtime.advance(HardwareContext.RESOURCE_DELAY_NANOS);
+        runtime.sleep(HardwareContext.RESOURCE_DELAY_NANOS + 1_000_000);
     }
 
     @Test

@@ -4,10 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.RandomSeed;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
+import io.blkmq.core.sim.DeterministicRuntime;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,10 +16,13 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The flush machine, seen from its driver. */
 class FlushQueueTest {
-    private final ManualRuntime runtime = new ManualRuntime();
+    @RegisterExtension
+    final Simulation simulation = new Simulation(FlushQueueTest.class);
+    private final DeterministicRuntime runtime = simulation.runtime();
     private final RecordingDriver driver = new RecordingDriver().runtime(runtime).depth(16).pduBytes(16);
     private final Told told = new Told();
     private final List<Disk> disks = new ArrayList<>();
@@ -183,10 +187,10 @@ class FlushQueueTest {
         Disk disk = disk(true, false);
         disk.submit(write(1, Bio.FUA));
         disk.submit(told.flush());
-        runtime.advance(TimeUnit.SECONDS.toNanos(5) - 1);
+        runtime.sleep(TimeUnit.SECONDS.toNanos(5) - 1_000_000);
         disk.submit(told.flush());
         assertThat(driver.log()).containsExactly("WRITE 1");
-        runtime.advance(1);
+        runtime.sleep(1_000_000);
         disk.submit(told.flush());
         assertThat(driver.log()).as("C3").containsExactly("FLUSH");
         driver.completeAll();
@@ -225,7 +229,7 @@ class FlushQueueTest {
     void aFlushThatTheDriverRefusesIsOfferedAgain() {
         driver.answer(Status.RESOURCE);
         disk(true, false).submit(told.flush());
-        runtime.advance(HardwareContext.RESOURCE_DELAY_NANOS);
+        runtime.sleep(HardwareContext.RESOURCE_DELAY_NANOS + 1_000_000);
         driver.completeAll();
         assertThat(driver.log()).containsExactly("FLUSH", "FLUSH");
         assertThat(told.ends()).containsExactly("FLUSH OK");

@@ -9,11 +9,10 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
-import io.blkmq.core.ManualRuntime;
-import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.RandomSeed;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -93,22 +92,22 @@ class FreezeTest {
 
     @Test
     void aTimedWaitGivesUpAndTheQueueStaysFrozen() {
-        ManualRuntime runtime = new ManualRuntime();
-        try (Disk disk = driver.runtime(runtime).disk()) {
-            RequestQueue queue = disk.queue();
-            disk.submit(told.read(0));
-            queue.freezeStart();
-            assertThat(queue.freezeWait(0)).isFalse();
-            Eventually.Worker<Boolean> waiter = Eventually.call(() -> queue.freezeWait(1000));
-            Eventually.waits(waiter.thread());
-            runtime.advance(1000);
-            runtime.unpark(waiter.thread());
-            assertThat(waiter.join()).isFalse();
-            assertThat(queue.isFrozen()).isTrue();
-            driver.complete(Status.OK);
-            assertThat(queue.freezeWait(0)).isTrue();
-            queue.unfreeze();
-        }
+        Simulation.run(FreezeTest.class, runtime -> {
+            try (Disk disk = driver.runtime(runtime).disk()) {
+                RequestQueue queue = disk.queue();
+                disk.submit(told.read(0));
+                queue.freezeStart();
+                assertThat(queue.freezeWait(0)).isFalse();
+                long begin = runtime.nanoTime();
+                long wait = TimeUnit.SECONDS.toNanos(1000);
+                assertThat(queue.freezeWait(wait)).isFalse();
+                assertThat(runtime.nanoTime() - begin).isBetween(wait, wait + TimeUnit.SECONDS.toNanos(1));
+                assertThat(queue.isFrozen()).isTrue();
+                driver.complete(Status.OK);
+                assertThat(queue.freezeWait(0)).isTrue();
+                queue.unfreeze();
+            }
+        });
     }
 
     @Test
@@ -270,15 +269,16 @@ class FreezeTest {
 
     @Test
     void aFreezeDispatchesWhatWaitsOnTheDispatchList() {
-        ManualRuntime runtime = new ManualRuntime();
-        try (Disk disk = driver.runtime(runtime).disk()) {
-            driver.answer(Status.RESOURCE);
-            disk.submit(told.read(0));
-            disk.queue().freezeStart();
-            assertThat(driver.completeAll()).isOne();
-            assertThat(disk.queue().freezeWait(0)).isTrue();
-            disk.unfreeze();
-        }
+        Simulation.run(FreezeTest.class, runtime -> {
+            try (Disk disk = driver.runtime(runtime).disk()) {
+                driver.answer(Status.RESOURCE);
+                disk.submit(told.read(0));
+                disk.queue().freezeStart();
+                assertThat(driver.completeAll()).isOne();
+                assertThat(disk.queue().freezeWait(0)).isTrue();
+                disk.unfreeze();
+            }
+        });
     }
 
     /** A driver that counts, for each queue, what is in flight, and completes from a thread of its own. */

@@ -2,19 +2,23 @@ package io.blkmq.core.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
+import io.blkmq.core.sim.DeterministicRuntime;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Requests that a driver gives back, and what a queue says about itself. */
 class RequeueTest {
-    private final ManualRuntime runtime = new ManualRuntime();
+    @RegisterExtension
+    final Simulation simulation = new Simulation(RequeueTest.class);
+    private final DeterministicRuntime runtime = simulation.runtime();
     private final Told told = new Told();
     private final Keeping driver = new Keeping();
     private TagSet tags;
@@ -77,10 +81,10 @@ class RequeueTest {
     void aDelayedKickComesWhenItsTimeHasCome() {
         Request rq = submitReads(1).getFirst();
         rq.requeue(false);
-        queue.delayKickRequeueList(1000);
-        runtime.advance(999);
+        queue.delayKickRequeueList(1_000_000);
+        runtime.sleep(900_000);
         assertThat(driver.given).hasSize(1);
-        runtime.advance(1);
+        runtime.sleep(200_000);
         assertThat(driver.given).hasSize(2);
         rq.complete(Status.OK);
         assertThat(told.ends()).containsExactly("READ 0 OK");
@@ -107,7 +111,7 @@ class RequeueTest {
     @Test
     void theDumpShowsEachRequestWithWhatItDoesAndItsState() {
         queue.submit(told.write(8));
-        runtime.advance(3_000_000_000L);
+        runtime.sleep(3_001_000_000L);
         assertThat(queue.dump()).contains("q0: 2048 sectors, open").contains("1 of 4 tags held")
                 .contains("WRITE, sector 8, 512 bytes, in flight").contains("age 3000 ms");
         driver.given.getFirst().complete(Status.OK);

@@ -4,20 +4,29 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.ManualRuntime;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
+import io.blkmq.core.sim.DeterministicRuntime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Time-outs, on a clock that the test moves: the default of 30 s goes in ticks of one second. */
+/** Time-outs, in virtual time: the default of 30 s goes in ticks of one second. */
 class TimeoutTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
 
-    private final ManualRuntime runtime = new ManualRuntime();
+    @RegisterExtension
+    final Simulation simulation = new Simulation(TimeoutTest.class);
+    private final DeterministicRuntime runtime = simulation.runtime();
     private final Told told = new Told();
+
+    /** Lets time go by, and a little more: each tick begins when the one before it has been dealt with. */
+    private void pass(long nanos) {
+        runtime.sleep(nanos + TimeUnit.MILLISECONDS.toNanos(1));
+    }
 
     /** A driver whose answer to a time-out is the test's. */
     private static final class Asked extends RecordingDriver {
@@ -44,11 +53,11 @@ class TimeoutTest {
         Asked driver = new Asked(_ -> TimeoutAction.DONE);
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(7));
-            runtime.advance(30 * SECOND);
+            pass(30 * SECOND);
             assertThat(driver.sectors).isEmpty();
-            runtime.advance(SECOND);
+            pass(SECOND);
             assertThat(driver.sectors).containsExactly(7L);
-            runtime.advance(100 * SECOND);
+            pass(100 * SECOND);
             assertThat(driver.sectors).containsExactly(7L);
             assertThat(told.ends()).isEmpty();
             driver.completeAll();
@@ -61,11 +70,11 @@ class TimeoutTest {
         Asked driver = new Asked(_ -> TimeoutAction.RESET_TIMER);
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(7));
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
             assertThat(driver.sectors).containsExactly(7L);
-            runtime.advance(30 * SECOND);
+            pass(30 * SECOND);
             assertThat(driver.sectors).containsExactly(7L);
-            runtime.advance(SECOND);
+            pass(SECOND);
             assertThat(driver.sectors).containsExactly(7L, 7L);
             driver.completeAll();
         }
@@ -73,15 +82,17 @@ class TimeoutTest {
 
     @Test
     void aDriverThatEndsTheRequestInItsTimeoutEndsItOnce() {
+        List<String> seen = new ArrayList<>();
         Asked driver = new Asked(rq -> {
             rq.complete(Status.TIMEOUT);
-            assertThat(rq.toString()).contains("timed out and complete");
+            seen.add(rq.toString());
             return TimeoutAction.DONE;
         });
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(7));
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
             assertThat(told.ends()).containsExactly("READ 7 TIMEOUT");
+            assertThat(seen).singleElement().asString().contains("timed out and complete");
             assertThat(disk.queue().heldTags()).isZero();
             // What the device says later belongs to no use of the tag any more.
             driver.inFlight().getFirst().complete(Status.OK);
@@ -92,15 +103,16 @@ class TimeoutTest {
 
     @Test
     void aCompletionThatComesWhileTheDriverIsAskedIsCarriedOutAfterwards() {
-        Told[] ends = {told};
+        List<Integer> endsSeen = new ArrayList<>();
         Asked driver = new Asked(rq -> {
             rq.complete(rq.generation(), Status.OK);
-            assertThat(ends[0].ends()).as("the request stays as it is under the driver's hands").isEmpty();
+            endsSeen.add(told.count());
             return TimeoutAction.RESET_TIMER;
         });
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(7));
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
+            assertThat(endsSeen).as("ends while the driver has the request in its hands").containsExactly(0);
             assertThat(told.ends()).containsExactly("READ 7 OK");
             assertThat(disk.queue().heldTags()).isZero();
             assertThat(disk.queue().strayCompletions()).isZero();
@@ -136,7 +148,7 @@ class TimeoutTest {
             second.setTimeoutNanos(5 * SECOND);
             assertThatIllegalArgumentException().isThrownBy(() -> second.setTimeoutNanos(0))
                     .withMessageContaining("timeout of 0 ns");
-            runtime.advance(6 * SECOND);
+            pass(6 * SECOND);
             assertThat(driver.sectors).containsExactly(2L);
             driver.completeAll();
         }
@@ -149,8 +161,8 @@ class TimeoutTest {
         });
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(1));
-            runtime.advance(31 * SECOND);
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
+            pass(31 * SECOND);
             assertThat(driver.sectors).containsExactly(1L, 1L);
             driver.completeAll();
             assertThat(told.ends()).containsExactly("READ 1 OK");
@@ -165,7 +177,7 @@ class TimeoutTest {
             disk.submit(told.read(1));
             assertThat(runtime.timers()).isOne();
             driver.completeAll();
-            runtime.advance(SECOND);
+            pass(SECOND);
             assertThat(runtime.timers()).isZero();
             disk.submit(told.read(1));
             assertThat(runtime.timers()).isOne();
@@ -182,9 +194,9 @@ class TimeoutTest {
         try (Disk disk = disk(driver)) {
             disk.submit(told.read(7));
             Request first = driver.inFlight().getFirst();
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
             assertThat(driver.log().stream().filter(line -> line.startsWith("READ 7"))).hasSize(2);
-            runtime.advance(31 * SECOND);
+            pass(31 * SECOND);
             assertThat(driver.sectors).as("its next start has its own time").containsExactly(7L, 7L);
             first.complete(Status.OK);
             assertThat(told.ends()).containsExactly("READ 7 OK");
