@@ -42,7 +42,8 @@ import java.lang.invoke.VarHandle;
  * taker goes on from where it stands, finds the first free bit from there, and moves it on behind that. It only moves forward. So
  * one taker gets free bits in strictly ascending order, and after the last the first: a bit just given back is not used again
  * before all others that are free have had their turn. With several takers this holds for each as of the moment when it reads the
- * cursor; two that read the same position get neighbours, in either order.
+ * cursor: takes that overlap may start from the same position, and then get neighbours in either order, or one bit after the
+ * other if it was given back in between.
  *
  * <p><b>Shallow depth.</b> A class of takers may be shown only the first bits of each word, together as many as it names, and so
  * leaves the others for the rest of the takers.
