@@ -38,11 +38,11 @@ import java.lang.invoke.VarHandle;
  * and one that has found it changed looks again. Who makes the count odd has the word for itself: folds and resizes exclude each
  * other.
  *
- * <p><b>Round-robin.</b> Such a bitmap hands its bits out in turn over all words: a cursor counts positions, without end, and a
- * taker goes on from where it stands, finds the first free bit from there, and moves it on behind that. It only moves forward. So
- * one taker gets free bits in strictly ascending order, and after the last the first: a bit just given back is not used again
- * before all others that are free have had their turn. With several takers this holds for each as of the moment when it reads the
- * cursor; two that read the same position get neighbours, in either order.
+ * <p><b>Round-robin.</b> Such a bitmap hands its bits out in turn over all words: a cursor counts positions, without end. A taker
+ * looks for the first free bit from the cursor on, moves the cursor behind that bit (compare and set: so it has the turn), and
+ * takes it. So the turns of all takers together are in strictly ascending order, and after the last bit the first: a bit just given
+ * back is not used again before all others that are free have had their turn. A taker that loses its processor between its turn
+ * and its bit may find the bit gone when the others have gone once round; it has another turn then.
  *
  * <p><b>Shallow depth.</b> A class of takers may be shown only the first bits of each word, together as many as it names, and so
  * leaves the others for the rest of the takers.
@@ -170,40 +170,34 @@ final class Sbitmap {
             return -1;
         }
         int positions = words << shift;
-        long turn = (long) WORDS.getVolatile(masks, cursorAt());
-        int first = (int) (turn % positions);
+        for (;;) {
+            long turn = (long) WORDS.getVolatile(masks, cursorAt());
+            int first = (int) (turn % positions);
+            int bit = nextFree(first, shallowDepth);
+            if (bit < 0) {
+                return -1;
+            }
+            long behind = turn + (bit < first ? bit + positions : bit) - first + 1;
+            if (WORDS.compareAndSet(masks, cursorAt(), turn, behind) && takeAmong(wordOf(bit), 1, maskOf(bit)) != 0) {
+                return bit;
+            }
+        }
+    }
+
+    /** The first bit that is free among those that a class sees, from one on and round; -1 if none was free when looked at. */
+    private int nextFree(int first, int shallowDepth) {
         long notBefore = -maskOf(first);
         int word = wordOf(first);
-        // The first word twice: from the cursor on, and after all others up to the cursor.
+        // The first word twice: from the bit on, and after all others up to the bit.
         for (int visit = 0; visit <= words; visit++) {
             long among = visit == 0 ? notBefore : visit == words ? ~notBefore : -1L;
-            long mask = takeInTurnOf(word, among & shallow(word, shallowDepth));
-            if (mask != 0) {
-                int bit = bitOf(word, mask);
-                int farther = bit - first + 1;
-                advanceCursor(turn + (farther > 0 ? farther : farther + positions));
-                return bit;
+            long free = free(word) & among & shallow(word, shallowDepth);
+            if (free != 0) {
+                return bitOf(word, Long.lowestOneBit(free));
             }
             word = word + 1 == words ? 0 : word + 1;
         }
         return -1;
-    }
-
-    private long takeInTurnOf(int word, long among) {
-        // What was given back has its turn as well, before free bits behind it; who uses turns pays for the folds.
-        long folds = awaitEvenFolds(word);
-        if ((given(word) & among) != 0) {
-            fold(word, folds);
-        }
-        return takeAmong(word, 1, among);
-    }
-
-    /** Moves the cursor to a position, unless somebody has moved it farther. */
-    private void advanceCursor(long position) {
-        long now = (long) WORDS.getVolatile(masks, cursorAt());
-        while (now < position && !WORDS.compareAndSet(masks, cursorAt(), now, position)) {
-            now = (long) WORDS.getVolatile(masks, cursorAt());
-        }
     }
 
     /**
@@ -392,11 +386,22 @@ final class Sbitmap {
         return count;
     }
 
+    /** The bits of a word that could be taken at some moment of the call. */
+    private long free(int word) {
+        for (;;) {
+            long folds = awaitEvenFolds(word);
+            long taken = (long) WORDS.getVolatile(masks, takenAt(word));
+            long given = given(word);
+            if ((long) WORDS.getVolatile(masks, foldsAt(word)) == folds) {
+                return ~taken | given;
+            }
+        }
+    }
+
     /** Whether a bit below the depth is free. */
     boolean hasFree() {
         for (int word = 0; word < words; word++) {
-            // What becomes free after the look at the word is its giver's concern, or the resizer's.
-            if ((~held(word) & (long) WORDS.getVolatile(masks, limitAt(word))) != 0) {
+            if (free(word) != 0) {
                 return true;
             }
         }

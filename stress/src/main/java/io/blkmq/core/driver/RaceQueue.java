@@ -1,0 +1,86 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A device with one tag, for races: its driver keeps what it is given until the test completes it. */
+final class RaceQueue implements BlockDriver {
+    /** The shortest possible: a request is asked about after the second tick from its start. */
+    private static final long TIMEOUT_NANOS = 1_000_000;
+
+    final RaceRuntime runtime = new RaceRuntime();
+    final RequestQueue queue;
+    /** Another queue that shares the tag. */
+    final RequestQueue neighbour;
+    /** How often the driver was given a request. */
+    final AtomicInteger queued = new AtomicInteger();
+    /** How often the driver was asked about a time-out. */
+    final AtomicInteger asked = new AtomicInteger();
+    /** How many executions have ended. */
+    final AtomicInteger ended = new AtomicInteger();
+
+    RaceQueue() {
+        try {
+            TagSet set = TagSet.builder(this).depth(1).runtime(runtime).timeoutNanos(TIMEOUT_NANOS).build();
+            QueueLimits limits = QueueLimits.builder().build();
+            this.queue = set.newQueue("queue", limits, 1 << 20, null);
+            this.neighbour = set.newQueue("neighbour", limits, 1 << 20, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A request that holds the tag; the tag is free. */
+    Request allocate() {
+        return Objects.requireNonNull(queue.allocateRequest(Operation.READ, false, false));
+    }
+
+    /** Whether the queue has the tag to give, and gives it. */
+    boolean tryAllocate() {
+        return queue.allocateRequest(Operation.READ, false, false) != null;
+    }
+
+    /** Waits for a tag. Returns null if it would wait for ever. */
+    @org.jspecify.annotations.Nullable
+    Request awaitAllocate() {
+        try {
+            return queue.allocateRequest(Operation.READ, false, true);
+        } catch (RaceRuntime.AsleepForEver e) {
+            return null;
+        }
+    }
+
+    /** Waits until a queue is frozen. Returns false if it would wait for ever. */
+    boolean freeze() {
+        try {
+            queue.freeze();
+            return true;
+        } catch (RaceRuntime.AsleepForEver e) {
+            return false;
+        }
+    }
+
+    /** Gives a request to the driver. */
+    void execute(Request rq) {
+        queue.execute(rq, _ -> ended.incrementAndGet());
+    }
+
+    @Override
+    public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+        queued.incrementAndGet();
+        return Status.OK;
+    }
+
+    /** The driver ends it, as a real one does when it has got the memory back from the device. */
+    @Override
+    public TimeoutAction timeout(Request rq) {
+        asked.incrementAndGet();
+        rq.complete(Status.TIMEOUT);
+        return TimeoutAction.DONE;
+    }
+}

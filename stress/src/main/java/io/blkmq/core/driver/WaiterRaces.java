@@ -1,0 +1,130 @@
+package io.blkmq.core.driver;
+
+import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
+import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
+
+import org.jspecify.annotations.Nullable;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.III_Result;
+import org.openjdk.jcstress.infra.results.II_Result;
+
+/** Waiting for a tag against giving it back. */
+public final class WaiterRaces {
+    private WaiterRaces() {}
+
+    /** Who waits for the only tag gets it when it is given back. */
+    @JCStressTest
+    @Outcome(id = "1, 1", expect = ACCEPTABLE, desc = "the waiter has the tag")
+    @Outcome(expect = FORBIDDEN, desc = "the waiter sleeps for ever")
+    @State
+    public static class AWaiterGetsTheTagThatIsGivenBack {
+        private final RaceQueue device = new RaceQueue();
+        private final Request held = device.allocate();
+
+        /** Gives the tag back. */
+        @Actor
+        public void holder() {
+            device.runtime.begins(0);
+            device.queue.free(held);
+            device.runtime.ends(0);
+        }
+
+        /** Notes whether it got the tag. */
+        @Actor
+        public void waiter(II_Result r) {
+            device.runtime.begins(1);
+            r.r1 = device.awaitAllocate() != null ? 1 : 0;
+            device.runtime.ends(1);
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r2 = device.queue.heldTags();
+        }
+    }
+
+    /** Two threads that each wait for the only tag, use it and give it back, both come to an end, and the tag is free. */
+    @JCStressTest
+    @Outcome(id = "1, 1, 0", expect = ACCEPTABLE, desc = "both had the tag, and it is free")
+    @Outcome(expect = FORBIDDEN, desc = "one sleeps for ever, or the tag is lost")
+    @State
+    public static class TheTagGoesRound {
+        private final RaceQueue device = new RaceQueue();
+
+        /** Notes whether it had the tag. */
+        @Actor
+        public void first(III_Result r) {
+            r.r1 = useTwice(0);
+        }
+
+        /** Notes whether it had the tag. */
+        @Actor
+        public void second(III_Result r) {
+            r.r2 = useTwice(1);
+        }
+
+        private int useTwice(int number) {
+            device.runtime.begins(number);
+            int had = 1;
+            for (int i = 0; i < 2; i++) {
+                Request rq = device.awaitAllocate();
+                if (rq == null) {
+                    had = 0;
+                } else {
+                    device.queue.free(rq);
+                }
+            }
+            device.runtime.ends(number);
+            return had;
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(III_Result r) {
+            r.r3 = device.queue.heldTags();
+        }
+    }
+
+    /** Who waits at a frozen queue goes on when it is thawed. */
+    @JCStressTest
+    @Outcome(id = "1, 1", expect = ACCEPTABLE, desc = "the waiter has the tag")
+    @Outcome(expect = FORBIDDEN, desc = "the waiter sleeps for ever")
+    @State
+    public static class AWaiterPassesTheGateThatIsOpened {
+        private final RaceQueue device = new RaceQueue();
+
+        /** The queue is frozen. */
+        public AWaiterPassesTheGateThatIsOpened() {
+            device.queue.freeze();
+        }
+
+        /** Thaws the queue. */
+        @Actor
+        public void freezer() {
+            device.runtime.begins(0);
+            device.queue.unfreeze();
+            device.runtime.ends(0);
+        }
+
+        /** Notes whether it got a tag. */
+        @Actor
+        public void waiter(II_Result r) {
+            device.runtime.begins(1);
+            @Nullable
+            Request rq = device.awaitAllocate();
+            r.r1 = rq != null ? 1 : 0;
+            device.runtime.ends(1);
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r2 = device.queue.heldTags();
+        }
+    }
+}
