@@ -21,7 +21,10 @@ public final class Bio extends BioState {
     public static final int PREFLUSH = 1;
     /** This write is durable when it is acknowledged (REQ_FUA). */
     public static final int FUA = 1 << 1;
-    /** Ends with {@link Status#AGAIN} where it would have to wait for a tag or a frozen queue (REQ_NOWAIT). */
+    /**
+     * Ends with {@link Status#AGAIN} where it would have to wait for a tag or a frozen queue, and also where it is over a limit and
+     * would have to be cut, as in the kernel: after some parts had gone, another might have to wait (REQ_NOWAIT).
+     */
     public static final int NOWAIT = 1 << 2;
     /** Is not merged with its neighbours (REQ_NOMERGE). */
     public static final int NOMERGE = 1 << 3;

@@ -1,8 +1,14 @@
 package io.blkmq.core;
 
+import java.util.StringJoiner;
+import org.jspecify.annotations.Nullable;
+
 /**
  * What a device can take, validated when built. Everything that reaches a driver is within its queue's limits. The kernel's
  * counterpart is {@code struct queue_limits}; lengths are in bytes and not in sectors. Immutable.
+ *
+ * <p>A layered device begins with {@link #unlimited()} and takes the stricter of that and of each device below it by
+ * {@link #stack}.
  */
 public final class QueueLimits {
     /** The unit of addresses: a sector of 512 bytes, whatever the block size. */
@@ -11,33 +17,63 @@ public final class QueueLimits {
     public static final int LOGICAL_BLOCK_BYTES_MAX = 65536;
     /** The largest number of bytes that one request can carry. */
     public static final long REQUEST_BYTES_MAX = 1L << 30;
+    /** The smallest boundary of segments: a page. */
+    public static final int SEGMENT_BOUNDARY_BYTES_MIN = 4096;
+    /** The largest virtual boundary. */
+    public static final int VIRTUAL_BOUNDARY_BYTES_MAX = 65536;
+    /** The largest optimal I/O size, and the largest smallest one. */
+    public static final int IO_HINT_BYTES_MAX = 1 << 30;
+
+    /** The longest discard or write of zeroes of a device that has no limit. */
+    private static final long RANGE_BYTES_MAX = Long.MAX_VALUE - LOGICAL_BLOCK_BYTES_MAX + 1;
+    private static final int SEGMENTS_MAX = 65535;
 
     private final int logicalBlockBytes;
     private final int physicalBlockBytes;
     private final int requestBytesMax;
     private final int segmentsMax;
     private final int segmentBytesMax;
+    private final long segmentBoundaryBytes;
+    private final int virtualBoundaryBytes;
+    private final long chunkBytes;
     private final int dmaAlignmentBytes;
     private final long discardBytesMax;
     private final int discardGranularityBytes;
+    private final int discardAlignmentBytes;
+    private final int discardRangesMax;
     private final long writeZeroesBytesMax;
+    private final int ioMinBytes;
+    private final int ioOptBytes;
+    private final int alignmentOffsetBytes;
+    private final @Nullable String misalignment;
     private final boolean writeCache;
     private final boolean fua;
+    private final boolean rotational;
     private final boolean readOnly;
     private final boolean anyMemory;
 
     private QueueLimits(Builder b) {
         this.logicalBlockBytes = b.logicalBlockBytes;
-        this.physicalBlockBytes = Math.max(b.physicalBlockBytes, b.logicalBlockBytes);
+        this.physicalBlockBytes = b.physicalBlock();
         this.requestBytesMax = (int) b.requestBytesMax;
         this.segmentsMax = b.segmentsMax;
-        this.segmentBytesMax = (int) Math.min(b.segmentBytesMax, b.requestBytesMax);
+        this.segmentBytesMax = b.segmentBytes();
+        this.segmentBoundaryBytes = b.segmentBoundaryBytes;
+        this.virtualBoundaryBytes = b.virtualBoundaryBytes;
+        this.chunkBytes = b.chunkBytes;
         this.dmaAlignmentBytes = b.dmaAlignmentBytes;
         this.discardBytesMax = b.discardBytesMax;
-        this.discardGranularityBytes = Math.max(b.discardGranularityBytes, b.logicalBlockBytes);
+        this.discardGranularityBytes = b.discardGranularity();
+        this.discardAlignmentBytes = b.discardAlignmentBytes;
+        this.discardRangesMax = b.discardRangesMax;
         this.writeZeroesBytesMax = b.writeZeroesBytesMax;
+        this.ioMinBytes = b.ioMin();
+        this.ioOptBytes = b.ioOptBytes;
+        this.alignmentOffsetBytes = b.alignmentOffsetBytes;
+        this.misalignment = b.misalignment;
         this.writeCache = b.writeCache;
         this.fua = b.fua;
+        this.rotational = b.rotational;
         this.readOnly = b.readOnly;
         this.anyMemory = b.anyMemory;
     }
@@ -52,6 +88,18 @@ public final class QueueLimits {
     }
 
     /**
+     * The limits of a device that has none of its own, since others below it do the work: what {@link #stack} begins with. Each
+     * limit is as loose as can be, blocks are of 512 bytes, and there is no write cache.
+     *
+     * @return the loosest limits
+     */
+    public static QueueLimits unlimited() {
+        return builder().requestBytesMax(REQUEST_BYTES_MAX).segmentsMax(SEGMENTS_MAX).segmentBytesMax(REQUEST_BYTES_MAX)
+                .discardBytesMax(RANGE_BYTES_MAX).discardRangesMax(SEGMENTS_MAX).writeZeroesBytesMax(RANGE_BYTES_MAX)
+                .anyMemory(true).build();
+    }
+
+    /**
      * Begins with these limits.
      *
      * @return a new builder
@@ -63,12 +111,22 @@ public final class QueueLimits {
         b.requestBytesMax = requestBytesMax;
         b.segmentsMax = segmentsMax;
         b.segmentBytesMax = segmentBytesMax;
+        b.segmentBoundaryBytes = segmentBoundaryBytes;
+        b.virtualBoundaryBytes = virtualBoundaryBytes;
+        b.chunkBytes = chunkBytes;
         b.dmaAlignmentBytes = dmaAlignmentBytes;
         b.discardBytesMax = discardBytesMax;
         b.discardGranularityBytes = discardGranularityBytes;
+        b.discardAlignmentBytes = discardAlignmentBytes;
+        b.discardRangesMax = discardRangesMax;
         b.writeZeroesBytesMax = writeZeroesBytesMax;
+        b.ioMinBytes = ioMinBytes == physicalBlockBytes ? 0 : ioMinBytes;
+        b.ioOptBytes = ioOptBytes;
+        b.alignmentOffsetBytes = alignmentOffsetBytes;
+        b.misalignment = misalignment;
         b.writeCache = writeCache;
         b.fua = fua;
+        b.rotational = rotational;
         b.readOnly = readOnly;
         b.anyMemory = anyMemory;
         return b;
@@ -111,12 +169,51 @@ public final class QueueLimits {
     }
 
     /**
-     * The largest piece of memory.
+     * The largest piece of memory. No more than {@link #requestBytesMax()}; where pieces must not cross a boundary no more than that
+     * either, and a power of two.
      *
      * @return bytes
      */
     public int segmentBytesMax() {
         return segmentBytesMax;
+    }
+
+    /**
+     * What the address range of a piece of memory does not cross a multiple of (seg_boundary_mask).
+     *
+     * @return bytes, a power of two, 0 for none
+     */
+    public long segmentBoundaryBytes() {
+        return segmentBoundaryBytes;
+    }
+
+    /**
+     * Where a request has several pieces of memory, each but the last ends at an address that is a multiple of this, and each but
+     * the first begins at one (virt_boundary_mask).
+     *
+     * @return bytes, a power of two, 0 for none
+     */
+    public int virtualBoundaryBytes() {
+        return virtualBoundaryBytes;
+    }
+
+    /**
+     * Whether addresses of memory decide how a bio is cut.
+     *
+     * @return true if there is a boundary of either kind
+     */
+    public boolean hasMemoryBoundaries() {
+        return segmentBoundaryBytes != 0 || virtualBoundaryBytes != 0;
+    }
+
+    /**
+     * What a read, a write or a write of zeroes does not cross a multiple of on the device (chunk_sectors). A discard may, as in
+     * the kernel.
+     *
+     * @return bytes, 0 for none
+     */
+    public long chunkBytes() {
+        return chunkBytes;
     }
 
     /**
@@ -138,12 +235,31 @@ public final class QueueLimits {
     }
 
     /**
-     * The unit that a discard frees.
+     * The unit that a discard frees. A discard that has to be cut is cut at its multiples; what stands out at either end goes to
+     * the device all the same.
      *
      * @return bytes
      */
     public int discardGranularityBytes() {
         return discardGranularityBytes;
+    }
+
+    /**
+     * Where the first unit that a discard frees begins.
+     *
+     * @return bytes from the beginning of the device, below {@link #discardGranularityBytes()}
+     */
+    public int discardAlignmentBytes() {
+        return discardAlignmentBytes;
+    }
+
+    /**
+     * The most ranges that one request can discard (max_discard_segments).
+     *
+     * @return at least 1
+     */
+    public int discardRangesMax() {
+        return discardRangesMax;
     }
 
     /**
@@ -153,6 +269,51 @@ public final class QueueLimits {
      */
     public long writeZeroesBytesMax() {
         return writeZeroesBytesMax;
+    }
+
+    /**
+     * A hint: the smallest I/O that the device does without a penalty.
+     *
+     * @return bytes, at least {@link #physicalBlockBytes()}
+     */
+    public int ioMinBytes() {
+        return ioMinBytes;
+    }
+
+    /**
+     * A hint: the I/O size that the device does best.
+     *
+     * @return bytes, 0 if it has not said
+     */
+    public int ioOptBytes() {
+        return ioOptBytes;
+    }
+
+    /**
+     * Where the first physical block begins: not 0 for a device that begins in the middle of a block of the one below it.
+     *
+     * @return bytes from the beginning of the device
+     */
+    public int alignmentOffsetBytes() {
+        return alignmentOffsetBytes;
+    }
+
+    /**
+     * Whether {@link #stack} found devices whose blocks do not fit together, so that some I/O that looks aligned is not.
+     *
+     * @return true if so
+     */
+    public boolean isMisaligned() {
+        return misalignment != null;
+    }
+
+    /**
+     * What does not fit together.
+     *
+     * @return for people; null if nothing is misaligned
+     */
+    public @Nullable String misalignment() {
+        return misalignment;
     }
 
     /**
@@ -174,6 +335,15 @@ public final class QueueLimits {
     }
 
     /**
+     * Whether it is slow to go from one place to another.
+     *
+     * @return true for a disk that turns
+     */
+    public boolean isRotational() {
+        return rotational;
+    }
+
+    /**
      * Whether writes are refused.
      *
      * @return true for a device that only reads
@@ -192,6 +362,187 @@ public final class QueueLimits {
         return anyMemory;
     }
 
+    /**
+     * The limits of a device that keeps its data on this one's devices so far and on one more: of each limit the stricter. The
+     * kernel's counterpart is {@code blk_stack_limits}. It differs in two places, where the kernel leaves it to the layered driver to
+     * look again: an operation is had only if both have it, and FUA only if each device with a write cache has it.
+     *
+     * @param bottom the limits of the device below
+     * @param offsetBytes where on the device below this one begins, or its part there; a multiple of 512
+     * @return new limits; {@link #misalignment()} says whether the blocks of the two do not fit together
+     * @throws IllegalArgumentException if the offset is negative or not in whole sectors, or if the two cannot be met together
+     */
+    public QueueLimits stack(QueueLimits bottom, long offsetBytes) {
+        if (offsetBytes < 0 || offsetBytes % SECTOR_BYTES != 0) {
+            throw new IllegalArgumentException(
+                    "offsetBytes " + offsetBytes + ": must be 0 or a positive multiple of " + SECTOR_BYTES);
+        }
+        Builder b = toBuilder();
+        StringJoiner faults = new StringJoiner("; ");
+        if (misalignment != null) {
+            faults.add(misalignment);
+        }
+        if (bottom.misalignment != null) {
+            faults.add(bottom.misalignment);
+        }
+        stackBlocks(b, bottom, offsetBytes, faults);
+        stackMemory(b, bottom);
+        stackRanges(b, bottom, offsetBytes);
+        b.writeCache = writeCache || bottom.writeCache;
+        b.fua = b.writeCache && (fua || !writeCache) && (bottom.fua || !bottom.writeCache);
+        b.rotational = rotational || bottom.rotational;
+        b.readOnly = readOnly || bottom.readOnly;
+        b.anyMemory = anyMemory && bottom.anyMemory;
+        b.misalignment = faults.length() == 0 ? null : faults.toString();
+        return b.build();
+    }
+
+    private void stackBlocks(Builder b, QueueLimits bottom, long offsetBytes, StringJoiner faults) {
+        int block = Math.max(logicalBlockBytes, bottom.logicalBlockBytes);
+        int physical = Math.max(physicalBlockBytes, bottom.physicalBlockBytes);
+        int min = Math.max(ioMinBytes, bottom.ioMinBytes);
+        int bottomUnit = Math.max(bottom.physicalBlockBytes, bottom.ioMinBytes);
+        int bottomOffset = (int) Math.floorMod(bottom.alignmentOffsetBytes - offsetBytes, (long) bottomUnit);
+        if (alignmentOffsetBytes != bottomOffset) {
+            long here = (long) Math.max(physicalBlockBytes, ioMinBytes) + alignmentOffsetBytes;
+            long there = (long) bottomUnit + bottomOffset;
+            if (Math.max(here, there) % Math.min(here, there) != 0) {
+                faults.add("blocks of " + bottomUnit + " bytes of the device below, which begin at " + bottomOffset
+                        + " from offset " + offsetBytes + ", do not fit to blocks of "
+                        + Math.max(physicalBlockBytes, ioMinBytes) + " that begin at " + alignmentOffsetBytes);
+            }
+        }
+        if (min % physical != 0) {
+            faults.add("ioMinBytes " + min + " is not a multiple of physicalBlockBytes " + physical);
+            min = physical;
+        }
+        long opt = lcm(ioOptBytes, bottom.ioOptBytes);
+        if (opt % physical != 0 || opt > IO_HINT_BYTES_MAX) {
+            faults.add("ioOptBytes " + ioOptBytes + " and " + bottom.ioOptBytes + " have no common multiple up to "
+                    + IO_HINT_BYTES_MAX + " in physicalBlockBytes " + physical);
+            opt = 0;
+        }
+        long offset = lcm(alignmentOffsetBytes, bottomOffset) % Math.max(physical, min);
+        if (offset % block != 0) {
+            faults.add(
+                    "physical blocks begin at " + offset + ", which is not a multiple of logicalBlockBytes " + block);
+            offset = 0;
+        }
+        long chunk = gcd(chunkBytes, bottom.chunkBytes);
+        if (chunk % physical != 0) {
+            faults.add("chunkBytes " + chunkBytes + " and " + bottom.chunkBytes
+                    + " have no common divisor in physicalBlockBytes " + physical);
+            chunk = 0;
+        } else if (bottom.chunkBytes != 0 && offsetBytes % chunk != 0) {
+            faults.add("offset " + offsetBytes + " is not a multiple of chunkBytes " + chunk);
+        }
+        b.logicalBlockBytes = block;
+        b.physicalBlockBytes = physical;
+        b.ioMinBytes = min;
+        b.ioOptBytes = (int) opt;
+        b.alignmentOffsetBytes = (int) offset;
+        b.chunkBytes = chunk;
+    }
+
+    private void stackMemory(Builder b, QueueLimits bottom) {
+        b.segmentsMax = Math.min(segmentsMax, bottom.segmentsMax);
+        b.segmentBoundaryBytes = minOfThoseSet(segmentBoundaryBytes, bottom.segmentBoundaryBytes);
+        // A multiple of the larger one is a multiple of the smaller.
+        b.virtualBoundaryBytes = Math.max(virtualBoundaryBytes, bottom.virtualBoundaryBytes);
+        b.dmaAlignmentBytes = Math.max(dmaAlignmentBytes, bottom.dmaAlignmentBytes);
+        b.requestBytesMax = Math.min(requestBytesMax, bottom.requestBytesMax);
+        if (b.segmentBoundaryBytes != 0 || b.virtualBoundaryBytes != 0) {
+            b.requestBytesMax = Math.min(b.requestBytesMax, REQUEST_BYTES_MAX / 2);
+        }
+        b.requestBytesMax -= b.requestBytesMax % b.logicalBlockBytes;
+        b.segmentBytesMax = Math.min(segmentBytesMax, bottom.segmentBytesMax);
+        b.segmentBytesMax -= b.segmentBytesMax % b.logicalBlockBytes;
+        if (b.virtualBoundaryBytes > b.segmentBytesRoom()) {
+            // Two segments could not both reach the boundary and keep within their length: one has no neighbour.
+            b.segmentsMax = 1;
+            b.virtualBoundaryBytes = 0;
+        }
+    }
+
+    private void stackRanges(Builder b, QueueLimits bottom, long offsetBytes) {
+        int granularity = Math.max(Math.max(discardGranularityBytes, bottom.discardGranularityBytes),
+                b.logicalBlockBytes);
+        long bottomAlignment = Math.floorMod(bottom.discardAlignmentBytes - offsetBytes,
+                (long) bottom.discardGranularityBytes);
+        long alignment = lcm(discardAlignmentBytes, bottomAlignment) % granularity;
+        b.discardGranularityBytes = granularity;
+        b.discardAlignmentBytes = (int) (alignment - alignment % b.logicalBlockBytes);
+        long discard = Math.min(discardBytesMax, bottom.discardBytesMax);
+        // A device that could never free a unit has no discard.
+        b.discardBytesMax = discard - discard % granularity;
+        b.discardRangesMax = Math.min(discardRangesMax, bottom.discardRangesMax);
+        long zeroes = Math.min(writeZeroesBytesMax, bottom.writeZeroesBytesMax);
+        b.writeZeroesBytesMax = zeroes - zeroes % b.logicalBlockBytes;
+    }
+
+    private static long minOfThoseSet(long a, long b) {
+        return a == 0 || b == 0 ? Math.max(a, b) : Math.min(a, b);
+    }
+
+    private static long gcd(long a, long b) {
+        return b == 0 ? a : gcd(b, a % b);
+    }
+
+    /** Of one number that is 0 and another: the other. */
+    private static long lcm(long a, long b) {
+        return a == 0 || b == 0 ? Math.max(a, b) : a / gcd(a, b) * b;
+    }
+
+    @Override
+    public String toString() {
+        StringJoiner text = new StringJoiner(", ");
+        text.add("blocks of " + amount(logicalBlockBytes)
+                + (physicalBlockBytes == logicalBlockBytes
+                        ? ""
+                        : " (physical " + amount(physicalBlockBytes)
+                                + (alignmentOffsetBytes == 0 ? "" : " from byte " + alignmentOffsetBytes) + ")"));
+        text.add("requests up to " + amount(requestBytesMax) + " in " + segmentsMax + " segments up to "
+                + amount(segmentBytesMax));
+        addUnlessZero(text, "segment boundary ", segmentBoundaryBytes);
+        addUnlessZero(text, "virtual boundary ", virtualBoundaryBytes);
+        addUnlessZero(text, "chunks of ", chunkBytes);
+        text.add(anyMemory ? "any memory" : "memory aligned to " + amount(dmaAlignmentBytes));
+        text.add(discardBytesMax == 0
+                ? "no discard"
+                : "discards up to " + amount(discardBytesMax) + " in units of " + amount(discardGranularityBytes)
+                        + (discardAlignmentBytes == 0 ? "" : " from byte " + discardAlignmentBytes)
+                        + (discardRangesMax == 1 ? "" : ", " + discardRangesMax + " ranges"));
+        text.add(writeZeroesBytesMax == 0 ? "no write zeroes" : "write zeroes up to " + amount(writeZeroesBytesMax));
+        if (ioMinBytes != physicalBlockBytes || ioOptBytes != 0) {
+            text.add("I/O of at least " + amount(ioMinBytes) + (ioOptBytes == 0 ? "" : ", best " + amount(ioOptBytes)));
+        }
+        text.add(writeCache ? "write cache" + (fua ? " with FUA" : "") : "no write cache");
+        if (rotational) {
+            text.add("rotational");
+        }
+        if (readOnly) {
+            text.add("read-only");
+        }
+        if (misalignment != null) {
+            text.add("misaligned: " + misalignment);
+        }
+        return text.toString();
+    }
+
+    private static void addUnlessZero(StringJoiner text, String what, long bytes) {
+        if (bytes != 0) {
+            text.add(what + amount(bytes));
+        }
+    }
+
+    private static String amount(long bytes) {
+        if (bytes >= RANGE_BYTES_MAX - LOGICAL_BLOCK_BYTES_MAX) {
+            return "any length";
+        }
+        int steps = Math.min(Long.numberOfTrailingZeros(bytes) / 10, 4);
+        return (bytes >> (steps * 10)) + " " + new String[]{"B", "KiB", "MiB", "GiB", "TiB"}[steps];
+    }
+
     /** Builds limits. For one thread. */
     public static final class Builder {
         private int logicalBlockBytes = SECTOR_BYTES;
@@ -199,12 +550,22 @@ public final class QueueLimits {
         private long requestBytesMax = 1280 << 10;
         private int segmentsMax = 128;
         private long segmentBytesMax = 64 << 10;
+        private long segmentBoundaryBytes;
+        private int virtualBoundaryBytes;
+        private long chunkBytes;
         private int dmaAlignmentBytes = 1;
         private long discardBytesMax;
         private int discardGranularityBytes;
+        private int discardAlignmentBytes;
+        private int discardRangesMax = 1;
         private long writeZeroesBytesMax;
+        private int ioMinBytes;
+        private int ioOptBytes;
+        private int alignmentOffsetBytes;
+        private @Nullable String misalignment;
         private boolean writeCache;
         private boolean fua;
+        private boolean rotational;
         private boolean readOnly;
         private boolean anyMemory;
 
@@ -266,6 +627,39 @@ public final class QueueLimits {
         }
 
         /**
+         * Sets {@link QueueLimits#segmentBoundaryBytes()}.
+         *
+         * @param value bytes, 0 for none
+         * @return this
+         */
+        public Builder segmentBoundaryBytes(long value) {
+            this.segmentBoundaryBytes = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#virtualBoundaryBytes()}.
+         *
+         * @param value bytes, 0 for none
+         * @return this
+         */
+        public Builder virtualBoundaryBytes(int value) {
+            this.virtualBoundaryBytes = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#chunkBytes()}.
+         *
+         * @param value bytes, 0 for none
+         * @return this
+         */
+        public Builder chunkBytes(long value) {
+            this.chunkBytes = value;
+            return this;
+        }
+
+        /**
          * Sets {@link QueueLimits#dmaAlignmentBytes()}.
          *
          * @param value bytes
@@ -299,6 +693,28 @@ public final class QueueLimits {
         }
 
         /**
+         * Sets {@link QueueLimits#discardAlignmentBytes()}.
+         *
+         * @param value bytes
+         * @return this
+         */
+        public Builder discardAlignmentBytes(int value) {
+            this.discardAlignmentBytes = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#discardRangesMax()}.
+         *
+         * @param value ranges
+         * @return this
+         */
+        public Builder discardRangesMax(int value) {
+            this.discardRangesMax = value;
+            return this;
+        }
+
+        /**
          * Sets {@link QueueLimits#writeZeroesBytesMax()}.
          *
          * @param value bytes, 0 where zeroes have to be written as data
@@ -306,6 +722,39 @@ public final class QueueLimits {
          */
         public Builder writeZeroesBytesMax(long value) {
             this.writeZeroesBytesMax = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#ioMinBytes()}.
+         *
+         * @param value bytes; 0 for the physical block size
+         * @return this
+         */
+        public Builder ioMinBytes(int value) {
+            this.ioMinBytes = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#ioOptBytes()}.
+         *
+         * @param value bytes; 0 for none
+         * @return this
+         */
+        public Builder ioOptBytes(int value) {
+            this.ioOptBytes = value;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#alignmentOffsetBytes()}.
+         *
+         * @param value bytes
+         * @return this
+         */
+        public Builder alignmentOffsetBytes(int value) {
+            this.alignmentOffsetBytes = value;
             return this;
         }
 
@@ -319,6 +768,17 @@ public final class QueueLimits {
         public Builder writeCache(boolean cache, boolean throughCache) {
             this.writeCache = cache;
             this.fua = throughCache;
+            return this;
+        }
+
+        /**
+         * Sets {@link QueueLimits#isRotational()}.
+         *
+         * @param value whether it is slow to go from one place to another
+         * @return this
+         */
+        public Builder rotational(boolean value) {
+            this.rotational = value;
             return this;
         }
 
@@ -344,6 +804,38 @@ public final class QueueLimits {
             return this;
         }
 
+        private int physicalBlock() {
+            return Math.max(physicalBlockBytes, logicalBlockBytes);
+        }
+
+        private int ioMin() {
+            return Math.max(ioMinBytes, physicalBlock());
+        }
+
+        private int discardGranularity() {
+            return Math.max(discardGranularityBytes, logicalBlockBytes);
+        }
+
+        /** The longest piece of memory that all limits leave room for. */
+        private long segmentBytesRoom() {
+            long room = Math.min(segmentBytesMax, requestBytesMax);
+            return segmentBoundaryBytes == 0 ? room : Math.min(room, segmentBoundaryBytes);
+        }
+
+        /**
+         * The length at which pieces of memory are cut. With a boundary a divisor of it, so that what begins at a multiple never
+         * crosses one; with a virtual boundary a multiple of that.
+         */
+        private int segmentBytes() {
+            long room = segmentBytesRoom();
+            if (segmentBoundaryBytes != 0) {
+                return (int) Long.highestOneBit(room);
+            }
+            return (int) (virtualBoundaryBytes == 0
+                    ? room
+                    : room - room % Math.max(virtualBoundaryBytes, logicalBlockBytes));
+        }
+
         /**
          * Checks and builds.
          *
@@ -351,6 +843,16 @@ public final class QueueLimits {
          * @throws IllegalArgumentException naming the limit that is wrong, its value and what is possible
          */
         public QueueLimits build() {
+            checkBlocks();
+            checkSegments();
+            checkRanges();
+            if (fua && !writeCache) {
+                throw new IllegalArgumentException("fua without writeCache: there is nothing to write through");
+            }
+            return new QueueLimits(this);
+        }
+
+        private void checkBlocks() {
             require(isPowerOfTwo(logicalBlockBytes) && logicalBlockBytes >= SECTOR_BYTES
                     && logicalBlockBytes <= LOGICAL_BLOCK_BYTES_MAX, "logicalBlockBytes", logicalBlockBytes,
                     "a power of two from 512 to 65536");
@@ -358,25 +860,68 @@ public final class QueueLimits {
                     || (isPowerOfTwo(physicalBlockBytes) && physicalBlockBytes >= logicalBlockBytes),
                     "physicalBlockBytes", physicalBlockBytes,
                     "0 or a power of two, at least logicalBlockBytes " + logicalBlockBytes);
+            int physical = physicalBlock();
+            require(ioMinBytes >= 0 && ioMinBytes <= IO_HINT_BYTES_MAX && ioMinBytes % physical == 0, "ioMinBytes",
+                    ioMinBytes, "0 or a multiple of physicalBlockBytes " + physical + " up to " + IO_HINT_BYTES_MAX);
+            require(ioOptBytes >= 0 && ioOptBytes <= IO_HINT_BYTES_MAX && ioOptBytes % physical == 0, "ioOptBytes",
+                    ioOptBytes, "0 or a multiple of physicalBlockBytes " + physical + " up to " + IO_HINT_BYTES_MAX);
+            require(alignmentOffsetBytes >= 0 && alignmentOffsetBytes < ioMin()
+                    && alignmentOffsetBytes % logicalBlockBytes == 0, "alignmentOffsetBytes", alignmentOffsetBytes,
+                    "a multiple of logicalBlockBytes " + logicalBlockBytes
+                            + " below the larger of physicalBlockBytes and ioMinBytes, " + ioMin());
+            require(chunkBytes >= 0 && chunkBytes % logicalBlockBytes == 0, "chunkBytes", chunkBytes,
+                    "0 or a multiple of logicalBlockBytes " + logicalBlockBytes);
+        }
+
+        private void checkSegments() {
             require(requestBytesMax >= logicalBlockBytes && requestBytesMax <= REQUEST_BYTES_MAX
                     && requestBytesMax % logicalBlockBytes == 0, "requestBytesMax", requestBytesMax,
                     "a multiple of logicalBlockBytes " + logicalBlockBytes + " up to " + REQUEST_BYTES_MAX);
-            require(segmentsMax >= 1 && segmentsMax <= 65535, "segmentsMax", segmentsMax, "1 to 65535");
+            require(segmentsMax >= 1 && segmentsMax <= SEGMENTS_MAX, "segmentsMax", segmentsMax, "1 to 65535");
             require(segmentBytesMax >= logicalBlockBytes && segmentBytesMax <= REQUEST_BYTES_MAX
                     && segmentBytesMax % logicalBlockBytes == 0, "segmentBytesMax", segmentBytesMax,
                     "a multiple of logicalBlockBytes " + logicalBlockBytes + " up to " + REQUEST_BYTES_MAX);
             require(isPowerOfTwo(dmaAlignmentBytes) && dmaAlignmentBytes <= IoBuffer.ALIGNMENT_BYTES,
                     "dmaAlignmentBytes", dmaAlignmentBytes, "a power of two up to " + IoBuffer.ALIGNMENT_BYTES);
+            int boundaryMin = Math.max(SEGMENT_BOUNDARY_BYTES_MIN, logicalBlockBytes);
+            require(segmentBoundaryBytes == 0
+                    || (isPowerOfTwo(segmentBoundaryBytes) && segmentBoundaryBytes >= boundaryMin),
+                    "segmentBoundaryBytes", segmentBoundaryBytes,
+                    "0 or a power of two, at least " + boundaryMin + ", the larger of a page and logicalBlockBytes");
+            require(virtualBoundaryBytes == 0 || (isPowerOfTwo(virtualBoundaryBytes)
+                    && virtualBoundaryBytes >= SECTOR_BYTES && virtualBoundaryBytes <= VIRTUAL_BOUNDARY_BYTES_MAX),
+                    "virtualBoundaryBytes", virtualBoundaryBytes,
+                    "0 or a power of two from 512 to " + VIRTUAL_BOUNDARY_BYTES_MAX);
+            require(virtualBoundaryBytes <= segmentBytesRoom(), "virtualBoundaryBytes", virtualBoundaryBytes,
+                    "at most the least of segmentBytesMax, requestBytesMax and segmentBoundaryBytes, "
+                            + segmentBytesRoom() + ": no two segments could meet at one");
+            if (segmentBoundaryBytes != 0 || virtualBoundaryBytes != 0) {
+                require(requestBytesMax <= REQUEST_BYTES_MAX / 2, "requestBytesMax", requestBytesMax,
+                        "at most " + REQUEST_BYTES_MAX / 2 + " with a segmentBoundaryBytes or virtualBoundaryBytes");
+                if (anyMemory) {
+                    throw new IllegalArgumentException("anyMemory with segmentBoundaryBytes " + segmentBoundaryBytes
+                            + " or virtualBoundaryBytes " + virtualBoundaryBytes
+                            + ": memory on the heap has no address that could keep a boundary");
+                }
+            }
+        }
+
+        private void checkRanges() {
             require(discardBytesMax >= 0 && discardBytesMax % logicalBlockBytes == 0, "discardBytesMax",
                     discardBytesMax, "0 or a multiple of logicalBlockBytes " + logicalBlockBytes);
             require(discardGranularityBytes == 0 || isPowerOfTwo(discardGranularityBytes), "discardGranularityBytes",
                     discardGranularityBytes, "0 or a power of two");
+            int granularity = discardGranularity();
+            require(discardBytesMax == 0 || discardBytesMax >= granularity, "discardBytesMax", discardBytesMax,
+                    "0 or at least discardGranularityBytes " + granularity + ": no unit could be freed");
+            require(discardAlignmentBytes >= 0 && discardAlignmentBytes < granularity
+                    && discardAlignmentBytes % logicalBlockBytes == 0, "discardAlignmentBytes", discardAlignmentBytes,
+                    "a multiple of logicalBlockBytes " + logicalBlockBytes + " below discardGranularityBytes "
+                            + granularity);
+            require(discardRangesMax >= 1 && discardRangesMax <= SEGMENTS_MAX, "discardRangesMax", discardRangesMax,
+                    "1 to 65535");
             require(writeZeroesBytesMax >= 0 && writeZeroesBytesMax % logicalBlockBytes == 0, "writeZeroesBytesMax",
                     writeZeroesBytesMax, "0 or a multiple of logicalBlockBytes " + logicalBlockBytes);
-            if (fua && !writeCache) {
-                throw new IllegalArgumentException("fua without writeCache: there is nothing to write through");
-            }
-            return new QueueLimits(this);
         }
 
         private static boolean isPowerOfTwo(long value) {

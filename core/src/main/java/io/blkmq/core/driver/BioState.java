@@ -5,6 +5,7 @@ import io.blkmq.core.BioCompletion;
 import io.blkmq.core.BioVec;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
@@ -40,8 +41,17 @@ public abstract sealed class BioState permits Bio {
     /** The way that a waiting bio came in. */
     @Nullable
     SoftwareContext context;
+    /** What the bio is a part of, or, while it waits between two of its parts, what has cut it. */
+    @Nullable
+    BioSplit split;
+    /** Of a part: it has found no way, and its whole waits in its place. The cutting thread's. */
+    boolean takenBack;
     /** What the device reads or writes instead of the caller's memory. */
     private @Nullable IoBuffer bounce;
+    /** Where in the buffer the data begins. */
+    private long bounceOffset;
+    /** The limits that the buffer was laid out for; null without one. */
+    private @Nullable QueueLimits bounceLimits;
     /** Whose bound on bounced memory the buffer counts in. */
     private @Nullable RequestQueue bouncer;
 
@@ -129,6 +139,7 @@ public abstract sealed class BioState permits Bio {
         IoBuffer buffer = bounce;
         if (buffer != null) {
             bounce = null;
+            bounceLimits = null;
             buffer.close();
             Objects.requireNonNull(bouncer).bounceEnded(buffer.bytes());
         }
@@ -138,10 +149,35 @@ public abstract sealed class BioState permits Bio {
         return bounce != null;
     }
 
+    /** Takes away a copy that was laid out for other limits. */
+    final void unbounceUnless(QueueLimits limits) {
+        if (bounceLimits != null && bounceLimits != limits) {
+            unbounce();
+        }
+    }
+
+    /** How much memory a copy takes. */
+    static long bounceBytes(long bytes, QueueLimits limits) {
+        return bytes + Math.max(0, bounceAlignment(bytes, limits) - IoBuffer.ALIGNMENT_BYTES);
+    }
+
+    /**
+     * What the address of a copy is a multiple of. Cut in segments of equal length from there, it needs no more of them than the
+     * caller's memory would, and keeps both boundaries: the length of a segment is a divisor of the one and a multiple of the other.
+     */
+    private static long bounceAlignment(long bytes, QueueLimits limits) {
+        long forBoundary = limits.segmentBoundaryBytes() == 0
+                ? 1
+                : Math.min(limits.segmentBytesMax(), Long.highestOneBit(bytes * 2 - 1));
+        return Math.max(forBoundary, limits.virtualBoundaryBytes());
+    }
+
     /** Lets the device work on a copy. For a write the caller's bytes are copied now. */
-    static void bounce(Bio self, IoBuffer buffer, RequestQueue bouncer) {
+    static void bounce(Bio self, IoBuffer buffer, RequestQueue bouncer, QueueLimits limits) {
+        long alignment = bounceAlignment(self.bytes(), limits);
+        long start = alignment <= IoBuffer.ALIGNMENT_BYTES ? 0 : -buffer.memory().address() & (alignment - 1);
         if (self.operation() == Operation.WRITE) {
-            long at = 0;
+            long at = start;
             for (int i = 0; i < self.vecCount(); i++) {
                 BioVec vec = self.vec(i);
                 MemorySegment.copy(vec.memory(), vec.offset(), buffer.memory(), at, vec.bytes());
@@ -150,15 +186,18 @@ public abstract sealed class BioState permits Bio {
         }
         BioState state = self;
         state.bounce = buffer;
+        state.bounceOffset = start;
+        state.bounceLimits = limits;
         state.bouncer = bouncer;
     }
 
     private Status releaseBounce(Bio self, Status end) {
         IoBuffer buffer = Objects.requireNonNull(bounce);
         bounce = null;
+        bounceLimits = null;
         try {
             if (end == Status.OK && self.operation() == Operation.READ) {
-                long at = 0;
+                long at = bounceOffset;
                 for (int i = 0; i < self.vecCount(); i++) {
                     BioVec vec = self.vec(i);
                     MemorySegment.copy(buffer.memory(), at, vec.memory(), vec.offset(), vec.bytes());
@@ -192,15 +231,15 @@ public abstract sealed class BioState permits Bio {
             }
             return count;
         }
-        int most = Objects.requireNonNull(state.bouncer).limits().segmentBytesMax();
-        return (int) ((self.bytes() - skip + most - 1) / most);
+        int most = Objects.requireNonNull(state.bounceLimits).segmentBytesMax();
+        return (int) ((self.bytes() + most - 1) / most - skip / most);
     }
 
     /** Shows the pieces of memory that the device sees: without some bytes at the beginning. */
     static void forEachSegment(Bio self, long skip, SegmentVisitor visitor) {
         BioState state = self;
         if (state.bounce != null) {
-            state.forEachBounced(state.bounce, skip, visitor);
+            state.forEachBounced(state.bounce, self.bytes(), skip, visitor);
             return;
         }
         int count = self.vecCount();
@@ -218,11 +257,13 @@ public abstract sealed class BioState permits Bio {
         }
     }
 
-    private void forEachBounced(IoBuffer buffer, long skip, SegmentVisitor visitor) {
-        int most = Objects.requireNonNull(bouncer).limits().segmentBytesMax();
-        long bytes = buffer.bytes();
-        for (long at = skip; at < bytes; at += most) {
-            visitor.segment(buffer.memory(), at, (int) Math.min(most, bytes - at));
+    private void forEachBounced(IoBuffer buffer, long bytes, long skip, SegmentVisitor visitor) {
+        int most = Objects.requireNonNull(bounceLimits).segmentBytesMax();
+        // Cut where it was cut before a part of it ended.
+        for (long at = skip; at < bytes;) {
+            int length = (int) Math.min(most - at % most, bytes - at);
+            visitor.segment(buffer.memory(), bounceOffset + at, length);
+            at += length;
         }
     }
 }

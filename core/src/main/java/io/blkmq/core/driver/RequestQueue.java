@@ -314,27 +314,66 @@ public final class RequestQueue {
     }
 
     private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
+        BioState state = bio;
+        BioSplit begun = state.split;
+        if (begun != null) {
+            state.split = null;
+            sendParts(begun, ctx, plug, wait);
+            return;
+        }
         QueueLimits lim = limits;
+        // What was bounced for other limits may be cut otherwise by these.
+        state.unbounceUnless(lim);
         if (!BioSplit.isNeeded(bio, lim)) {
             sendPart(bio, ctx, plug, wait, lim);
         } else if (!isSupported(bio.operation(), lim)) {
             BioState.finish(bio, Status.NOTSUPP);
+        } else if ((bio.flags() & Bio.NOWAIT) != 0) {
+            // A part could find no tag after others have gone, and the bio could not be refused any more.
+            BioState.finish(bio, Status.AGAIN);
         } else {
-            // The limits have changed since the bio got a bounce buffer: its parts get their own.
-            ((BioState) bio).unbounce();
-            BioSplit split = new BioSplit(bio, lim);
-            Wait waitNow = wait;
-            while (split.hasNext()) {
-                Bio part = split.next();
-                ((BioState) part).claim();
-                sendPart(part, ctx, plug, waitNow, lim);
-                if (split.hasFailed()) {
-                    break;
-                }
-                waitNow = wait == Wait.INTERRUPTIBLE ? Wait.UNINTERRUPTIBLE : wait;
-            }
-            split.allCut();
+            sendParts(new BioSplit(bio, lim), ctx, plug, wait);
         }
+    }
+
+    /** Cuts a bio and sends its parts, until all are gone or one cannot go on: then the whole waits on the backlog. */
+    private void sendParts(BioSplit split, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
+        Wait waitNow = wait;
+        while (split.hasNext()) {
+            Status refusal = split.limits() != limits ? refusalOfRest(split) : null;
+            if (refusal == null && gate.isDying()) {
+                refusal = Status.NODEV;
+            }
+            if (refusal != null) {
+                split.abandon(refusal);
+                return;
+            }
+            Bio part = split.next();
+            BioState state = part;
+            state.claim();
+            sendPart(part, ctx, plug, waitNow, split.limits());
+            // Written by this thread, within sendPart.
+            if (state.takenBack) {
+                // From here on the split is the backlog's.
+                return;
+            }
+            if (split.hasFailed()) {
+                break;
+            }
+            // Something of it has been submitted.
+            waitNow = wait == Wait.INTERRUPTIBLE ? Wait.UNINTERRUPTIBLE : wait;
+        }
+        split.allCut();
+    }
+
+    /** How what is left of a bio has to end, now that the limits have changed; null if it can go on by the new ones. */
+    private @Nullable Status refusalOfRest(BioSplit split) {
+        Status refusal = refusal(split.whole());
+        QueueLimits lim = limits;
+        if (refusal == null && !isSupported(split.whole().operation(), lim)) {
+            refusal = Status.NOTSUPP;
+        }
+        return !split.useLimits(lim) && refusal == null ? Status.INVAL : refusal;
     }
 
     private static boolean isSupported(Operation operation, QueueLimits lim) {
@@ -356,7 +395,7 @@ public final class RequestQueue {
                 return;
             }
         }
-        if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx)) {
+        if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx, lim)) {
             return;
         }
         Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
@@ -368,9 +407,7 @@ public final class RequestQueue {
         // From here on the tag keeps a freeze from ending, and so the limits from changing.
         if (limits != lim) {
             giveBack(rq);
-            if (!isRefusedNow(bio)) {
-                send(bio, ctx, plug, wait);
-            }
+            sendAgain(bio, ctx, plug, wait);
             return;
         }
         rq.init(bio);
@@ -387,14 +424,41 @@ public final class RequestQueue {
         }
     }
 
+    /** Sends a bio by limits that have changed on its way. */
+    private void sendAgain(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
+        BioState state = bio;
+        if (state.split != null) {
+            state.unbounce();
+            state.split.takeBack();
+        } else if (!isRefusedNow(bio)) {
+            send(bio, ctx, plug, wait);
+        }
+    }
+
     /** Ends a bio that waited while its queue changed, and that the queue would refuse now. */
     private boolean isRefusedNow(Bio bio) {
+        Status refusal = refusal(bio);
+        if (refusal == null) {
+            return false;
+        }
+        BioState state = bio;
+        BioSplit begun = state.split;
+        if (begun != null) {
+            state.split = null;
+            begun.abandon(refusal);
+        } else {
+            BioState.finish(bio, refusal);
+        }
+        return true;
+    }
+
+    /** How a bio that was accepted has to end, because the queue would refuse it now; null if it would not. */
+    private @Nullable Status refusal(Bio bio) {
         try {
             BioCheck.check(bio, this);
-            return false;
+            return null;
         } catch (RuntimeException e) {
-            BioState.finish(bio, gate.isDying() ? Status.NODEV : Status.INVAL);
-            return true;
+            return gate.isDying() ? Status.NODEV : Status.INVAL;
         }
     }
 
@@ -622,9 +686,23 @@ public final class RequestQueue {
 
     // ---- bios that wait without a thread
 
-    /** Puts a bio on the backlog, and takes one off again if after that it turns out that it could go on. */
+    /**
+     * Puts a bio on the backlog, and takes one off again if after that it turns out that it could go on. In a part's place its whole
+     * waits, so that a bio of any length has one entry there.
+     */
     private void hold(Bio bio, SoftwareContext ctx, BooleanSupplier couldGoOn) {
-        backlog.add(bio, ctx);
+        BioState state = bio;
+        BioSplit split = state.split;
+        if (split == null) {
+            backlog.add(bio, ctx);
+        } else {
+            state.unbounce();
+            state.takenBack = true;
+            split.takeBack();
+            Bio whole = split.whole();
+            ((BioState) whole).split = split;
+            backlog.add(whole, ctx);
+        }
         if (couldGoOn.getAsBoolean()) {
             serveBacklogNow(1);
         }
@@ -657,7 +735,7 @@ public final class RequestQueue {
 
     private static boolean needsBounce(Bio bio, QueueLimits lim) {
         if (lim.takesAnyMemory()) {
-            return bio.vecCount() > lim.segmentsMax() && !((BioState) bio).isBounced();
+            return BioSplit.isIllShaped(bio, lim) && !((BioState) bio).isBounced();
         }
         if (((BioState) bio).isBounced()) {
             return false;
@@ -674,12 +752,12 @@ public final class RequestQueue {
                 return true;
             }
         }
-        return vecs > lim.segmentsMax();
+        return BioSplit.isIllShaped(bio, lim);
     }
 
     /** Gives a bio a bounce buffer. If it can have none now, or never, it stands on the backlog or has ended. */
-    private boolean bounce(Bio bio, SoftwareContext ctx) {
-        long bytes = bio.bytes();
+    private boolean bounce(Bio bio, SoftwareContext ctx, QueueLimits lim) {
+        long bytes = BioState.bounceBytes(bio.bytes(), lim);
         if (!mayBounce(bytes)) {
             if (gate.isDying()) {
                 BioState.finish(bio, Status.NODEV);
@@ -692,7 +770,7 @@ public final class RequestQueue {
         }
         bouncingBytes.addAndGet(bytes);
         try {
-            copyOut(bio, IoBuffer.allocate(bytes));
+            copyOut(bio, IoBuffer.allocate(bytes), lim);
         } catch (RuntimeException | OutOfMemoryError e) {
             // The caller has closed its arena, or the pool is at its limit.
             bounceEnded(bytes);
@@ -704,9 +782,9 @@ public final class RequestQueue {
         return true;
     }
 
-    private void copyOut(Bio bio, IoBuffer buffer) {
+    private void copyOut(Bio bio, IoBuffer buffer, QueueLimits lim) {
         try {
-            BioState.bounce(bio, buffer, this);
+            BioState.bounce(bio, buffer, this, lim);
         } catch (RuntimeException e) {
             buffer.close();
             throw e;

@@ -358,9 +358,11 @@ public class RecordingDriver implements BlockDriver {
     /** Under the lock. */
     private void check(Request rq) {
         QueueLimits lim = rq.queue().limits();
+        checkRange(rq, lim);
         if (!rq.operation().hasData()) {
             return;
         }
+        checkBoundaries(rq, lim);
         require(rq.bytes() <= lim.requestBytesMax(), rq, "longer than requestBytesMax");
         require(rq.segmentCount() <= lim.segmentsMax(), rq, rq.segmentCount() + " segments");
         require(rq.bytes() % lim.logicalBlockBytes() == 0, rq, "not whole blocks");
@@ -373,6 +375,33 @@ public class RecordingDriver implements BlockDriver {
                     rq, "a misaligned segment");
         });
         require(sum[0] == rq.bytes(), rq, "segments of " + sum[0] + " bytes in all");
+    }
+
+    private void checkRange(Request rq, QueueLimits lim) {
+        long start = rq.sector() * QueueLimits.SECTOR_BYTES;
+        long chunk = lim.chunkBytes();
+        Operation operation = rq.operation();
+        if (chunk != 0 && operation.hasRange() && operation != Operation.DISCARD) {
+            require(start / chunk == (start + rq.bytes() - 1) / chunk, rq, "crosses a chunk of " + chunk);
+        }
+        require(operation != Operation.DISCARD || rq.bytes() <= lim.discardBytesMax(), rq,
+                "longer than discardBytesMax");
+        require(operation != Operation.WRITE_ZEROES || rq.bytes() <= lim.writeZeroesBytesMax(), rq,
+                "longer than writeZeroesBytesMax");
+    }
+
+    private void checkBoundaries(Request rq, QueueLimits lim) {
+        long segment = lim.segmentBoundaryBytes();
+        long virtual = lim.virtualBoundaryBytes();
+        long[] end = {-1};
+        rq.forEachSegment((memory, offset, bytes) -> {
+            long address = memory.address() + offset;
+            require(segment == 0 || address / segment == (address + bytes - 1) / segment, rq,
+                    "a segment of " + bytes + " bytes at " + address + " crosses a multiple of " + segment);
+            require(virtual == 0 || end[0] < 0 || (end[0] % virtual == 0 && address % virtual == 0), rq,
+                    "segments meet at " + end[0] + " and " + address + ", off the virtual boundary of " + virtual);
+            end[0] = address + bytes;
+        });
     }
 
     private void require(boolean holds, Request rq, String what) {
