@@ -77,7 +77,7 @@ public final class RequestQueue {
         this.backlog = new Backlog(set);
         this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
-        this.hostShare = set.isHostWide() ? set.tags(0).newShare() : null;
+        this.hostShare = set.isHostWide() ? set.tags(0).newShare(this) : null;
         QueueLayout layout = set.layout();
         this.hctxs = new HardwareContext[0];
         this.contexts = new SoftwareContext[0];
@@ -114,7 +114,7 @@ public final class RequestQueue {
         int ready = now.length;
         try {
             for (; ready < made.length; ready++) {
-                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare();
+                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare(this);
                 made[ready] = new HardwareContext(this, ready, QueueType.DEFAULT, share);
                 initContext(made[ready]);
             }
@@ -549,7 +549,7 @@ public final class RequestQueue {
     /**
      * Waits for a tag; whoever polls for its completions polls meanwhile, since nobody else would free one.
      *
-     * @return null if polled or interrupted
+     * @return null if polled, interrupted or turned away
      */
     private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, boolean reserved,
             boolean interruptible) {
@@ -1165,8 +1165,7 @@ public final class RequestQueue {
      */
     public boolean close(long timeoutNanos) {
         requireNoCompletion("close");
-        gate.kill();
-        letGo();
+        die();
         runAll();
         serveBacklogNow(backlog.size());
         if (!freezeWait(timeoutNanos)) {
@@ -1191,8 +1190,7 @@ public final class RequestQueue {
      * one that completes; never waits. {@link #close} is still due. The kernel's counterpart is {@code blk_mark_disk_dead}.
      */
     public void markDead() {
-        gate.kill();
-        letGo();
+        die();
         CompletionBatch batch = CompletionBatch.enter();
         try {
             kickRequeueList();
@@ -1215,6 +1213,15 @@ public final class RequestQueue {
     public void busyIter(Predicate<Request> visitor) {
         boolean[] goOn = {true};
         eachActive(rq -> goOn[0] = goOn[0] && rq.visit(visitor));
+    }
+
+    /** From here on nobody comes in, who waits to come in leaves, and nothing is held. */
+    private void die() {
+        gate.kill();
+        for (HardwareContext hctx : hctxs) {
+            hctx.share.wakeWaiters();
+        }
+        letGo();
     }
 
     /** Ends every hold: what waits behind one has to end, too. */

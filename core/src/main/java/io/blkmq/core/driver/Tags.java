@@ -119,8 +119,8 @@ final class Tags {
     }
 
     /** Lets one more use these tags. What was taken before they were shared is not counted. */
-    TagShare newShare() {
-        TagShare share = new TagShare(this);
+    TagShare newShare(RequestQueue queue) {
+        TagShare share = new TagShare(this, queue);
         lock.lock();
         try {
             TagShare[] more = Arrays.copyOf(shares, shares.length + 1);
@@ -132,7 +132,7 @@ final class Tags {
         return share;
     }
 
-    /** A user has gone; it has no tags and nobody waits. */
+    /** A user has gone; it has no tags. Who waits leaves. */
     void dropShare(TagShare share) {
         lock.lock();
         try {
@@ -140,7 +140,7 @@ final class Tags {
         } finally {
             lock.unlock();
         }
-        share.becomeIdle();
+        share.drop();
         // Whoever is alone now has no bound any more.
         serveWaiters();
     }
