@@ -259,11 +259,15 @@ final class Tags {
         }
     }
 
-    /** Gives tags from hand to hand. Returns those that nobody waited for. */
+    /** Gives tags from hand to hand. Returns those that nobody waited for or nobody is to have. */
     private long handOver(int word, long mask, boolean ofReserved) {
         long left = mask;
-        while (left != 0) {
-            long bit = Long.lowestOneBit(left);
+        for (long bits = mask; bits != 0; bits &= bits - 1) {
+            long bit = Long.lowestOneBit(bits);
+            if (!ofReserved && bitmap.bitOf(word, bit) >= bitmap.depth()) {
+                // Beyond the depth since a resize: it comes to rest in the bitmap.
+                continue;
+            }
             Request rq = request(word, bit, ofReserved);
             TagWaiters.Waiter waiter = nextFor(rq);
             if (waiter == null) {
