@@ -206,8 +206,9 @@ final class TagShare {
                 waiter.serve(rq, tags.runtime());
                 continue;
             }
-            // Whoever waited has left. A tag that goes back has to be offered to all.
+            // Whoever waited has left, or was served by another. A tag that goes back has to be offered to all.
             put(rq.word, rq.mask, rq.reserved);
+            tags.lookAgain(rq);
         }
     }
 

@@ -259,6 +259,20 @@ final class Tags {
         }
     }
 
+    /**
+     * A free tag was taken for a waiter and put back. In between it looked held by the queue that used it last, for which a freezer
+     * may wait, and was missing for those whose bios wait without a thread.
+     */
+    void lookAgain(Request rq) {
+        RequestQueue last = rq.ownerVolatile();
+        if (last != null) {
+            last.tagLeft();
+        }
+        for (TagShare share : shares) {
+            share.queue.tagsAdded();
+        }
+    }
+
     /** Gives tags from hand to hand. Returns those that nobody waited for or nobody is to have. */
     private long handOver(int word, long mask, boolean ofReserved) {
         long left = mask;
