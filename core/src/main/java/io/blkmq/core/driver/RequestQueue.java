@@ -1212,7 +1212,7 @@ public final class RequestQueue {
      */
     public void busyIter(Predicate<Request> visitor) {
         boolean[] goOn = {true};
-        eachActive(rq -> goOn[0] = goOn[0] && rq.visit(visitor));
+        eachActive(rq -> goOn[0] = goOn[0] && rq.visit(this, visitor));
     }
 
     /** From here on nobody comes in, who waits to come in leaves, and nothing is held. */

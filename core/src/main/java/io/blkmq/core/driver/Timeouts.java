@@ -89,8 +89,8 @@ final class Timeouts {
         if (!isOver(rq) || !rq.beginTiming()) {
             return;
         }
-        if (!isOver(rq)) {
-            // The tag was used again between the look and the hold.
+        if (rq.ownerVolatile() != queue || !isOver(rq)) {
+            // The tag was used again between the look and the hold, perhaps by another queue, whose ticks are others.
             rq.endTiming();
             return;
         }
