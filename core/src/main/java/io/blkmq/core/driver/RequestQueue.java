@@ -926,7 +926,8 @@ public final class RequestQueue {
 
     void requeue(Request rq, boolean kick) {
         requeued.add(rq);
-        if (kick) {
+        // After adding: pairs with who ends the queue, says so and then kicks the list.
+        if (kick || gate.isDying()) {
             kickRequeueList();
         }
     }
@@ -1145,7 +1146,7 @@ public final class RequestQueue {
     }
 
     /**
-     * Ends the queue: who waits to submit gets NODEV, what is stopped or quiesced goes down, what is in flight is waited for, and
+     * Ends the queue: who waits to submit gets NODEV, what is stopped, quiesced or requeued goes down, what is in flight is waited for, and
      * the driver's contexts are undone.
      * Closing again does nothing but wait.
      *
@@ -1166,6 +1167,7 @@ public final class RequestQueue {
     public boolean close(long timeoutNanos) {
         requireNoCompletion("close");
         die();
+        kickRequeueList();
         runAll();
         serveBacklogNow(backlog.size());
         if (!freezeWait(timeoutNanos)) {
