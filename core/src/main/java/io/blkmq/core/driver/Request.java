@@ -584,6 +584,10 @@ public final class Request {
     void start() {
         assert state() == IDLE : this;
         RequestQueue q = owner;
+        if (timeoutTicks == Timeouts.NEVER) {
+            // Its driver was asked about the use or try before.
+            timeoutTicks = 0;
+        }
         startTick = q == null ? 0 : q.timeouts().tick();
         // Release: pairs with the timer's look at the state, which then sees the tick.
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
@@ -715,7 +719,7 @@ public final class Request {
 
     /** The driver has ended it, or will: it is not asked again. While TIMING. */
     void neverTimesOut() {
-        timeoutTicks = Integer.MAX_VALUE;
+        timeoutTicks = Timeouts.NEVER;
     }
 
     /** While TIMING. */

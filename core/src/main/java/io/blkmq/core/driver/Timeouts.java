@@ -20,6 +20,9 @@ final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
 
+    /** The time-out, in ticks, of a request that is not asked about any more. */
+    static final int NEVER = Integer.MAX_VALUE;
+
     private final RequestQueue queue;
     private final IoRuntime runtime;
     private final long tickNanos;
@@ -43,7 +46,7 @@ final class Timeouts {
 
     /** How many ticks a time is, rounded up. */
     int ticks(long nanos) {
-        return (int) Math.min(Integer.MAX_VALUE, (nanos + tickNanos - 1) / tickNanos);
+        return (int) Math.min(NEVER - 1, (nanos - 1) / tickNanos + 1);
     }
 
     int tick() {
