@@ -216,7 +216,7 @@ public final class RequestQueue {
 
     boolean hasActiveShares() {
         for (HardwareContext hctx : hctxs) {
-            if (hctx.share.isActive() && hctx.tags.isShared()) {
+            if (hctx.share.isActive()) {
                 return true;
             }
         }

@@ -103,6 +103,9 @@ final class TagShare {
             if (dropped) {
                 // Nobody else would: pairs with drop, which says so and then makes it idle.
                 becomeIdle();
+            } else {
+                // Also if it gets no tag: the timer makes it idle again.
+                queue.timeouts().shareBecameActive();
             }
         }
     }

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
  * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
  * and then looks at the tags once more. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
- * none for a time-out gives up its share in them before the timer stops.
+ * none for a time-out gives up its share in them before the timer stops: as long as a share is active the timer runs.
  */
 final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
@@ -57,6 +57,11 @@ final class Timeouts {
         return tickNanos;
     }
 
+    /** The queue counts among the users of shared tags, whether it gets one or not. */
+    void shareBecameActive() {
+        tagTaken();
+    }
+
     /** A tag has been taken. */
     void tagTaken() {
         if (!armed.get()) {
@@ -82,7 +87,8 @@ final class Timeouts {
         queue.sharesBecomeIdle();
         idleTicks = 0;
         armed.set(false);
-        if (queue.isBusy()) {
+        // A share for which threads wait stays active.
+        if (queue.isBusy() || queue.hasActiveShares()) {
             arm();
         }
     }
