@@ -1,5 +1,6 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
@@ -164,7 +165,7 @@ public final class HardwareContext {
     /** Ends its agent. The queue has no request any more, or has never had one. */
     void retire() {
         if (agent != null) {
-            awaitAgent();
+            awaitAgent(Long.MAX_VALUE);
             agent.stop();
         }
     }
@@ -605,11 +606,21 @@ public final class HardwareContext {
         }
     }
 
-    /** Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing. */
-    void awaitAgent() {
+    /**
+     * Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing.
+     *
+     * @return false if it is after the time given
+     */
+    boolean awaitAgent(long timeoutNanos) {
+        IoRuntime runtime = queue.tagSet().runtime();
+        long start = runtime.nanoTime();
         for (int looks = 0; agent != null && isAgentBusy(); looks++) {
-            CompletionBatch.pause(queue.tagSet().runtime(), looks);
+            if (runtime.nanoTime() - start >= timeoutNanos) {
+                return false;
+            }
+            CompletionBatch.pause(runtime, looks);
         }
+        return true;
     }
 
     private boolean isAgentBusy() {

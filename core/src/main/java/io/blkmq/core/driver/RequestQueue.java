@@ -59,7 +59,6 @@ public final class RequestQueue {
 
     private final AtomicLong bouncingBytes = new AtomicLong();
     private volatile CompletionAffinity affinity;
-    private final AtomicBoolean undone = new AtomicBoolean();
     private final LongAdder bounces = new LongAdder();
     private final LongAdder strayCompletions = new LongAdder();
 
@@ -971,7 +970,7 @@ public final class RequestQueue {
         setQuiesced(1);
         CompletionBatch.awaitOthers(set.runtime());
         for (HardwareContext hctx : hctxs) {
-            hctx.awaitAgent();
+            hctx.awaitAgent(Long.MAX_VALUE);
         }
     }
 
@@ -1161,11 +1160,13 @@ public final class RequestQueue {
      * the queue refuses everything, its memory and contexts are still there, and it can be closed again.
      *
      * @param timeoutNanos at most this long
-     * @return whether the queue is closed; false if a request is still in flight
+     * @return whether the queue is closed; false if a request is still in flight, a driver that may block has not returned, or a
+     *         change of the tag set is under way
      * @throws IllegalStateException if called by a completion
      */
     public boolean close(long timeoutNanos) {
         requireNoCompletion("close");
+        long start = set.runtime().nanoTime();
         die();
         kickRequeueList();
         runAll();
@@ -1173,17 +1174,23 @@ public final class RequestQueue {
         if (!freezeWait(timeoutNanos)) {
             return false;
         }
-        if (undone.compareAndSet(false, true)) {
-            exitContexts(hctxs, 0);
-            for (SoftwareContext ctx : contexts) {
-                ctx.relay.stop();
+        for (HardwareContext hctx : hctxs) {
+            if (!hctx.awaitAgent(timeoutNanos - (set.runtime().nanoTime() - start))) {
+                return false;
             }
-            if (hostShare != null) {
-                hostShare.tags.dropShare(hostShare);
-            }
-            set.forget(this);
         }
-        return true;
+        return set.undo(this, timeoutNanos - (set.runtime().nanoTime() - start));
+    }
+
+    /** Undoes everything. Nothing is in flight, and nobody changes the tag set. */
+    void undo() {
+        exitContexts(hctxs, 0);
+        for (SoftwareContext ctx : contexts) {
+            ctx.relay.stop();
+        }
+        if (hostShare != null) {
+            hostShare.tags.dropShare(hostShare);
+        }
     }
 
     /**

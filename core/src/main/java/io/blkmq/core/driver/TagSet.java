@@ -260,9 +260,23 @@ public final class TagSet implements AutoCloseable {
         }
     }
 
-    /** A queue has been closed. */
-    void forget(RequestQueue queue) {
-        queues.remove(queue);
+    /**
+     * Undoes a queue that has no request any more. Not while its contexts are being changed, and once.
+     *
+     * @return false if a change of the tag set has taken longer than the time given
+     */
+    boolean undo(RequestQueue queue, long timeoutNanos) {
+        if (!changing.lock("close", timeoutNanos)) {
+            return false;
+        }
+        try {
+            if (queues.remove(queue)) {
+                queue.undo();
+            }
+            return true;
+        } finally {
+            changing.unlock();
+        }
     }
 
     // ---- changes
