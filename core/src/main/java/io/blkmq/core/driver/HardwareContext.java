@@ -162,6 +162,11 @@ public final class HardwareContext {
         this.flushQueue = flush;
     }
 
+    /** Whether the calling thread is the agent of this context. */
+    boolean isServedHere() {
+        return agent != null && agent.isCurrentThread();
+    }
+
     /** Ends its agent. The queue has no request any more, or has never had one. */
     void retire() {
         if (agent != null) {

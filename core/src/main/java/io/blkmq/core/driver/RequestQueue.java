@@ -811,7 +811,7 @@ public final class RequestQueue {
      * @throws InterruptedException if the calling thread is interrupted while it waits
      */
     public Request allocateRequest(Operation operation, boolean reserved) throws InterruptedException {
-        requireNoCompletion("allocateRequest");
+        refuseInCompletion("allocateRequest");
         for (;;) {
             Request rq = takeOwn(operation, reserved, true);
             if (rq != null) {
@@ -1133,12 +1133,32 @@ public final class RequestQueue {
     }
 
     /**
-     * Refuses what would wait from within a completion.
+     * Refuses what would wait for itself: from within a completion, or from within a callback of this queue's driver that may block.
      *
      * @param what for the message
-     * @throws IllegalStateException if the calling thread is completing
+     * @throws IllegalStateException if the calling thread is completing, or serves this queue
      */
     public void requireNoCompletion(String what) {
+        refuseInCompletion(what);
+        if (isServedHere()) {
+            throw new IllegalStateException(
+                    what + " from inside a callback of the driver of " + name + " would wait for itself");
+        }
+    }
+
+    /** Whether the calling thread is in a callback of this queue's driver, which may block. */
+    boolean isServedHere() {
+        if (set.isBlocking()) {
+            for (HardwareContext hctx : hctxs) {
+                if (hctx.isServedHere()) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private static void refuseInCompletion(String what) {
         if (CompletionBatch.current() != null) {
             throw new IllegalStateException(what + " from inside a completion of a block device would wait for itself");
         }

@@ -309,9 +309,8 @@ public final class TagSet implements AutoCloseable {
     public void updateHardwareQueues(int defaults, int reads, int polls) throws IOException {
         QueueLayout wanted = new QueueLayout(defaults, reads, polls);
         requireLayout(wanted);
-        if (CompletionBatch.current() != null) {
-            throw new IllegalStateException(
-                    "updateHardwareQueues from inside a completion of a block device would wait for itself");
+        for (RequestQueue queue : queues) {
+            queue.requireNoCompletion("updateHardwareQueues");
         }
         changing.lock("updateHardwareQueues");
         try {
