@@ -309,6 +309,7 @@ public final class TagSet implements AutoCloseable {
     public void updateHardwareQueues(int defaults, int reads, int polls) throws IOException {
         QueueLayout wanted = new QueueLayout(defaults, reads, polls);
         requireLayout(wanted);
+        requirePolledAlike(flags, wanted);
         for (RequestQueue queue : queues) {
             queue.requireNoCompletion("updateHardwareQueues");
         }
@@ -620,6 +621,15 @@ public final class TagSet implements AutoCloseable {
         Builder.require("pollQueues", asked.polls(), 0, HARDWARE_QUEUES_MAX - asked.defaults() - asked.reads());
     }
 
+    private static void requirePolledAlike(Set<Flag> flags, QueueLayout asked) {
+        if (flags.contains(Flag.POLLED)
+                && (flags.contains(Flag.BLOCKING) || asked.reads() > 0 || asked.polls() > 0)) {
+            throw new IllegalArgumentException(
+                    "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
+                            + asked.reads() + " read queues, " + asked.polls() + " poll queues");
+        }
+    }
+
     /** Builds tag sets. For one thread. */
     public static final class Builder {
         private final BlockDriver driver;
@@ -771,11 +781,7 @@ public final class TagSet implements AutoCloseable {
          */
         public TagSet build() throws IOException {
             requireLayout(new QueueLayout(hardwareQueues, readQueues, pollQueues));
-            if (flags.contains(Flag.POLLED) && (flags.contains(Flag.BLOCKING) || readQueues > 0 || pollQueues > 0)) {
-                throw new IllegalArgumentException(
-                        "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
-                                + readQueues + " read queues, " + pollQueues + " poll queues");
-            }
+            requirePolledAlike(flags, new QueueLayout(hardwareQueues, readQueues, pollQueues));
             require("depth", depth, 1, DEPTH_MAX);
             require("reservedTags", reservedTags, 0, depth - 1);
             require("pduBytes", pduBytes, 0, PDU_BYTES_MAX);
