@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Lock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -52,11 +53,14 @@ public final class TagSet implements AutoCloseable {
     private final List<RequestQueue> queues = new CopyOnWriteArrayList<>();
     /** Held while the number of queues or of hardware contexts changes. */
     private final SleepingLock changing;
+    /** Held while a depth changes, or tags are made as deep as the others. */
+    private final Lock resizing;
     /** Written under {@link #changing}. */
     private volatile boolean closed;
     private volatile QueueLayout layout;
     /** By hardware context; with host-wide tags the same for all. */
     private volatile Tags[] tags;
+    /** Written under {@link #resizing}. */
     private volatile int resizedDepth;
 
     /** How many queues have bios on their backlog. */
@@ -91,6 +95,7 @@ public final class TagSet implements AutoCloseable {
         this.timeoutNanos = b.timeoutNanos;
         this.completionAffinity = b.completionAffinity;
         this.changing = new SleepingLock(runtime);
+        this.resizing = runtime.newLock();
         this.tags = new Tags[0];
         int possible = b.depth;
         for (;;) {
@@ -332,7 +337,7 @@ public final class TagSet implements AutoCloseable {
         try {
             all.forEach(queue -> queue.freezeWait(Long.MAX_VALUE));
             Tags[] before = tags;
-            tags = moreTags(wanted.total());
+            useMoreTags(wanted.total());
             try {
                 changeContexts(all, wanted);
             } catch (Throwable t) {
@@ -352,8 +357,8 @@ public final class TagSet implements AutoCloseable {
         }
     }
 
-    /** The tags that there are, and new ones like them. */
-    private Tags[] moreTags(int total) throws IOException {
+    /** Adds tags that are like those that there are. */
+    private void useMoreTags(int total) throws IOException {
         Tags[] now = tags;
         Tags[] made;
         try {
@@ -361,10 +366,15 @@ public final class TagSet implements AutoCloseable {
         } catch (OutOfMemoryError e) {
             throw new IOException("no memory for the requests of " + total + " hardware contexts", e);
         }
-        for (int i = now.length; i < made.length; i++) {
-            made[i].resize(resizedDepth);
+        resizing.lock();
+        try {
+            for (int i = now.length; i < made.length; i++) {
+                made[i].resize(resizedDepth);
+            }
+            tags = made;
+        } finally {
+            resizing.unlock();
         }
-        return made;
     }
 
     /** Makes everything that can fail before anything that is in use goes. */
@@ -389,26 +399,27 @@ public final class TagSet implements AutoCloseable {
 
     /**
      * Changes how many tags of each hardware context are handed out. Requests above the new depth that are in flight end as always.
-     * Does not wait.
+     * Never waits, and may be called from anywhere: by a completion that says that the device's queue is full, for one.
      *
      * @param value {@link #reservedTags()} + 1 to {@link #depth()}
      * @throws IllegalArgumentException if it is not within these
-     * @throws IllegalStateException if called from within a callback that is part of another change
      */
     public void resize(int value) {
         Builder.require("depth", value, reservedTags + 1, depth);
-        changing.lock("resize");
+        Tags[] resized;
+        resizing.lock();
         try {
-            Tags last = null;
-            for (Tags each : tags) {
-                if (each != last) {
-                    each.resize(value);
-                }
-                last = each;
+            resized = tags;
+            for (Tags each : resized) {
+                each.resize(value);
             }
             resizedDepth = value;
         } finally {
-            changing.unlock();
+            resizing.unlock();
+        }
+        // Without the lock: it may call drivers.
+        for (Tags each : resized) {
+            each.serveWaiters();
         }
         for (RequestQueue queue : queues) {
             queue.tagsAdded();

@@ -307,7 +307,8 @@ final class Tags {
         return null;
     }
 
-    private void serveWaiters() {
+    /** After there may be more tags than before, or a bound has grown: like one who gives a tag back. */
+    void serveWaiters() {
         for (TagShare share : shares) {
             if (share.hasWaiters()) {
                 share.serveWaiters();
@@ -317,13 +318,12 @@ final class Tags {
 
     /**
      * Sets how many tags are handed out. Those above the new depth that are held come back as always and are not handed out again.
+     * {@link #serveWaiters} is due.
      *
      * @param value with the reserved ones, at most the depth that was allocated
      */
     void resize(int value) {
         bitmap.resize(value - reserved);
-        // After that, like one who gives a tag back: there may be more than before.
-        serveWaiters();
     }
 
     boolean hasFree() {
