@@ -56,6 +56,11 @@ final class DispatchAgent implements Runnable {
         }
     }
 
+    /** Whether the calling thread is this agent: then it is in a callback of the driver's. */
+    boolean isCurrentThread() {
+        return Thread.currentThread().equals(thread);
+    }
+
     void stop() {
         stopped = true;
         Thread running = thread;

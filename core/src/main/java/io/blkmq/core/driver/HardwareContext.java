@@ -1,5 +1,6 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
@@ -161,10 +162,15 @@ public final class HardwareContext {
         this.flushQueue = flush;
     }
 
+    /** Whether the calling thread is the agent of this context. */
+    boolean isServedHere() {
+        return agent != null && agent.isCurrentThread();
+    }
+
     /** Ends its agent. The queue has no request any more, or has never had one. */
     void retire() {
         if (agent != null) {
-            awaitAgent();
+            awaitAgent(Long.MAX_VALUE);
             agent.stop();
         }
     }
@@ -606,11 +612,21 @@ public final class HardwareContext {
         }
     }
 
-    /** Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing. */
-    void awaitAgent() {
+    /**
+     * Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing.
+     *
+     * @return false if it is after the time given
+     */
+    boolean awaitAgent(long timeoutNanos) {
+        IoRuntime runtime = queue.tagSet().runtime();
+        long start = runtime.nanoTime();
         for (int looks = 0; agent != null && isAgentBusy(); looks++) {
-            CompletionBatch.pause(queue.tagSet().runtime(), looks);
+            if (runtime.nanoTime() - start >= timeoutNanos) {
+                return false;
+            }
+            CompletionBatch.pause(runtime, looks);
         }
+        return true;
     }
 
     private boolean isAgentBusy() {

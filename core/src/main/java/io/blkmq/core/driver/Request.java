@@ -589,6 +589,10 @@ public final class Request {
     /** The driver gets it with others that start in the same tick. */
     void start(int tick) {
         assert state() == IDLE : this;
+        if (timeoutTicks == Timeouts.NEVER) {
+            // Its driver was asked about the use or try before.
+            timeoutTicks = 0;
+        }
         startTick = tick;
         // Release: pairs with the timer's look at the state, which then sees the tick.
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
@@ -693,10 +697,11 @@ public final class Request {
      * Shows the request to a visitor while it can neither end nor be used again, if it is in flight for a queue. Waits for another
      * thread that keeps it; the visitor of a visitor, or of a driver that is asked about a time-out, sees what its own thread keeps.
      *
+     * @param of the queue; the tag may go to another at any moment before the request is kept
      * @return false if the visitor wants to see no more
      */
-    boolean visit(Predicate<Request> visitor) {
-        for (;;) {
+    boolean visit(RequestQueue of, Predicate<Request> visitor) {
+        while (ownerVolatile() == of) {
             long now = (long) LIFE.getVolatile(this);
             long state = now & STATE_MASK;
             if (state >= TIMING && Thread.currentThread().equals(keeper)) {
@@ -707,17 +712,19 @@ public final class Request {
                 return true;
             } else if (beginTiming()) {
                 try {
-                    return visitor.test(this);
+                    // Once more: the tag may have gone to another queue before it was kept.
+                    return owner != of || visitor.test(this);
                 } finally {
                     endTiming();
                 }
             }
         }
+        return true;
     }
 
     /** The driver has ended it, or will: it is not asked again. While TIMING. */
     void neverTimesOut() {
-        timeoutTicks = Integer.MAX_VALUE;
+        timeoutTicks = Timeouts.NEVER;
     }
 
     /** While TIMING. */

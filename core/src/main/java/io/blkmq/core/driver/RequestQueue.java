@@ -59,7 +59,6 @@ public final class RequestQueue {
 
     private final AtomicLong bouncingBytes = new AtomicLong();
     private volatile CompletionAffinity affinity;
-    private final AtomicBoolean undone = new AtomicBoolean();
     private final LongAdder bounces = new LongAdder();
     private final LongAdder strayCompletions = new LongAdder();
 
@@ -77,7 +76,7 @@ public final class RequestQueue {
         this.backlog = new Backlog(set);
         this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
-        this.hostShare = set.isHostWide() ? set.tags(0).newShare() : null;
+        this.hostShare = set.isHostWide() ? set.tags(0).newShare(this) : null;
         QueueLayout layout = set.layout();
         this.hctxs = new HardwareContext[0];
         this.contexts = new SoftwareContext[0];
@@ -114,7 +113,7 @@ public final class RequestQueue {
         int ready = now.length;
         try {
             for (; ready < made.length; ready++) {
-                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare();
+                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare(this);
                 made[ready] = new HardwareContext(this, ready, QueueType.DEFAULT, share);
                 initContext(made[ready]);
             }
@@ -216,7 +215,7 @@ public final class RequestQueue {
 
     boolean hasActiveShares() {
         for (HardwareContext hctx : hctxs) {
-            if (hctx.share.isActive() && hctx.tags.isShared()) {
+            if (hctx.share.isActive()) {
                 return true;
             }
         }
@@ -613,7 +612,7 @@ public final class RequestQueue {
     /**
      * Waits for a tag; whoever polls for its completions polls meanwhile, since nobody else would free one.
      *
-     * @return null if polled or interrupted
+     * @return null if polled, interrupted or turned away
      */
     private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, boolean reserved,
             boolean interruptible) {
@@ -890,7 +889,7 @@ public final class RequestQueue {
      * @throws InterruptedException if the calling thread is interrupted while it waits
      */
     public Request allocateRequest(Operation operation, boolean reserved) throws InterruptedException {
-        requireNoCompletion("allocateRequest");
+        refuseInCompletion("allocateRequest");
         for (;;) {
             Request rq = takeOwn(operation, reserved, true);
             if (rq != null) {
@@ -1004,7 +1003,8 @@ public final class RequestQueue {
 
     void requeue(Request rq, boolean kick) {
         requeued.add(rq);
-        if (kick) {
+        // After adding: pairs with who ends the queue, says so and then kicks the list.
+        if (kick || gate.isDying()) {
             kickRequeueList();
         }
     }
@@ -1048,7 +1048,7 @@ public final class RequestQueue {
         setQuiesced(1);
         CompletionBatch.awaitOthers(set.runtime());
         for (HardwareContext hctx : hctxs) {
-            hctx.awaitAgent();
+            hctx.awaitAgent(Long.MAX_VALUE);
         }
     }
 
@@ -1211,19 +1211,39 @@ public final class RequestQueue {
     }
 
     /**
-     * Refuses what would wait from within a completion.
+     * Refuses what would wait for itself: from within a completion, or from within a callback of this queue's driver that may block.
      *
      * @param what for the message
-     * @throws IllegalStateException if the calling thread is completing
+     * @throws IllegalStateException if the calling thread is completing, or serves this queue
      */
     public void requireNoCompletion(String what) {
+        refuseInCompletion(what);
+        if (isServedHere()) {
+            throw new IllegalStateException(
+                    what + " from inside a callback of the driver of " + name + " would wait for itself");
+        }
+    }
+
+    /** Whether the calling thread is in a callback of this queue's driver, which may block. */
+    boolean isServedHere() {
+        if (set.isBlocking()) {
+            for (HardwareContext hctx : hctxs) {
+                if (hctx.isServedHere()) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private static void refuseInCompletion(String what) {
         if (CompletionBatch.current() != null) {
             throw new IllegalStateException(what + " from inside a completion of a block device would wait for itself");
         }
     }
 
     /**
-     * Ends the queue: who waits to submit gets NODEV, what is stopped or quiesced goes down, what is in flight is waited for, and
+     * Ends the queue: who waits to submit gets NODEV, what is stopped, quiesced or requeued goes down, what is in flight is waited for, and
      * the driver's contexts are undone.
      * Closing again does nothing but wait.
      *
@@ -1238,29 +1258,37 @@ public final class RequestQueue {
      * the queue refuses everything, its memory and contexts are still there, and it can be closed again.
      *
      * @param timeoutNanos at most this long
-     * @return whether the queue is closed; false if a request is still in flight
+     * @return whether the queue is closed; false if a request is still in flight, a driver that may block has not returned, or a
+     *         change of the tag set is under way
      * @throws IllegalStateException if called by a completion
      */
     public boolean close(long timeoutNanos) {
         requireNoCompletion("close");
-        gate.kill();
-        letGo();
+        long start = set.runtime().nanoTime();
+        die();
+        kickRequeueList();
         runAll();
         serveBacklogNow(backlog.size());
         if (!freezeWait(timeoutNanos)) {
             return false;
         }
-        if (undone.compareAndSet(false, true)) {
-            exitContexts(hctxs, 0);
-            for (SoftwareContext ctx : contexts) {
-                ctx.relay.stop();
+        for (HardwareContext hctx : hctxs) {
+            if (!hctx.awaitAgent(timeoutNanos - (set.runtime().nanoTime() - start))) {
+                return false;
             }
-            if (hostShare != null) {
-                hostShare.tags.dropShare(hostShare);
-            }
-            set.forget(this);
         }
-        return true;
+        return set.undo(this, timeoutNanos - (set.runtime().nanoTime() - start));
+    }
+
+    /** Undoes everything. Nothing is in flight, and nobody changes the tag set. */
+    void undo() {
+        exitContexts(hctxs, 0);
+        for (SoftwareContext ctx : contexts) {
+            ctx.relay.stop();
+        }
+        if (hostShare != null) {
+            hostShare.tags.dropShare(hostShare);
+        }
     }
 
     /**
@@ -1269,8 +1297,7 @@ public final class RequestQueue {
      * one that completes; never waits. {@link #close} is still due. The kernel's counterpart is {@code blk_mark_disk_dead}.
      */
     public void markDead() {
-        gate.kill();
-        letGo();
+        die();
         CompletionBatch batch = CompletionBatch.enter();
         try {
             kickRequeueList();
@@ -1292,7 +1319,16 @@ public final class RequestQueue {
      */
     public void busyIter(Predicate<Request> visitor) {
         boolean[] goOn = {true};
-        eachActive(rq -> goOn[0] = goOn[0] && rq.visit(visitor));
+        eachActive(rq -> goOn[0] = goOn[0] && rq.visit(this, visitor));
+    }
+
+    /** From here on nobody comes in, who waits to come in leaves, and nothing is held. */
+    private void die() {
+        gate.kill();
+        for (HardwareContext hctx : hctxs) {
+            hctx.share.wakeWaiters();
+        }
+        letGo();
     }
 
     /** Ends every hold: what waits behind one has to end, too. */

@@ -23,28 +23,58 @@ final class SleepingLock {
      * Waits for the lock. An interrupt does not end the wait and is kept for the caller.
      *
      * @param what for the message
-     * @throws IllegalStateException if the calling thread has it
+     * @throws IllegalStateException if the calling thread has it, or is completing: who has it may wait for that
      */
     void lock(String what) {
+        lock(what, Long.MAX_VALUE);
+    }
+
+    /**
+     * Like {@link #lock(String)}, with a bound.
+     *
+     * @param what for the message
+     * @param timeoutNanos at most this long; {@link Long#MAX_VALUE} for ever
+     * @return whether the calling thread has it now
+     */
+    boolean lock(String what, long timeoutNanos) {
+        if (CompletionBatch.current() != null) {
+            throw new IllegalStateException(
+                    what + " from inside a completion of a block device would wait for itself");
+        }
         Thread thread = Thread.currentThread();
         if (thread.equals(holder.get())) {
             throw new IllegalStateException(what + " from inside a change of the same tag set would wait for itself");
         }
         boolean interrupted = false;
+        boolean locked;
+        long start = runtime.nanoTime();
         waiters.add(thread);
         // After joining: pairs with the holder, which lets go and then looks at who waits.
-        while (!holder.compareAndSet(null, thread)) {
-            runtime.park(this);
+        while (!(locked = holder.compareAndSet(null, thread))) {
+            long left = timeoutNanos - (runtime.nanoTime() - start);
+            if (left <= 0) {
+                break;
+            }
+            runtime.parkNanos(this, left);
             interrupted |= Thread.interrupted();
         }
         waiters.remove(thread);
+        if (!locked && holder.get() == null) {
+            // Perhaps let go for this thread, which has gone.
+            wakeNext();
+        }
         if (interrupted) {
             thread.interrupt();
         }
+        return locked;
     }
 
     void unlock() {
         holder.set(null);
+        wakeNext();
+    }
+
+    private void wakeNext() {
         Thread next = waiters.peek();
         if (next != null) {
             runtime.unpark(next);

@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Lock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -52,11 +53,14 @@ public final class TagSet implements AutoCloseable {
     private final List<RequestQueue> queues = new CopyOnWriteArrayList<>();
     /** Held while the number of queues or of hardware contexts changes. */
     private final SleepingLock changing;
+    /** Held while a depth changes, or tags are made as deep as the others. */
+    private final Lock resizing;
     /** Written under {@link #changing}. */
     private volatile boolean closed;
     private volatile QueueLayout layout;
     /** By hardware context; with host-wide tags the same for all. */
     private volatile Tags[] tags;
+    /** Written under {@link #resizing}. */
     private volatile int resizedDepth;
 
     /** How many queues have bios on their backlog. */
@@ -91,6 +95,7 @@ public final class TagSet implements AutoCloseable {
         this.timeoutNanos = b.timeoutNanos;
         this.completionAffinity = b.completionAffinity;
         this.changing = new SleepingLock(runtime);
+        this.resizing = runtime.newLock();
         this.tags = new Tags[0];
         int possible = b.depth;
         for (;;) {
@@ -260,9 +265,23 @@ public final class TagSet implements AutoCloseable {
         }
     }
 
-    /** A queue has been closed. */
-    void forget(RequestQueue queue) {
-        queues.remove(queue);
+    /**
+     * Undoes a queue that has no request any more. Not while its contexts are being changed, and once.
+     *
+     * @return false if a change of the tag set has taken longer than the time given
+     */
+    boolean undo(RequestQueue queue, long timeoutNanos) {
+        if (!changing.lock("close", timeoutNanos)) {
+            return false;
+        }
+        try {
+            if (queues.remove(queue)) {
+                queue.undo();
+            }
+            return true;
+        } finally {
+            changing.unlock();
+        }
     }
 
     // ---- changes
@@ -295,9 +314,9 @@ public final class TagSet implements AutoCloseable {
     public void updateHardwareQueues(int defaults, int reads, int polls) throws IOException {
         QueueLayout wanted = new QueueLayout(defaults, reads, polls);
         requireLayout(wanted);
-        if (CompletionBatch.current() != null) {
-            throw new IllegalStateException(
-                    "updateHardwareQueues from inside a completion of a block device would wait for itself");
+        requirePolledAlike(flags, wanted);
+        for (RequestQueue queue : queues) {
+            queue.requireNoCompletion("updateHardwareQueues");
         }
         changing.lock("updateHardwareQueues");
         try {
@@ -318,7 +337,7 @@ public final class TagSet implements AutoCloseable {
         try {
             all.forEach(queue -> queue.freezeWait(Long.MAX_VALUE));
             Tags[] before = tags;
-            tags = moreTags(wanted.total());
+            useMoreTags(wanted.total());
             try {
                 changeContexts(all, wanted);
             } catch (Throwable t) {
@@ -338,8 +357,8 @@ public final class TagSet implements AutoCloseable {
         }
     }
 
-    /** The tags that there are, and new ones like them. */
-    private Tags[] moreTags(int total) throws IOException {
+    /** Adds tags that are like those that there are. */
+    private void useMoreTags(int total) throws IOException {
         Tags[] now = tags;
         Tags[] made;
         try {
@@ -347,10 +366,15 @@ public final class TagSet implements AutoCloseable {
         } catch (OutOfMemoryError e) {
             throw new IOException("no memory for the requests of " + total + " hardware contexts", e);
         }
-        for (int i = now.length; i < made.length; i++) {
-            made[i].resize(resizedDepth);
+        resizing.lock();
+        try {
+            for (int i = now.length; i < made.length; i++) {
+                made[i].resize(resizedDepth);
+            }
+            tags = made;
+        } finally {
+            resizing.unlock();
         }
-        return made;
     }
 
     /** Makes everything that can fail before anything that is in use goes. */
@@ -375,26 +399,27 @@ public final class TagSet implements AutoCloseable {
 
     /**
      * Changes how many tags of each hardware context are handed out. Requests above the new depth that are in flight end as always.
-     * Does not wait.
+     * Never waits, and may be called from anywhere: by a completion that says that the device's queue is full, for one.
      *
      * @param value {@link #reservedTags()} + 1 to {@link #depth()}
      * @throws IllegalArgumentException if it is not within these
-     * @throws IllegalStateException if called from within a callback that is part of another change
      */
     public void resize(int value) {
         Builder.require("depth", value, reservedTags + 1, depth);
-        changing.lock("resize");
+        Tags[] resized;
+        resizing.lock();
         try {
-            Tags last = null;
-            for (Tags each : tags) {
-                if (each != last) {
-                    each.resize(value);
-                }
-                last = each;
+            resized = tags;
+            for (Tags each : resized) {
+                each.resize(value);
             }
             resizedDepth = value;
         } finally {
-            changing.unlock();
+            resizing.unlock();
+        }
+        // Without the lock: it may call drivers.
+        for (Tags each : resized) {
+            each.serveWaiters();
         }
         for (RequestQueue queue : queues) {
             queue.tagsAdded();
@@ -607,6 +632,15 @@ public final class TagSet implements AutoCloseable {
         Builder.require("pollQueues", asked.polls(), 0, HARDWARE_QUEUES_MAX - asked.defaults() - asked.reads());
     }
 
+    private static void requirePolledAlike(Set<Flag> flags, QueueLayout asked) {
+        if (flags.contains(Flag.POLLED)
+                && (flags.contains(Flag.BLOCKING) || asked.reads() > 0 || asked.polls() > 0)) {
+            throw new IllegalArgumentException(
+                    "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
+                            + asked.reads() + " read queues, " + asked.polls() + " poll queues");
+        }
+    }
+
     /** Builds tag sets. For one thread. */
     public static final class Builder {
         private final BlockDriver driver;
@@ -758,11 +792,7 @@ public final class TagSet implements AutoCloseable {
          */
         public TagSet build() throws IOException {
             requireLayout(new QueueLayout(hardwareQueues, readQueues, pollQueues));
-            if (flags.contains(Flag.POLLED) && (flags.contains(Flag.BLOCKING) || readQueues > 0 || pollQueues > 0)) {
-                throw new IllegalArgumentException(
-                        "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
-                                + readQueues + " read queues, " + pollQueues + " poll queues");
-            }
+            requirePolledAlike(flags, new QueueLayout(hardwareQueues, readQueues, pollQueues));
             require("depth", depth, 1, DEPTH_MAX);
             require("reservedTags", reservedTags, 0, depth - 1);
             require("pduBytes", pduBytes, 0, PDU_BYTES_MAX);

@@ -18,14 +18,18 @@ final class TagShare {
     private static final int SHARE_MIN = 4;
 
     final Tags tags;
+    final RequestQueue queue;
     private final TagWaiters waiters;
     private final TagWaiters reservedWaiters;
     /** Tags held and counted: only what was taken while the tags were shared. Reserved tags are not counted. */
     private final AtomicInteger held = new AtomicInteger();
     private final AtomicBoolean active = new AtomicBoolean();
+    /** Whether the user has gone. A thread that still comes with a map of before finds it so, and takes another way. */
+    private volatile boolean dropped;
 
-    TagShare(Tags tags) {
+    TagShare(Tags tags, RequestQueue queue) {
         this.tags = tags;
+        this.queue = queue;
         this.waiters = tags.newWaiters();
         this.reservedWaiters = tags.newWaiters();
     }
@@ -96,7 +100,27 @@ final class TagShare {
     private void activate() {
         if (!active.get() && active.compareAndSet(false, true)) {
             tags.userBecameActive();
+            if (dropped) {
+                // Nobody else would: pairs with drop, which says so and then makes it idle.
+                becomeIdle();
+            } else {
+                // Also if it gets no tag: the timer makes it idle again.
+                queue.timeouts().shareBecameActive();
+            }
         }
+    }
+
+    /** The user has gone: it counts no more, and who still waits in its lines has to look elsewhere. */
+    void drop() {
+        dropped = true;
+        becomeIdle();
+        wakeWaiters();
+    }
+
+    /** Lets all who wait look whether they still may: after {@link #dropped} or the end of the queue has been said. */
+    void wakeWaiters() {
+        waiters.wakeAll(tags.runtime());
+        reservedWaiters.wakeAll(tags.runtime());
     }
 
     /** The queue has had no tag for a while: the others may hold more. */
@@ -144,7 +168,7 @@ final class TagShare {
      *
      * @param reserved whether for a reserved one
      * @param interruptible whether an interrupt ends the wait; else it is kept for the caller
-     * @return the request; null if the calling thread was interrupted, which it then still is
+     * @return the request; null if the calling thread was interrupted, which it then still is, or if no tag will come here any more
      */
     @Nullable
     Request await(SoftwareContext ctx, boolean reserved, boolean interruptible) {
@@ -155,11 +179,10 @@ final class TagShare {
         boolean interrupted = false;
         Request rq;
         while ((rq = waiter.served()) == null) {
-            if (Thread.interrupted()) {
-                interrupted = true;
-                if (interruptible && lines.leave(waiter)) {
-                    break;
-                }
+            interrupted |= Thread.interrupted();
+            // After joining: pairs with who ends the queue or drops the share, says so and then wakes those who stand in line.
+            if (((interrupted && interruptible) || dropped || queue.isDying()) && lines.leave(waiter)) {
+                break;
             }
             tags.runtime().park(this);
         }
@@ -186,8 +209,9 @@ final class TagShare {
                 waiter.serve(rq, tags.runtime());
                 continue;
             }
-            // Whoever waited has left. A tag that goes back has to be offered to all.
+            // Whoever waited has left, or was served by another. A tag that goes back has to be offered to all.
             put(rq.word, rq.mask, rq.reserved);
+            tags.lookAgain(rq);
         }
     }
 

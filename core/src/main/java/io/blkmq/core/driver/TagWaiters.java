@@ -68,6 +68,18 @@ final class TagWaiters {
         }
     }
 
+    /** Lets every waiter return from its park, and look whether it goes on waiting. */
+    void wakeAll(IoRuntime runtime) {
+        for (Line line : lines) {
+            line.lock.lock();
+            try {
+                line.waiters.forEach(waiter -> runtime.unpark(waiter.thread));
+            } finally {
+                line.lock.unlock();
+            }
+        }
+    }
+
     /** Takes the next waiter off its line, for one who has a tag for it; null if there is none. */
     @Nullable
     Waiter next() {

@@ -119,8 +119,8 @@ final class Tags {
     }
 
     /** Lets one more use these tags. What was taken before they were shared is not counted. */
-    TagShare newShare() {
-        TagShare share = new TagShare(this);
+    TagShare newShare(RequestQueue queue) {
+        TagShare share = new TagShare(this, queue);
         lock.lock();
         try {
             TagShare[] more = Arrays.copyOf(shares, shares.length + 1);
@@ -132,7 +132,7 @@ final class Tags {
         return share;
     }
 
-    /** A user has gone; it has no tags and nobody waits. */
+    /** A user has gone; it has no tags. Who waits leaves. */
     void dropShare(TagShare share) {
         lock.lock();
         try {
@@ -140,7 +140,7 @@ final class Tags {
         } finally {
             lock.unlock();
         }
-        share.becomeIdle();
+        share.drop();
         // Whoever is alone now has no bound any more.
         serveWaiters();
     }
@@ -259,11 +259,29 @@ final class Tags {
         }
     }
 
-    /** Gives tags from hand to hand. Returns those that nobody waited for. */
+    /**
+     * A free tag was taken for a waiter and put back. In between it looked held by the queue that used it last, for which a freezer
+     * may wait, and was missing for those whose bios wait without a thread.
+     */
+    void lookAgain(Request rq) {
+        RequestQueue last = rq.ownerVolatile();
+        if (last != null) {
+            last.tagLeft();
+        }
+        for (TagShare share : shares) {
+            share.queue.tagsAdded();
+        }
+    }
+
+    /** Gives tags from hand to hand. Returns those that nobody waited for or nobody is to have. */
     private long handOver(int word, long mask, boolean ofReserved) {
         long left = mask;
-        while (left != 0) {
-            long bit = Long.lowestOneBit(left);
+        for (long bits = mask; bits != 0; bits &= bits - 1) {
+            long bit = Long.lowestOneBit(bits);
+            if (!ofReserved && bitmap.bitOf(word, bit) >= bitmap.depth()) {
+                // Beyond the depth since a resize: it comes to rest in the bitmap.
+                continue;
+            }
             Request rq = request(word, bit, ofReserved);
             TagWaiters.Waiter waiter = nextFor(rq);
             if (waiter == null) {
@@ -289,7 +307,8 @@ final class Tags {
         return null;
     }
 
-    private void serveWaiters() {
+    /** After there may be more tags than before, or a bound has grown: like one who gives a tag back. */
+    void serveWaiters() {
         for (TagShare share : shares) {
             if (share.hasWaiters()) {
                 share.serveWaiters();
@@ -299,13 +318,12 @@ final class Tags {
 
     /**
      * Sets how many tags are handed out. Those above the new depth that are held come back as always and are not handed out again.
+     * {@link #serveWaiters} is due.
      *
      * @param value with the reserved ones, at most the depth that was allocated
      */
     void resize(int value) {
         bitmap.resize(value - reserved);
-        // After that, like one who gives a tag back: there may be more than before.
-        serveWaiters();
     }
 
     boolean hasFree() {

@@ -14,11 +14,14 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
  * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
  * and then looks at the tags once more. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
- * none for a time-out gives up its share in them before the timer stops.
+ * none for a time-out gives up its share in them before the timer stops: as long as a share is active the timer runs.
  */
 final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
+
+    /** The time-out, in ticks, of a request that is not asked about any more. */
+    static final int NEVER = Integer.MAX_VALUE;
 
     private final RequestQueue queue;
     private final IoRuntime runtime;
@@ -43,7 +46,7 @@ final class Timeouts {
 
     /** How many ticks a time is, rounded up. */
     int ticks(long nanos) {
-        return (int) Math.min(Integer.MAX_VALUE, (nanos + tickNanos - 1) / tickNanos);
+        return (int) Math.min(NEVER - 1, (nanos - 1) / tickNanos + 1);
     }
 
     int tick() {
@@ -52,6 +55,11 @@ final class Timeouts {
 
     long tickNanos() {
         return tickNanos;
+    }
+
+    /** The queue counts among the users of shared tags, whether it gets one or not. */
+    void shareBecameActive() {
+        tagTaken();
     }
 
     /** A tag has been taken. */
@@ -79,7 +87,8 @@ final class Timeouts {
         queue.sharesBecomeIdle();
         idleTicks = 0;
         armed.set(false);
-        if (queue.isBusy()) {
+        // A share for which threads wait stays active.
+        if (queue.isBusy() || queue.hasActiveShares()) {
             arm();
         }
     }
@@ -89,8 +98,8 @@ final class Timeouts {
         if (!isOver(rq) || !rq.beginTiming()) {
             return;
         }
-        if (!isOver(rq)) {
-            // The tag was used again between the look and the hold.
+        if (rq.ownerVolatile() != queue || !isOver(rq)) {
+            // The tag was used again between the look and the hold, perhaps by another queue, whose ticks are others.
             rq.endTiming();
             return;
         }
