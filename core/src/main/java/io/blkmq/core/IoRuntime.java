@@ -66,7 +66,7 @@ public interface IoRuntime {
 
     /**
      * A lock for short sections: who holds it never parks and never calls a driver or a user. A deterministic runtime lets others run
-     * before a thread takes it.
+     * before a thread takes it, and after it has given it up.
      *
      * @return a new lock
      */

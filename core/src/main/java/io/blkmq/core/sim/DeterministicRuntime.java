@@ -224,6 +224,9 @@ public final class DeterministicRuntime implements IoRuntime {
                 seenAt = System.nanoTime();
             } else if (phase != Phase.OVER && System.nanoTime() - seenAt > options.hangNanos()) {
                 stopped = true;
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
                 throw hang();
             }
         }
