@@ -88,6 +88,7 @@ public final class Bio extends BioState {
         this.flags = 0;
         this.bytes = 0;
         this.vecCount = 0;
+        forgetMemory();
         return this;
     }
 
@@ -140,7 +141,9 @@ public final class Bio extends BioState {
             throw new IllegalStateException(
                     "the bio has room for " + vecs.length + " pieces of memory, and all are used");
         }
-        vecs[vecCount++].set(memory, offset, (int) length);
+        BioVec piece = vecs[vecCount++];
+        piece.set(memory, offset, (int) length);
+        noteMemory(piece);
         bytes += length;
         return this;
     }

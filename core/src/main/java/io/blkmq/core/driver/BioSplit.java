@@ -64,17 +64,8 @@ final class BioSplit implements BioCompletion {
     }
 
     private static boolean isShort(Bio bio, QueueLimits limits) {
-        int vecs = bio.vecCount();
-        if (vecs > limits.segmentsMax()) {
-            return false;
-        }
-        int segmentBytesMax = limits.segmentBytesMax();
-        for (int i = 0; i < vecs; i++) {
-            if (bio.vec(i).bytes() > segmentBytesMax) {
-                return false;
-            }
-        }
-        return true;
+        BioState memory = bio;
+        return bio.vecCount() <= limits.segmentsMax() && memory.longestPieceBytes() <= limits.segmentBytesMax();
     }
 
     /** Whether every piece of memory that the device would see as it is keeps the boundaries. */

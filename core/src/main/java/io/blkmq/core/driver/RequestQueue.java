@@ -297,19 +297,18 @@ public final class RequestQueue {
         int blockMask = limits.logicalBlockBytes() - 1;
         long bytes = bio.bytes();
         long sector = bio.sector();
-        int vecs = bio.vecCount();
+        BioState state = bio;
         if (((bytes | sector << 9) & blockMask) != 0 || bytes <= 0 || sector < 0
-                || sector > capacitySectors - (bytes >>> 9) || vecs == 0 || bio.operation() != Operation.READ
+                || sector > capacitySectors - (bytes >>> 9) || bio.vecCount() == 0 || bio.operation() != Operation.READ
                 || bio.flags() != 0 || gate.isDying()) {
             BioCheck.check(bio, this);
         }
-        for (int i = 0; i < vecs; i++) {
-            BioVec vec = bio.vec(i);
-            if (vec.isConfined() || vec.isReadOnly()) {
-                BioCheck.checkMemory(bio, vec);
+        if (state.hasOddMemory()) {
+            for (int i = 0; i < bio.vecCount(); i++) {
+                BioCheck.checkMemory(bio, bio.vec(i));
             }
         }
-        ((BioState) bio).claim();
+        state.claim();
     }
 
     private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
@@ -736,22 +735,26 @@ public final class RequestQueue {
         if (lim.takesAnyMemory()) {
             return BioSplit.isIllShaped(bio, lim) && !((BioState) bio).isBounced();
         }
-        if (((BioState) bio).isBounced()) {
+        BioState memory = bio;
+        if (memory.isBounced()) {
             return false;
         }
-        long alignmentMask = lim.dmaAlignmentBytes() - 1L;
-        boolean vouched = (bio.flags() & Bio.CALLER_MEMORY) != 0;
-        int vecs = bio.vecCount();
-        for (int i = 0; i < vecs; i++) {
+        return !memory.isAligned(lim.dmaAlignmentBytes()) || (memory.hasForeignMemory() && !isVouchedFor(bio))
+                || BioSplit.isIllShaped(bio, lim);
+    }
+
+    /** Whether all of the memory that is not blkmq's own may go to the device as it is, because the caller says so. */
+    private static boolean isVouchedFor(Bio bio) {
+        if ((bio.flags() & Bio.CALLER_MEMORY) == 0) {
+            return false;
+        }
+        for (int i = 0; i < bio.vecCount(); i++) {
             BioVec vec = bio.vec(i);
-            if (!vec.isPooled() && !(vouched && vec.memory().isNative())) {
-                return true;
-            }
-            if (alignmentMask != 0 && ((vec.memory().address() + vec.offset() | vec.bytes()) & alignmentMask) != 0) {
-                return true;
+            if (!vec.isPooled() && !vec.memory().isNative()) {
+                return false;
             }
         }
-        return BioSplit.isIllShaped(bio, lim);
+        return true;
     }
 
     /** Gives a bio a bounce buffer. If it can have none now, or never, it stands on the backlog or has ended. */
