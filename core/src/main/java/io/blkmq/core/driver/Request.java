@@ -344,12 +344,6 @@ public final class Request {
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
     public void requeue(boolean kick) {
-        if (state() == COMPLETE) {
-            // Plain, like the end that it stands for.
-            setState(IDLE);
-            queue().requeue(this, kick);
-            return;
-        }
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
@@ -358,7 +352,7 @@ public final class Request {
                 if (LIFE.compareAndSet(this, now, use | TIMING_REQUEUED)) {
                     return;
                 }
-            } else if (now != (use | IN_FLIGHT)) {
+            } else if (now != (use | IN_FLIGHT) && now != (use | COMPLETE)) {
                 queue().countStrayCompletion(this);
                 return;
             } else if (LIFE.compareAndSet(this, now, use | IDLE)) {
@@ -399,11 +393,11 @@ public final class Request {
      * @throws IllegalStateException if the request has not been completed, or was ended before
      */
     public void end(Status result) {
-        if (state() != COMPLETE) {
+        long now = (long) LIFE.getAcquire(this);
+        // One winner: a driver that ends it twice, or gives it back on another thread meanwhile, is found out by this.
+        if ((now & STATE_MASK) != COMPLETE || !LIFE.compareAndSet(this, now, now - COMPLETE + ENDED)) {
             throw new IllegalStateException(this + " is ended, but not between complete and its end");
         }
-        // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
-        setState(ENDED);
         status = result;
         CompletionBatch batch = CompletionBatch.enter();
         try {

@@ -109,7 +109,7 @@ final class RaceRuntime implements IoRuntime {
         if (self == null || other == null) {
             throw new IllegalStateException("only actors park");
         }
-        while (!self.permit) {
+        while (!self.permit && !Thread.currentThread().isInterrupted()) {
             // In this order: who has ended gave its permits before.
             if (other.ended && !self.permit) {
                 throw new AsleepForEver();
