@@ -19,8 +19,10 @@ class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */
     private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
+    /** Open, and without anything that waits: the tags below are not its own. */
+    private static final RequestQueue QUEUE = new RecordingDriver().depth(1).disk().queue();
     /** Only a place to begin the search, which with one tag is always the same. */
-    private static final SoftwareContext CONTEXT = new RecordingDriver().depth(1).disk().queue().context(0);
+    private static final SoftwareContext CONTEXT = QUEUE.context(0);
 
     /** What tags need of a runtime, in a package that Lincheck may look into. */
     private static final class Parking implements IoRuntime {
@@ -65,6 +67,26 @@ class TagsLincheckTest {
         }
 
         @Override
+        public void unparkAll(Iterable<Thread> threads) {
+            threads.forEach(this::unpark);
+        }
+
+        @Override
+        public void join(Thread thread) {
+            throw new UnsupportedOperationException("tags start no thread");
+        }
+
+        @Override
+        public int threadIndex() {
+            return (int) Thread.currentThread().threadId();
+        }
+
+        @Override
+        public int processors() {
+            return THREADS;
+        }
+
+        @Override
         public void spinWait() {
             Thread.onSpinWait();
         }
@@ -79,7 +101,7 @@ class TagsLincheckTest {
         /** The tag is free. */
         public OneTag() {
             tags.place(0, new Request(tags, 0, MemorySegment.NULL));
-            share = tags.newShare();
+            share = tags.newShare(QUEUE);
         }
 
         /** Waits for the tag and gives it back. Returns how many have it meanwhile. */
@@ -106,6 +128,7 @@ class TagsLincheckTest {
         public void resize() {
             tags.resize(0);
             tags.resize(1);
+            tags.serveWaiters();
         }
     }
 

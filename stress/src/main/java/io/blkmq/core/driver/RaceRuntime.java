@@ -134,6 +134,26 @@ final class RaceRuntime implements IoRuntime {
     }
 
     @Override
+    public void unparkAll(Iterable<Thread> threads) {
+        threads.forEach(this::unpark);
+    }
+
+    @Override
+    public void join(Thread thread) {
+        throw new UnsupportedOperationException("races start no threads");
+    }
+
+    @Override
+    public int threadIndex() {
+        return (int) Thread.currentThread().threadId();
+    }
+
+    @Override
+    public int processors() {
+        return ACTORS;
+    }
+
+    @Override
     public void spinWait() {
         Thread.onSpinWait();
     }
