@@ -46,17 +46,18 @@ final class SleepingLock {
             throw new IllegalStateException(what + " from inside a change of the same tag set would wait for itself");
         }
         boolean interrupted = false;
-        boolean locked;
         long start = runtime.nanoTime();
         waiters.add(thread);
         // After joining: pairs with the holder, which lets go and then looks at who waits.
-        while (!(locked = holder.compareAndSet(null, thread))) {
+        boolean locked = holder.compareAndSet(null, thread);
+        while (!locked) {
             long left = timeoutNanos - (runtime.nanoTime() - start);
             if (left <= 0) {
                 break;
             }
             runtime.parkNanos(this, left);
             interrupted |= Thread.interrupted();
+            locked = holder.compareAndSet(null, thread);
         }
         waiters.remove(thread);
         if (!locked && holder.get() == null) {
