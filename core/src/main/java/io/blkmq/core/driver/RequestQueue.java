@@ -1410,7 +1410,8 @@ public final class RequestQueue {
     /**
      * Lets the completions of a context run on an executor, an event loop for one, unless the affinity is
      * {@link CompletionAffinity#ANY}. Without one they run on the submitting thread or, if another finds them, on a thread of the
-     * context's own. What the executor refuses runs on the thread that found it.
+     * context's own. What the executor refuses runs on the thread that found it. What one accepts and drops, as when it is shut down at
+     * once, is held up until another is set.
      *
      * @param context from 0 to {@link #contexts()} - 1
      * @param executor runs short work one after the other; null for none
