@@ -421,22 +421,30 @@ public final class Request {
      * @param result what the bios covered are told; a bio that is covered in part keeps an error for its end
      * @param done how many bytes from the beginning: whole blocks
      * @return whether something is left
-     * @throws IllegalArgumentException if the bytes are negative or more than the request has
+     * @throws IllegalArgumentException if the bytes are negative, more than the request has, or not whole blocks
      * @throws IllegalStateException if the request has not been completed, was ended before, or has a flush sequence
      */
     public boolean update(Status result, long done) {
-        if (state() != COMPLETE || flush != null || flushQueue != null) {
+        if (flush != null || flushQueue != null) {
+            throw new IllegalStateException(this + " has a flush sequence and cannot end in part");
+        }
+        if (state() != COMPLETE) {
             throw new IllegalStateException(this + " is updated, but not between complete and its end");
         }
         if (done < 0 || done > bytes) {
             throw new IllegalArgumentException(this + ": " + done + " bytes done: 0 to " + bytes + " are possible");
+        }
+        int blockBytes = queue().limits().logicalBlockBytes();
+        if (done % blockBytes != 0) {
+            throw new IllegalArgumentException(
+                    this + ": " + done + " bytes done: not a multiple of the block size of " + blockBytes + " bytes");
         }
         if (isPassThrough() || done == 0) {
             return done < bytes;
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            tellFirst(result, done);
+            tellFirst(result, done, batch);
         } finally {
             batch.leave();
         }
@@ -445,7 +453,7 @@ public final class Request {
         return bytes > 0;
     }
 
-    private void tellFirst(Status result, long done) {
+    private void tellFirst(Status result, long done, CompletionBatch batch) {
         long left = done;
         for (Bio b = bio; b != null && left > 0; b = bio) {
             BioState link = b;
@@ -459,7 +467,7 @@ public final class Request {
             bio = link.next;
             link.next = null;
             bioDoneBytes = 0;
-            BioState.finish(b, result);
+            batch.tell(b);
         }
     }
 
