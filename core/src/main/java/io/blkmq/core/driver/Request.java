@@ -601,14 +601,19 @@ public final class Request {
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
     }
 
-    /** The driver did not take it. Returns false if the driver has completed it all the same. */
-    boolean unstart() {
-        return leaveFlight(IDLE);
+    /**
+     * The driver did not take it.
+     *
+     * @param use its generation when it was started: the tag may be another's by now
+     * @return false if the driver has completed it all the same
+     */
+    boolean unstart(long use) {
+        return leaveFlight(use, IDLE);
     }
 
-    /** The block layer ends it in the driver's place. Returns false if the driver has completed it. */
-    boolean fail(Status result) {
-        if (!leaveFlight(COMPLETE)) {
+    /** The block layer ends it in the driver's place, if it is the same use. Returns false if the driver has completed it. */
+    boolean fail(long use, Status result) {
+        if (!leaveFlight(use, COMPLETE)) {
             return false;
         }
         status = result;
@@ -661,10 +666,10 @@ public final class Request {
     }
 
     /** Takes it out of flight, after the driver has been asked about it if it is just being asked. */
-    private boolean leaveFlight(int state) {
+    private boolean leaveFlight(long ofGeneration, int state) {
+        long use = ofGeneration << STATE_BITS;
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
-            long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
                 queue().tagSet().runtime().spinWait();
             } else if (now != (use | IN_FLIGHT)) {
