@@ -46,8 +46,11 @@ public final class Request {
     /** It has been given back meanwhile. */
     static final int TIMING_REQUEUED = 6;
 
+    /** One of the two is being noted. */
+    static final int TIMING_NOTING = 7;
+
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
-            "timed out and complete", "timed out and given back"};
+            "timed out and complete", "timed out and given back", "timed out and on its way"};
     private static final int STATE_BITS = 3;
     private static final long STATE_MASK = (1L << STATE_BITS) - 1;
 
@@ -320,8 +323,9 @@ public final class Request {
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             if (now == (use | TIMING)) {
-                timedStatus = result;
-                if (LIFE.compareAndSet(this, now, use | TIMING_COMPLETED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedStatus = result;
+                    LIFE.setVolatile(this, use | TIMING_COMPLETED);
                     return;
                 }
             } else if (now != (use | IN_FLIGHT)) {
@@ -354,8 +358,9 @@ public final class Request {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
-                timedKick = kick;
-                if (LIFE.compareAndSet(this, now, use | TIMING_REQUEUED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedKick = kick;
+                    LIFE.setVolatile(this, use | TIMING_REQUEUED);
                     return;
                 }
             } else if (now != (use | IN_FLIGHT)) {
@@ -748,7 +753,10 @@ public final class Request {
         if (now == (use | TIMING) && LIFE.compareAndSet(this, now, use | IN_FLIGHT)) {
             return;
         }
-        if (((long) LIFE.getVolatile(this) & STATE_MASK) == TIMING_COMPLETED) {
+        while (state() == TIMING_NOTING) {
+            queue().tagSet().runtime().spinWait();
+        }
+        if (state() == TIMING_COMPLETED) {
             setState(COMPLETE);
             status = timedStatus;
             queue().completeInDriver(this);
