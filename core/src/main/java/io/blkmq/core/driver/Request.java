@@ -506,6 +506,10 @@ public final class Request {
         }
     }
 
+    boolean goesThrough(HardwareContext one) {
+        return one.equals(hctx);
+    }
+
     /** Fills an allocated request, whose way is known, from its first bio. */
     void init(Bio first) {
         assert state() == IDLE : this;

@@ -1531,8 +1531,14 @@ public final class RequestQueue {
                 .append(strayCompletions()).append('\n');
         for (HardwareContext hctx : hctxs) {
             text.append("  ").append(hctx).append(", flush: ").append(hctx.flushQueue()).append('\n');
-            hctx.tags.eachActiveOf(this, rq -> text.append("    ").append(rq).append(", age ")
-                    .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000).append(" ms\n"));
+            hctx.tags.eachActiveOf(this, rq -> {
+                // Host-wide tags are those of all contexts.
+                if (rq.goesThrough(hctx)) {
+                    text.append("    ").append(rq).append(", age ")
+                            .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000)
+                            .append(" ms\n");
+                }
+            });
         }
         return text.toString();
     }
