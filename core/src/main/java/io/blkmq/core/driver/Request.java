@@ -46,8 +46,11 @@ public final class Request {
     /** It has been given back meanwhile. */
     static final int TIMING_REQUEUED = 6;
 
+    /** One of the two is being noted. */
+    static final int TIMING_NOTING = 7;
+
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
-            "timed out and complete", "timed out and given back"};
+            "timed out and complete", "timed out and given back", "timed out and on its way"};
     private static final int STATE_BITS = 3;
     private static final long STATE_MASK = (1L << STATE_BITS) - 1;
 
@@ -320,8 +323,9 @@ public final class Request {
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             if (now == (use | TIMING)) {
-                timedStatus = result;
-                if (LIFE.compareAndSet(this, now, use | TIMING_COMPLETED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedStatus = result;
+                    LIFE.setVolatile(this, use | TIMING_COMPLETED);
                     return;
                 }
             } else if (now != (use | IN_FLIGHT)) {
@@ -348,8 +352,9 @@ public final class Request {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
-                timedKick = kick;
-                if (LIFE.compareAndSet(this, now, use | TIMING_REQUEUED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedKick = kick;
+                    LIFE.setVolatile(this, use | TIMING_REQUEUED);
                     return;
                 }
             } else if (now != (use | IN_FLIGHT) && now != (use | COMPLETE)) {
@@ -415,22 +420,30 @@ public final class Request {
      * @param result what the bios covered are told; a bio that is covered in part keeps an error for its end
      * @param done how many bytes from the beginning: whole blocks
      * @return whether something is left
-     * @throws IllegalArgumentException if the bytes are negative or more than the request has
+     * @throws IllegalArgumentException if the bytes are negative, more than the request has, or not whole blocks
      * @throws IllegalStateException if the request has not been completed, was ended before, or has a flush sequence
      */
     public boolean update(Status result, long done) {
-        if (state() != COMPLETE || flush != null || flushQueue != null) {
+        if (flush != null || flushQueue != null) {
+            throw new IllegalStateException(this + " has a flush sequence and cannot end in part");
+        }
+        if (state() != COMPLETE) {
             throw new IllegalStateException(this + " is updated, but not between complete and its end");
         }
         if (done < 0 || done > bytes) {
             throw new IllegalArgumentException(this + ": " + done + " bytes done: 0 to " + bytes + " are possible");
+        }
+        int blockBytes = queue().limits().logicalBlockBytes();
+        if (done % blockBytes != 0) {
+            throw new IllegalArgumentException(
+                    this + ": " + done + " bytes done: not a multiple of the block size of " + blockBytes + " bytes");
         }
         if (isPassThrough() || done == 0) {
             return done < bytes;
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            tellFirst(result, done);
+            tellFirst(result, done, batch);
         } finally {
             batch.leave();
         }
@@ -439,7 +452,7 @@ public final class Request {
         return bytes > 0;
     }
 
-    private void tellFirst(Status result, long done) {
+    private void tellFirst(Status result, long done, CompletionBatch batch) {
         long left = done;
         for (Bio b = bio; b != null && left > 0; b = bio) {
             BioState link = b;
@@ -453,7 +466,7 @@ public final class Request {
             bio = link.next;
             link.next = null;
             bioDoneBytes = 0;
-            BioState.finish(b, result);
+            batch.tell(b);
         }
     }
 
@@ -485,6 +498,10 @@ public final class Request {
         if (hctx != through) {
             hctx = through;
         }
+    }
+
+    boolean goesThrough(HardwareContext one) {
+        return one.equals(hctx);
     }
 
     /** Fills an allocated request, whose way is known, from its first bio. */
@@ -592,14 +609,19 @@ public final class Request {
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
     }
 
-    /** The driver did not take it. Returns false if the driver has completed it all the same. */
-    boolean unstart() {
-        return leaveFlight(IDLE);
+    /**
+     * The driver did not take it.
+     *
+     * @param use its generation when it was started: the tag may be another's by now
+     * @return false if the driver has completed it all the same
+     */
+    boolean unstart(long use) {
+        return leaveFlight(use, IDLE);
     }
 
-    /** The block layer ends it in the driver's place. Returns false if the driver has completed it. */
-    boolean fail(Status result) {
-        if (!leaveFlight(COMPLETE)) {
+    /** The block layer ends it in the driver's place, if it is the same use. Returns false if the driver has completed it. */
+    boolean fail(long use, Status result) {
+        if (!leaveFlight(use, COMPLETE)) {
             return false;
         }
         status = result;
@@ -652,10 +674,10 @@ public final class Request {
     }
 
     /** Takes it out of flight, after the driver has been asked about it if it is just being asked. */
-    private boolean leaveFlight(int state) {
+    private boolean leaveFlight(long ofGeneration, int state) {
+        long use = ofGeneration << STATE_BITS;
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
-            long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
                 queue().tagSet().runtime().spinWait();
             } else if (now != (use | IN_FLIGHT)) {
@@ -734,7 +756,10 @@ public final class Request {
         if (now == (use | TIMING) && LIFE.compareAndSet(this, now, use | IN_FLIGHT)) {
             return;
         }
-        if (((long) LIFE.getVolatile(this) & STATE_MASK) == TIMING_COMPLETED) {
+        while (state() == TIMING_NOTING) {
+            queue().tagSet().runtime().spinWait();
+        }
+        if (state() == TIMING_COMPLETED) {
             setState(COMPLETE);
             status = timedStatus;
             queue().completeInDriver(this);

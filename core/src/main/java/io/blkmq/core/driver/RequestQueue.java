@@ -1491,7 +1491,8 @@ public final class RequestQueue {
     /**
      * Lets the completions of a context run on an executor, an event loop for one, unless the affinity is
      * {@link CompletionAffinity#ANY}. Without one they run on the submitting thread or, if another finds them, on a thread of the
-     * context's own. What the executor refuses runs on the thread that found it.
+     * context's own. What the executor refuses runs on the thread that found it. What one accepts and drops, as when it is shut down at
+     * once, is held up until another is set.
      *
      * @param context from 0 to {@link #contexts()} - 1
      * @param executor runs short work one after the other; null for none
@@ -1611,8 +1612,14 @@ public final class RequestQueue {
                 .append(strayCompletions()).append('\n');
         for (HardwareContext hctx : hctxs) {
             text.append("  ").append(hctx).append(", flush: ").append(hctx.flushQueue()).append('\n');
-            hctx.tags.eachActiveOf(this, rq -> text.append("    ").append(rq).append(", age ")
-                    .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000).append(" ms\n"));
+            hctx.tags.eachActiveOf(this, rq -> {
+                // Host-wide tags are those of all contexts.
+                if (rq.goesThrough(hctx)) {
+                    text.append("    ").append(rq).append(", age ")
+                            .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000)
+                            .append(" ms\n");
+                }
+            });
         }
         return text.toString();
     }
