@@ -11,6 +11,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import java.util.Comparator;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -337,7 +338,8 @@ final class DiskChannel extends FileChannel {
     @Override
     protected void implCloseChannel() {
         disk.fileLocks().releaseAll(this);
-        inOperation.forEach(runtime()::unpark);
+        // Under the monitor of close. In the order of the threads' start, since that of the set is another each time.
+        runtime().unparkAll(inOperation.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
     }
 
     @Override

@@ -85,6 +85,35 @@ public interface IoRuntime {
      */
     void unpark(Thread thread);
 
+    /**
+     * Unparks several threads in one step. A caller that holds a monitor uses this one: a deterministic runtime lets nobody run in
+     * between, who would then wait for that monitor.
+     *
+     * @param threads which
+     */
+    void unparkAll(Iterable<Thread> threads);
+
+    /**
+     * Waits until a thread of {@link #startAgent} has ended. An interrupt does not end the wait and is kept for the caller.
+     *
+     * @param thread which
+     */
+    void join(Thread thread);
+
+    /**
+     * A number by which the calling thread is told from others: threads are spread over contexts by it.
+     *
+     * @return always the same for a thread, and near those of threads that were started at the same time
+     */
+    int threadIndex();
+
+    /**
+     * How many threads can run at once. A queue has as many contexts, at least.
+     *
+     * @return at least 1
+     */
+    int processors();
+
     /** Scheduled work. */
     @FunctionalInterface
     interface Timer {

@@ -77,6 +77,36 @@ final class SystemRuntime implements IoRuntime {
         LockSupport.unpark(thread);
     }
 
+    @Override
+    public void unparkAll(Iterable<Thread> threads) {
+        threads.forEach(LockSupport::unpark);
+    }
+
+    @Override
+    public void join(Thread thread) {
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public int threadIndex() {
+        return (int) Thread.currentThread().threadId();
+    }
+
+    @Override
+    public int processors() {
+        return Runtime.getRuntime().availableProcessors();
+    }
+
     private static Runnable logged(Runnable task) {
         return () -> {
             try {

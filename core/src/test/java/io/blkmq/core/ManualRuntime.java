@@ -121,4 +121,24 @@ public final class ManualRuntime implements IoRuntime {
     public void unpark(Thread thread) {
         IoRuntime.system().unpark(thread);
     }
+
+    @Override
+    public void unparkAll(Iterable<Thread> threads) {
+        IoRuntime.system().unparkAll(threads);
+    }
+
+    @Override
+    public void join(Thread thread) {
+        IoRuntime.system().join(thread);
+    }
+
+    @Override
+    public int threadIndex() {
+        return IoRuntime.system().threadIndex();
+    }
+
+    @Override
+    public int processors() {
+        return IoRuntime.system().processors();
+    }
 }

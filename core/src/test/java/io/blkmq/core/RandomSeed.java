@@ -9,16 +9,35 @@ public final class RandomSeed {
     private RandomSeed() {}
 
     /**
-     * The seed of a test.
+     * The seed of a test, which is printed.
      *
      * @param test its class
      * @return the seed that the property names, or a new one
      */
     public static long of(Class<?> test) {
-        Long given = Long.getLong(PROPERTY);
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
-        System.out.println(test.getSimpleName() + ": seed " + seed + ", replay with: mvn -pl core test -Dtest="
-                + test.getSimpleName() + " -D" + PROPERTY + "=" + seed);
+        long seed = next();
+        System.out.println(test.getSimpleName() + ": seed " + seed + ", replay with: " + replay(test) + " -D" + PROPERTY
+                + "=" + seed);
         return seed;
+    }
+
+    /**
+     * A seed that is printed only when something fails.
+     *
+     * @return the seed that the property names, or a new one
+     */
+    public static long next() {
+        Long given = Long.getLong(PROPERTY);
+        return given != null ? given : ThreadLocalRandom.current().nextLong();
+    }
+
+    /**
+     * The command that runs a test.
+     *
+     * @param test its class
+     * @return without the seed
+     */
+    public static String replay(Class<?> test) {
+        return "mvn -pl core test -Dtest=" + test.getSimpleName();
     }
 }

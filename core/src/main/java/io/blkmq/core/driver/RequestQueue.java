@@ -172,7 +172,7 @@ public final class RequestQueue {
      * @throws IOException if the driver could not make one
      */
     QueueMaps newMaps(QueueLayout layout) throws IOException {
-        int most = Math.max(layout.total(), Runtime.getRuntime().availableProcessors());
+        int most = Math.max(layout.total(), set.runtime().processors());
         int count = Math.max(contexts.length, Integer.highestOneBit(most * 2 - 1));
         try {
             return QueueMaps.of(layout, count, driver);
@@ -1398,13 +1398,13 @@ public final class RequestQueue {
     }
 
     /**
-     * The software context that the calling thread is mapped to, by its id.
+     * The software context that the calling thread is mapped to, by its number at the runtime.
      *
      * @return always the same for a thread
      */
     public SoftwareContext contextOfCurrentThread() {
         SoftwareContext[] all = contexts;
-        return all[(int) Thread.currentThread().threadId() & (all.length - 1)];
+        return all[set.runtime().threadIndex() & (all.length - 1)];
     }
 
     /**

@@ -158,17 +158,7 @@ public final class NullBlk implements BlockDriver {
         void stop() {
             stopped = true;
             runtime.unpark(thread);
-            boolean interrupted = false;
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+            runtime.join(thread);
         }
     }
 

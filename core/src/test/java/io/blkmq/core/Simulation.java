@@ -1,0 +1,63 @@
+package io.blkmq.core;
+
+import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.core.sim.SimulationFailure;
+import io.blkmq.core.sim.SimulationOptions;
+import java.lang.reflect.Method;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.InvocationInterceptor;
+import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
+import org.opentest4j.TestAbortedException;
+
+/**
+ * Makes each test of a class the first thread of a simulation: {@code @RegisterExtension final Simulation simulation}. What is made
+ * before the test, and closed after it, is so while the simulation does not run. Its seed is another each time, and in the message
+ * of what fails.
+ */
+@SuppressWarnings("exports") // tests are in the module, but nobody is given them
+public final class Simulation implements InvocationInterceptor {
+    private final DeterministicRuntime runtime;
+
+    /**
+     * For one test.
+     *
+     * @param test its class
+     */
+    public Simulation(Class<?> test) {
+        long seed = RandomSeed.next();
+        this.runtime = new DeterministicRuntime(seed,
+                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(test) + " -Dblkmq.seed=" + seed));
+    }
+
+    /**
+     * Time and threads of the test.
+     *
+     * @return always the same
+     */
+    public DeterministicRuntime runtime() {
+        return runtime;
+    }
+
+    @Override
+    public void interceptTestMethod(Invocation<Void> invocation, ReflectiveInvocationContext<Method> method,
+            ExtensionContext context) {
+        try {
+            var _ = runtime.run(_ -> proceed(invocation));
+        } catch (SimulationFailure e) {
+            if (e.getCause() instanceof TestAbortedException aborted) {
+                throw aborted;
+            }
+            throw e;
+        }
+    }
+
+    private static void proceed(Invocation<Void> invocation) throws Exception {
+        try {
+            var _ = invocation.proceed();
+        } catch (Exception | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+}
