@@ -173,7 +173,7 @@ final class BioSplit implements BioCompletion {
                 ? cutData(sector, bytes)
                 : new Bio(0).reset(whole.operation(), sector).length(bytes);
         doneBytes += part.bytes();
-        BioState state = part.flags(whole.flags()).onEnd(this);
+        BioState state = part.flags(whole.flags()).priority(whole.priority()).lifetime(whole.lifetime()).onEnd(this);
         state.split = this;
         return part;
     }

@@ -1,9 +1,11 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.WriteLifetime;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -76,6 +78,7 @@ public final class Request {
     boolean counted;
     private final MemorySegment pdu;
     private @Nullable Object driverData;
+    private @Nullable Object elevatorData;
 
     /** The tag; a flush request borrows another's. */
     private int tag;
@@ -92,6 +95,8 @@ public final class Request {
     private Status status = Status.OK;
     private Operation operation = Operation.READ;
     private int flags;
+    private IoPriority priority = IoPriority.NONE;
+    private WriteLifetime lifetime = WriteLifetime.NOT_SET;
     private long sector;
     private long bytes;
 
@@ -155,7 +160,8 @@ public final class Request {
     }
 
     /**
-     * Flags of {@link Bio} that concern a driver: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP}.
+     * Flags of {@link Bio} that concern a driver or an elevator: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP},
+     * {@link Bio#SYNC}.
      *
      * @return a set of bits
      */
@@ -179,6 +185,43 @@ public final class Request {
      */
     public long bytes() {
         return bytes;
+    }
+
+    /**
+     * How urgent it is.
+     *
+     * @return that of its bios, {@link IoPriority#NONE} if nothing was said
+     */
+    public IoPriority priority() {
+        return priority;
+    }
+
+    /**
+     * How long what it writes is going to stay.
+     *
+     * @return the hint of its first bio
+     */
+    public WriteLifetime lifetime() {
+        return lifetime;
+    }
+
+    /**
+     * The elevator's object of this request. It stays with the request from use to use, so that an elevator makes one only where
+     * it finds none of its own.
+     *
+     * @return what {@link #setElevatorData} was given, perhaps by another elevator
+     */
+    public @Nullable Object elevatorData() {
+        return elevatorData;
+    }
+
+    /**
+     * Gives the request an object of the elevator's, from {@link Elevator#insert} on.
+     *
+     * @param data anything
+     */
+    public void setElevatorData(@Nullable Object data) {
+        this.elevatorData = data;
     }
 
     /**
@@ -512,7 +555,13 @@ public final class Request {
         bio = first;
         bioDoneBytes = 0;
         operation = first.operation();
-        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
+        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP | Bio.SYNC);
+        if (priority != first.priority()) {
+            priority = first.priority();
+        }
+        if (lifetime != first.lifetime()) {
+            lifetime = first.lifetime();
+        }
         sector = first.sector();
         bytes = first.bytes();
     }
@@ -525,6 +574,8 @@ public final class Request {
         bio = null;
         operation = what;
         flags = 0;
+        priority = IoPriority.NONE;
+        lifetime = WriteLifetime.NOT_SET;
         sector = 0;
         bytes = 0;
         status = Status.OK;
