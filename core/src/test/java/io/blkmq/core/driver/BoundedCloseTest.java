@@ -129,9 +129,9 @@ class BoundedCloseTest {
             refusals.add(catchThrowable(set::close));
         }));
         driver.completeAll();
-        assertThat(refusals).hasSize(6).allSatisfy(refusal -> assertThat(refusal)
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("from inside a completion of a block device would wait for itself"));
+        assertThat(refusals).hasSize(6)
+                .allSatisfy(refusal -> assertThat(refusal).isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("from inside a completion of a block device would wait for itself"));
         assertThat(queue.isDying()).isFalse();
         queue.close();
         set.close();
