@@ -556,7 +556,8 @@ public final class RequestQueue {
         if (!hctx.isPolled()) {
             return hctx.share.await(ctx, reserved, interruptible);
         }
-        if (poll(ctx) == 0) {
+        // Host-wide tags may be held by what went through other hardware contexts.
+        if (poll(ctx) == 0 && (hostShare == null || !pollAll())) {
             set.runtime().spinWait();
         }
         return null;
@@ -1172,6 +1173,12 @@ public final class RequestQueue {
         if (!freezeWait(timeoutNanos)) {
             return false;
         }
+        set.forget(this);
+        return true;
+    }
+
+    /** Undoes what was made for the queue. No request goes through it, and no change of the tag set does. */
+    void undo() {
         if (undone.compareAndSet(false, true)) {
             exitContexts(hctxs, 0);
             for (SoftwareContext ctx : contexts) {
@@ -1180,9 +1187,7 @@ public final class RequestQueue {
             if (hostShare != null) {
                 hostShare.tags.dropShare(hostShare);
             }
-            set.forget(this);
         }
-        return true;
     }
 
     /**

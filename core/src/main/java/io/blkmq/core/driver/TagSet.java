@@ -260,9 +260,15 @@ public final class TagSet implements AutoCloseable {
         }
     }
 
-    /** A queue has been closed. */
+    /** A queue has been closed: undoes it, and not while the hardware contexts change, which are the queue's, too. */
     void forget(RequestQueue queue) {
-        queues.remove(queue);
+        changing.lock("close");
+        try {
+            queue.undo();
+            queues.remove(queue);
+        } finally {
+            changing.unlock();
+        }
     }
 
     // ---- changes
