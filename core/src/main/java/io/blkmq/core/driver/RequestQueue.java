@@ -618,7 +618,8 @@ public final class RequestQueue {
         if (!hctx.isPolled()) {
             return hctx.share.await(ctx, reserved, interruptible);
         }
-        if (poll(ctx) == 0) {
+        // Host-wide tags may be held by what went through other hardware contexts.
+        if (poll(ctx) == 0 && (hostShare == null || !pollAll())) {
             set.runtime().spinWait();
         }
         return null;
