@@ -44,9 +44,8 @@ class RestrictedProcessTest {
         List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m",
                 "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-ea", "-cp",
-                jar + File.pathSeparator + System.getProperty("jdk.module.path", "") + File.pathSeparator
-                        + System.getProperty("java.class.path"),
-                RestrictedProcessTest.class.getName(), what, file.toString()));
+                jar + File.pathSeparator + libraries(!prefix.isEmpty()), RestrictedProcessTest.class.getName(), what,
+                file.toString()));
         Process process;
         try {
             process = new ProcessBuilder(command).redirectErrorStream(true).start();
@@ -57,6 +56,20 @@ class RestrictedProcessTest {
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(printed).isZero();
         return printed;
+    }
+
+    /** The libraries of the tests; copied to where another user can read them, if that is wanted. */
+    private String libraries(boolean copied) throws IOException {
+        List<String> libraries = new ArrayList<>();
+        for (String name : (System.getProperty("jdk.module.path", "") + File.pathSeparator
+                + System.getProperty("java.class.path")).split(File.pathSeparator, -1)) {
+            Path library = Path.of(name);
+            if (name.endsWith(".jar")) {
+                Path copy = directory.resolve(library.getFileName());
+                libraries.add((copied && !Files.exists(copy) ? Files.copy(library, copy) : library).toString());
+            }
+        }
+        return String.join(File.pathSeparator, libraries);
     }
 
     @Test
