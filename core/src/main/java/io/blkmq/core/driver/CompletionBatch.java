@@ -166,6 +166,11 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
     }
 
+    /** How many threads have collided and are in the block layer. */
+    static int threadsInMap() {
+        return COLLIDED.size();
+    }
+
     static void pause(IoRuntime runtime, int looks) {
         if (looks < PAUSE_SPINS) {
             runtime.spinWait();

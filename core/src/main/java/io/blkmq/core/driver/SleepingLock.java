@@ -38,8 +38,7 @@ final class SleepingLock {
      */
     boolean lock(String what, long timeoutNanos) {
         if (CompletionBatch.current() != null) {
-            throw new IllegalStateException(
-                    what + " from inside a completion of a block device would wait for itself");
+            throw new IllegalStateException(what + " from inside a completion of a block device would wait for itself");
         }
         Thread thread = Thread.currentThread();
         if (thread.equals(holder.get())) {

@@ -633,8 +633,7 @@ public final class TagSet implements AutoCloseable {
     }
 
     private static void requirePolledAlike(Set<Flag> flags, QueueLayout asked) {
-        if (flags.contains(Flag.POLLED)
-                && (flags.contains(Flag.BLOCKING) || asked.reads() > 0 || asked.polls() > 0)) {
+        if (flags.contains(Flag.POLLED) && (flags.contains(Flag.BLOCKING) || asked.reads() > 0 || asked.polls() > 0)) {
             throw new IllegalArgumentException(
                     "POLLED is for drivers that do not block, and whose queues are all alike: flags " + flags + ", "
                             + asked.reads() + " read queues, " + asked.polls() + " poll queues");

@@ -157,9 +157,9 @@ class BlockingDriverTest {
         });
         queue.submit(told.read(0));
         Eventually.until("the driver was asked", () -> asked.getCount() == 0);
-        assertThat(refusals).hasSize(5).allSatisfy(refusal -> assertThat(refusal)
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("from inside a callback of the driver of slow would wait for itself"));
+        assertThat(refusals).hasSize(5)
+                .allSatisfy(refusal -> assertThat(refusal).isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("from inside a callback of the driver of slow would wait for itself"));
         assertThat(queue.isDying()).isFalse();
         assertThat(queue.isFrozen()).isFalse();
         untilInFlight(1);

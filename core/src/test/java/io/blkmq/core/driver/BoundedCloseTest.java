@@ -95,11 +95,11 @@ class BoundedCloseTest {
         queue.submit(told.read(0));
         Request rq = driver.inFlight().getFirst();
         driver.log();
-        rq.requeue(false);
+        driver.requeue(rq, false);
         assertThat(driver.log()).isEmpty();
         assertThat(queue.close(0)).isFalse();
         assertThat(driver.log()).containsExactly("READ 0");
-        rq.complete(Status.OK);
+        driver.completeAll();
         assertThat(told.ends()).containsExactly("READ 0 OK");
         assertThat(queue.close(0)).isTrue();
         set.close();
@@ -129,9 +129,9 @@ class BoundedCloseTest {
             refusals.add(catchThrowable(set::close));
         }));
         driver.completeAll();
-        assertThat(refusals).hasSize(6).allSatisfy(refusal -> assertThat(refusal)
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("from inside a completion of a block device would wait for itself"));
+        assertThat(refusals).hasSize(6)
+                .allSatisfy(refusal -> assertThat(refusal).isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("from inside a completion of a block device would wait for itself"));
         assertThat(queue.isDying()).isFalse();
         queue.close();
         set.close();

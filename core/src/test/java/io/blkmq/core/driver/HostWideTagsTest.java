@@ -70,8 +70,7 @@ class HostWideTagsTest {
         for (int i = 0; i < 4; i++) {
             submit(0, told.read(i));
         }
-        io.blkmq.core.Eventually.Worker<Boolean> waiter = io.blkmq.core.Eventually
-                .start(() -> submit(1, told.read(9)));
+        io.blkmq.core.Eventually.Worker<Boolean> waiter = io.blkmq.core.Eventually.start(() -> submit(1, told.read(9)));
         io.blkmq.core.Eventually.waits(waiter.thread());
         driver.complete(Status.OK);
         waiter.join();
