@@ -254,6 +254,20 @@ public class RecordingDriver implements BlockDriver {
         rq.complete(status);
     }
 
+    /**
+     * Gives back a request that this driver has.
+     *
+     * @param rq which
+     * @param kick whether at once
+     */
+    public void requeue(Request rq, boolean kick) {
+        synchronized (this) {
+            inFlight.remove(rq);
+            tagsInFlight.remove(nameOf(rq));
+        }
+        rq.requeue(kick);
+    }
+
     // ---- what a test asks
 
     /**
@@ -318,7 +332,8 @@ public class RecordingDriver implements BlockDriver {
 
     private void take(HardwareContext hctx, Request rq) {
         synchronized (this) {
-            if (rq.state() != Request.IN_FLIGHT) {
+            int state = rq.state();
+            if (state != Request.IN_FLIGHT && state != Request.TIMING) {
                 return;
             }
             if (!tagsInFlight.add(nameOf(rq))) {
