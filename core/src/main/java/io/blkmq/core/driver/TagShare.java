@@ -184,7 +184,10 @@ final class TagShare {
             if (((interrupted && interruptible) || dropped || queue.isDying()) && lines.leave(waiter)) {
                 break;
             }
-            tags.runtime().park(this);
+            // Looked at again: waiting for the lock of the line may have used up the wake-up of who served.
+            if (waiter.served() == null) {
+                tags.runtime().park(this);
+            }
         }
         if (interrupted) {
             Thread.currentThread().interrupt();

@@ -70,10 +70,13 @@ class BlockingDriverTest {
     @Test
     void submittersGoOnWhileTheDriverBlocksAndOrderIsKept() throws InterruptedException {
         nextBlocks(Status.OK);
-        for (int i = 0; i < 4; i++) {
+        queue.hardwareContext(0).stop();
+        for (int i = 0; i < 3; i++) {
             queue.submit(told.read(i));
         }
+        queue.hardwareContext(0).start();
         inside.await();
+        queue.submit(told.read(3));
         assertThat(driver.log()).containsExactly("READ 0 more");
         door.countDown();
         untilInFlight(4);
