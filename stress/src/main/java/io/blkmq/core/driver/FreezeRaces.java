@@ -72,7 +72,8 @@ public final class FreezeRaces {
 
     /** The step on which the case above stands, alone: say whose the tag is, then look at the gate; close it, then look whose it is. */
     @JCStressTest
-    @Outcome(id = {"1, 0", "0, 1", "1, 1"}, expect = ACCEPTABLE, desc = "the new owner saw the gate closed, or was seen")
+    @Outcome(id = {"1, 0", "0, 1",
+            "1, 1"}, expect = ACCEPTABLE, desc = "the new owner saw the gate closed, or was seen")
     @Outcome(expect = FORBIDDEN, desc = "nobody saw the other: a request in a frozen queue")
     @State
     public static class ANewOwnerAndAFreezerSeeEachOther {
