@@ -20,7 +20,7 @@ class TagsLincheckTest {
     /** How many times as long as in every build. */
     private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
     /** Open, and without anything that waits: the tags below are not its own. */
-    private static final RequestQueue QUEUE = new RecordingDriver().depth(1).disk().queue();
+    private static final RequestQueue QUEUE = new RecordingDriver().runtime(new Parking()).depth(1).disk().queue();
     /** Only a place to begin the search, which with one tag is always the same. */
     private static final SoftwareContext CONTEXT = QUEUE.context(0);
 

@@ -70,6 +70,33 @@ public final class FreezeRaces {
         }
     }
 
+    /** The step on which the case above stands, alone: say whose the tag is, then look at the gate; close it, then look whose it is. */
+    @JCStressTest
+    @Outcome(id = {"1, 0", "0, 1",
+            "1, 1"}, expect = ACCEPTABLE, desc = "the new owner saw the gate closed, or was seen")
+    @Outcome(expect = FORBIDDEN, desc = "nobody saw the other: a request in a frozen queue")
+    @State
+    public static class ANewOwnerAndAFreezerSeeEachOther {
+        private final RaceQueue device = new RaceQueue();
+        private final Request rq = device.allocate();
+        private final RequestQueue other = device.neighbour();
+        private volatile int closed;
+
+        /** Notes whether it sees the gate closed. */
+        @Actor
+        public void owner(II_Result r) {
+            rq.ownBy(other);
+            r.r1 = closed;
+        }
+
+        /** Notes whether it sees whose the tag is. */
+        @Actor
+        public void freezer(II_Result r) {
+            closed = 1;
+            r.r2 = other.equals(rq.ownerVolatile()) ? 1 : 0;
+        }
+    }
+
     /** Who waits until a queue is frozen is woken by the last request that goes. */
     @JCStressTest
     @Outcome(id = "1", expect = ACCEPTABLE, desc = "the queue is frozen")

@@ -21,8 +21,6 @@ final class RaceQueue implements BlockDriver {
     final AtomicInteger queued = new AtomicInteger();
     /** How often the driver was asked about a time-out. */
     final AtomicInteger asked = new AtomicInteger();
-    /** How often the driver was given a request that had ended. */
-    final AtomicInteger queuedAfterEnd = new AtomicInteger();
     /** How many executions have ended. */
     final AtomicInteger ended = new AtomicInteger();
 
@@ -96,9 +94,6 @@ final class RaceQueue implements BlockDriver {
     @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         queued.incrementAndGet();
-        if (ended.get() != 0) {
-            queuedAfterEnd.incrementAndGet();
-        }
         return Status.OK;
     }
 
