@@ -1,6 +1,6 @@
 import org.jspecify.annotations.NullMarked;
 
-/** Completion engines over files: io_uring, libaio, a pool of threads, null. Knows nothing of the block layer. */
+/** Completion engines over files: io_uring, libaio, threads, memory, null. Knows nothing of the block layer. */
 @NullMarked module io.blkmq.aio {
     requires static transitive org.jspecify;
     requires org.jctools.core.jdk11;
@@ -12,5 +12,5 @@ import org.jspecify.annotations.NullMarked;
     uses io.blkmq.aio.AioEngineProvider;
 
     provides io.blkmq.aio.AioEngineProvider with io.blkmq.aio.UringEngineProvider, io.blkmq.aio.LibaioEngineProvider,
-            io.blkmq.aio.ChannelEngineProvider, io.blkmq.aio.NullEngineProvider;
+            io.blkmq.aio.ChannelEngineProvider, io.blkmq.aio.MemoryEngineProvider, io.blkmq.aio.NullEngineProvider;
 }

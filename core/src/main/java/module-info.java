@@ -9,4 +9,9 @@ import org.jspecify.annotations.NullMarked;
     exports io.blkmq.core.driver;
     exports io.blkmq.core.nullblk;
     exports io.blkmq.core.sim to io.blkmq.testkit;
+
+    uses io.blkmq.core.driver.ElevatorType;
+
+    provides io.blkmq.core.driver.ElevatorType
+            with io.blkmq.core.elevator.MqDeadlineType, io.blkmq.core.elevator.KyberType;
 }

@@ -1,7 +1,9 @@
 package io.blkmq.aio;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
@@ -13,13 +15,6 @@ import java.lang.invoke.VarHandle;
  * know. The kernel writes entries and releases the tail; the reader acquires the tail, copies, and releases the head,
  * after which the kernel may overwrite them. There is one reader at a time, also of {@link #getEvents}, which moves
  * the head inside of the kernel.
- *
- * <pre>
- *   struct aio_ring    id, nr, head, tail, magic, compat, incompat, header length: 4 bytes each; then nr entries
- *   struct io_event    data, iocb, result, second result: 8 bytes each
- *   struct iocb        data 8, key 4, rw flags 4, opcode 2, priority 2, descriptor 4, buffer 8, bytes 8, offset 8,
- *                      reserved 8, flags 4, eventfd 4
- * </pre>
  */
 @SuppressWarnings("restricted")
 final class AioContext {
@@ -31,23 +26,34 @@ final class AioContext {
     static final short CMD_PREADV = 7;
     static final short CMD_PWRITEV = 8;
 
-    /** sizeof(struct iocb). */
-    static final int IOCB_BYTES = 64;
-
-    private static final int EVENT_BYTES = 32;
-    private static final int EVENT_RESULT = 16;
-
-    private static final int RING_NR = 4;
-    private static final int RING_HEAD = 8;
-    private static final int RING_TAIL = 12;
-    private static final int RING_MAGIC = 16;
-    private static final int RING_INCOMPAT = 24;
-    private static final int RING_HEADER_LENGTH = 28;
-    private static final int RING_HEADER_BYTES = 32;
-    private static final int MAGIC = 0xa10a10a1;
-
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    static final StructLayout IOCB = MemoryLayout.structLayout(LONG.withName("aio_data"), INT.withName("aio_key"),
+            INT.withName("aio_rw_flags"), ValueLayout.JAVA_SHORT.withName("aio_lio_opcode"),
+            ValueLayout.JAVA_SHORT.withName("aio_reqprio"), INT.withName("aio_fildes"), LONG.withName("aio_buf"),
+            LONG.withName("aio_nbytes"), LONG.withName("aio_offset"), LONG.withName("aio_reserved2"),
+            INT.withName("aio_flags"), INT.withName("aio_resfd")).withName("iocb");
+    static final StructLayout EVENT = MemoryLayout
+            .structLayout(LONG.withName("data"), LONG.withName("obj"), LONG.withName("res"), LONG.withName("res2"))
+            .withName("io_event");
+    /** The header of the ring, which the kernel's headers keep to themselves; the entries are behind it. */
+    static final StructLayout RING = MemoryLayout.structLayout(INT.withName("id"), INT.withName("nr"),
+            INT.withName("head"), INT.withName("tail"), INT.withName("magic"), INT.withName("compat_features"),
+            INT.withName("incompat_features"), INT.withName("header_length")).withName("aio_ring");
+
+    private static final long IOCB_BYTES = IOCB.byteSize();
+    private static final long IOCB_OPCODE = Libc.offset(IOCB, "aio_lio_opcode");
+    private static final long IOCB_BUFFER = Libc.offset(IOCB, "aio_buf");
+    private static final long IOCB_COUNT = Libc.offset(IOCB, "aio_nbytes");
+    private static final long IOCB_OFFSET = Libc.offset(IOCB, "aio_offset");
+    private static final long EVENT_BYTES = EVENT.byteSize();
+    private static final long EVENT_RESULT = Libc.offset(EVENT, "res");
+    private static final long RING_HEAD = Libc.offset(RING, "head");
+    private static final long RING_TAIL = Libc.offset(RING, "tail");
+    private static final int RING_HEADER_BYTES = (int) RING.byteSize();
+    private static final int MAGIC = 0xa10a10a1;
+
     private static final VarHandle WORD = INT.varHandle().withInvokeExactBehavior();
 
     private final long context;
@@ -70,15 +76,16 @@ final class AioContext {
     private AioContext(long context, int slots) {
         this.context = context;
         this.slots = slots;
-        iocbs = arena.allocate((long) slots * IOCB_BYTES, 64);
-        events = arena.allocate((long) slots * EVENT_BYTES, 8);
+        iocbs = arena.allocate(slots * IOCB_BYTES, 64);
+        events = arena.allocate(slots * EVENT_BYTES, 8);
         timeout = arena.allocate(16, 8);
         MemorySegment header = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES, arena, null);
-        if (header.get(INT, RING_MAGIC) == MAGIC && header.get(INT, RING_INCOMPAT) == 0
-                && header.get(INT, RING_HEADER_LENGTH) == RING_HEADER_BYTES) {
-            ringEntries = header.get(INT, RING_NR);
-            ring = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES + (long) ringEntries * EVENT_BYTES,
-                    arena, null);
+        if (header.get(INT, Libc.offset(RING, "magic")) == MAGIC
+                && header.get(INT, Libc.offset(RING, "incompat_features")) == 0
+                && header.get(INT, Libc.offset(RING, "header_length")) == RING_HEADER_BYTES) {
+            ringEntries = header.get(INT, Libc.offset(RING, "nr"));
+            ring = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES + ringEntries * EVENT_BYTES, arena,
+                    null);
             head = ring.get(INT, RING_HEAD);
         } else {
             ringEntries = 0;
@@ -117,19 +124,18 @@ final class AioContext {
     /** Fills in the iocb of a slot. The placer. */
     void prepare(int slot, short command, int descriptor, long address, long count, long offset) {
         assert slot < slots;
-        long at = (long) slot * IOCB_BYTES;
+        long at = slot * IOCB_BYTES;
         iocbs.set(LONG, at, slot);
-        iocbs.set(LONG, at + 8, 0);
-        iocbs.set(LONG, at + 16, Short.toUnsignedLong(command) | (long) descriptor << 32);
-        iocbs.set(LONG, at + 24, address);
-        iocbs.set(LONG, at + 32, count);
-        iocbs.set(LONG, at + 40, offset);
-        // The last 16 bytes are 0 from the start, and stay so.
+        iocbs.set(LONG, at + IOCB_OPCODE, Short.toUnsignedLong(command) | (long) descriptor << 32);
+        iocbs.set(LONG, at + IOCB_BUFFER, address);
+        iocbs.set(LONG, at + IOCB_COUNT, count);
+        iocbs.set(LONG, at + IOCB_OFFSET, offset);
+        // The key is the kernel's, which wants to find 0 there; all other members are 0 from the start, and stay so.
     }
 
     /** Address of the iocb of a slot, as io_submit wants it. */
     long iocb(int slot) {
-        return iocbs.address() + (long) slot * IOCB_BYTES;
+        return iocbs.address() + slot * IOCB_BYTES;
     }
 
     /** {@code io_submit}: how many were taken, or a negative errno that concerns the first. */
@@ -144,26 +150,26 @@ final class AioContext {
             return fetched;
         }
         // Acquire: pairs with the kernel's release of the tail after it has written the entries before it.
-        int ahead = (int) WORD.getAcquire(ring, (long) RING_TAIL) - head;
+        int ahead = (int) WORD.getAcquire(ring, RING_TAIL) - head;
         return fetched + (ahead < 0 ? ahead + ringEntries : ahead);
     }
 
     /** The slot of the oldest completion, of which there must be one. The reader. */
     int slot() {
         return eventsAt < eventsEnd
-                ? (int) events.get(LONG, (long) eventsAt * EVENT_BYTES)
+                ? (int) events.get(LONG, eventsAt * EVENT_BYTES)
                 : (int) ring.get(LONG, ringEntry());
     }
 
     /** The result of the oldest completion. The reader. */
     long result() {
         return eventsAt < eventsEnd
-                ? events.get(LONG, (long) eventsAt * EVENT_BYTES + EVENT_RESULT)
+                ? events.get(LONG, eventsAt * EVENT_BYTES + EVENT_RESULT)
                 : ring.get(LONG, ringEntry() + EVENT_RESULT);
     }
 
     private long ringEntry() {
-        return RING_HEADER_BYTES + (long) head * EVENT_BYTES;
+        return RING_HEADER_BYTES + head * EVENT_BYTES;
     }
 
     /** Gives the place of the oldest completion back. The reader. */
@@ -174,7 +180,7 @@ final class AioContext {
         }
         head = head + 1 == ringEntries ? 0 : head + 1;
         // Release: the kernel overwrites the entry only after it has seen this, by which time it has been read.
-        WORD.setRelease(ring, (long) RING_HEAD, head);
+        WORD.setRelease(ring, RING_HEAD, head);
     }
 
     /**
@@ -191,7 +197,7 @@ final class AioContext {
         eventsEnd = Math.max(fetched, 0);
         if (ringEntries > 0) {
             // The kernel has moved the head for what it gave us.
-            head = (int) WORD.getAcquire(ring, (long) RING_HEAD);
+            head = (int) WORD.getAcquire(ring, RING_HEAD);
         }
         return fetched;
     }

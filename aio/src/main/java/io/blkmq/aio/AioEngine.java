@@ -13,14 +13,19 @@ import java.util.Set;
  * any thread may call any method. In {@link CompletionMode#POLLED} the thread that submits first owns the engine; it
  * alone submits, commits, polls and awaits.
  *
- * <p>There is no limit on the number in flight and no cancel. A transfer that moves less than asked is continued
+ * <p>Operations for which the ring, or the pool of threads, has no room wait in the engine, first come first served, up
+ * to {@link AioEngineConfig#inFlightMax} in flight; what is over is answered with EAGAIN, and no method but
+ * {@link #await} and {@link #close} ever waits. Room comes with completions: an operation's own place is free when its
+ * completion is called, and {@link ReapListener#reapEnds} says that others may have become so. Operations in flight
+ * together have no order, except that a sync after a write ({@link Kiocb#thenSync}) comes after it. There is no
+ * cancel. A transfer that moves less than asked is continued
  * until it is done, fails, or makes no progress: a read then ends with the bytes it has (end of file), a write with
  * EIO. Memory belongs to the engine from submit to completion, and is kept reachable; only
  * the application can break that rule, by closing its arena before.
  */
 public interface AioEngine extends AutoCloseable {
 
-    /** The name of its kind: {@code io_uring}, {@code libaio}, {@code channel}, {@code null}. */
+    /** The name of its kind: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
     String name();
 
     /** Who finds completions. */
@@ -47,8 +52,9 @@ public interface AioEngine extends AutoCloseable {
      * @return 0: the completion will be called, perhaps before this returns. Otherwise a negative errno, the
      *         completion will not be called and the kiocb is free again: EBADF if the file is closed or not open in
      *         the direction asked for, EINVAL if the kiocb is not prepared, the file is of another family of engines,
-     *         or the engine is closed, EBUSY if the kiocb is in flight, EOPNOTSUPP if the operation is not one of
-     *         {@link #operations}
+     *         or the engine is closed, EBUSY if the kiocb is in flight, EOPNOTSUPP if the operation, or the sync
+     *         after it, is not one of {@link #operations}, EFAULT if memory of it has been closed, EAGAIN if as many
+     *         as {@link AioEngineConfig#inFlightMax} are in flight
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
     int submit(Kiocb kiocb);

@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.util.concurrent.ThreadFactory;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** How an engine is to be opened. Immutable; checked when it is built. */
@@ -12,21 +13,40 @@ public final class AioEngineConfig {
     /** The most threads of the {@code channel} engine. */
     public static final int WORKERS_MAX = 1024;
 
+    /** The most operations in flight that may be asked for. */
+    public static final int IN_FLIGHT_MAX = 1 << 24;
+
     private final int depth;
+    private final int inFlightMax;
     private final CompletionMode completionMode;
     private final @Nullable ThreadFactory threadFactory;
+    private final LongSupplier clock;
     private final int workers;
     private final ReapListener reapListener;
+    private final RingEntry ringEntry;
+    private final @Nullable TaskWork taskWork;
+    private final boolean submissionPolling;
+    private final boolean completionPolling;
+    private final MemoryLatency memoryLatency;
+    private final long memoryQuotaBytes;
 
     private AioEngineConfig(Builder builder) {
         depth = builder.depth;
+        inFlightMax = builder.inFlightMax;
         completionMode = builder.completionMode;
         threadFactory = builder.threadFactory;
+        clock = builder.clock;
         workers = builder.workers;
         reapListener = builder.reapListener;
+        ringEntry = builder.ringEntry;
+        taskWork = builder.taskWork;
+        submissionPolling = builder.submissionPolling;
+        completionPolling = builder.completionPolling;
+        memoryLatency = builder.memoryLatency;
+        memoryQuotaBytes = builder.memoryQuotaBytes;
     }
 
-    /** Depth 128, {@link CompletionMode#REAPER}, 16 workers, daemon threads. */
+    /** Depth 128, 65,536 in flight, {@link CompletionMode#REAPER}, 16 workers, daemon threads. */
     public static Builder builder() {
         return new Builder();
     }
@@ -36,9 +56,17 @@ public final class AioEngineConfig {
         return builder().build();
     }
 
-    /** Entries of the submission ring; the kernel rounds up to a power of two. No limit on what may be in flight. */
+    /**
+     * Entries of the submission ring; the kernel rounds up to a power of two. Operations for which the ring has no
+     * room wait in the engine, up to {@link #inFlightMax}.
+     */
     public int depth() {
         return depth;
+    }
+
+    /** Operations that may be in flight; {@link AioEngine#submit} answers EAGAIN to those above. */
+    public int inFlightMax() {
+        return inFlightMax;
     }
 
     /** Who finds completions. */
@@ -54,6 +82,48 @@ public final class AioEngineConfig {
     /** Told around each batch of completions. */
     public ReapListener reapListener() {
         return reapListener;
+    }
+
+    /** Who enters the ring of {@code io_uring} in REAPER mode. */
+    public RingEntry ringEntry() {
+        return ringEntry;
+    }
+
+    /** When the kernel does the work that ends operations of {@code io_uring}. */
+    public TaskWork taskWork() {
+        if (taskWork != null) {
+            return taskWork;
+        }
+        return isEnteredByOne() ? TaskWork.DEFERRED : TaskWork.INTERRUPTING;
+    }
+
+    /** Whether a thread of the kernel takes entries from the submission ring (SQPOLL). */
+    public boolean submissionPolling() {
+        return submissionPolling;
+    }
+
+    /** Whether completions are found by asking the device (IOPOLL). */
+    public boolean completionPolling() {
+        return completionPolling;
+    }
+
+    /** How long operations of the {@code memory} engine take. */
+    public MemoryLatency memoryLatency() {
+        return memoryLatency;
+    }
+
+    /** Bytes that the files of a {@code memory} engine may have in all. */
+    public long memoryQuotaBytes() {
+        return memoryQuotaBytes;
+    }
+
+    long nanoTime() {
+        return clock.getAsLong();
+    }
+
+    /** Whether one thread enters a ring: the owner of a polled one, or the reaper if it was chosen. */
+    boolean isEnteredByOne() {
+        return isPolled() || ringEntry == RingEntry.REAPER;
     }
 
     boolean isPolled() {
@@ -74,16 +144,27 @@ public final class AioEngineConfig {
 
     @Override
     public String toString() {
-        return "AioEngineConfig[depth=" + depth + ", completionMode=" + completionMode + ", workers=" + workers + "]";
+        return "AioEngineConfig[depth=" + depth + ", inFlightMax=" + inFlightMax + ", completionMode=" + completionMode
+                + ", workers=" + workers + ", ringEntry=" + ringEntry + ", taskWork=" + taskWork()
+                + (submissionPolling ? ", submissionPolling" : "") + (completionPolling ? ", completionPolling" : "")
+                + "]";
     }
 
     /** Collects the settings. Not for use by several threads. */
     public static final class Builder {
         private int depth = 128;
+        private int inFlightMax = 65_536;
         private CompletionMode completionMode = CompletionMode.REAPER;
         private @Nullable ThreadFactory threadFactory;
+        private LongSupplier clock = System::nanoTime;
         private int workers = 16;
         private ReapListener reapListener = ReapListener.NONE;
+        private RingEntry ringEntry = RingEntry.SUBMITTERS;
+        private @Nullable TaskWork taskWork;
+        private boolean submissionPolling;
+        private boolean completionPolling;
+        private MemoryLatency memoryLatency = MemoryLatency.NONE;
+        private long memoryQuotaBytes = Long.MAX_VALUE;
 
         private Builder() {}
 
@@ -93,6 +174,19 @@ public final class AioEngineConfig {
                 throw new IllegalArgumentException("depth " + entries + " is not in 1 to " + DEPTH_MAX);
             }
             depth = entries;
+            return this;
+        }
+
+        /**
+         * Operations that may be in flight, 1 to {@value #IN_FLIGHT_MAX}; {@link AioEngine#submit} answers EAGAIN to
+         * those above. Default 65,536.
+         */
+        public Builder inFlightMax(int operations) {
+            if (operations < 1 || operations > IN_FLIGHT_MAX) {
+                throw new IllegalArgumentException(
+                        "operations in flight " + operations + " is not in 1 to " + IN_FLIGHT_MAX);
+            }
+            inFlightMax = operations;
             return this;
         }
 
@@ -117,14 +211,87 @@ public final class AioEngineConfig {
             return this;
         }
 
+        /** The time in nanoseconds from any origin, for waits that have a limit. Default {@link System#nanoTime}. */
+        public Builder clock(LongSupplier nanos) {
+            clock = nanos;
+            return this;
+        }
+
+        /** Who enters the ring of {@code io_uring} in REAPER mode. Default {@link RingEntry#SUBMITTERS}. */
+        public Builder ringEntry(RingEntry who) {
+            ringEntry = who;
+            return this;
+        }
+
+        /**
+         * When the kernel does the work that ends operations of {@code io_uring}. Default
+         * {@link TaskWork#DEFERRED} where one thread enters the ring, else {@link TaskWork#INTERRUPTING}.
+         */
+        public Builder taskWork(TaskWork when) {
+            taskWork = when;
+            return this;
+        }
+
+        /**
+         * Makes a thread of the kernel take entries from the submission ring of {@code io_uring}, so that submitting
+         * needs no system call (SQPOLL). That thread uses up a processor while there is work and for
+         * {@value Uring#SQ_THREAD_IDLE_MILLIS} ms after. Task work is not for choosing then. Default false.
+         */
+        public Builder submissionPolling(boolean wanted) {
+            submissionPolling = wanted;
+            return this;
+        }
+
+        /**
+         * Makes {@code io_uring} find completions by asking the device instead of waiting for its interrupt (IOPOLL).
+         * Needs {@link CompletionMode#POLLED}, files opened direct, and a device with queues for polling (an NVMe
+         * disk with {@code nvme.poll_queues} set): elsewhere operations end with EOPNOTSUPP. Only reads and writes
+         * are possible. Default false.
+         */
+        public Builder completionPolling(boolean wanted) {
+            completionPolling = wanted;
+            return this;
+        }
+
+        /** How long operations of the {@code memory} engine take. Default {@link MemoryLatency#NONE}. */
+        public Builder memoryLatency(MemoryLatency latency) {
+            memoryLatency = latency;
+            return this;
+        }
+
+        /**
+         * Bytes that the files of a {@code memory} engine may have in all, holes not counted, rounded down to
+         * {@value SparseBytes#CHUNK_BYTES}; a write that needs more ends with ENOSPC. Default unlimited.
+         */
+        public Builder memoryQuotaBytes(long bytes) {
+            if (bytes < 0) {
+                throw new IllegalArgumentException("memory quota " + bytes + " must not be negative");
+            }
+            memoryQuotaBytes = bytes;
+            return this;
+        }
+
         /** Told around each batch of completions. Default: nobody. */
         public Builder reapListener(ReapListener listener) {
             reapListener = listener;
             return this;
         }
 
-        /** The configuration. */
+        /**
+         * The configuration.
+         *
+         * @throws IllegalArgumentException if settings exclude each other
+         */
         public AioEngineConfig build() {
+            if (completionPolling && completionMode != CompletionMode.POLLED) {
+                throw new IllegalArgumentException(
+                        "completionPolling needs completion mode POLLED, and it is " + completionMode);
+            }
+            if (taskWork == TaskWork.DEFERRED && completionMode == CompletionMode.REAPER
+                    && ringEntry == RingEntry.SUBMITTERS) {
+                throw new IllegalArgumentException("taskWork DEFERRED needs a ring that one thread enters: "
+                        + "completion mode POLLED, or ringEntry REAPER");
+            }
             return new AioEngineConfig(this);
         }
     }

@@ -8,7 +8,7 @@ import java.util.Optional;
  */
 public interface AioEngineProvider {
 
-    /** The engine's name, as in a job file: {@code io_uring}, {@code libaio}, {@code channel}, {@code null}. */
+    /** The engine's name: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
     String name();
 
     /** Empty if the engine works here, otherwise why it does not: kernel, permission, architecture, system. */

@@ -1,6 +1,8 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
@@ -10,6 +12,8 @@ public final class AioEngines {
 
     /** Fastest first. What a third party provides is never chosen unless it is named. */
     private static final List<String> PREFERENCE = List.of("io_uring", "libaio", "channel");
+
+    private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
     private AioEngines() {}
 
@@ -47,6 +51,32 @@ public final class AioEngines {
             throw new AioUnavailableException(name, reason.get());
         }
         return provider.open(config);
+    }
+
+    /**
+     * Opens the first of several engines that works here, which is how a caller allows falling back. Each engine that
+     * does not work here is logged with the reason. A lack of descriptors or memory is no reason to fall back: it is
+     * thrown.
+     *
+     * @param names in the order in which they are wanted
+     * @throws IllegalArgumentException if there is no engine of one of the names, or there are no names
+     * @throws AioUnavailableException if none works here, naming each with the reason
+     * @throws IOException if the system refuses the resources
+     */
+    public static AioEngine openFirst(AioEngineConfig config, String... names) throws IOException {
+        if (names.length == 0) {
+            throw new IllegalArgumentException("no engine is named");
+        }
+        List<String> reasons = new ArrayList<>();
+        for (AioEngineProvider provider : Arrays.stream(names).map(AioEngines::find).toList()) {
+            try {
+                return provider.open(config);
+            } catch (AioUnavailableException e) {
+                LOGGER.log(System.Logger.Level.INFO, e::getMessage);
+                reasons.add(provider.name() + ": " + e.reason());
+            }
+        }
+        throw new AioUnavailableException(String.join(", ", names), String.join("; ", reasons));
     }
 
     /** The name of the fastest engine that works here; {@code channel} works everywhere. */

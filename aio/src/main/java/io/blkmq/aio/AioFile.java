@@ -9,7 +9,7 @@ import java.nio.file.Path;
 
 /**
  * A file opened by an engine, for that engine and others of its family ({@code io_uring} and {@code libaio};
- * {@code channel} and {@code null}). Any thread may call any method.
+ * {@code channel} and {@code null}; {@code memory}). Any thread may call any method.
  *
  * <p>Beside what engines do with it, it has blocking forms for callers with a thread to spend. They return bytes or a
  * negative {@linkplain Errno errno}; transfers are continued until done, end of file, or an error; an interrupt
@@ -19,7 +19,7 @@ import java.nio.file.Path;
  * operation in flight, so that its descriptor is never used for another file. The state is one word,
  * {@code references}: bit 0 says closed, bit 31 says gone, the bits between count the operations that use it.
  */
-public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile {
+public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile, MemoryFile {
 
     /** What a file is opened for. */
     public enum Access {
@@ -108,6 +108,13 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract int blockBytes();
 
     /**
+     * Whether the file can do that, as far as its file system and the way it was opened go. The forms of
+     * {@code fallocate} are found out by trial, once for each open file, on a block far behind the file's end, which
+     * is left as it was.
+     */
+    public abstract boolean supports(AioOperation operation);
+
+    /**
      * Reads until the memory is full, or the file ends.
      *
      * @return bytes, less than asked only at the end of the file; or a negative errno
@@ -133,7 +140,24 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * Makes a range read as zeroes, blocks allocated; the size stays: 0, or a negative errno, EOPNOTSUPP where system
      * or file cannot.
      */
-    public abstract int zeroRange(long offset, long bytes);
+    public final int zeroRange(long offset, long bytes) {
+        return zeroRange(offset, bytes, true);
+    }
+
+    /**
+     * Makes a range read as zeroes, blocks allocated: 0, or a negative errno, EOPNOTSUPP where system or file cannot.
+     *
+     * @param keepSize whether the size stays, should the range reach beyond it
+     */
+    public abstract int zeroRange(long offset, long bytes, boolean keepSize);
+
+    /**
+     * Allocates the blocks of a range; what is there stays: 0, or a negative errno, EOPNOTSUPP where system or file
+     * cannot.
+     *
+     * @param keepSize whether the size stays, should the range reach beyond it
+     */
+    public abstract int allocate(long offset, long bytes, boolean keepSize);
 
     /**
      * Writes back and drops the file's pages from the page cache: 0, or a negative errno, EOPNOTSUPP where the system

@@ -12,8 +12,10 @@ public enum AioOperation {
     FDATASYNC,
     /** Free the blocks of a range, which then reads as zeroes; the file's size stays. */
     PUNCH_HOLE,
-    /** Make a range read as zeroes with its blocks still allocated; the file's size stays. */
-    ZERO_RANGE;
+    /** Make a range read as zeroes with its blocks still allocated. */
+    ZERO_RANGE,
+    /** Allocate the blocks of a range, so that writing to it cannot fail for want of space; data stays. */
+    ALLOCATE;
 
     boolean isTransfer() {
         return this == READ || this == WRITE;
@@ -25,6 +27,11 @@ public enum AioOperation {
 
     /** Whether the file must have been opened for writing. A file may be synced by whoever has it open. */
     boolean needsWriteAccess() {
-        return this == WRITE || this == PUNCH_HOLE || this == ZERO_RANGE;
+        return this == WRITE || isAllocation();
+    }
+
+    /** Whether it is one of the forms of {@code fallocate}. */
+    boolean isAllocation() {
+        return this == PUNCH_HOLE || this == ZERO_RANGE || this == ALLOCATE;
     }
 }

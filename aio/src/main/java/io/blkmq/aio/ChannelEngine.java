@@ -146,17 +146,28 @@ final class ChannelEngine extends SoftwareEngine {
         try {
             return switch (kiocb.operation()) {
                 case READ -> transfer(file, kiocb, false);
-                case WRITE -> transfer(file, kiocb, true);
+                case WRITE -> write(file, kiocb);
                 case FSYNC -> file.sync(false);
                 case FDATASYNC -> file.sync(true);
                 case PUNCH_HOLE -> file.punchHole(kiocb.offset(), kiocb.bytes());
-                case ZERO_RANGE -> file.zeroRange(kiocb.offset(), kiocb.bytes());
+                case ZERO_RANGE -> file.zeroRange(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
+                case ALLOCATE -> file.allocate(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
             };
         } catch (RuntimeException | Error e) {
             // An operation is never lost, whatever happens below it.
             System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> kiocb + " failed", e);
             return -Errno.EIO;
         }
+    }
+
+    private static long write(ChannelFile file, Kiocb kiocb) {
+        long written = transfer(file, kiocb, true);
+        AioOperation sync = kiocb.syncAfter();
+        if (written < 0 || sync == null) {
+            return written;
+        }
+        int synced = file.sync(sync == AioOperation.FDATASYNC);
+        return synced < 0 ? synced : written;
     }
 
     private static long transfer(ChannelFile file, Kiocb kiocb, boolean write) {

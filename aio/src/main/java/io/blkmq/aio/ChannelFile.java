@@ -213,7 +213,7 @@ final class ChannelFile extends AioFile {
      * completion.
      */
     @SuppressWarnings("restricted")
-    private static MemorySegment usable(MemorySegment memory) {
+    static MemorySegment usable(MemorySegment memory) {
         return memory.isAccessibleBy(Thread.currentThread())
                 ? memory
                 : MemorySegment.ofAddress(memory.address()).reinterpret(memory.byteSize());
@@ -317,8 +317,21 @@ final class ChannelFile extends AioFile {
     }
 
     @Override
-    public int zeroRange(long offset, long bytes) {
-        return companion != null ? companion.zeroRange(offset, bytes) : -Errno.EOPNOTSUPP;
+    public int zeroRange(long offset, long bytes, boolean keepSize) {
+        return companion != null ? companion.zeroRange(offset, bytes, keepSize) : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
+    public int allocate(long offset, long bytes, boolean keepSize) {
+        return companion != null ? companion.allocate(offset, bytes, keepSize) : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
+    public boolean supports(AioOperation operation) {
+        if (companion != null) {
+            return companion.supports(operation);
+        }
+        return !operation.isAllocation() && (isWritable() || !operation.needsWriteAccess());
     }
 
     @Override

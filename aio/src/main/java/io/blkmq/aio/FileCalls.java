@@ -3,7 +3,9 @@ package io.blkmq.aio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.Charset;
@@ -25,12 +27,26 @@ final class FileCalls {
     static final int F_WRLCK = 1;
     static final int F_UNLCK = 2;
 
+    private static final int F_GETFL = 3;
+    private static final int F_SETFL = 4;
     private static final int F_OFD_SETLK = 37;
+    private static final long O_NONBLOCK = 0x800;
+    private static final long TMPFS_MAGIC = 0x01021994;
     private static final int SEEK_END = 2;
     private static final int FADVISE_DONTNEED = 4;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    static final StructLayout FLOCK = MemoryLayout.structLayout(ValueLayout.JAVA_SHORT.withName("l_type"),
+            ValueLayout.JAVA_SHORT.withName("l_whence"), MemoryLayout.paddingLayout(4), LONG.withName("l_start"),
+            LONG.withName("l_len"), INT.withName("l_pid"), MemoryLayout.paddingLayout(4)).withName("flock");
+    static final StructLayout STATFS = MemoryLayout
+            .structLayout(LONG.withName("f_type"), LONG.withName("f_bsize"), LONG.withName("f_blocks"),
+                    LONG.withName("f_bfree"), LONG.withName("f_bavail"), LONG.withName("f_files"),
+                    LONG.withName("f_ffree"), LONG.withName("f_fsid"), LONG.withName("f_namelen"),
+                    LONG.withName("f_frsize"), LONG.withName("f_flags"), MemoryLayout.paddingLayout(32))
+            .withName("statfs");
 
     private static final MethodHandle OPEN = Libc.function("open", FunctionDescriptor.of(INT, LONG, INT, INT),
             Linker.Option.firstVariadicArg(2));
@@ -147,15 +163,12 @@ final class FileCalls {
         }
     }
 
-    /**
-     * Sets or takes off an open file description lock on the whole file. {@code struct flock}: type and whence, 2
-     * bytes each; start, length, 8 bytes each from 8 on; pid at 24, which must be 0.
-     */
+    /** Sets or takes off an open file description lock on the whole file; the process's number must be 0 for it. */
     static int lock(int fd, int type) {
         MemorySegment errno = Libc.borrowErrno();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment flock = arena.allocate(32, 8);
-            flock.set(ValueLayout.JAVA_SHORT, 0, (short) type);
+            MemorySegment flock = arena.allocate(FLOCK);
+            flock.set(ValueLayout.JAVA_SHORT, Libc.offset(FLOCK, "l_type"), (short) type);
             return (int) Libc.result((int) FCNTL.invokeExact(errno, fd, F_OFD_SETLK, flock.address()), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
@@ -164,13 +177,41 @@ final class FileCalls {
         }
     }
 
-    /** The block size of the file system that a file is on ({@code f_bsize}, the second word), or a negative errno. */
-    static long fileSystemBlock(int fd) {
+    /**
+     * Lets a file say by O_NONBLOCK that its I/O does not wait: 0, or a negative errno. The other flags stay: setting
+     * them without O_DIRECT would take it off.
+     */
+    static int setNonBlocking(int fd) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            long flags = Libc.result((int) FCNTL.invokeExact(errno, fd, F_GETFL, 0L), errno);
+            return (int) (flags < 0
+                    ? flags
+                    : Libc.result((int) FCNTL.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK), errno));
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /**
+     * What {@code fstatfs} says of the file system that a file is on.
+     *
+     * @param blockBytes its block, or a negative errno
+     * @param inMemory whether it is a tmpfs
+     */
+    record FileSystem(long blockBytes, boolean inMemory) {}
+
+    static FileSystem fileSystem(int fd) {
         MemorySegment errno = Libc.borrowErrno();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment statfs = arena.allocate(256, 8);
+            MemorySegment statfs = arena.allocate(STATFS);
             long result = Libc.result((int) FSTATFS.invokeExact(errno, fd, statfs.address()), errno);
-            return result < 0 ? result : statfs.get(LONG, 8);
+            return result < 0
+                    ? new FileSystem(result, false)
+                    : new FileSystem(statfs.get(LONG, Libc.offset(STATFS, "f_bsize")),
+                            statfs.get(LONG, Libc.offset(STATFS, "f_type")) == TMPFS_MAGIC);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {

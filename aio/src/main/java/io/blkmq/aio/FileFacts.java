@@ -1,10 +1,15 @@
 package io.blkmq.aio;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /**
  * What {@code statx} says about a file.
@@ -15,26 +20,42 @@ import java.lang.invoke.MethodHandle;
  * @param preferredBlock st_blksize
  * @param inode number within the device
  * @param device major number in the upper half, minor in the lower
+ * @param representedDevice of a block device, its own number, like {@code device}
  * @param directKnown whether the kernel says what direct I/O needs
  * @param directMemory alignment of memory for direct I/O; 0 if the file cannot do it
  * @param directOffset alignment of offset and length for direct I/O; 0 if the file cannot do it
  */
-record FileFacts(int result, int mode, long size, int preferredBlock, long inode, long device, boolean directKnown,
-        int directMemory, int directOffset) {
+record FileFacts(int result, int mode, long size, int preferredBlock, long inode, long device, long representedDevice,
+        boolean directKnown, int directMemory, int directOffset) {
 
     private static final int AT_FDCWD = -100;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
-    /** sizeof(struct statx). */
-    private static final long BYTES = 256;
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    static final StructLayout STATX_TIMESTAMP = MemoryLayout
+            .structLayout(LONG.withName("tv_sec"), INT.withName("tv_nsec"), INT.withName("__reserved"))
+            .withName("statx_timestamp");
+    static final StructLayout STATX = MemoryLayout.structLayout(INT.withName("stx_mask"), INT.withName("stx_blksize"),
+            LONG.withName("stx_attributes"), INT.withName("stx_nlink"), INT.withName("stx_uid"),
+            INT.withName("stx_gid"), ValueLayout.JAVA_SHORT.withName("stx_mode"), MemoryLayout.paddingLayout(2),
+            LONG.withName("stx_ino"), LONG.withName("stx_size"), LONG.withName("stx_blocks"),
+            LONG.withName("stx_attributes_mask"), STATX_TIMESTAMP.withName("stx_atime"),
+            STATX_TIMESTAMP.withName("stx_btime"), STATX_TIMESTAMP.withName("stx_ctime"),
+            STATX_TIMESTAMP.withName("stx_mtime"), INT.withName("stx_rdev_major"), INT.withName("stx_rdev_minor"),
+            INT.withName("stx_dev_major"), INT.withName("stx_dev_minor"), LONG.withName("stx_mnt_id"),
+            INT.withName("stx_dio_mem_align"), INT.withName("stx_dio_offset_align"), MemoryLayout.paddingLayout(96))
+            .withName("statx");
 
     private static final int TYPE = 0xf000;
     private static final int TYPE_DIRECTORY = 0x4000;
     private static final int TYPE_BLOCK = 0x6000;
     private static final int TYPE_REGULAR = 0x8000;
 
-    private static final MethodHandle STATX = Libc.function("statx",
+    private static final MethodHandle STATX_CALL = Libc.function("statx",
             FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG,
                     ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
 
@@ -53,24 +74,42 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
     }
 
     private static FileFacts ask(int fd, MemorySegment path, int flags, Arena arena) {
-        MemorySegment statx = arena.allocate(BYTES, 8);
+        MemorySegment statx = arena.allocate(STATX);
         MemorySegment errno = Libc.borrowErrno();
         int result;
         try {
-            result = (int) Libc.result((int) STATX.invokeExact(errno, fd, path.address(), flags,
+            result = (int) Libc.result((int) STATX_CALL.invokeExact(errno, fd, path.address(), flags,
                     STATX_BASIC_STATS | STATX_DIOALIGN, statx.address()), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
             Libc.giveBack(errno);
         }
-        int mask = statx.get(ValueLayout.JAVA_INT, 0);
-        long device = ((long) statx.get(ValueLayout.JAVA_INT, 136) << 32)
-                | Integer.toUnsignedLong(statx.get(ValueLayout.JAVA_INT, 140));
-        return new FileFacts(result, Short.toUnsignedInt(statx.get(ValueLayout.JAVA_SHORT, 28)),
-                statx.get(ValueLayout.JAVA_LONG, 40), statx.get(ValueLayout.JAVA_INT, 4),
-                statx.get(ValueLayout.JAVA_LONG, 32), device, (mask & STATX_DIOALIGN) != 0,
-                statx.get(ValueLayout.JAVA_INT, 152), statx.get(ValueLayout.JAVA_INT, 156));
+        int mask = statx.get(INT, Libc.offset(STATX, "stx_mask"));
+        return new FileFacts(result,
+                Short.toUnsignedInt(statx.get(ValueLayout.JAVA_SHORT, Libc.offset(STATX, "stx_mode"))),
+                statx.get(LONG, Libc.offset(STATX, "stx_size")), statx.get(INT, Libc.offset(STATX, "stx_blksize")),
+                statx.get(LONG, Libc.offset(STATX, "stx_ino")), device(statx, Libc.offset(STATX, "stx_dev_major")),
+                device(statx, Libc.offset(STATX, "stx_rdev_major")), (mask & STATX_DIOALIGN) != 0,
+                statx.get(INT, Libc.offset(STATX, "stx_dio_mem_align")),
+                statx.get(INT, Libc.offset(STATX, "stx_dio_offset_align")));
+    }
+
+    /** Major number in the upper half, minor in the lower. */
+    private static long device(MemorySegment statx, long offset) {
+        return ((long) statx.get(INT, offset) << 32) | Integer.toUnsignedLong(statx.get(INT, offset + 4));
+    }
+
+    /** Whether a block device can zero blocks by itself, as sysfs has it. */
+    static boolean canZero(long device) {
+        Path limit = Path.of("/sys/dev/block/" + (device >>> 32) + ":" + (int) device);
+        try {
+            // A partition has its queue one level up.
+            Path queue = Files.exists(limit.resolve("queue")) ? limit : limit.toRealPath().resolve("..");
+            return !Files.readString(queue.resolve("queue/write_zeroes_max_bytes")).strip().equals("0");
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     boolean isDirectory() {

@@ -1,29 +1,53 @@
 package io.blkmq.aio;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Counts operations from acceptance until they have been told, and closes: one word, whose sign says closed and whose
- * other bits count. Used by the engines without a ring. Any thread may call it.
+ * Counts operations from acceptance until they have been told, bounds how many there are, and closes. Used by the
+ * engines without a ring. Any thread may call it.
+ *
+ * <p>There are two counts. A place is taken from acceptance until just before the completion is called, so that the
+ * completion can submit the next operation even where all places were taken. What close waits for, and the word with
+ * the closed bit counts, is in flight until the completion has returned.
  */
 final class InFlight {
 
     private static final long CLOSED = Long.MIN_VALUE;
 
+    private final int placesMax;
+    private final AtomicInteger places = new AtomicInteger();
     private final AtomicLong word = new AtomicLong();
     private final AtomicLong submitted = new AtomicLong();
 
-    /** Counts one more, unless closed. */
-    boolean enter() {
+    InFlight(int placesMax) {
+        this.placesMax = placesMax;
+    }
+
+    /** Counts one more: 0, or -EINVAL if it is closed, or -EAGAIN if all places are taken. */
+    int enter() {
+        int taken;
+        do {
+            taken = places.get();
+            if (taken >= placesMax) {
+                return word.get() < 0 ? -Errno.EINVAL : -Errno.EAGAIN;
+            }
+        } while (!places.compareAndSet(taken, taken + 1));
         long was;
         do {
             was = word.get();
             if (was < 0) {
-                return false;
+                places.getAndDecrement();
+                return -Errno.EINVAL;
             }
         } while (!word.compareAndSet(was, was + 1));
         submitted.getAndIncrement();
-        return true;
+        return 0;
+    }
+
+    /** One is about to be told. */
+    void leavePlace() {
+        places.getAndDecrement();
     }
 
     /** One has been told. */

@@ -30,6 +30,9 @@ public final class Kiocb {
     /** Bytes of one {@code struct iovec}: base and length, 8 bytes each. */
     public static final int SEGMENT_BYTES = 16;
 
+    /** The most segments of one operation. */
+    public static final int SEGMENTS_MAX = 65_536;
+
     private static final int UNPREPARED = 0;
     private static final int PREPARED = 1;
     private static final int IN_FLIGHT = 2;
@@ -65,6 +68,10 @@ public final class Kiocb {
     private AioOperation operation = AioOperation.READ;
     private @Nullable AioFile file;
     private long offset;
+    /** Of a range: whether the file's size stays. */
+    private boolean keepSize;
+    /** Of a write: the sync that it ends with. */
+    private @Nullable AioOperation syncAfter;
     private @Nullable AioCompletion completion;
     private long userData;
 
@@ -75,6 +82,8 @@ public final class Kiocb {
     long result;
     /** The engine's: tries after the kernel gave it back. */
     int retries;
+    /** The engine's: the bytes have been written, and the sync after them is under way. */
+    boolean syncing;
     private long transferred;
     private int firstIovec;
 
@@ -118,6 +127,22 @@ public final class Kiocb {
         return prepare(AioOperation.WRITE, target, offset, 0, completion, userData);
     }
 
+    /**
+     * Makes a prepared write end only when it is durable: a sync follows it, linked to it in the kernel where the
+     * engine has that. The result is that of the write, or the sync's error.
+     *
+     * @param dataOnly by {@code fdatasync}, otherwise by {@code fsync}
+     * @throws IllegalStateException if the kiocb is in flight or not prepared for a write
+     */
+    public Kiocb thenSync(boolean dataOnly) {
+        requireOwned();
+        if (state != PREPARED || operation != AioOperation.WRITE) {
+            throw new IllegalStateException("only a prepared write can be synced after");
+        }
+        syncAfter = dataOnly ? AioOperation.FDATASYNC : AioOperation.FSYNC;
+        return this;
+    }
+
     /** Prepares an {@code fsync}, or an {@code fdatasync}. The result is 0. */
     public Kiocb prepareSync(AioFile target, boolean dataOnly, AioCompletion completion, long userData) {
         return prepare(dataOnly ? AioOperation.FDATASYNC : AioOperation.FSYNC, target, 0, 0, completion, userData);
@@ -132,7 +157,33 @@ public final class Kiocb {
      * Prepares to make a range read as zeroes; its blocks stay allocated, and the file's size stays. The result is 0.
      */
     public Kiocb prepareZeroRange(AioFile target, long offset, long bytes, AioCompletion completion, long userData) {
-        return prepare(AioOperation.ZERO_RANGE, target, offset, bytes, completion, userData);
+        return prepareZeroRange(target, offset, bytes, true, completion, userData);
+    }
+
+    /**
+     * Prepares to make a range read as zeroes; its blocks stay allocated. The result is 0.
+     *
+     * @param keepSize whether the file's size stays; otherwise the file ends at the range's end, should it have
+     *        ended before
+     */
+    public Kiocb prepareZeroRange(AioFile target, long offset, long bytes, boolean keepSize, AioCompletion completion,
+            long userData) {
+        prepare(AioOperation.ZERO_RANGE, target, offset, bytes, completion, userData);
+        this.keepSize = keepSize;
+        return this;
+    }
+
+    /**
+     * Prepares to allocate the blocks of a range; what is there stays. The result is 0.
+     *
+     * @param keepSize whether the file's size stays; otherwise the file ends at the range's end, should it have
+     *        ended before
+     */
+    public Kiocb prepareAllocate(AioFile target, long offset, long bytes, boolean keepSize, AioCompletion completion,
+            long userData) {
+        prepare(AioOperation.ALLOCATE, target, offset, bytes, completion, userData);
+        this.keepSize = keepSize;
+        return this;
     }
 
     private Kiocb prepare(AioOperation what, AioFile where, long at, long length, AioCompletion told, long data) {
@@ -145,6 +196,9 @@ public final class Kiocb {
         file = Objects.requireNonNull(where, "file");
         offset = at;
         bytes = length;
+        keepSize = true;
+        syncAfter = null;
+        syncing = false;
         completion = Objects.requireNonNull(told, "completion");
         userData = data;
         transferred = 0;
@@ -158,8 +212,8 @@ public final class Kiocb {
     /**
      * Adds memory to a prepared read or write, after what it has already. It is kept reachable until the completion.
      *
-     * @throws IllegalArgumentException if it is heap memory, closed, read-only for a read, or confined to another
-     *        thread
+     * @throws IllegalArgumentException if it is heap memory, closed, read-only for a read, confined to another
+     *        thread, or one segment more than {@value #SEGMENTS_MAX}
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
      */
     public Kiocb addSegment(MemorySegment nativeMemory) {
@@ -182,6 +236,9 @@ public final class Kiocb {
             throw new IllegalStateException("memory can be added only to a prepared read or write");
         }
         requireUsable(nativeMemory);
+        if (segments == SEGMENTS_MAX) {
+            throw new IllegalArgumentException("an operation has at most " + SEGMENTS_MAX + " segments");
+        }
         if (segments == memory.length) {
             grow();
         }
@@ -211,7 +268,7 @@ public final class Kiocb {
     private void grow() {
         MemorySegment larger = IovecPool.borrow(segments + 1);
         MemorySegment.copy(iovecs, 0, larger, 0, (long) segments * SEGMENT_BYTES);
-        memory = Arrays.copyOf(memory, (int) (larger.byteSize() / SEGMENT_BYTES));
+        memory = Arrays.copyOf(memory, Math.min((int) (larger.byteSize() / SEGMENT_BYTES), SEGMENTS_MAX));
         if (iovecsLent) {
             IovecPool.giveBack(iovecs);
         } else {
@@ -308,6 +365,12 @@ public final class Kiocb {
         if (operation.needsWriteAccess() && !claimed.isWritable()) {
             return -Errno.EBADF;
         }
+        for (int i = 0; i < segments; i++) {
+            // The last look before the kernel has the address: from here on the arena must stay open.
+            if (!Objects.requireNonNull(memory[i]).scope().isAlive()) {
+                return -Errno.EFAULT;
+            }
+        }
         return claimed.acquire() ? 0 : -Errno.EBADF;
     }
 
@@ -327,6 +390,27 @@ public final class Kiocb {
         ended.release();
         // Release: pairs with the acquire of whoever prepares or claims it next.
         STATE.setRelease(this, UNPREPARED);
+    }
+
+    /** The sync that a write ends with, or null. */
+    @Nullable
+    AioOperation syncAfter() {
+        return syncAfter;
+    }
+
+    /** The mode of {@code fallocate} for an operation on a range. */
+    int allocationMode() {
+        int size = keepSize ? FileCalls.FALLOC_KEEP_SIZE : 0;
+        return switch (operation) {
+            case PUNCH_HOLE -> FileCalls.FALLOC_PUNCH_HOLE | FileCalls.FALLOC_KEEP_SIZE;
+            case ZERO_RANGE -> FileCalls.FALLOC_ZERO_RANGE | size;
+            case ALLOCATE -> size;
+            default -> throw new AssertionError(operation);
+        };
+    }
+
+    boolean keepsSize() {
+        return keepSize;
     }
 
     AioFile file() {

@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * The engine over the kernel's native AIO (what libaio wraps). Direct I/O is asynchronous; buffered I/O is carried
@@ -34,7 +34,7 @@ final class LibaioEngine extends NativeEngine {
 
     private static final int SEGMENTS_MAX = 1024;
     private static final int DOORBELLS_MAX = 100;
-    private static final long DOORBELL_PAUSE_NANOS = 100_000;
+    private static final long STALLED_PAUSE_NANOS = 100_000;
 
     private final Arena arena = Arena.ofShared();
     private final AioContext context;
@@ -116,7 +116,7 @@ final class LibaioEngine extends NativeEngine {
     @Override
     boolean place(int slot, Kiocb kiocb) {
         int descriptor = ((NativeFile) kiocb.file()).fd();
-        switch (kiocb.operation()) {
+        switch (kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation()) {
             case READ -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PREAD, AioContext.CMD_PREADV);
             case WRITE -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PWRITE, AioContext.CMD_PWRITEV);
             case FSYNC -> context.prepare(slot, AioContext.CMD_FSYNC, descriptor, 0, 0, 0);
@@ -196,11 +196,11 @@ final class LibaioEngine extends NativeEngine {
             if (taken > 0) {
                 done += taken;
             } else if (taken == -Errno.EAGAIN || taken == -Errno.EINTR || taken == 0) {
+                // Nobody waits here: who completes rings again.
                 if (++tries >= DOORBELLS_MAX) {
                     putBack(done, count);
                     return false;
                 }
-                LockSupport.parkNanos(DOORBELL_PAUSE_NANOS);
             } else {
                 refused(batchSlots[done], taken);
                 done++;
@@ -229,8 +229,9 @@ final class LibaioEngine extends NativeEngine {
         long result = errno;
         if (slot != wakeSlot) {
             Kiocb kiocb = placed(slot);
-            if (errno == -Errno.EINVAL && kiocb.operation().isSync()) {
-                result = kiocb.file().sync(kiocb.operation() == AioOperation.FDATASYNC);
+            AioOperation what = kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation();
+            if (errno == -Errno.EINVAL && what.isSync()) {
+                result = kiocb.file().sync(what == AioOperation.FDATASYNC);
             }
         }
         lock();
@@ -308,7 +309,7 @@ final class LibaioEngine extends NativeEngine {
         ring();
         if (!isReady()) {
             systemCalls.getAndIncrement();
-            checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, DOORBELL_PAUSE_NANOS) : timeoutNanos));
+            checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
         }
     }
 
@@ -316,7 +317,7 @@ final class LibaioEngine extends NativeEngine {
     void sleep(long timeoutNanos) {
         if (!isReady()) {
             systemCalls.getAndIncrement();
-            checked(context.getEvents(1, timeoutNanos));
+            checked(context.getEvents(1, stalled ? STALLED_PAUSE_NANOS : timeoutNanos));
         }
     }
 
@@ -348,6 +349,11 @@ final class LibaioEngine extends NativeEngine {
     @Override
     void ownerKnown() {
         // Any thread may use a context, one at a time.
+    }
+
+    @Override
+    boolean hasOwnerDuties() {
+        return false;
     }
 
     @Override

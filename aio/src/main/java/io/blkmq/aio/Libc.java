@@ -5,6 +5,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
@@ -39,6 +40,11 @@ final class Libc {
         options.add(Linker.Option.captureCallState("errno"));
         return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor,
                 options.toArray(new Linker.Option[0]));
+    }
+
+    /** Where a member of a struct is, in bytes. */
+    static long offset(StructLayout struct, String member) {
+        return struct.byteOffset(MemoryLayout.PathElement.groupElement(member));
     }
 
     /** Memory for one call's {@code errno}; to be given back. */

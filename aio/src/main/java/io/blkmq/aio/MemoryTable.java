@@ -53,7 +53,7 @@ final class MemoryTable {
         for (long at = 0; at < slab.byteSize(); at += PLACE_BYTES) {
             int place = freePlace();
             long bytes = Math.min(PLACE_BYTES, slab.byteSize() - at);
-            if (place < 0 || !ring.updateMemory(place, slab.address() + at, bytes)) {
+            if (place < 0 || ring.updateMemory(place, slab.address() + at, bytes) < 0) {
                 removePlaces(slab);
                 return false;
             }
@@ -142,7 +142,7 @@ final class MemoryTable {
                 slabs[place] = null;
                 starts[place] = 0;
                 ends[place] = 0;
-                ring.updateMemory(place, 0, 0);
+                int _ = ring.updateMemory(place, 0, 0);
                 any = true;
             }
         }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -29,9 +30,11 @@ import org.jspecify.annotations.Nullable;
  * come first served, and what is in flight is bounded only by the kiocbs there are.
  *
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
- * {@link #lock} in REAPER mode. The <em>completer</em> reaps, tells, and gives slots back: the owner, or the reaper.
- * Slots go from the placer to the completer through {@link #slots} and come back through {@link #free}, a ring with
- * one writer and one reader at a time.
+ * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
+ * then leave operations in {@link #handedOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
+ * or in REAPER mode who holds {@link #reaping}, which is the reaper, or a submitter whose operations ended in its
+ * doorbell. Slots go from the placer to the completer through {@link #slots} and come back through {@link #free}, a
+ * ring with one writer and one reader at a time.
  *
  * <p>No operation is forgotten in the deferred list. It grows only when no slot is free, so slots will come back; the
  * completer gives them back, then looks at the list; the placer puts an operation in the list, then looks at the
@@ -56,6 +59,8 @@ abstract class NativeEngine implements AioEngine {
 
     private static final long REAPER_PAUSE_NANOS = 10_000_000L;
 
+    private static final long ENTERED_PAUSE_NANOS = 10_000L;
+
     private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
     private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
@@ -65,11 +70,18 @@ abstract class NativeEngine implements AioEngine {
     private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(Kiocb[].class);
     private static final VarHandle FREE_TAIL;
     private static final VarHandle DEFERRED;
+    private static final VarHandle HANDED_OVER;
+    private static final VarHandle ASLEEP;
+
+    /** Stands in {@link #handedOver} when nothing is taken any more. */
+    private static final Kiocb NO_MORE = Kiocb.withSegments(1);
 
     static {
         try {
             MethodHandles.Lookup lookup = MethodHandles.lookup();
             FREE_TAIL = lookup.findVarHandle(NativeEngine.class, "freeTail", int.class).withInvokeExactBehavior();
+            HANDED_OVER = lookup.findVarHandle(NativeEngine.class, "handedOver", Kiocb.class).withInvokeExactBehavior();
+            ASLEEP = lookup.findVarHandle(NativeEngine.class, "asleep", boolean.class).withInvokeExactBehavior();
             DEFERRED = lookup.findVarHandle(NativeEngine.class, "deferredHead", Kiocb.class).withInvokeExactBehavior();
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
@@ -79,10 +91,15 @@ abstract class NativeEngine implements AioEngine {
     final AioEngineConfig config;
     final PolledOwner owner = new PolledOwner();
     final boolean polled;
+    /** Whether one thread places and enters: the owner, or the reaper. */
+    final boolean single;
     /**
-     * Serializes placing in REAPER mode, and is not taken in POLLED mode. Held for the time it takes to write an entry.
+     * Serializes placing where many threads enter, and is not taken where one does. Held for the time it takes to
+     * write an entry.
      */
     final ReentrantLock lock = new ReentrantLock();
+    /** In REAPER mode held by who completes. */
+    private final ReentrantLock reaping = new ReentrantLock();
 
     private final CompletionDelivery delivery;
 
@@ -101,6 +118,21 @@ abstract class NativeEngine implements AioEngine {
     /** The placer's. */
     private @Nullable Kiocb deferredTail;
 
+    /**
+     * Operations left for the reaper, newest first; where it alone enters the ring. All through HANDED_OVER, volatile:
+     * submitters push and then look whether the reaper sleeps; the reaper says that it sleeps and then looks here.
+     */
+    @SuppressWarnings("unused")
+    private volatile @Nullable Kiocb handedOver;
+    /** Whether the reaper sleeps, or is about to, and nobody has woken it. */
+    private volatile boolean asleep;
+    /** Threads in {@link #enter}. */
+    private final AtomicInteger entered = new AtomicInteger();
+    /** Whether the ring is about to be closed. */
+    private volatile boolean ending;
+    /** Operations accepted, where many threads hand over to one. */
+    private final AtomicLong accepted = new AtomicLong();
+
     /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
     private @Nullable Kiocb again;
     /** Whether completions are being called. The completer's. */
@@ -112,6 +144,8 @@ abstract class NativeEngine implements AioEngine {
     private final @Nullable Thread reaper;
 
     private final SingleWriterCounter submitted = new SingleWriterCounter();
+    /** Those about to be told, or told: their places are free, also for what the completion submits. */
+    private final SingleWriterCounter ended = new SingleWriterCounter();
     private final SingleWriterCounter told = new SingleWriterCounter();
     private final SingleWriterCounter continued = new SingleWriterCounter();
     private final SingleWriterCounter resubmitted = new SingleWriterCounter();
@@ -124,6 +158,7 @@ abstract class NativeEngine implements AioEngine {
     NativeEngine(AioEngineConfig config, int slotCount) {
         this.config = config;
         polled = config.isPolled();
+        single = isEnteredByOne(config);
         delivery = new CompletionDelivery(name());
         slots = new Kiocb[slotCount];
         free = new int[Integer.highestOneBit(Math.max(slotCount * 2 - 1, 1))];
@@ -135,8 +170,22 @@ abstract class NativeEngine implements AioEngine {
         reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
     }
 
+    /** The engines that have not been closed. */
+    static Set<NativeEngine> stillOpen() {
+        return Set.copyOf(OPEN);
+    }
+
+    /** Whether this engine has a ring that one thread enters. */
+    boolean isEnteredByOne(AioEngineConfig wanted) {
+        return wanted.isPolled();
+    }
+
     /** To be called when the subclass is ready. */
     final void start() {
+        if (reaper != null && single && reaper.isVirtual()) {
+            throw new IllegalArgumentException("a ring that the reaper alone enters needs a platform thread, "
+                    + "and the thread factory makes virtual ones");
+        }
         if (reaper != null) {
             reaper.start();
         }
@@ -178,7 +227,10 @@ abstract class NativeEngine implements AioEngine {
     /** What else waits for the owner. Called by it with every batch. */
     abstract void ownerDuties();
 
-    /** Ends what only the dead owner could have brought to an end. */
+    /** Whether anything waits for the owner. */
+    abstract boolean hasOwnerDuties();
+
+    /** Ends what only the dead owner, or dead reaper, could have brought to an end. */
     abstract void abandon();
 
     /** Gives everything back; nothing is in flight. Called once. */
@@ -204,43 +256,104 @@ abstract class NativeEngine implements AioEngine {
         if (!supports(kiocb.operation())) {
             return -Errno.EOPNOTSUPP;
         }
+        AioOperation syncAfter = kiocb.syncAfter();
+        if (syncAfter != null && !supports(syncAfter)) {
+            return -Errno.EOPNOTSUPP;
+        }
         int refused = kiocb.claim(NativeFile.class);
         if (refused != 0) {
             return refused;
         }
-        if (!accept(kiocb)) {
+        int full = polled || !single ? accept(kiocb) : handOver(kiocb);
+        if (full != 0) {
             kiocb.unclaim();
-            return -Errno.EINVAL;
         }
-        return 0;
+        return full;
     }
 
     abstract boolean supports(AioOperation operation);
 
-    private boolean accept(Kiocb kiocb) {
+    private int handOver(Kiocb kiocb) {
+        long before;
+        do {
+            before = accepted.get();
+            if (before - ended.get() >= config.inFlightMax()) {
+                return closed ? -Errno.EINVAL : -Errno.EAGAIN;
+            }
+        } while (!accepted.compareAndSet(before, before + 1));
+        Kiocb first;
+        do {
+            first = (Kiocb) HANDED_OVER.getVolatile(this);
+            if (first == NO_MORE) {
+                accepted.getAndDecrement();
+                // It may have seen the count raised, and waited for this operation.
+                callReaper();
+                return -Errno.EINVAL;
+            }
+            kiocb.next = first;
+        } while (!HANDED_OVER.compareAndSet(this, first, kiocb));
+        return 0;
+    }
+
+    /** Places what has been handed over, in its order; whether there was any. The reaper. */
+    private boolean takeHandedOver() {
+        Kiocb empty = closed ? NO_MORE : null;
+        if ((Kiocb) HANDED_OVER.getVolatile(this) == empty) {
+            ownerDuties();
+            return false;
+        }
+        Kiocb newest = (Kiocb) HANDED_OVER.getAndSet(this, empty);
+        // Now: what was to be registered before these operations is registered before them.
+        ownerDuties();
+        Kiocb oldest = null;
+        while (newest != null && newest != NO_MORE) {
+            Kiocb older = newest.next;
+            newest.next = oldest;
+            oldest = newest;
+            newest = older;
+        }
+        boolean any = oldest != null;
+        while (oldest != null) {
+            Kiocb kiocb = oldest;
+            oldest = kiocb.next;
+            kiocb.next = null;
+            placeOrDefer(kiocb);
+        }
+        return any;
+    }
+
+    private int accept(Kiocb kiocb) {
         lock();
         try {
             if (closed) {
-                return false;
+                return -Errno.EINVAL;
+            }
+            if (submitted.get() - ended.get() >= config.inFlightMax()) {
+                return -Errno.EAGAIN;
             }
             submitted.increment();
-            if (deferredHead != null || !tryPlace(kiocb)) {
-                deferrals.increment();
-                deferLast(kiocb);
-                // Pairs with the fence in placeDeferred: a slot given back meanwhile is seen here, or the list is
-                // seen there.
-                VarHandle.fullFence();
-                placeAllDeferred();
-            }
-            return true;
+            placeOrDefer(kiocb);
+            return 0;
         } finally {
             unlock();
         }
     }
 
+    /** The placer. */
+    private void placeOrDefer(Kiocb kiocb) {
+        if (deferredHead != null || !tryPlace(kiocb)) {
+            deferrals.increment();
+            deferLast(kiocb);
+            // Pairs with the fence in placeDeferred: a slot given back meanwhile is seen here, or the list is seen
+            // there.
+            VarHandle.fullFence();
+            boolean _ = placeAllDeferred();
+        }
+    }
+
     /** Spins a little before it parks: the lock is held for less time than parking takes. */
     final void lock() {
-        if (polled) {
+        if (single) {
             return;
         }
         for (int i = 0; i < SPINS_MAX; i++) {
@@ -253,7 +366,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     final void unlock() {
-        if (!polled) {
+        if (!single) {
             lock.unlock();
         }
     }
@@ -330,13 +443,85 @@ abstract class NativeEngine implements AioEngine {
     @Override
     public final void commit() {
         if (polled) {
-            if (!owner.check(name())) {
-                return;
+            if (owner.check(name())) {
+                ownerDuties();
+                if (!closed) {
+                    ring();
+                }
             }
-            ownerDuties();
+            return;
         }
-        if (!closed) {
-            ring();
+        if (!enter()) {
+            return;
+        }
+        try {
+            if (single) {
+                wakeReaper();
+            } else {
+                ring();
+                // From this thread the look may be out of date either way; completeHere looks again.
+                if (canCompleteAnywhere() && isReady()) {
+                    completeHere();
+                }
+            }
+        } finally {
+            leave();
+        }
+    }
+
+    /**
+     * Announces a thread other than the reaper that is going to enter the kernel, so that the ring's descriptor is not
+     * closed, and given to another file, under it; false if that has happened already.
+     */
+    private boolean enter() {
+        // Volatile, both: who ends raises ending, then looks at the count.
+        entered.getAndIncrement();
+        if (!ending) {
+            return true;
+        }
+        leave();
+        return false;
+    }
+
+    private void leave() {
+        entered.getAndDecrement();
+    }
+
+    /** Wakes a reaper that sleeps, once. */
+    private void wakeReaper() {
+        if (asleep && ASLEEP.compareAndSet(this, true, false)) {
+            wake();
+        }
+    }
+
+    /** Has the reaper look at what another thread has left for it. */
+    final void callReaper() {
+        if (!polled && enter()) {
+            try {
+                wakeReaper();
+            } finally {
+                leave();
+            }
+        }
+    }
+
+    /** Whether a thread other than the reaper may take completions while the reaper waits for some. */
+    boolean canCompleteAnywhere() {
+        return false;
+    }
+
+    /**
+     * In REAPER mode, on a submitter's thread: tells what has ended in its doorbell, unless somebody is at it already,
+     * or this is a completion. The reaper, which the kernel has woken, waits for it and looks again.
+     */
+    private void completeHere() {
+        if (reaping.isHeldByCurrentThread() || !reaping.tryLock()) {
+            return;
+        }
+        try {
+            int _ = tellReady();
+        } finally {
+            reaping.unlock();
         }
     }
 
@@ -368,7 +553,7 @@ abstract class NativeEngine implements AioEngine {
 
     private int tellAtLeastOne(long timeoutNanos) {
         // May wrap around, and is compared by difference.
-        long deadline = System.nanoTime() + timeoutNanos;
+        long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
             if (left > 0 && inFlight() != 0 && !isReady()) {
@@ -382,7 +567,7 @@ abstract class NativeEngine implements AioEngine {
                 return count;
             }
             if (timeoutNanos != Long.MAX_VALUE) {
-                left = deadline - System.nanoTime();
+                left = deadline - config.nanoTime();
             }
             if (left <= 0) {
                 return 0;
@@ -415,13 +600,21 @@ abstract class NativeEngine implements AioEngine {
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
         giveBack(slot);
-        if (kiocb.operation().isTransfer()) {
-            transferEnded(kiocb, result);
-        } else if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
+        if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
             tryAgain(kiocb);
+        } else if (kiocb.syncing) {
+            tell(kiocb, result < 0 ? result : kiocb.bytes());
+        } else if (kiocb.operation().isTransfer()) {
+            transferEnded(kiocb, result);
         } else {
             tell(kiocb, result);
         }
+    }
+
+    /** The sync that was linked to the last part of a write has ended, so the write has succeeded. The completer. */
+    final void linkedSyncEnded(int slot, long result) {
+        placed(slot).syncing = true;
+        ended(slot, result);
     }
 
     private void giveBack(int slot) {
@@ -437,7 +630,7 @@ abstract class NativeEngine implements AioEngine {
         if (result > 0) {
             done += result;
             if (done >= kiocb.bytes()) {
-                tell(kiocb, done);
+                transferDone(kiocb);
             } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done)) {
                 kiocb.advance(result);
                 kiocb.retries = 0;
@@ -446,18 +639,27 @@ abstract class NativeEngine implements AioEngine {
             } else {
                 tell(kiocb, noProgress(kiocb, done));
             }
-        } else if (result == 0) {
-            tell(kiocb, noProgress(kiocb, done));
-        } else if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
-            tryAgain(kiocb);
+        } else if (result == 0 && kiocb.bytes() == 0) {
+            transferDone(kiocb);
         } else {
-            tell(kiocb, result);
+            tell(kiocb, result == 0 ? noProgress(kiocb, done) : result);
+        }
+    }
+
+    /** All bytes have been moved: that is all, or a sync is still to come. */
+    private void transferDone(Kiocb kiocb) {
+        if (kiocb.syncAfter() == null) {
+            tell(kiocb, kiocb.bytes());
+        } else {
+            kiocb.syncing = true;
+            kiocb.retries = 0;
+            placeAgain(kiocb);
         }
     }
 
     /** A read that cannot go on has met the end of the file; a write that cannot go on has failed. */
     private static long noProgress(Kiocb kiocb, long done) {
-        return kiocb.operation() == AioOperation.READ || done == kiocb.bytes() ? done : -Errno.EIO;
+        return kiocb.operation() == AioOperation.READ ? done : -Errno.EIO;
     }
 
     /**
@@ -480,6 +682,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private void tell(Kiocb kiocb, long result) {
+        ended.increment();
         delivery.tell(kiocb, result);
         told.increment();
     }
@@ -511,12 +714,20 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private void reapUntilClosed() {
+        boolean begun = !single;
         while (true) {
             try {
-                if (tellReady() == 0) {
-                    if (closed && isIdle()) {
-                        return;
-                    }
+                if (!begun) {
+                    boolean _ = owner.claim(name());
+                    ownerKnown();
+                    begun = true;
+                }
+                if (reapOnce() == 0 && closed && isIdle()) {
+                    return;
+                }
+                if (single) {
+                    ringOrSleep();
+                } else if (!isReady()) {
                     sleep(REAPER_SLEEP_NANOS);
                 }
             } catch (RuntimeException | Error e) {
@@ -527,18 +738,51 @@ abstract class NativeEngine implements AioEngine {
         }
     }
 
+    private int reapOnce() {
+        reaping.lock();
+        try {
+            int count = tellReady();
+            if (single && takeHandedOver()) {
+                count++;
+            }
+            return count;
+        } finally {
+            reaping.unlock();
+        }
+    }
+
+    /** Where the reaper alone enters: hands over what has been placed, and waits if there is nothing else to do. */
+    private void ringOrSleep() {
+        // Volatile, and before the look: see handedOver.
+        asleep = true;
+        boolean busy = isReady() || (Kiocb) HANDED_OVER.getVolatile(this) != (closed ? NO_MORE : null)
+                || hasOwnerDuties() || (closed && isIdle());
+        if (busy) {
+            asleep = false;
+            ring();
+        } else {
+            ringAndWait(REAPER_SLEEP_NANOS);
+            asleep = false;
+        }
+    }
+
     private boolean isIdle() {
-        // Under the lock, where closed was set: no operation can be accepted any more, so the count is final.
+        // Under the lock, where closed was set: no operation can be accepted any more, so the count is final. Where
+        // operations are handed over, the mark in the list says the same.
         lock();
         try {
-            return inFlight() == 0;
+            return inFlight() == 0 && (polled || !single || (Kiocb) HANDED_OVER.getVolatile(this) == NO_MORE);
         } finally {
             unlock();
         }
     }
 
     final long inFlight() {
-        return submitted.get() - told.get();
+        return submittedSoFar() - told.get();
+    }
+
+    private long submittedSoFar() {
+        return polled || !single ? submitted.get() : accepted.get();
     }
 
     // Memory, figures, the end.
@@ -564,7 +808,7 @@ abstract class NativeEngine implements AioEngine {
     public final AioStatistics statistics() {
         // Told first: an operation is never seen told and not submitted.
         long toldNow = told.get();
-        return new AioStatistics(submitted.get(), toldNow, systemCalls.get(), continued.get(), resubmitted.get(),
+        return new AioStatistics(submittedSoFar(), toldNow, systemCalls.get(), continued.get(), resubmitted.get(),
                 deferrals.get(), overflows.get(), fixedBuffers.get(), fixedFiles.get(), delivery.thrown());
     }
 
@@ -578,25 +822,62 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private void closeReaped(Thread reaper) {
-        if (Thread.currentThread() == reaper) {
+        if (Thread.currentThread() == reaper || reaping.isHeldByCurrentThread()) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
         boolean first;
-        lock();
+        // Not lock(), which does nothing where one thread enters.
+        lock.lock();
         try {
             first = !closed;
             closed = true;
         } finally {
-            unlock();
+            lock.unlock();
         }
         if (first) {
-            ring();
-            wake();
+            if (single) {
+                wakeReaper();
+            } else {
+                ring();
+                wake();
+            }
         }
         Threads.joinAll(List.of(reaper));
         if (first) {
+            bringHome();
             end();
         }
+    }
+
+    /**
+     * The reaper has ended. It does so when nothing is in flight; should it have died before, whoever closes does what
+     * it left: memory is given back only when the kernel has done with it.
+     */
+    private void bringHome() {
+        reaping.lock();
+        try {
+            if (single && (takeHandedOverByTheDead() || inFlight() != 0)) {
+                abandon();
+            }
+            while (inFlight() != 0) {
+                int _ = tellAtLeastOne(REAPER_SLEEP_NANOS);
+            }
+        } finally {
+            reaping.unlock();
+        }
+    }
+
+    /** Defers what was handed over to a reaper that has died; whether there was any. */
+    private boolean takeHandedOverByTheDead() {
+        Kiocb kiocb = (Kiocb) HANDED_OVER.getAndSet(this, NO_MORE);
+        boolean any = false;
+        while (kiocb != null && kiocb != NO_MORE) {
+            Kiocb older = kiocb.next;
+            deferFirst(kiocb);
+            any = true;
+            kiocb = older;
+        }
+        return any;
     }
 
     private void closePolled() {
@@ -622,6 +903,10 @@ abstract class NativeEngine implements AioEngine {
 
     private void end() {
         assert inFlight() == 0 : "closed with operations in flight";
+        ending = true;
+        while (entered.get() != 0) {
+            LockSupport.parkNanos(ENTERED_PAUSE_NANOS);
+        }
         destroy();
         OPEN.remove(this);
     }

@@ -10,6 +10,8 @@ import java.nio.file.FileSystems;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A file by its descriptor, for the engines that talk to the kernel themselves. */
@@ -21,6 +23,9 @@ final class NativeFile extends AioFile {
     /** The smallest logical block that Linux has. */
     private static final int SECTOR = 512;
 
+    /** How far behind the end modes of fallocate are tried: where nobody is going to append soon. */
+    private static final long TRIAL_BLOCKS_BEHIND = 1 << 20;
+
     /** A place in the table of registered files of a ring. */
     record Registration(FileTable table, int index) {}
 
@@ -31,11 +36,23 @@ final class NativeFile extends AioFile {
     /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
     private volatile Registration[] registrations = {};
     private volatile boolean locked;
+    private final boolean blockDevice;
+    private final long device;
+    /** Modes of fallocate that have been tried. Guarded by itself. */
+    private final Map<Integer, Boolean> tried = new HashMap<>();
 
     private NativeFile(Path path, Access access, boolean direct, int fd, FileFacts facts) throws IOException {
         super(path, access, direct);
         this.fd = fd;
-        long block = facts.isBlockDevice() ? facts.preferredBlock() : FileCalls.fileSystemBlock(fd);
+        blockDevice = facts.isBlockDevice();
+        device = facts.representedDevice();
+        FileCalls.FileSystem system = FileCalls.fileSystem(fd);
+        if (system.inMemory() && !facts.isBlockDevice()) {
+            // io_uring hands the I/O of a file to worker threads unless the file says that it can do without waiting.
+            // Those of a tmpfs do not say so, and never wait. Should the system refuse, I/O is slower, and right.
+            int _ = FileCalls.setNonBlocking(fd);
+        }
+        long block = facts.isBlockDevice() ? facts.preferredBlock() : system.blockBytes();
         blockBytes = block > 0 && block <= 1 << 30 ? (int) block : 4096;
         if (!direct) {
             memoryAlignment = 1;
@@ -271,8 +288,60 @@ final class NativeFile extends AioFile {
     }
 
     @Override
-    public int zeroRange(long offset, long bytes) {
-        return fallocate(FileCalls.FALLOC_ZERO_RANGE | FileCalls.FALLOC_KEEP_SIZE, offset, bytes);
+    public int zeroRange(long offset, long bytes, boolean keepSize) {
+        return fallocate(FileCalls.FALLOC_ZERO_RANGE | (keepSize ? FileCalls.FALLOC_KEEP_SIZE : 0), offset, bytes);
+    }
+
+    @Override
+    public int allocate(long offset, long bytes, boolean keepSize) {
+        return fallocate(keepSize ? FileCalls.FALLOC_KEEP_SIZE : 0, offset, bytes);
+    }
+
+    @Override
+    public boolean supports(AioOperation operation) {
+        if (!isWritable() && operation.needsWriteAccess()) {
+            return false;
+        }
+        return switch (operation) {
+            case READ, WRITE, FSYNC, FDATASYNC -> true;
+            case PUNCH_HOLE -> isTried(FileCalls.FALLOC_PUNCH_HOLE);
+            case ZERO_RANGE -> isTried(FileCalls.FALLOC_ZERO_RANGE);
+            case ALLOCATE -> isTried(0);
+        };
+    }
+
+    /**
+     * Whether a mode of fallocate works, by trying it on a block far behind the end and giving the block back. Of a
+     * block device, which has nothing behind its end, only holes and zeroes are known, and those are what the system
+     * says that the device can do.
+     */
+    private boolean isTried(int mode) {
+        if (blockDevice) {
+            return mode != 0 && FileFacts.canZero(device);
+        }
+        synchronized (tried) {
+            Boolean known = tried.get(mode);
+            if (known == null) {
+                known = tryMode(mode);
+                tried.put(mode, known);
+            }
+            return known;
+        }
+    }
+
+    private boolean tryMode(int mode) {
+        long behind;
+        try {
+            behind = (size() / blockBytes + TRIAL_BLOCKS_BEHIND) * blockBytes;
+        } catch (IOException e) {
+            return false;
+        }
+        int result = fallocate(mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes);
+        if (result == 0 && mode != FileCalls.FALLOC_PUNCH_HOLE) {
+            int _ = punchHole(behind, blockBytes);
+        }
+        // Too far, or too full: it can be done in principle.
+        return result == 0 || result == -Errno.EFBIG || result == -Errno.ENOSPC;
     }
 
     private int fallocate(int mode, long offset, long bytes) {
@@ -327,7 +396,11 @@ final class NativeFile extends AioFile {
 
     @Override
     public boolean isSameFile(AioFile other) {
-        NativeFile there = other instanceof NativeFile file ? file : ((ChannelFile) other).companion();
+        NativeFile there = switch (other) {
+            case NativeFile file -> file;
+            case ChannelFile file -> file.companion();
+            case MemoryFile _ -> null;
+        };
         return there != null && isSameNative(there);
     }
 

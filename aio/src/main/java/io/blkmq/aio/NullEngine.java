@@ -1,24 +1,11 @@
 package io.blkmq.aio;
 
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.jctools.queues.varhandle.MpscUnboundedVarHandleArrayQueue;
-import org.jspecify.annotations.Nullable;
 
-/**
- * Ends every operation at once, with its whole length. In REAPER mode the completion is called inside submit; a
- * submit from inside a completion must not nest, or a completion that submits the next operation would use up the
- * stack. So whoever finds nobody telling becomes the teller; the others, and the teller itself when it submits again,
- * leave their operation in a queue that the teller empties. {@code waiting} counts what is queued or being told: who
- * raises it from 0 is the teller.
- */
-final class NullEngine extends SoftwareEngine {
+/** Ends every operation at once, with its whole length. */
+final class NullEngine extends InlineEngine {
 
     static final String NAME = "null";
-
-    private final AtomicInteger waiting = new AtomicInteger();
-    private final MpscUnboundedVarHandleArrayQueue<Kiocb> queue = new MpscUnboundedVarHandleArrayQueue<>(128);
-    private volatile @Nullable Thread teller;
 
     NullEngine(AioEngineConfig config) {
         super(config);
@@ -35,61 +22,7 @@ final class NullEngine extends SoftwareEngine {
     }
 
     @Override
-    void start(Kiocb kiocb) {
-        if (config.isPolled()) {
-            finished(kiocb, result(kiocb));
-            return;
-        }
-        queue.add(kiocb);
-        if (waiting.getAndIncrement() == 0) {
-            tellQueued();
-        }
-    }
-
-    private void tellQueued() {
-        teller = Thread.currentThread();
-        delivery.begin(config.reapListener());
-        int told = 0;
-        while (true) {
-            Kiocb next = queue.poll();
-            if (next != null) {
-                finished(next, result(next));
-                told++;
-            } else if (waiting.get() == told) {
-                // Ends the batch before the count falls: from then on another thread may begin one.
-                delivery.end(config.reapListener());
-                teller = null;
-                if (waiting.addAndGet(-told) == 0) {
-                    return;
-                }
-                told = 0;
-                teller = Thread.currentThread();
-                delivery.begin(config.reapListener());
-            }
-        }
-    }
-
-    private static long result(Kiocb kiocb) {
+    long carryOut(Kiocb kiocb) {
         return kiocb.operation().isTransfer() ? kiocb.bytes() : 0;
-    }
-
-    @Override
-    boolean isCompleting() {
-        return teller == Thread.currentThread();
-    }
-
-    @Override
-    void commit0() {
-        // Nothing waits for a doorbell.
-    }
-
-    @Override
-    void stop() {
-        // No threads.
-    }
-
-    @Override
-    long systemCalls() {
-        return 0;
     }
 }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 abstract class SoftwareEngine implements AioEngine {
 
     final AioEngineConfig config;
-    final InFlight inFlight = new InFlight();
+    final InFlight inFlight;
     final CompletionDelivery delivery;
 
     private final PolledOwner owner = new PolledOwner();
@@ -38,6 +38,7 @@ abstract class SoftwareEngine implements AioEngine {
 
     SoftwareEngine(AioEngineConfig config) {
         this.config = config;
+        inFlight = new InFlight(config.inFlightMax());
         delivery = new CompletionDelivery(name());
     }
 
@@ -46,6 +47,21 @@ abstract class SoftwareEngine implements AioEngine {
 
     /** Whether the calling thread is in a completion of this engine, as far as it is not polling. */
     abstract boolean isCompleting();
+
+    /** What files it takes. */
+    Class<? extends AioFile> family() {
+        return ChannelFile.class;
+    }
+
+    /** Ends what is due by now. Called by the owner, in POLLED mode. */
+    void endDue() {
+        // Nothing waits for a time.
+    }
+
+    /** Nanoseconds until something is due, 0 or less if it is. */
+    long untilDue() {
+        return Long.MAX_VALUE;
+    }
 
     /** Ends the threads there are; nothing is in flight. Called once. */
     abstract void stop();
@@ -56,7 +72,7 @@ abstract class SoftwareEngine implements AioEngine {
     }
 
     @Override
-    public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
+    public AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
         return ChannelFile.open(path, access, direct);
     }
 
@@ -68,13 +84,14 @@ abstract class SoftwareEngine implements AioEngine {
         if (!operations().contains(kiocb.operation())) {
             return -Errno.EOPNOTSUPP;
         }
-        int refused = kiocb.claim(ChannelFile.class);
+        int refused = kiocb.claim(family());
         if (refused != 0) {
             return refused;
         }
-        if (!inFlight.enter()) {
+        int full = inFlight.enter();
+        if (full != 0) {
             kiocb.unclaim();
-            return -Errno.EINVAL;
+            return full;
         }
         start(kiocb);
         return 0;
@@ -83,6 +100,7 @@ abstract class SoftwareEngine implements AioEngine {
     /** An operation has ended: tells it, or leaves it to who polls. */
     final void finished(Kiocb kiocb, long result) {
         if (!config.isPolled()) {
+            inFlight.leavePlace();
             delivery.tell(kiocb, result);
             inFlight.leave();
             return;
@@ -115,6 +133,7 @@ abstract class SoftwareEngine implements AioEngine {
         if (!config.isPolled() || !owner.check(name()) || polling) {
             return 0;
         }
+        endDue();
         return tellAll(takeDone(0));
     }
 
@@ -127,7 +146,24 @@ abstract class SoftwareEngine implements AioEngine {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
         commit();
-        return tellAll(takeDone(timeoutNanos));
+        return tellAll(awaitDone(timeoutNanos));
+    }
+
+    /** {@link #takeDone}, waiting no longer than until something is due, then ending that. */
+    private @Nullable Kiocb awaitDone(long timeoutNanos) {
+        // May wrap around, and is compared by difference.
+        long deadline = config.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
+        while (true) {
+            endDue();
+            Kiocb all = takeDone(Math.min(left, untilDue()));
+            if (timeoutNanos != Long.MAX_VALUE) {
+                left = deadline - config.nanoTime();
+            }
+            if (all != null || left <= 0 || inFlight.count() == 0) {
+                return all;
+            }
+        }
     }
 
     /** Takes the whole done list, waiting for one to be there while any is in flight. */
@@ -166,6 +202,7 @@ abstract class SoftwareEngine implements AioEngine {
             for (Kiocb kiocb = first; kiocb != null; told++) {
                 Kiocb following = kiocb.next;
                 kiocb.next = null;
+                inFlight.leavePlace();
                 delivery.tell(kiocb, kiocb.result);
                 inFlight.leave();
                 kiocb = following;
@@ -202,7 +239,7 @@ abstract class SoftwareEngine implements AioEngine {
         commit0();
         if (config.isPolled()) {
             while (inFlight.count() != 0) {
-                tellAll(takeDone(TimeUnit.SECONDS.toNanos(1)));
+                int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
             }
         }
         inFlight.awaitNone();

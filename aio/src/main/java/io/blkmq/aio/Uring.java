@@ -1,7 +1,10 @@
 package io.blkmq.aio;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
@@ -24,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * completions are read by one thread at a time (the owner, or the reaper); {@link #enter} by any thread, unless the
  * ring has SINGLE_ISSUER.
  */
-final class Uring {
+class Uring {
 
     static final int OP_NOP = 0;
     static final int OP_READV = 1;
@@ -38,12 +41,19 @@ final class Uring {
 
     /** Entry flag: the descriptor is a place in the table of registered files. */
     static final int ENTRY_FIXED_FILE = 1;
+    /** Entry flag: the next entry is started when this one has succeeded in full, and cancelled otherwise. */
+    static final int ENTRY_LINK = 1 << 2;
+    /** Entry flag: success posts no completion; what is linked to a failure posts none either (5.17). */
+    static final int ENTRY_SKIP_SUCCESS = 1 << 6;
     /** Operation flag of OP_FSYNC. */
     static final int FSYNC_DATASYNC = 1;
 
     static final int ENTER_GETEVENTS = 1;
+    static final int ENTER_SQ_WAKEUP = 2;
     private static final int ENTER_EXT_ARG = 8;
 
+    static final int SETUP_IOPOLL = 1;
+    static final int SETUP_SQPOLL = 1 << 1;
     static final int SETUP_R_DISABLED = 1 << 6;
     static final int SETUP_SUBMIT_ALL = 1 << 7;
     static final int SETUP_COOP_TASKRUN = 1 << 8;
@@ -55,7 +65,12 @@ final class Uring {
     private static final int FEATURE_SINGLE_MMAP = 1;
     private static final int FEATURE_NODROP = 1 << 1;
     private static final int FEATURE_EXT_ARG = 1 << 8;
+    private static final int FEATURE_CQE_SKIP = 1 << 11;
 
+    /** How long a thread of the kernel that takes entries goes on when there are none. */
+    static final int SQ_THREAD_IDLE_MILLIS = 50;
+
+    private static final int SQ_NEED_WAKEUP = 1;
     private static final int SQ_CQ_OVERFLOW = 1 << 1;
     private static final int SQ_TASKRUN = 1 << 2;
 
@@ -71,25 +86,67 @@ final class Uring {
     private static final int SYS_ENTER = 426;
     private static final int SYS_REGISTER = 427;
 
-    /** sizeof(struct io_uring_params): 40 bytes, then the offsets of each ring, 40 bytes each. */
-    private static final int PARAMS_BYTES = 120;
-    private static final int PARAMS_SQ_ENTRIES = 0;
-    private static final int PARAMS_CQ_ENTRIES = 4;
-    private static final int PARAMS_FLAGS = 8;
-    private static final int PARAMS_FEATURES = 20;
-    private static final int PARAMS_SQ_OFF = 40;
-    private static final int PARAMS_CQ_OFF = 80;
-
     private static final long MAP_SQ_RING = 0;
     private static final long MAP_CQ_RING = 0x8000000L;
     private static final long MAP_SQES = 0x10000000L;
 
-    /** sizeof(struct io_uring_sqe) and of struct io_uring_cqe. */
-    private static final int SQE_SHIFT = 6;
-    private static final int CQE_SHIFT = 4;
-
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    // The structs of the interface, under the names that the kernel's header gives them and their members. Where it
+    // has a union, the member has the name that we use it by.
+
+    static final StructLayout SQ_OFFSETS = MemoryLayout.structLayout(INT.withName("head"), INT.withName("tail"),
+            INT.withName("ring_mask"), INT.withName("ring_entries"), INT.withName("flags"), INT.withName("dropped"),
+            INT.withName("array"), INT.withName("resv1"), MemoryLayout.paddingLayout(8)).withName("io_sqring_offsets");
+    static final StructLayout CQ_OFFSETS = MemoryLayout.structLayout(INT.withName("head"), INT.withName("tail"),
+            INT.withName("ring_mask"), INT.withName("ring_entries"), INT.withName("overflow"), INT.withName("cqes"),
+            INT.withName("flags"), INT.withName("resv1"), MemoryLayout.paddingLayout(8)).withName("io_cqring_offsets");
+    static final StructLayout PARAMS = MemoryLayout.structLayout(INT.withName("sq_entries"), INT.withName("cq_entries"),
+            INT.withName("flags"), INT.withName("sq_thread_cpu"), INT.withName("sq_thread_idle"),
+            INT.withName("features"), INT.withName("wq_fd"), MemoryLayout.sequenceLayout(3, INT).withName("resv"),
+            SQ_OFFSETS.withName("sq_off"), CQ_OFFSETS.withName("cq_off")).withName("io_uring_params");
+    static final StructLayout SQE = MemoryLayout
+            .structLayout(ValueLayout.JAVA_BYTE.withName("opcode"), ValueLayout.JAVA_BYTE.withName("flags"),
+                    ValueLayout.JAVA_SHORT.withName("ioprio"), INT.withName("fd"), LONG.withName("off"),
+                    LONG.withName("addr"), INT.withName("len"), INT.withName("rw_flags"), LONG.withName("user_data"),
+                    ValueLayout.JAVA_SHORT.withName("buf_index"), ValueLayout.JAVA_SHORT.withName("personality"),
+                    INT.withName("file_index"), MemoryLayout.sequenceLayout(2, LONG).withName("cmd"))
+            .withName("io_uring_sqe");
+    static final StructLayout CQE = MemoryLayout
+            .structLayout(LONG.withName("user_data"), INT.withName("res"), INT.withName("flags"))
+            .withName("io_uring_cqe");
+    static final StructLayout GETEVENTS_ARG = MemoryLayout.structLayout(LONG.withName("sigmask"),
+            INT.withName("sigmask_sz"), MemoryLayout.paddingLayout(4), LONG.withName("ts"))
+            .withName("io_uring_getevents_arg");
+    static final StructLayout TIMESPEC = MemoryLayout.structLayout(LONG.withName("tv_sec"), LONG.withName("tv_nsec"))
+            .withName("__kernel_timespec");
+    static final StructLayout PROBE = MemoryLayout.structLayout(ValueLayout.JAVA_BYTE.withName("last_op"),
+            ValueLayout.JAVA_BYTE.withName("ops_len"), MemoryLayout.paddingLayout(14)).withName("io_uring_probe");
+    static final StructLayout PROBE_OP = MemoryLayout.structLayout(ValueLayout.JAVA_BYTE.withName("op"),
+            ValueLayout.JAVA_BYTE.withName("resv"), ValueLayout.JAVA_SHORT.withName("flags"), INT.withName("resv2"))
+            .withName("io_uring_probe_op");
+    static final StructLayout RSRC_REGISTER = MemoryLayout.structLayout(INT.withName("nr"), INT.withName("flags"),
+            LONG.withName("resv2"), LONG.withName("data"), LONG.withName("tags")).withName("io_uring_rsrc_register");
+    static final StructLayout FILES_UPDATE = MemoryLayout
+            .structLayout(INT.withName("offset"), INT.withName("resv"), LONG.withName("fds"))
+            .withName("io_uring_files_update");
+    static final StructLayout RSRC_UPDATE2 = MemoryLayout.structLayout(INT.withName("offset"), INT.withName("resv"),
+            LONG.withName("data"), LONG.withName("tags"), INT.withName("nr"), INT.withName("resv2"))
+            .withName("io_uring_rsrc_update2");
+    static final StructLayout IOVEC = MemoryLayout.structLayout(LONG.withName("iov_base"), LONG.withName("iov_len"))
+            .withName("iovec");
+
+    private static final int SQE_SHIFT = Long.numberOfTrailingZeros(SQE.byteSize());
+    private static final int CQE_SHIFT = Long.numberOfTrailingZeros(CQE.byteSize());
+    private static final long SQE_OFFSET = Libc.offset(SQE, "off");
+    private static final long SQE_ADDRESS = Libc.offset(SQE, "addr");
+    private static final long SQE_LENGTH = Libc.offset(SQE, "len");
+    private static final long SQE_USER_DATA = Libc.offset(SQE, "user_data");
+    private static final long SQE_PLACE = Libc.offset(SQE, "buf_index");
+    private static final long CQE_USER_DATA = Libc.offset(CQE, "user_data");
+    private static final long CQE_RESULT = Libc.offset(CQE, "res");
+
     private static final VarHandle WORD = INT.varHandle().withInvokeExactBehavior();
 
     private final int fd;
@@ -121,21 +178,28 @@ final class Uring {
     /** What the completion ring's head is: the reader's own copy. */
     private int cqHead;
 
-    private Uring(int fd, MemorySegment params) throws AioUnavailableException {
+    /** Makes what stands for a ring that the kernel has made; tests make one of their own. */
+    interface Maker {
+        Uring make(int fd, MemorySegment params) throws AioUnavailableException;
+    }
+
+    Uring(int fd, MemorySegment params) throws AioUnavailableException {
         this.fd = fd;
-        flags = params.get(INT, PARAMS_FLAGS);
-        features = params.get(INT, PARAMS_FEATURES);
-        sqEntries = params.get(INT, PARAMS_SQ_ENTRIES);
-        cqEntries = params.get(INT, PARAMS_CQ_ENTRIES);
+        flags = params.get(INT, Libc.offset(PARAMS, "flags"));
+        features = params.get(INT, Libc.offset(PARAMS, "features"));
+        sqEntries = params.get(INT, Libc.offset(PARAMS, "sq_entries"));
+        cqEntries = params.get(INT, Libc.offset(PARAMS, "cq_entries"));
         sqMask = sqEntries - 1;
         cqMask = cqEntries - 1;
-        sqHeadOffset = params.get(INT, PARAMS_SQ_OFF);
-        sqTailOffset = params.get(INT, PARAMS_SQ_OFF + 4);
-        sqFlagsOffset = params.get(INT, PARAMS_SQ_OFF + 16);
-        long sqArrayOffset = params.get(INT, PARAMS_SQ_OFF + 24);
-        cqHeadOffset = params.get(INT, PARAMS_CQ_OFF);
-        cqTailOffset = params.get(INT, PARAMS_CQ_OFF + 4);
-        cqEntriesOffset = params.get(INT, PARAMS_CQ_OFF + 20);
+        MemorySegment sqOffsets = params.asSlice(Libc.offset(PARAMS, "sq_off"), SQ_OFFSETS);
+        sqHeadOffset = sqOffsets.get(INT, Libc.offset(SQ_OFFSETS, "head"));
+        sqTailOffset = sqOffsets.get(INT, Libc.offset(SQ_OFFSETS, "tail"));
+        sqFlagsOffset = sqOffsets.get(INT, Libc.offset(SQ_OFFSETS, "flags"));
+        final long sqArrayOffset = sqOffsets.get(INT, Libc.offset(SQ_OFFSETS, "array"));
+        MemorySegment cqOffsets = params.asSlice(Libc.offset(PARAMS, "cq_off"), CQ_OFFSETS);
+        cqHeadOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "head"));
+        cqTailOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "tail"));
+        cqEntriesOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "cqes"));
         boolean array = (flags & SETUP_NO_SQARRAY) == 0;
         // Without the array its offset is 0, and the ring's words end before the completion entries or at them.
         long sqBytes = array ? sqArrayOffset + 4L * sqEntries : cqEntriesOffset;
@@ -148,8 +212,8 @@ final class Uring {
             cq = map(MAP_CQ_RING, cqBytes);
         }
         entries = map(MAP_SQES, (long) sqEntries << SQE_SHIFT);
-        waitArgument = arena.allocate(24 + 16, 8);
-        waitArgument.set(LONG, 16, waitArgument.address() + 24);
+        waitArgument = arena.allocate(GETEVENTS_ARG.byteSize() + TIMESPEC.byteSize(), 8);
+        waitArgument.set(LONG, Libc.offset(GETEVENTS_ARG, "ts"), waitArgument.address() + GETEVENTS_ARG.byteSize());
         if (array) {
             // Entry i of the ring is entry i of the array, for ever.
             for (int i = 0; i < sqEntries; i++) {
@@ -174,27 +238,34 @@ final class Uring {
      * Makes a ring with the first of the sets of flags that the kernel knows.
      *
      * @param wanted sets of setup flags, best first; the last must be one that every kernel knows
+     * @throws AioUnavailableException if the kernel has no rings for us
+     * @throws IOException if it lacks descriptors or memory for one more
      */
-    static Uring open(int depth, int[] wanted) throws AioUnavailableException {
+    static Uring open(int depth, int[] wanted) throws IOException {
+        return open(depth, wanted, Uring::new);
+    }
+
+    static Uring open(int depth, int[] wanted, Maker maker) throws IOException {
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment params = temporary.allocate(PARAMS_BYTES, 8);
+            MemorySegment params = temporary.allocate(PARAMS);
             long result = -Errno.EINVAL;
             for (int i = 0; i < wanted.length && result == -Errno.EINVAL; i++) {
                 params.fill((byte) 0);
-                params.set(INT, PARAMS_FLAGS, wanted[i]);
+                params.set(INT, Libc.offset(PARAMS, "flags"), wanted[i]);
+                params.set(INT, Libc.offset(PARAMS, "sq_thread_idle"), SQ_THREAD_IDLE_MILLIS);
                 result = Libc.syscall(SYS_SETUP, depth, params.address(), 0, 0, 0, 0);
             }
             if (result < 0) {
-                throw new AioUnavailableException(UringEngine.NAME, UringRefusal.reason((int) -result));
+                throw UringRefusal.exception((int) -result);
             }
-            return opened((int) result, params);
+            return opened((int) result, params, maker);
         }
     }
 
-    private static Uring opened(int fd, MemorySegment params) throws AioUnavailableException {
+    private static Uring opened(int fd, MemorySegment params, Maker maker) throws AioUnavailableException {
         boolean good = false;
         try {
-            Uring ring = new Uring(fd, params);
+            Uring ring = maker.make(fd, params);
             good = true;
             return ring;
         } finally {
@@ -207,7 +278,7 @@ final class Uring {
     /** Why there can be no ring here, or null if there can. */
     static @Nullable String refusal() {
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment params = temporary.allocate(PARAMS_BYTES, 8);
+            MemorySegment params = temporary.allocate(PARAMS);
             long result = Libc.syscall(SYS_SETUP, 1, params.address(), 0, 0, 0, 0);
             if (result < 0) {
                 return UringRefusal.reason((int) -result);
@@ -234,14 +305,25 @@ final class Uring {
         return (features & FEATURE_EXT_ARG) != 0;
     }
 
+    /** Whether a success can be without a completion. */
+    boolean canSkipSuccess() {
+        return (features & FEATURE_CQE_SKIP) != 0;
+    }
+
+    /** What the kernel shares with us for this ring, in bytes. */
+    long sharedBytes() {
+        long rings = sq.byteSize() + (sq.equals(cq) ? 0 : cq.byteSize());
+        return rings + entries.byteSize();
+    }
+
     /** The setup flags and features in use, for people. */
     String describe() {
         List<String> names = new ArrayList<>();
         names.add(sqEntries + "/" + cqEntries);
-        int[] bits = {SETUP_R_DISABLED, SETUP_SUBMIT_ALL, SETUP_COOP_TASKRUN, SETUP_TASKRUN_FLAG, SETUP_SINGLE_ISSUER,
-                SETUP_DEFER_TASKRUN, SETUP_NO_SQARRAY};
-        String[] words = {"R_DISABLED", "SUBMIT_ALL", "COOP_TASKRUN", "TASKRUN_FLAG", "SINGLE_ISSUER", "DEFER_TASKRUN",
-                "NO_SQARRAY"};
+        int[] bits = {SETUP_IOPOLL, SETUP_SQPOLL, SETUP_R_DISABLED, SETUP_SUBMIT_ALL, SETUP_COOP_TASKRUN,
+                SETUP_TASKRUN_FLAG, SETUP_SINGLE_ISSUER, SETUP_DEFER_TASKRUN, SETUP_NO_SQARRAY};
+        String[] words = {"IOPOLL", "SQPOLL", "R_DISABLED", "SUBMIT_ALL", "COOP_TASKRUN", "TASKRUN_FLAG",
+                "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY"};
         for (int i = 0; i < bits.length; i++) {
             if (has(bits[i])) {
                 names.add(words[i]);
@@ -266,9 +348,18 @@ final class Uring {
         return sqTail - sqHeadSeen >= sqEntries;
     }
 
+    /** Whether there is no room for two entries. The writer. */
+    boolean isFullForTwo() {
+        if (sqTail - sqHeadSeen < sqEntries - 1) {
+            return false;
+        }
+        // Acquire: as in isFull.
+        sqHeadSeen = (int) WORD.getAcquire(sq, sqHeadOffset);
+        return sqTail - sqHeadSeen >= sqEntries - 1;
+    }
+
     /**
-     * Writes an entry and publishes it; the kernel takes it with the next {@link #enter}. The ring must not be full.
-     * The writer.
+     * Writes an entry; the kernel may take it after {@link #publish}. The ring must not be full. The writer.
      *
      * @param head opcode, flags and priority in the lower half, the descriptor in the upper: {@link #head}
      * @param length bytes or number of segments in the lower half, flags of the operation in the upper
@@ -278,14 +369,18 @@ final class Uring {
         assert sqTail - sqHeadSeen < sqEntries : "the submission ring is full";
         long at = (long) (sqTail & sqMask) << SQE_SHIFT;
         entries.set(LONG, at, head);
-        entries.set(LONG, at + 8, offset);
-        entries.set(LONG, at + 16, address);
-        entries.set(LONG, at + 24, length);
-        entries.set(LONG, at + 32, userData);
+        entries.set(LONG, at + SQE_OFFSET, offset);
+        entries.set(LONG, at + SQE_ADDRESS, address);
+        entries.set(LONG, at + SQE_LENGTH, length);
+        entries.set(LONG, at + SQE_USER_DATA, userData);
         // The other fields of these 8 bytes, and the 16 bytes behind them, are 0 in every entry that we write.
-        entries.set(LONG, at + 40, place);
+        entries.set(LONG, at + SQE_PLACE, place);
         sqTail++;
-        // Release: pairs with the kernel's acquire of the tail; the entry is seen whole.
+    }
+
+    /** Publishes all entries that have been written: those of one link together, so that it is not cut. The writer. */
+    void publish() {
+        // Release: pairs with the kernel's acquire of the tail; the entries are seen whole.
         WORD.setRelease(sq, sqTailOffset, sqTail);
     }
 
@@ -307,7 +402,7 @@ final class Uring {
      */
     long pendingUserData(int index) {
         int head = (int) WORD.getAcquire(sq, sqHeadOffset);
-        return entries.get(LONG, ((long) (head + index & sqMask) << SQE_SHIFT) + 32);
+        return entries.get(LONG, ((long) (head + index & sqMask) << SQE_SHIFT) + SQE_USER_DATA);
     }
 
     /** {@code io_uring_enter}: entries taken, or a negative errno. */
@@ -316,14 +411,23 @@ final class Uring {
     }
 
     /** Enters, and waits for one completion, at most so long. The reader, one at a time. */
-    int enterAndWait(int submit, long timeoutNanos) {
+    int enterAndWait(int submit, int moreFlags, long timeoutNanos) {
         if (!hasTimedWait() || timeoutNanos == Long.MAX_VALUE) {
-            return enter(submit, 1, ENTER_GETEVENTS);
+            return enter(submit, 1, moreFlags | ENTER_GETEVENTS);
         }
-        waitArgument.set(LONG, 24, timeoutNanos / 1_000_000_000L);
-        waitArgument.set(LONG, 32, timeoutNanos % 1_000_000_000L);
-        return (int) Libc.syscall(SYS_ENTER, fd, submit, 1, ENTER_GETEVENTS | ENTER_EXT_ARG, waitArgument.address(),
-                24);
+        long timespec = GETEVENTS_ARG.byteSize();
+        waitArgument.set(LONG, timespec, timeoutNanos / 1_000_000_000L);
+        waitArgument.set(LONG, timespec + 8, timeoutNanos % 1_000_000_000L);
+        return (int) Libc.syscall(SYS_ENTER, fd, submit, 1, moreFlags | ENTER_GETEVENTS | ENTER_EXT_ARG,
+                waitArgument.address(), GETEVENTS_ARG.byteSize());
+    }
+
+    /** Whether the kernel's thread that takes entries sleeps, and has to be woken. The writer, after publishing. */
+    boolean needsWakeup() {
+        // Pairs with the kernel's fence between raising the flag and looking at the tail once more: it sees our
+        // entry, or we see its flag.
+        VarHandle.fullFence();
+        return ((int) WORD.getVolatile(sq, sqFlagsOffset) & SQ_NEED_WAKEUP) != 0;
     }
 
     /** Whether the kernel has completions for us that it can post only when it is entered. */
@@ -344,12 +448,12 @@ final class Uring {
 
     /** User data of the oldest completion, of which there must be one. The reader. */
     long completionUserData() {
-        return cq.get(LONG, cqEntriesOffset + ((long) (cqHead & cqMask) << CQE_SHIFT));
+        return cq.get(LONG, cqEntriesOffset + ((long) (cqHead & cqMask) << CQE_SHIFT) + CQE_USER_DATA);
     }
 
     /** Result of the oldest completion. The reader. */
     int completionResult() {
-        return cq.get(INT, cqEntriesOffset + ((long) (cqHead & cqMask) << CQE_SHIFT) + 8);
+        return cq.get(INT, cqEntriesOffset + ((long) (cqHead & cqMask) << CQE_SHIFT) + CQE_RESULT);
     }
 
     /** Gives the place of the oldest completion back to the kernel. The reader. */
@@ -368,19 +472,18 @@ final class Uring {
         return (int) Libc.syscall(SYS_REGISTER, fd, operation, address, count, 0, 0);
     }
 
-    /**
-     * Whether the kernel has an operation (struct io_uring_probe: 16 bytes, then 8 for each operation, flags in the
-     * second two).
-     */
+    /** Which operations the kernel has. */
     boolean[] supported() {
         boolean[] supported = new boolean[256];
+        long head = PROBE.byteSize();
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment probe = temporary.allocate(16 + 256 * 8, 8);
-            if (register(REGISTER_PROBE, probe.address(), 256) < 0) {
+            MemorySegment probe = temporary.allocate(head + supported.length * PROBE_OP.byteSize(), 8);
+            if (register(REGISTER_PROBE, probe.address(), supported.length) < 0) {
                 return supported;
             }
-            for (int i = 0; i < 256; i++) {
-                supported[i] = (probe.get(ValueLayout.JAVA_SHORT, 16 + 8L * i + 2) & 1) != 0;
+            for (int i = 0; i < supported.length; i++) {
+                supported[i] = (probe.get(ValueLayout.JAVA_SHORT,
+                        head + i * PROBE_OP.byteSize() + Libc.offset(PROBE_OP, "flags")) & 1) != 0;
             }
         }
         return supported;
@@ -394,43 +497,37 @@ final class Uring {
         return registerSparse(REGISTER_BUFFERS2, places);
     }
 
-    /** struct io_uring_rsrc_register: number, flags, then three 8-byte fields that are 0 here. */
     private boolean registerSparse(int operation, int places) {
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment argument = temporary.allocate(32, 8);
-            argument.set(INT, 0, places);
-            argument.set(INT, 4, RESOURCES_SPARSE);
-            return register(operation, argument.address(), 32) >= 0;
+            MemorySegment argument = temporary.allocate(RSRC_REGISTER);
+            argument.set(INT, Libc.offset(RSRC_REGISTER, "nr"), places);
+            argument.set(INT, Libc.offset(RSRC_REGISTER, "flags"), RESOURCES_SPARSE);
+            return register(operation, argument.address(), (int) RSRC_REGISTER.byteSize()) >= 0;
         }
     }
 
-    /**
-     * Puts a descriptor in the table of files; -1 empties the place. struct io_uring_files_update: offset, 4 bytes,
-     * address.
-     */
+    /** Puts a descriptor in the table of files; -1 empties the place. */
     boolean updateFile(int place, int descriptor) {
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment argument = temporary.allocate(24, 8);
-            argument.set(INT, 0, place);
-            argument.set(LONG, 8, argument.address() + 16);
-            argument.set(INT, 16, descriptor);
+            MemorySegment argument = temporary.allocate(FILES_UPDATE);
+            argument.set(INT, Libc.offset(FILES_UPDATE, "offset"), place);
+            argument.set(LONG, Libc.offset(FILES_UPDATE, "fds"), temporary.allocateFrom(INT, descriptor).address());
             return register(REGISTER_FILES_UPDATE, argument.address(), 1) == 1;
         }
     }
 
-    /**
-     * Puts memory in the table of memory; no bytes empty the place. struct io_uring_rsrc_update2: offset, 4 bytes,
-     * address of iovecs, address of tags, number, 4 bytes.
-     */
-    boolean updateMemory(int place, long address, long bytes) {
+    /** Puts memory in the table of memory; no bytes empty the place. 0, or a negative errno. */
+    int updateMemory(int place, long address, long bytes) {
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment argument = temporary.allocate(32 + 16, 8);
-            argument.set(INT, 0, place);
-            argument.set(LONG, 8, argument.address() + 32);
-            argument.set(INT, 24, 1);
-            argument.set(LONG, 32, address);
-            argument.set(LONG, 40, bytes);
-            return register(REGISTER_BUFFERS_UPDATE, argument.address(), 32) == 1;
+            MemorySegment iovec = temporary.allocate(IOVEC);
+            iovec.set(LONG, Libc.offset(IOVEC, "iov_base"), address);
+            iovec.set(LONG, Libc.offset(IOVEC, "iov_len"), bytes);
+            MemorySegment argument = temporary.allocate(RSRC_UPDATE2);
+            argument.set(INT, Libc.offset(RSRC_UPDATE2, "offset"), place);
+            argument.set(LONG, Libc.offset(RSRC_UPDATE2, "data"), iovec.address());
+            argument.set(INT, Libc.offset(RSRC_UPDATE2, "nr"), 1);
+            int result = register(REGISTER_BUFFERS_UPDATE, argument.address(), (int) RSRC_UPDATE2.byteSize());
+            return result == 1 ? 0 : Math.min(result, -1);
         }
     }
 

@@ -2,12 +2,13 @@ package io.blkmq.aio;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,18 +20,30 @@ import org.jspecify.annotations.Nullable;
  * may be set up, and files and memory registered, by another; what another thread wants registered after that waits
  * in {@link #duties} for the owner's next call.
  *
- * <p>REAPER: the ring is plain. Entries are written under the engine's lock; the doorbell is rung by the submitter
- * outside of it, for whatever is there, its own or another's: the kernel takes entries in order, under a lock of its
- * own. The reaper sleeps in the kernel until there is a completion; to wake it for closing, a NOP is sent through the
- * ring. COOP_TASKRUN is not used here: with it a submitter that computes for long, and enters no kernel, would hold
- * up the completions of what it submitted.
+ * <p>REAPER, entered by submitters: the ring is plain. Entries are written under the engine's lock; the doorbell is
+ * rung by the submitter outside of it, for whatever is there, its own or another's: the kernel takes entries in order,
+ * under a lock of its own. What ends within the doorbell is told by the submitter. The reaper sleeps in the kernel
+ * until there is a completion; to wake it for closing, a NOP is sent through the ring. COOP_TASKRUN is not used here
+ * unless it is asked for: with it a submitter that computes for long, and enters no kernel, would hold up the
+ * completions of what it submitted.
+ *
+ * <p>REAPER, entered by the reaper alone: the ring is made as for POLLED, and the reaper is its owner. A read of an
+ * eventfd is always under way in the ring; raising that wakes the reaper.
+ *
+ * <p>A write with a sync after it is two entries with a link. The write posts no completion if it succeeds, and a link
+ * that is cut posts none for its second half, so there is one completion for the two: the sync's, or the failed or
+ * short write's. Where the kernel has no such thing, or the ring no room for two, the sync is placed when the write
+ * has ended.
  */
 final class UringEngine extends NativeEngine {
 
     static final String NAME = "io_uring";
 
-    /** User data of the NOP that wakes the reaper: no slot. */
+    /** User data of what wakes the reaper, a NOP or the read of its event: no slot. */
     private static final long WAKE = -1;
+
+    /** Beside the slot in the user data of a sync that is linked to a write. */
+    private static final long LINKED = 1L << 32;
 
     /**
      * Segments that one vectored operation can have (UIO_MAXIOV); what is over is a short transfer, to be continued.
@@ -42,7 +55,9 @@ final class UringEngine extends NativeEngine {
      * left to the completer.
      */
     private static final int DOORBELLS_MAX = 100;
-    private static final long DOORBELL_PAUSE_NANOS = 100_000;
+
+    /** How long the reaper waits before it rings again for what the kernel could not take. */
+    private static final long STALLED_PAUSE_NANOS = 100_000;
 
     /**
      * Best first: NO_SQARRAY came with 6.6, DEFER_TASKRUN 6.1, SINGLE_ISSUER 6.0, COOP_TASKRUN and TASKRUN_FLAG 5.19,
@@ -56,7 +71,20 @@ final class UringEngine extends NativeEngine {
             Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SINGLE_ISSUER | Uring.SETUP_COOP_TASKRUN | Uring.SETUP_TASKRUN_FLAG
                     | Uring.SETUP_R_DISABLED,
             Uring.SETUP_SUBMIT_ALL | Uring.SETUP_COOP_TASKRUN | Uring.SETUP_TASKRUN_FLAG, Uring.SETUP_SUBMIT_ALL, 0};
-    static final int[] REAPER_FLAGS = {Uring.SETUP_SUBMIT_ALL | Uring.SETUP_NO_SQARRAY, Uring.SETUP_SUBMIT_ALL, 0};
+    /** Where {@link #POLLED_FLAGS} go over to cooperative task work. */
+    private static final int COOPERATIVE_FROM = 2;
+    static final int[] INTERRUPTING_FLAGS = {Uring.SETUP_SUBMIT_ALL | Uring.SETUP_NO_SQARRAY, Uring.SETUP_SUBMIT_ALL,
+            0};
+    static final int[] COOPERATIVE_FLAGS = {
+            Uring.SETUP_SUBMIT_ALL | Uring.SETUP_COOP_TASKRUN | Uring.SETUP_TASKRUN_FLAG | Uring.SETUP_NO_SQARRAY,
+            Uring.SETUP_SUBMIT_ALL | Uring.SETUP_COOP_TASKRUN | Uring.SETUP_TASKRUN_FLAG, Uring.SETUP_SUBMIT_ALL, 0};
+    /** A single issuer whose task work interrupts it. */
+    static final int[] SINGLE_INTERRUPTING_FLAGS = {
+            Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SINGLE_ISSUER | Uring.SETUP_R_DISABLED | Uring.SETUP_NO_SQARRAY,
+            Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SINGLE_ISSUER | Uring.SETUP_R_DISABLED, Uring.SETUP_SUBMIT_ALL, 0};
+    /** The thread of the kernel that takes entries is the ring's only issuer, whoever writes them. */
+    static final int[] SUBMISSION_POLLING_FLAGS = {Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SQPOLL | Uring.SETUP_NO_SQARRAY,
+            Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SQPOLL, Uring.SETUP_SQPOLL};
 
     private final Uring ring;
     private final Set<AioOperation> operations;
@@ -66,6 +94,13 @@ final class UringEngine extends NativeEngine {
     private final @Nullable RingWitness witness;
     /** Work that ends operations is done when the owner enters with GETEVENTS, and only then. */
     private final int doorbellFlags;
+    private final boolean submissionPolling;
+    private final boolean completionPolling;
+    private final boolean canLink;
+    /** What wakes a reaper that alone enters the ring; null otherwise. */
+    private final @Nullable WakeEvent wakeEvent;
+    /** Whether the ring reads the event. The reaper's. */
+    private boolean wakeArmed;
 
     /** Registrations that other threads want of a ring that only its owner may register with. */
     private final Queue<Runnable> duties = new ConcurrentLinkedQueue<>();
@@ -74,7 +109,7 @@ final class UringEngine extends NativeEngine {
     private final Object gate = new Object();
     /** Guarded by gate. */
     private boolean enabled;
-    /** Guarded by gate in POLLED mode, by the lock in REAPER mode. */
+    /** Guarded by gate where one thread enters, by the lock where many do. */
     private boolean destroyed;
 
     /** The kernel could not take what was placed; whoever completes rings again. */
@@ -87,18 +122,49 @@ final class UringEngine extends NativeEngine {
         this.operations = Collections.unmodifiableSet(operations);
         enabled = !ring.has(Uring.SETUP_R_DISABLED);
         doorbellFlags = ring.has(Uring.SETUP_DEFER_TASKRUN) ? Uring.ENTER_GETEVENTS : 0;
+        submissionPolling = ring.has(Uring.SETUP_SQPOLL);
+        completionPolling = ring.has(Uring.SETUP_IOPOLL);
+        canLink = ring.canSkipSuccess() && ring.submissionEntries() > 1;
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
         witness = ring.has(Uring.SETUP_SINGLE_ISSUER) ? RingWitness.of(ring, FileTable.WITNESS) : null;
+        wakeEvent = single && !polled ? WakeEvent.open() : null;
+    }
+
+    @Override
+    boolean isEnteredByOne(AioEngineConfig wanted) {
+        return wanted.isEnteredByOne();
     }
 
     static UringEngine open(AioEngineConfig config) throws IOException {
-        return open(config, config.isPolled() ? POLLED_FLAGS : REAPER_FLAGS);
+        return open(config, wantedFlags(config));
+    }
+
+    /** The sets of setup flags for what is configured, best first. */
+    static int[] wantedFlags(AioEngineConfig config) {
+        int[] wanted;
+        if (config.submissionPolling()) {
+            wanted = SUBMISSION_POLLING_FLAGS;
+        } else if (config.isEnteredByOne()) {
+            wanted = switch (config.taskWork()) {
+                case DEFERRED -> POLLED_FLAGS;
+                case COOPERATIVE -> Arrays.copyOfRange(POLLED_FLAGS, COOPERATIVE_FROM, POLLED_FLAGS.length);
+                case INTERRUPTING -> SINGLE_INTERRUPTING_FLAGS;
+            };
+        } else {
+            wanted = config.taskWork() == TaskWork.COOPERATIVE ? COOPERATIVE_FLAGS : INTERRUPTING_FLAGS;
+        }
+        int more = config.completionPolling() ? Uring.SETUP_IOPOLL : 0;
+        return Arrays.stream(wanted).map(flags -> flags | more).toArray();
     }
 
     /** Opens an engine whose ring has the first of the sets of setup flags that the kernel knows. */
     static UringEngine open(AioEngineConfig config, int... wanted) throws IOException {
-        Uring ring = Uring.open(config.depth(), wanted);
+        return open(config, Uring::new, wanted);
+    }
+
+    static UringEngine open(AioEngineConfig config, Uring.Maker maker, int... wanted) throws IOException {
+        Uring ring = Uring.open(config.depth(), wanted, maker);
         UringEngine engine = null;
         boolean good = false;
         try {
@@ -122,11 +188,15 @@ final class UringEngine extends NativeEngine {
         if (!has[Uring.OP_READ] || !has[Uring.OP_WRITE]) {
             throw new AioUnavailableException(NAME, "the kernel is too old: it needs Linux 5.6");
         }
-        Set<AioOperation> operations = EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC,
-                AioOperation.FDATASYNC);
-        if (has[Uring.OP_FALLOCATE]) {
-            operations.add(AioOperation.PUNCH_HOLE);
-            operations.add(AioOperation.ZERO_RANGE);
+        Set<AioOperation> operations = EnumSet.of(AioOperation.READ, AioOperation.WRITE);
+        if (!ring.has(Uring.SETUP_IOPOLL)) {
+            operations.add(AioOperation.FSYNC);
+            operations.add(AioOperation.FDATASYNC);
+            if (has[Uring.OP_FALLOCATE]) {
+                operations.add(AioOperation.PUNCH_HOLE);
+                operations.add(AioOperation.ZERO_RANGE);
+                operations.add(AioOperation.ALLOCATE);
+            }
         }
         return operations;
     }
@@ -168,16 +238,42 @@ final class UringEngine extends NativeEngine {
             descriptor = place;
             fixedFiles.increment();
         }
-        switch (kiocb.operation()) {
+        AioOperation what = kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation();
+        switch (what) {
             case READ -> placeTransfer(slot, kiocb, entryFlags, descriptor, false);
-            case WRITE -> placeTransfer(slot, kiocb, entryFlags, descriptor, true);
-            case FSYNC -> ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, 0, slot, 0);
-            case FDATASYNC -> ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0,
-                    (long) Uring.FSYNC_DATASYNC << 32, slot, 0);
-            case PUNCH_HOLE -> placeAllocate(slot, kiocb, entryFlags, descriptor, FileCalls.FALLOC_PUNCH_HOLE);
-            case ZERO_RANGE -> placeAllocate(slot, kiocb, entryFlags, descriptor, FileCalls.FALLOC_ZERO_RANGE);
+            case WRITE -> {
+                AioOperation sync = kiocb.syncAfter();
+                if (sync != null && canLink && isOneEntry(kiocb)) {
+                    if (ring.isFullForTwo()) {
+                        ring();
+                    }
+                    if (!ring.isFullForTwo()) {
+                        int linked = entryFlags | Uring.ENTRY_LINK | Uring.ENTRY_SKIP_SUCCESS;
+                        placeTransfer(slot, kiocb, linked, descriptor, true);
+                        placeSync(slot | LINKED, entryFlags, descriptor, sync);
+                        break;
+                    }
+                }
+                placeTransfer(slot, kiocb, entryFlags, descriptor, true);
+            }
+            case FSYNC, FDATASYNC -> placeSync(slot, entryFlags, descriptor, what);
+            // FALLOCATE has its length where others have their address, and its mode where they have their length.
+            case PUNCH_HOLE, ZERO_RANGE, ALLOCATE -> ring.put(Uring.head(Uring.OP_FALLOCATE, entryFlags, descriptor),
+                    kiocb.offset(), kiocb.bytes(), kiocb.allocationMode(), slot, 0);
         }
+        ring.publish();
         return true;
+    }
+
+    /** Whether one entry moves all that remains of a transfer. */
+    private static boolean isOneEntry(Kiocb kiocb) {
+        return kiocb.remainingSegments() <= SEGMENTS_MAX
+                && kiocb.bytes() - kiocb.transferred() <= NativeFile.TRANSFER_MAX;
+    }
+
+    private void placeSync(long userData, int entryFlags, int descriptor, AioOperation sync) {
+        long flags = sync == AioOperation.FDATASYNC ? (long) Uring.FSYNC_DATASYNC << 32 : 0;
+        ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, flags, userData, 0);
     }
 
     private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write) {
@@ -207,33 +303,28 @@ final class UringEngine extends NativeEngine {
         }
     }
 
-    /** FALLOCATE has its length where others have their address, and its mode where they have their length. */
-    private void placeAllocate(int slot, Kiocb kiocb, int entryFlags, int descriptor, int mode) {
-        ring.put(Uring.head(Uring.OP_FALLOCATE, entryFlags, descriptor), kiocb.offset(), kiocb.bytes(),
-                mode | FileCalls.FALLOC_KEEP_SIZE, slot, 0);
-    }
-
     // The doorbell.
 
     @Override
     void ring() {
+        if (submissionPolling) {
+            if (ring.needsWakeup()) {
+                systemCalls.getAndIncrement();
+                int _ = checked(ring.enter(0, 0, Uring.ENTER_SQ_WAKEUP));
+            }
+            return;
+        }
         int pending = ring.pending();
         for (int tries = 0; pending > 0; pending = ring.pending()) {
             int taken = enter(pending);
             if (taken >= pending) {
                 break;
             }
-            if (taken <= 0 && ++tries >= DOORBELLS_MAX) {
+            // Completions may have to be reaped first, or memory found. Nobody waits here for that: who completes
+            // rings again.
+            if (taken == -Errno.EAGAIN || taken == -Errno.EBUSY || (taken <= 0 && ++tries >= DOORBELLS_MAX)) {
                 stalled = true;
                 return;
-            }
-            if (taken == -Errno.EAGAIN || taken == -Errno.EBUSY) {
-                if (polled) {
-                    // Completions have to be reaped first, which only the caller can do.
-                    stalled = true;
-                    return;
-                }
-                LockSupport.parkNanos(DOORBELL_PAUSE_NANOS);
             }
         }
         if (stalled) {
@@ -241,9 +332,13 @@ final class UringEngine extends NativeEngine {
         }
     }
 
+    /**
+     * Where several threads enter, each asks for all there is and not for what it has seen: what it has seen may have
+     * been taken meanwhile, and the number would then end in the middle of a link.
+     */
     private int enter(int pending) {
         systemCalls.getAndIncrement();
-        return checked(ring.enter(pending, 0, doorbellFlags));
+        return checked(ring.enter(single ? pending : ring.submissionEntries(), 0, doorbellFlags));
     }
 
     /** Lets pass what is a matter of trying again; anything else means that the ring is not what we think it is. */
@@ -263,7 +358,7 @@ final class UringEngine extends NativeEngine {
             ring();
         }
         int count = ring.ready();
-        if (count == 0 && ring.wantsEnter()) {
+        if (count == 0 && (ring.wantsEnter() || (completionPolling && inFlight() != 0))) {
             if (ring.hasOverflown()) {
                 overflows.increment();
             }
@@ -285,29 +380,59 @@ final class UringEngine extends NativeEngine {
             long userData = ring.completionUserData();
             int result = ring.completionResult();
             ring.advance();
-            if (userData != WAKE) {
+            if (userData == WAKE) {
+                wakeArmed = false;
+            } else if ((userData & LINKED) != 0) {
+                linkedSyncEnded((int) userData, result);
+            } else {
                 ended((int) userData, result);
             }
         }
     }
 
     @Override
+    boolean canCompleteAnywhere() {
+        return !single;
+    }
+
+    @Override
     void ringAndWait(long timeoutNanos) {
-        systemCalls.getAndIncrement();
-        int entered = checked(ring.enterAndWait(ring.pending(), timeoutNanos));
-        if (entered == -Errno.EAGAIN || entered == -Errno.EBUSY) {
-            stalled = true;
+        if (wakeEvent != null) {
+            armWake(wakeEvent);
         }
+        systemCalls.getAndIncrement();
+        if (completionPolling) {
+            // A wait of the kernel's would not look at the time.
+            int _ = checked(ring.enter(ring.pending(), 0, Uring.ENTER_GETEVENTS));
+            return;
+        }
+        int moreFlags = submissionPolling && ring.needsWakeup() ? Uring.ENTER_SQ_WAKEUP : 0;
+        long timeout = stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos;
+        int entered = checked(ring.enterAndWait(submissionPolling ? 0 : ring.pending(), moreFlags, timeout));
+        stalled = entered == -Errno.EAGAIN || entered == -Errno.EBUSY;
     }
 
     @Override
     void sleep(long timeoutNanos) {
         systemCalls.getAndIncrement();
-        int _ = checked(ring.enterAndWait(0, timeoutNanos));
+        int _ = checked(ring.enterAndWait(0, 0, stalled ? STALLED_PAUSE_NANOS : timeoutNanos));
+    }
+
+    /** Has the ring read the event, if it does not already. The reaper. */
+    private void armWake(WakeEvent event) {
+        if (!wakeArmed && !ring.isFull()) {
+            ring.put(Uring.head(Uring.OP_READ, 0, event.fd()), 0, WakeEvent.SINK.address(), Long.BYTES, WAKE, 0);
+            ring.publish();
+            wakeArmed = true;
+        }
     }
 
     @Override
     void wake() {
+        if (wakeEvent != null) {
+            wakeEvent.raise();
+            return;
+        }
         lock();
         try {
             if (ring.isFull()) {
@@ -315,11 +440,17 @@ final class UringEngine extends NativeEngine {
             }
             if (!ring.isFull()) {
                 ring.put(Uring.head(Uring.OP_NOP, 0, -1), 0, 0, 0, WAKE, 0);
+                ring.publish();
             }
         } finally {
             unlock();
         }
         ring();
+    }
+
+    /** What the ring takes of the kernel's memory, in bytes. */
+    long sharedBytes() {
+        return ring.sharedBytes();
     }
 
     // The owner.
@@ -338,6 +469,11 @@ final class UringEngine extends NativeEngine {
     }
 
     @Override
+    boolean hasOwnerDuties() {
+        return hasDuties;
+    }
+
+    @Override
     void ownerDuties() {
         if (!hasDuties) {
             return;
@@ -351,7 +487,7 @@ final class UringEngine extends NativeEngine {
 
     /** Runs what registers with the ring: now, if the calling thread may, or when the owner comes. */
     private void whenAllowed(Runnable registration) {
-        if (!polled) {
+        if (!single) {
             lock();
             try {
                 if (!destroyed) {
@@ -373,12 +509,14 @@ final class UringEngine extends NativeEngine {
         }
         duties.add(registration);
         hasDuties = true;
+        callReaper();
     }
 
-    /** With the gate held, in POLLED mode. */
+    /** With the gate held, where one thread enters. */
     private boolean mayRegister() {
         Thread known = owner.get();
-        return known == Thread.currentThread() || (known == null && !enabled);
+        // An owner that becomes known meanwhile comes to the gate before it does anything else.
+        return known == Thread.currentThread() || (known == null && (!enabled || !ring.has(Uring.SETUP_SINGLE_ISSUER)));
     }
 
     /**
@@ -392,7 +530,11 @@ final class UringEngine extends NativeEngine {
             return;
         }
         for (int i = 0, pending = ring.pending(); i < pending; i++) {
-            cancelPlaced((int) ring.pendingUserData(i));
+            long userData = ring.pendingUserData(i);
+            // Of a link the first half stands for both.
+            if (userData != WAKE && (userData & LINKED) == 0) {
+                cancelPlaced((int) userData);
+            }
         }
         reap(ring.ready());
         cancelDeferred();
@@ -426,6 +568,9 @@ final class UringEngine extends NativeEngine {
         closeRing();
         if (witness != null) {
             witness.close();
+        }
+        if (wakeEvent != null) {
+            wakeEvent.close();
         }
     }
 

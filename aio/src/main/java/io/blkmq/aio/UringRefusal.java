@@ -11,6 +11,15 @@ final class UringRefusal {
 
     private UringRefusal() {}
 
+    /** An exception that tells "not here" from "not now". */
+    static IOException exception(int errno) {
+        return switch (errno) {
+            case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EAGAIN ->
+                new IOException("no io_uring can be opened: " + reason(errno));
+            default -> new AioUnavailableException(UringEngine.NAME, reason(errno));
+        };
+    }
+
     static String reason(int errno) {
         return reason(errno, disabled());
     }

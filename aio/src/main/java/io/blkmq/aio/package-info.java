@@ -8,8 +8,8 @@
  * kernel, because they cross a hot path; opening files and engines throws exceptions, as a Java caller expects.
  *
  * <p>How to read it: {@code Kiocb}, then {@code NativeEngine} (the life of an operation in a ring), then
- * {@code UringEngine} and {@code LibaioEngine} (what the two rings do differently), then {@code ChannelEngine} and
- * {@code NullEngine}.
+ * {@code UringEngine} and {@code LibaioEngine} (what the two rings do differently), then {@code ChannelEngine},
+ * {@code MemoryEngine} and {@code NullEngine}.
  */
 @org.jspecify.annotations.NullMarked
 package io.blkmq.aio;

@@ -13,9 +13,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class AioEnginesTest {
 
     @Test
-    void fourEnginesAreFound() {
+    void fiveEnginesAreFound() {
         assertThat(AioEngines.providers()).extracting(AioEngineProvider::name).containsExactlyInAnyOrder("io_uring",
-                "libaio", "channel", "null");
+                "libaio", "channel", "memory", "null");
     }
 
     @Test
@@ -44,7 +44,7 @@ class AioEnginesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"io_uring", "libaio", "channel", "null"})
+    @ValueSource(strings = {"io_uring", "libaio", "channel", "memory", "null"})
     void openingAndClosingLeavesNoDescriptor(String engine) throws IOException {
         Setup.skipIf(AioEngines.find(engine).unavailable().isPresent(), engine + " is not available");
         Path descriptors = Path.of("/proc/self/fd");

@@ -79,7 +79,21 @@ class EngineContractTest {
         return memory.toArray(ValueLayout.JAVA_BYTE);
     }
 
+    /** All of the file: as the file system has it, unless the engine keeps it to itself. */
+    private byte[] content() throws IOException {
+        if (!setup.isMemory()) {
+            return Files.readAllBytes(path);
+        }
+        MemorySegment memory = memory(file.size());
+        assertThat(file.read(0, memory)).isEqualTo(memory.byteSize());
+        return bytes(memory);
+    }
+
     private long read(MemorySegment memory, long offset) {
+        return read(file, memory, offset);
+    }
+
+    private long read(AioFile file, MemorySegment memory, long offset) {
         Told told = new Told();
         return Told.run(engine, Kiocb.withSegments(1).prepareRead(file, offset, told, 1).addSegment(memory), told);
     }
@@ -108,7 +122,7 @@ class EngineContractTest {
         byte[] expected = pattern(0, FILE_BYTES);
         java.util.Arrays.fill(expected, 5 * BLOCK, 6 * BLOCK, (byte) 0x5a);
         assertThat(file.sync(false)).isZero();
-        assertThat(Files.readAllBytes(path)).isEqualTo(expected);
+        assertThat(content()).isEqualTo(expected);
     }
 
     @Test
@@ -121,13 +135,16 @@ class EngineContractTest {
     @Test
     void readAcrossTheEndIsShort() throws IOException {
         setup.assumeMovesData();
-        try (var channel = java.nio.channels.FileChannel.open(path, java.nio.file.StandardOpenOption.WRITE)) {
-            channel.truncate(FILE_BYTES - BLOCK - 100);
+        Path odd = Files.createTempFile(setup.directory(), "blkmq-aio-odd", ".img");
+        Files.write(odd, pattern(0, FILE_BYTES - BLOCK - 100));
+        try (AioFile oddFile = engine.open(odd, AioFile.Access.READ_ONLY, setup.direct())) {
+            MemorySegment memory = memory(4 * BLOCK);
+            assertThat(read(oddFile, memory, FILE_BYTES - 4 * BLOCK)).isEqualTo(3 * BLOCK - 100);
+            assertThat(bytes(memory.asSlice(0, 3 * BLOCK - 100)))
+                    .isEqualTo(pattern(FILE_BYTES - 4 * BLOCK, 3 * BLOCK - 100));
+        } finally {
+            Files.delete(odd);
         }
-        MemorySegment memory = memory(4 * BLOCK);
-        assertThat(read(memory, FILE_BYTES - 4 * BLOCK)).isEqualTo(3 * BLOCK - 100);
-        assertThat(bytes(memory.asSlice(0, 3 * BLOCK - 100)))
-                .isEqualTo(pattern(FILE_BYTES - 4 * BLOCK, 3 * BLOCK - 100));
     }
 
     @Test
@@ -431,7 +448,8 @@ class EngineContractTest {
     @Test
     void oneCommitIsOneSystemCall() {
         setup.assumePolled();
-        Setup.notApplicableIf(!setup.isNative(), "it has no doorbell");
+        Setup.notApplicableIf(!setup.isNative() || setup.variant() == Setup.Variant.SUBMISSION_POLLING,
+                "it has no doorbell");
         Told told = new Told();
         long before = engine.statistics().systemCalls();
         for (int i = 0; i < 32; i++) {
@@ -860,6 +878,288 @@ class EngineContractTest {
         assertThat(read(memory.asSlice(BLOCK, BLOCK), 0)).isEqualTo(BLOCK);
         assertThat(bytes(memory.asSlice(0, BLOCK))).containsOnly(0x77);
         assertThat(bytes(memory.asSlice(2 * BLOCK, BLOCK))).containsOnly(0x77);
+    }
+
+    @Test
+    void segmentClosedBeforeSubmitIsRefused() {
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1);
+        try (Arena brief = Arena.ofShared()) {
+            kiocb.addSegment(brief.allocate(BLOCK, BLOCK));
+        }
+        assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EFAULT);
+        assertThat(kiocb.isInFlight()).isFalse();
+        assertThat(Told.run(engine, kiocb.prepareRead(file, 0, told, 2).addSegment(memory(BLOCK)), told))
+                .isEqualTo(BLOCK);
+    }
+
+    // Limits
+
+    @Test
+    void submitAboveTheLimitIsAnsweredAndDoesNotWait() throws IOException {
+        setup.assumeHoldsUntilCommit();
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(4).workers(2).inFlightMax(10))) {
+            Told told = new Told();
+            MemorySegment memory = memory(BLOCK);
+            for (int i = 0; i < 10; i++) {
+                assertThat(small.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory)))
+                        .isZero();
+            }
+            // The kernel may have been given a full ring, and have ended it; a thread may have told that.
+            Kiocb next = Kiocb.withSegments(1).prepareRead(file, 0, told, 10).addSegment(memory);
+            if (setup.mode() == CompletionMode.POLLED) {
+                assertThat(small.submit(next)).isEqualTo(-Errno.EAGAIN);
+                assertThat(next.isInFlight()).isFalse();
+            }
+            small.commit();
+            told.await(small, 10);
+            assertThat(Told.run(small, next, told)).as("there is room again").isEqualTo(BLOCK);
+        }
+    }
+
+    @Test
+    void completionFindsTheRoomOfItsOwnOperation() throws IOException {
+        int rounds = 300;
+        CountDownLatch ended = new CountDownLatch(1);
+        AtomicInteger refused = new AtomicInteger();
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(4).workers(1).inFlightMax(1))) {
+            MemorySegment memory = memory(BLOCK);
+            Kiocb kiocb = Kiocb.withSegments(1);
+            AioCompletion again = new AioCompletion() {
+                @Override
+                public void complete(long left, long result) {
+                    if (left > 0) {
+                        refused.addAndGet(-small.submit(kiocb.prepareRead(file, 0, this, left - 1).addSegment(memory)));
+                        small.commit();
+                    }
+                    if (left == 0 || refused.get() != 0) {
+                        ended.countDown();
+                    }
+                }
+            };
+            assertThat(small.submit(kiocb.prepareRead(file, 0, again, rounds).addSegment(memory))).isZero();
+            small.commit();
+            try {
+                while (setup.mode() == CompletionMode.POLLED && ended.getCount() > 0) {
+                    small.await(TimeUnit.SECONDS.toNanos(60));
+                }
+                assertThat(ended.await(60, TimeUnit.SECONDS)).isTrue();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            assertThat(refused).hasValue(0);
+        }
+    }
+
+    @Test
+    void operationWithTooManySegmentsIsRefusedWhenItIsPrepared() {
+        MemorySegment memory = memory(BLOCK);
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1);
+        for (int i = 0; i < Kiocb.SEGMENTS_MAX; i++) {
+            kiocb.addSegment(memory, 0, 0);
+        }
+        assertThatThrownBy(() -> kiocb.addSegment(memory)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(String.valueOf(Kiocb.SEGMENTS_MAX));
+        assertThatThrownBy(() -> Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1).addSegment(memory, 1, BLOCK))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    // Durable writes
+
+    @Test
+    void writeThatIsSyncedAfterEndsWithItsBytes() throws IOException {
+        for (boolean dataOnly : new boolean[]{false, true}) {
+            Told told = new Told();
+            MemorySegment memory = memory(3 * BLOCK).fill((byte) 0x6b);
+            Kiocb kiocb = Kiocb.withSegments(3).prepareWrite(file, BLOCK, told, 1).thenSync(dataOnly);
+            for (int i = 0; i < 3; i++) {
+                kiocb.addSegment(memory.asSlice((long) i * BLOCK, BLOCK));
+            }
+            assertThat(Told.run(engine, kiocb, told)).isEqualTo(3 * BLOCK);
+        }
+        if (!setup.engine().equals("null")) {
+            byte[] expected = pattern(0, FILE_BYTES);
+            java.util.Arrays.fill(expected, BLOCK, 4 * BLOCK, (byte) 0x6b);
+            assertThat(content()).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void manyWritesThatAreSyncedAfterAllEnd() throws IOException {
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(4).workers(2))) {
+            Told told = new Told();
+            MemorySegment memory = memory(64L * BLOCK).fill((byte) 0x11);
+            for (int i = 0; i < 64; i++) {
+                long at = (long) i * BLOCK;
+                Kiocb kiocb = Kiocb.withSegments(1).prepareWrite(file, at, told, i);
+                if (i % 3 != 0) {
+                    kiocb.thenSync(i % 3 == 1);
+                }
+                assertThat(small.submit(kiocb.addSegment(memory.asSlice(at, BLOCK)))).isZero();
+            }
+            small.commit();
+            told.await(small, 64);
+            assertThat(told.results.values()).hasSize(64).containsOnly((long) BLOCK);
+            assertSettled(small, 64);
+        }
+        assertThat(read(memory(BLOCK), 0)).isEqualTo(BLOCK);
+    }
+
+    @Test
+    void onlyAWriteCanBeSyncedAfter() {
+        Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1);
+        assertThatThrownBy(() -> kiocb.thenSync(true)).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("write");
+    }
+
+    // The file meanwhile
+
+    @Test
+    void fileThatIsRemovedMeanwhileIsStillThere() throws IOException {
+        Files.delete(path);
+        MemorySegment memory = memory(BLOCK);
+        assertThat(write(memory.fill((byte) 7), 0)).isEqualTo(BLOCK);
+        assertThat(read(memory, BLOCK)).isEqualTo(BLOCK);
+        assertThat(file.size()).isEqualTo(FILE_BYTES);
+        Files.createFile(path);
+    }
+
+    @Test
+    void fileThatIsShortenedMeanwhileEndsEarlier() throws IOException {
+        setup.assumeMovesData();
+        Setup.notApplicableIf(setup.isMemory(), "it has the file for itself");
+        try (var channel = java.nio.channels.FileChannel.open(path, java.nio.file.StandardOpenOption.WRITE)) {
+            channel.truncate(8 * BLOCK);
+        }
+        assertThat(read(memory(4 * BLOCK), 6 * BLOCK)).isEqualTo(2 * BLOCK);
+        assertThat(read(memory(BLOCK), 16 * BLOCK)).isZero();
+        assertThat(file.size()).isEqualTo(8 * BLOCK);
+    }
+
+    @Test
+    void whatIsNoFileIsRefusedByName() throws Exception {
+        Path fifo = path.resolveSibling(path.getFileName() + ".fifo");
+        Path socket = Files.createTempDirectory("blkmq").resolve("s");
+        Setup.skipIf(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor() != 0, "no mkfifo");
+        try (var server = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
+            server.bind(java.net.UnixDomainSocketAddress.of(socket));
+            for (Path strange : List.of(setup.directory(), fifo, socket, Path.of("/dev/null"))) {
+                assertThatThrownBy(() -> engine.open(strange, AioFile.Access.READ_ONLY, setup.direct()))
+                        .as("" + strange).isInstanceOf(IOException.class).hasMessageContaining(strange.toString());
+            }
+            assertThatThrownBy(() -> engine.open(path.resolve("below"), AioFile.Access.READ_ONLY, false))
+                    .isInstanceOf(IOException.class).hasMessageContaining("below");
+        } finally {
+            Files.delete(fifo);
+            Files.delete(socket);
+            Files.delete(socket.getParent());
+        }
+    }
+
+    // Ranges
+
+    @Test
+    void allocatedRangeKeepsTheDataAndOnlyThenTheSizeIfWanted() throws IOException {
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1);
+        Setup.notApplicableIf(!engine.operations().contains(AioOperation.ALLOCATE), "it cannot allocate");
+        setup.assumeMovesData();
+        Setup.skipIf(!file.supports(AioOperation.ALLOCATE), "no allocation in " + setup.directory());
+        kiocb.prepareAllocate(file, FILE_BYTES - BLOCK, 3 * BLOCK, true, told, 1);
+        assertThat(Told.run(engine, kiocb, told)).isZero();
+        assertThat(file.size()).isEqualTo(FILE_BYTES);
+        kiocb.prepareAllocate(file, FILE_BYTES - BLOCK, 3 * BLOCK, false, told, 2);
+        assertThat(Told.run(engine, kiocb, told)).isZero();
+        assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+        MemorySegment memory = memory(3 * BLOCK);
+        assertThat(read(memory, FILE_BYTES - BLOCK)).isEqualTo(3 * BLOCK);
+        assertThat(bytes(memory.asSlice(0, BLOCK))).isEqualTo(pattern(FILE_BYTES - BLOCK, BLOCK));
+        assertThat(bytes(memory.asSlice(BLOCK))).containsOnly(0);
+    }
+
+    @Test
+    void zeroedRangeExtendsTheFileIfWanted() throws IOException {
+        Told told = new Told();
+        Setup.notApplicableIf(!engine.operations().contains(AioOperation.ZERO_RANGE), "it cannot zero");
+        setup.assumeMovesData();
+        Setup.skipIf(!file.supports(AioOperation.ZERO_RANGE), "no zeroing in " + setup.directory());
+        Kiocb kiocb = Kiocb.withSegments(1).prepareZeroRange(file, FILE_BYTES - BLOCK, 3 * BLOCK, false, told, 1);
+        assertThat(Told.run(engine, kiocb, told)).isZero();
+        assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+        MemorySegment memory = memory(3 * BLOCK);
+        assertThat(read(memory, FILE_BYTES - BLOCK)).isEqualTo(3 * BLOCK);
+        assertThat(bytes(memory)).containsOnly(0);
+    }
+
+    @Test
+    void fileTellsWhatItCanDoAndTryingLeavesItAsItWas() throws IOException {
+        setup.assumeMovesData();
+        for (AioOperation operation : AioOperation.values()) {
+            if (!operation.isAllocation() || !engine.operations().contains(operation)) {
+                assertThat(!operation.isAllocation() || !file.supports(operation) || !setup.engine().equals("io_uring"))
+                        .as("" + operation).isTrue();
+                continue;
+            }
+            Told told = new Told();
+            Kiocb kiocb = Kiocb.withSegments(1);
+            switch (operation) {
+                case PUNCH_HOLE -> kiocb.preparePunchHole(file, 0, BLOCK, told, 1);
+                case ZERO_RANGE -> kiocb.prepareZeroRange(file, 0, BLOCK, told, 1);
+                default -> kiocb.prepareAllocate(file, 0, BLOCK, true, told, 1);
+            }
+            assertThat(Told.run(engine, kiocb, told)).as("" + operation)
+                    .isEqualTo(file.supports(operation) ? 0 : -Errno.EOPNOTSUPP);
+        }
+        assertThat(file.supports(AioOperation.READ)).isTrue();
+        assertThat(file.size()).isEqualTo(FILE_BYTES);
+        try (AioFile readOnly = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
+            assertThat(readOnly.supports(AioOperation.PUNCH_HOLE)).isFalse();
+            assertThat(readOnly.supports(AioOperation.WRITE)).isFalse();
+            assertThat(readOnly.supports(AioOperation.FSYNC)).isTrue();
+        }
+    }
+
+    @Test
+    void rangeOfNothingOrBeyondEverythingIsInvalid() {
+        setup.assumeMovesData();
+        Setup.notApplicableIf(!engine.operations().contains(AioOperation.PUNCH_HOLE), "it cannot punch holes");
+        Setup.skipIf(!file.supports(AioOperation.PUNCH_HOLE), "no holes in " + setup.directory());
+        Told told = new Told();
+        Kiocb kiocb = Kiocb.withSegments(1);
+        assertThat(Told.run(engine, kiocb.preparePunchHole(file, 0, 0, told, 1), told)).isEqualTo(-Errno.EINVAL);
+        assertThat(Told.run(engine, kiocb.preparePunchHole(file, Long.MAX_VALUE - BLOCK, 8 * BLOCK, told, 2), told))
+                .isEqualTo(-Errno.EFBIG);
+    }
+
+    // Many files
+
+    @Test
+    void oneEngineServesManyFiles() throws IOException {
+        setup.assumeMovesData();
+        List<Path> paths = new ArrayList<>();
+        List<AioFile> files = new ArrayList<>();
+        try {
+            Told told = new Told();
+            MemorySegment memory = memory(40L * BLOCK);
+            for (int i = 0; i < 40; i++) {
+                paths.add(Files.write(Files.createTempFile(setup.directory(), "blkmq-aio-many", ".img"),
+                        pattern((long) i * BLOCK, BLOCK)));
+                files.add(engine.open(paths.get(i), AioFile.Access.READ_ONLY, setup.direct()));
+                assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(files.get(i), 0, told, i)
+                        .addSegment(memory.asSlice((long) i * BLOCK, BLOCK)))).isZero();
+                if (i % 2 == 0) {
+                    files.get(i).close();
+                }
+            }
+            engine.commit();
+            told.await(engine, 40);
+            assertThat(bytes(memory)).isEqualTo(pattern(0, 40 * BLOCK));
+        } finally {
+            files.forEach(AioFile::close);
+            for (Path one : paths) {
+                Files.delete(one);
+            }
+        }
     }
 
     // All together

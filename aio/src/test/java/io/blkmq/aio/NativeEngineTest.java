@@ -110,6 +110,11 @@ class NativeEngineTest {
         }
 
         @Override
+        boolean hasOwnerDuties() {
+            return false;
+        }
+
+        @Override
         void ownerDuties() {
             // None.
         }

@@ -9,8 +9,21 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** One way to run the contract: an engine, a completion mode, and where and how its files are opened. */
-record Setup(String engine, CompletionMode mode, Path directory, boolean direct) {
+/** One way to run the contract: an engine and how it is configured, and where and how its files are opened. */
+record Setup(String engine, Variant variant, CompletionMode mode, Path directory, boolean direct) {
+
+    /** What an engine can be beside its default. */
+    enum Variant {
+        PLAIN,
+        /** io_uring whose ring the reaper alone enters. */
+        RING_OF_THE_REAPER,
+        /** io_uring whose entries a thread of the kernel takes. */
+        SUBMISSION_POLLING,
+        /** channel with virtual threads. */
+        VIRTUAL_WORKERS,
+        /** memory whose operations take some time. */
+        SLOW
+    }
 
     private static final Path DISK = Path.of("target", "io");
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
@@ -26,14 +39,26 @@ record Setup(String engine, CompletionMode mode, Path directory, boolean direct)
             for (CompletionMode mode : CompletionMode.values()) {
                 for (Path directory : directories) {
                     // The kernel takes 30 ms to destroy a context of native AIO, and buffered I/O of it is the same
-                    // anywhere.
-                    if (!provider.name().equals("libaio") || directory.equals(DISK)) {
-                        all.add(new Setup(provider.name(), mode, directory, false));
+                    // anywhere. What is in memory is so wherever it comes from.
+                    boolean same = !directory.equals(DISK);
+                    if (!same || !(provider.name().equals("libaio") || provider.name().equals("memory"))) {
+                        all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, false));
                     }
-                    all.add(new Setup(provider.name(), mode, directory, true));
+                    if (!same || !provider.name().equals("memory")) {
+                        all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, true));
+                    }
                 }
             }
         }
+        for (Path directory : directories) {
+            all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, directory, true));
+        }
+        all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, DISK, false));
+        for (CompletionMode mode : CompletionMode.values()) {
+            all.add(new Setup("io_uring", Variant.SUBMISSION_POLLING, mode, DISK, true));
+            all.add(new Setup("memory", Variant.SLOW, mode, DISK, true));
+        }
+        all.add(new Setup("channel", Variant.VIRTUAL_WORKERS, CompletionMode.REAPER, DISK, false));
         return all;
     }
 
@@ -41,7 +66,7 @@ record Setup(String engine, CompletionMode mode, Path directory, boolean direct)
     void assumeAvailable() throws IOException {
         Optional<String> reason = AioEngines.find(engine).unavailable();
         skipIf(reason.isPresent(), "engine " + engine + " is not available: " + reason.orElse(""));
-        if (direct) {
+        if (direct && !isMemory()) {
             Path probe = Files.createTempFile(directory, "blkmq-aio-probe", ".img");
             try (AioFile file = isNative()
                     ? NativeFile.open(probe, AioFile.Access.READ_ONLY, true)
@@ -67,9 +92,12 @@ record Setup(String engine, CompletionMode mode, Path directory, boolean direct)
         notApplicableIf(mode != CompletionMode.REAPER, "about engines with a reaper");
     }
 
-    /** Operations stay in flight until commit; the null engine with a reaper ends them inside submit. */
+    /** Operations stay in flight until commit; some end them inside submit, some need no doorbell. */
     void assumeHoldsUntilCommit() {
-        notApplicableIf(engine.equals("null") && mode == CompletionMode.REAPER, "it ends operations inside submit");
+        notApplicableIf(mode == CompletionMode.REAPER && (engine.equals("null") || isMemory()),
+                "it ends operations inside submit");
+        notApplicableIf(variant == Variant.SUBMISSION_POLLING || variant == Variant.RING_OF_THE_REAPER,
+                "it may take operations before commit");
     }
 
     /** Skips the test where what it is about does not exist. */
@@ -89,12 +117,26 @@ record Setup(String engine, CompletionMode mode, Path directory, boolean direct)
         return engine.equals("io_uring") || engine.equals("libaio");
     }
 
+    boolean isMemory() {
+        return engine.equals("memory");
+    }
+
     AioEngine open(AioEngineConfig.Builder builder) throws IOException {
-        return AioEngines.open(engine, builder.completionMode(mode).build());
+        builder.completionMode(mode);
+        switch (variant) {
+            case PLAIN -> {
+            }
+            case RING_OF_THE_REAPER -> builder.ringEntry(RingEntry.REAPER);
+            case SUBMISSION_POLLING -> builder.submissionPolling(true);
+            case VIRTUAL_WORKERS -> builder.threadFactory(Thread.ofVirtual().factory());
+            case SLOW -> builder.memoryLatency((operation, bytes) -> 50_000 + bytes);
+        }
+        return AioEngines.open(engine, builder.build());
     }
 
     @Override
     public String toString() {
-        return engine + " " + mode + " " + (direct ? "direct" : "buffered") + " in " + directory;
+        return engine + (variant == Variant.PLAIN ? "" : " " + variant) + " " + mode + " "
+                + (direct ? "direct" : "buffered") + " in " + directory;
     }
 }

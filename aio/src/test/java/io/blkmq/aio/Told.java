@@ -36,6 +36,11 @@ final class Told implements AioCompletion {
         }
     }
 
+    /** Waits until one more has been told by whatever thread. */
+    void awaitOne() throws InterruptedException {
+        assertThat(told.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)).as("told " + results).isTrue();
+    }
+
     long result(long userData) {
         Long result = results.get(userData);
         assertThat(result).as("result of " + userData).isNotNull();

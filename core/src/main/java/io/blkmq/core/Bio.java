@@ -40,8 +40,10 @@ public final class Bio extends BioState {
      * such (REQ_POLLED). Elsewhere it changes nothing.
      */
     public static final int POLLED = 1 << 6;
+    /** Somebody waits for this write: an elevator does not hold it back in favour of reads (REQ_SYNC). Reads always are. */
+    public static final int SYNC = 1 << 7;
 
-    private static final int FLAGS_ALL = (POLLED << 1) - 1;
+    private static final int FLAGS_ALL = (SYNC << 1) - 1;
 
     private final BioVec[] vecs;
     private Operation operation = Operation.READ;
@@ -49,6 +51,8 @@ public final class Bio extends BioState {
     private long sector;
     private long bytes;
     private int vecCount;
+    private IoPriority priority = IoPriority.NONE;
+    private WriteLifetime lifetime = WriteLifetime.NOT_SET;
     private @Nullable BioCompletion completion;
     private @Nullable Object attachment;
 
@@ -74,7 +78,7 @@ public final class Bio extends BioState {
     }
 
     /**
-     * Begins to describe a new I/O: no memory, no flags. Completion and attachment stay as they are.
+     * Begins to describe a new I/O: no memory, no flags, no priority, no hint. Completion and attachment stay as they are.
      *
      * @param operation what to do
      * @param sector first sector of 512 bytes; 0 for a flush
@@ -88,6 +92,14 @@ public final class Bio extends BioState {
         this.flags = 0;
         this.bytes = 0;
         this.vecCount = 0;
+        forgetMemory();
+        // References are written where they change: a store costs the collector's barrier.
+        if (priority != IoPriority.NONE) {
+            priority = IoPriority.NONE;
+        }
+        if (lifetime != WriteLifetime.NOT_SET) {
+            lifetime = WriteLifetime.NOT_SET;
+        }
         return this;
     }
 
@@ -140,7 +152,9 @@ public final class Bio extends BioState {
             throw new IllegalStateException(
                     "the bio has room for " + vecs.length + " pieces of memory, and all are used");
         }
-        vecs[vecCount++].set(memory, offset, (int) length);
+        BioVec piece = vecs[vecCount++];
+        piece.set(memory, offset, (int) length);
+        noteMemory(piece);
         bytes += length;
         return this;
     }
@@ -165,7 +179,7 @@ public final class Bio extends BioState {
      * Sets the flags.
      *
      * @param flags any of {@link #PREFLUSH}, {@link #FUA}, {@link #NOWAIT}, {@link #NOMERGE}, {@link #NOUNMAP},
-     *        {@link #CALLER_MEMORY}, {@link #POLLED}
+     *        {@link #CALLER_MEMORY}, {@link #POLLED}, {@link #SYNC}
      * @return this
      * @throws IllegalArgumentException if there are others
      * @throws IllegalStateException if the bio is in flight
@@ -176,6 +190,32 @@ public final class Bio extends BioState {
             throw new IllegalArgumentException("unknown flags 0x" + Integer.toHexString(flags & ~FLAGS_ALL));
         }
         this.flags = flags;
+        return this;
+    }
+
+    /**
+     * Sets how urgent it is.
+     *
+     * @param urgency for an elevator that looks at it
+     * @return this
+     * @throws IllegalStateException if the bio is in flight
+     */
+    public Bio priority(IoPriority urgency) {
+        requireIdle();
+        this.priority = urgency;
+        return this;
+    }
+
+    /**
+     * Says how long what it writes is going to stay.
+     *
+     * @param expected a hint for the device
+     * @return this
+     * @throws IllegalStateException if the bio is in flight
+     */
+    public Bio lifetime(WriteLifetime expected) {
+        requireIdle();
+        this.lifetime = expected;
         return this;
     }
 
@@ -228,6 +268,24 @@ public final class Bio extends BioState {
      */
     public int flags() {
         return flags;
+    }
+
+    /**
+     * How urgent it is.
+     *
+     * @return {@link IoPriority#NONE} if nothing was said
+     */
+    public IoPriority priority() {
+        return priority;
+    }
+
+    /**
+     * How long what it writes is going to stay.
+     *
+     * @return {@link WriteLifetime#NOT_SET} if nothing was said
+     */
+    public WriteLifetime lifetime() {
+        return lifetime;
     }
 
     /**

@@ -64,17 +64,8 @@ final class BioSplit implements BioCompletion {
     }
 
     private static boolean isShort(Bio bio, QueueLimits limits) {
-        int vecs = bio.vecCount();
-        if (vecs > limits.segmentsMax()) {
-            return false;
-        }
-        int segmentBytesMax = limits.segmentBytesMax();
-        for (int i = 0; i < vecs; i++) {
-            if (bio.vec(i).bytes() > segmentBytesMax) {
-                return false;
-            }
-        }
-        return true;
+        BioState memory = bio;
+        return bio.vecCount() <= limits.segmentsMax() && memory.longestPieceBytes() <= limits.segmentBytesMax();
     }
 
     /** Whether every piece of memory that the device would see as it is keeps the boundaries. */
@@ -182,7 +173,7 @@ final class BioSplit implements BioCompletion {
                 ? cutData(sector, bytes)
                 : new Bio(0).reset(whole.operation(), sector).length(bytes);
         doneBytes += part.bytes();
-        BioState state = part.flags(whole.flags()).onEnd(this);
+        BioState state = part.flags(whole.flags()).priority(whole.priority()).lifetime(whole.lifetime()).onEnd(this);
         state.split = this;
         return part;
     }

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class BioState permits Bio {
     private static final VarHandle IN_FLIGHT;
+    private static final int CONFINED = 1;
+    private static final int READ_ONLY = 1 << 1;
+    private static final int FOREIGN = 1 << 2;
 
     static {
         try {
@@ -55,8 +58,52 @@ public abstract sealed class BioState permits Bio {
     /** Whose bound on bounced memory the buffer counts in. */
     private @Nullable RequestQueue bouncer;
 
+    /** What all pieces of memory together are like, noted when they are added, so that nobody has to look at each on the way down. */
+    private int memoryKinds;
+    private int longestPieceBytes;
+    /** Addresses and lengths, or-ed: what divides this divides them all. */
+    private long memoryAlignment;
+
     /** For {@link Bio} alone. */
     protected BioState() {}
+
+    /** The bio has no memory. */
+    protected final void forgetMemory() {
+        memoryKinds = 0;
+        longestPieceBytes = 0;
+        memoryAlignment = 0;
+    }
+
+    /**
+     * The bio has one more piece of memory.
+     *
+     * @param piece the piece
+     */
+    protected final void noteMemory(BioVec piece) {
+        memoryKinds |= (piece.isConfined() ? CONFINED : 0) | (piece.isReadOnly() ? READ_ONLY : 0)
+                | (piece.isPooled() ? 0 : FOREIGN);
+        longestPieceBytes = Math.max(longestPieceBytes, piece.bytes());
+        memoryAlignment |= (piece.memory().address() + piece.offset()) | piece.bytes();
+    }
+
+    /** Whether a completion on another thread might not be able to use some of the memory. */
+    final boolean hasOddMemory() {
+        return (memoryKinds & (CONFINED | READ_ONLY)) != 0;
+    }
+
+    /** Whether some of the memory is not blkmq's own. */
+    final boolean hasForeignMemory() {
+        return (memoryKinds & FOREIGN) != 0;
+    }
+
+    final int longestPieceBytes() {
+        return longestPieceBytes;
+    }
+
+    /** Whether all addresses and lengths are multiples of a power of two. */
+    final boolean isAligned(int bytes) {
+        return (memoryAlignment & (bytes - 1L)) == 0;
+    }
 
     /**
      * Whom to tell of the end.

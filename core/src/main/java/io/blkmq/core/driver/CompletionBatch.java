@@ -2,6 +2,7 @@ package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.Status;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
@@ -73,6 +74,9 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     /** Requests that ended while issuing, and all those of flush sequences. */
     private @Nullable Request endedFirst;
     private @Nullable Request endedLast;
+    /** Bios that ended while issuing, before their request did. */
+    private @Nullable Bio toldFirst;
+    private @Nullable Bio toldLast;
     /** Bios that were submitted by completions. */
     private @Nullable Bio deferredFirst;
     private @Nullable Bio deferredLast;
@@ -260,6 +264,33 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         endedLast = rq;
     }
 
+    /** A bio has ended whose request goes on; how is noted with it. */
+    void tell(Bio bio) {
+        if (issuing == 0) {
+            BioState.finish(bio, Status.OK);
+            return;
+        }
+        if (toldLast == null) {
+            toldFirst = bio;
+        } else {
+            ((BioState) toldLast).next = bio;
+        }
+        toldLast = bio;
+    }
+
+    private void tellBios() {
+        Bio bio = toldFirst;
+        toldFirst = null;
+        toldLast = null;
+        while (bio != null) {
+            BioState link = bio;
+            Bio following = link.next;
+            link.next = null;
+            BioState.finish(bio, Status.OK);
+            bio = following;
+        }
+    }
+
     /** A bio has been submitted by a completion. */
     void defer(Bio bio, SoftwareContext ctx) {
         BioState link = bio;
@@ -314,7 +345,9 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     private void drain() {
         for (;;) {
-            if (endedFirst != null) {
+            if (toldFirst != null) {
+                tellBios();
+            } else if (endedFirst != null) {
                 endEnded();
             } else if (putMask != 0) {
                 freeTags();

@@ -36,6 +36,10 @@ final class CompletionRelay {
 
     void useExecutor(@Nullable Executor value) {
         executor = value;
+        if (newest.get() != null) {
+            // The one before may have been shut down with the drain that it had accepted. One drain too many finds nothing.
+            signal();
+        }
     }
 
     /** Whether completions of this context may run on a thread that comes in by another one. */
@@ -62,15 +66,15 @@ final class CompletionRelay {
 
     private void signal() {
         Executor chosen = executor;
-        if (chosen == null) {
-            runtime().unpark(startedAgent());
-            return;
-        }
         try {
-            chosen.execute(this::drain);
-        } catch (RuntimeException e) {
-            // A loop that has been shut down: the completions must come to their submitters all the same.
-            CallbackFailures.report("completion executor of " + queue.name() + ", context " + context, e);
+            if (chosen == null) {
+                runtime().unpark(startedAgent());
+            } else {
+                chosen.execute(this::drain);
+            }
+        } catch (Throwable t) {
+            // A loop that has been shut down, or no memory for a thread: the completions must come to their submitters all the same.
+            CallbackFailures.report("completion executor of " + queue.name() + ", context " + context, t);
             drain();
         }
     }

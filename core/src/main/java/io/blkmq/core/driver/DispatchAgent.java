@@ -71,6 +71,8 @@ final class DispatchAgent implements Runnable {
 
     @Override
     public void run() {
+        // Also here: whoever starts it may note it only after it has called the driver.
+        thread = Thread.currentThread();
         while (!stopped) {
             due = false;
             if (hctx.mayDispatch()) {

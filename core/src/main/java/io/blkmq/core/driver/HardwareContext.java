@@ -294,10 +294,7 @@ public final class HardwareContext {
 
     private int issueWhole(RequestBatch requests, CompletionBatch batch) {
         int size = requests.size();
-        int tick = queue.timeouts().tick();
-        for (int i = 0; i < size; i++) {
-            requests.request(i).start(tick);
-        }
+        requests.start(queue.timeouts().tick());
         int taken;
         batch.issueBegins();
         try {
@@ -320,7 +317,7 @@ public final class HardwareContext {
     /** Takes back what the driver said that it did not take. Returns false if it has completed some of that all the same. */
     private static boolean unstartFrom(RequestBatch requests, int first) {
         for (int i = first; i < requests.size(); i++) {
-            if (!requests.request(i).unstart()) {
+            if (!requests.request(i).unstart(requests.use(i))) {
                 for (int undone = first; undone < i; undone++) {
                     requests.request(undone).start();
                 }
@@ -340,7 +337,7 @@ public final class HardwareContext {
     private static void failThoseInFlight(RequestBatch requests, int first, CompletionBatch batch) {
         for (int i = first; i < requests.size(); i++) {
             Request rq = requests.request(i);
-            if (rq.fail(Status.IOERR)) {
+            if (rq.fail(requests.use(i), Status.IOERR)) {
                 batch.add(rq);
             }
         }
@@ -352,6 +349,7 @@ public final class HardwareContext {
         if (budget < 0) {
             return Issue.REFUSED;
         }
+        long use = rq.generation();
         rq.start();
         Status status;
         batch.issueBegins();
@@ -363,7 +361,7 @@ public final class HardwareContext {
         } finally {
             batch.issueEnds();
         }
-        return status == Status.OK ? Issue.TAKEN : notTaken(rq, status, budget, batch);
+        return status == Status.OK ? Issue.TAKEN : notTaken(rq, use, status, budget, batch);
     }
 
     /** The same on the agent, from outside of the block layer. */
@@ -372,6 +370,7 @@ public final class HardwareContext {
         if (budget < 0) {
             return Issue.REFUSED;
         }
+        long use = rq.generation();
         rq.start();
         Status status;
         try {
@@ -385,23 +384,23 @@ public final class HardwareContext {
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            return notTaken(rq, status, budget, batch);
+            return notTaken(rq, use, status, budget, batch);
         } finally {
             batch.leave();
         }
     }
 
-    private Issue notTaken(Request rq, @Nullable Status status, int budget, CompletionBatch batch) {
+    private Issue notTaken(Request rq, long use, @Nullable Status status, int budget, CompletionBatch batch) {
         putBudget(budget);
         if (status == Status.RESOURCE || status == Status.DEV_RESOURCE) {
-            if (rq.unstart()) {
+            if (rq.unstart(use)) {
                 return Issue.REFUSED;
             }
         } else {
             if (status == null) {
                 CallbackFailures.report("queueRq of " + queue.name() + " returned null");
             }
-            if (rq.fail(status == null ? Status.IOERR : status)) {
+            if (rq.fail(use, status == null ? Status.IOERR : status)) {
                 batch.add(rq);
                 return Issue.ENDED;
             }

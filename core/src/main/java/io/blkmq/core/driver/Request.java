@@ -1,9 +1,11 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.WriteLifetime;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -46,8 +48,11 @@ public final class Request {
     /** It has been given back meanwhile. */
     static final int TIMING_REQUEUED = 6;
 
+    /** One of the two is being noted. */
+    static final int TIMING_NOTING = 7;
+
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
-            "timed out and complete", "timed out and given back"};
+            "timed out and complete", "timed out and given back", "timed out and on its way"};
     private static final int STATE_BITS = 3;
     private static final long STATE_MASK = (1L << STATE_BITS) - 1;
 
@@ -73,6 +78,7 @@ public final class Request {
     boolean counted;
     private final MemorySegment pdu;
     private @Nullable Object driverData;
+    private @Nullable Object elevatorData;
 
     /** The tag; a flush request borrows another's. */
     private int tag;
@@ -89,6 +95,8 @@ public final class Request {
     private Status status = Status.OK;
     private Operation operation = Operation.READ;
     private int flags;
+    private IoPriority priority = IoPriority.NONE;
+    private WriteLifetime lifetime = WriteLifetime.NOT_SET;
     private long sector;
     private long bytes;
 
@@ -151,7 +159,8 @@ public final class Request {
     }
 
     /**
-     * Flags of {@link Bio} that concern a driver: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP}.
+     * Flags of {@link Bio} that concern a driver or an elevator: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP},
+     * {@link Bio#SYNC}.
      *
      * @return a set of bits
      */
@@ -175,6 +184,43 @@ public final class Request {
      */
     public long bytes() {
         return bytes;
+    }
+
+    /**
+     * How urgent it is.
+     *
+     * @return that of its bios, {@link IoPriority#NONE} if nothing was said
+     */
+    public IoPriority priority() {
+        return priority;
+    }
+
+    /**
+     * How long what it writes is going to stay.
+     *
+     * @return the hint of its first bio
+     */
+    public WriteLifetime lifetime() {
+        return lifetime;
+    }
+
+    /**
+     * The elevator's object of this request. It stays with the request from use to use, so that an elevator makes one only where
+     * it finds none of its own.
+     *
+     * @return what {@link #setElevatorData} was given, perhaps by another elevator
+     */
+    public @Nullable Object elevatorData() {
+        return elevatorData;
+    }
+
+    /**
+     * Gives the request an object of the elevator's, from {@link Elevator#insert} on.
+     *
+     * @param data anything
+     */
+    public void setElevatorData(@Nullable Object data) {
+        this.elevatorData = data;
     }
 
     /**
@@ -319,8 +365,9 @@ public final class Request {
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             if (now == (use | TIMING)) {
-                timedStatus = result;
-                if (LIFE.compareAndSet(this, now, use | TIMING_COMPLETED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedStatus = result;
+                    LIFE.setVolatile(this, use | TIMING_COMPLETED);
                     return;
                 }
             } else if (now != (use | IN_FLIGHT)) {
@@ -343,21 +390,16 @@ public final class Request {
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
     public void requeue(boolean kick) {
-        if (state() == COMPLETE) {
-            // Plain, like the end that it stands for.
-            setState(IDLE);
-            queue().requeue(this, kick);
-            return;
-        }
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
             long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
-                timedKick = kick;
-                if (LIFE.compareAndSet(this, now, use | TIMING_REQUEUED)) {
+                if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
+                    timedKick = kick;
+                    LIFE.setVolatile(this, use | TIMING_REQUEUED);
                     return;
                 }
-            } else if (now != (use | IN_FLIGHT)) {
+            } else if (now != (use | IN_FLIGHT) && now != (use | COMPLETE)) {
                 queue().countStrayCompletion(this);
                 return;
             } else if (LIFE.compareAndSet(this, now, use | IDLE)) {
@@ -398,11 +440,11 @@ public final class Request {
      * @throws IllegalStateException if the request has not been completed, or was ended before
      */
     public void end(Status result) {
-        if (state() != COMPLETE) {
+        long now = (long) LIFE.getAcquire(this);
+        // One winner: a driver that ends it twice, or gives it back on another thread meanwhile, is found out by this.
+        if ((now & STATE_MASK) != COMPLETE || !LIFE.compareAndSet(this, now, now - COMPLETE + ENDED)) {
             throw new IllegalStateException(this + " is ended, but not between complete and its end");
         }
-        // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
-        setState(ENDED);
         status = result;
         CompletionBatch batch = CompletionBatch.enter();
         try {
@@ -420,22 +462,30 @@ public final class Request {
      * @param result what the bios covered are told; a bio that is covered in part keeps an error for its end
      * @param done how many bytes from the beginning: whole blocks
      * @return whether something is left
-     * @throws IllegalArgumentException if the bytes are negative or more than the request has
+     * @throws IllegalArgumentException if the bytes are negative, more than the request has, or not whole blocks
      * @throws IllegalStateException if the request has not been completed, was ended before, or has a flush sequence
      */
     public boolean update(Status result, long done) {
-        if (state() != COMPLETE || flush != FlushSequence.NONE || flushQueue != null) {
+        if (flush != FlushSequence.NONE || flushQueue != null) {
+            throw new IllegalStateException(this + " has a flush sequence and cannot end in part");
+        }
+        if (state() != COMPLETE) {
             throw new IllegalStateException(this + " is updated, but not between complete and its end");
         }
         if (done < 0 || done > bytes) {
             throw new IllegalArgumentException(this + ": " + done + " bytes done: 0 to " + bytes + " are possible");
+        }
+        int blockBytes = queue().limits().logicalBlockBytes();
+        if (done % blockBytes != 0) {
+            throw new IllegalArgumentException(
+                    this + ": " + done + " bytes done: not a multiple of the block size of " + blockBytes + " bytes");
         }
         if (isPassThrough() || done == 0) {
             return done < bytes;
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            tellFirst(result, done);
+            tellFirst(result, done, batch);
         } finally {
             batch.leave();
         }
@@ -444,7 +494,7 @@ public final class Request {
         return bytes > 0;
     }
 
-    private void tellFirst(Status result, long done) {
+    private void tellFirst(Status result, long done, CompletionBatch batch) {
         long left = done;
         for (Bio b = bio; b != null && left > 0; b = bio) {
             BioState link = b;
@@ -458,7 +508,7 @@ public final class Request {
             bio = link.next;
             link.next = null;
             bioDoneBytes = 0;
-            BioState.finish(b, result);
+            batch.tell(b);
         }
     }
 
@@ -492,6 +542,10 @@ public final class Request {
         }
     }
 
+    boolean goesThrough(HardwareContext one) {
+        return one.equals(hctx);
+    }
+
     /** Fills an allocated request, whose way is known, from its first bio. */
     void init(Bio first) {
         assert state() == IDLE : this;
@@ -500,7 +554,13 @@ public final class Request {
         bio = first;
         bioDoneBytes = 0;
         operation = first.operation();
-        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP);
+        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP | Bio.SYNC);
+        if (priority != first.priority()) {
+            priority = first.priority();
+        }
+        if (lifetime != first.lifetime()) {
+            lifetime = first.lifetime();
+        }
         sector = first.sector();
         bytes = first.bytes();
     }
@@ -513,6 +573,8 @@ public final class Request {
         bio = null;
         operation = what;
         flags = 0;
+        priority = IoPriority.NONE;
+        lifetime = WriteLifetime.NOT_SET;
         sector = 0;
         bytes = 0;
         status = Status.OK;
@@ -608,14 +670,19 @@ public final class Request {
         LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
     }
 
-    /** The driver did not take it. Returns false if the driver has completed it all the same. */
-    boolean unstart() {
-        return leaveFlight(IDLE);
+    /**
+     * The driver did not take it.
+     *
+     * @param use its generation when it was started: the tag may be another's by now
+     * @return false if the driver has completed it all the same
+     */
+    boolean unstart(long use) {
+        return leaveFlight(use, IDLE);
     }
 
-    /** The block layer ends it in the driver's place. Returns false if the driver has completed it. */
-    boolean fail(Status result) {
-        if (!leaveFlight(COMPLETE)) {
+    /** The block layer ends it in the driver's place, if it is the same use. Returns false if the driver has completed it. */
+    boolean fail(long use, Status result) {
+        if (!leaveFlight(use, COMPLETE)) {
             return false;
         }
         status = result;
@@ -668,10 +735,10 @@ public final class Request {
     }
 
     /** Takes it out of flight, after the driver has been asked about it if it is just being asked. */
-    private boolean leaveFlight(int state) {
+    private boolean leaveFlight(long ofGeneration, int state) {
+        long use = ofGeneration << STATE_BITS;
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
-            long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
                 queue().tagSet().runtime().spinWait();
             } else if (now != (use | IN_FLIGHT)) {
@@ -750,7 +817,10 @@ public final class Request {
         if (now == (use | TIMING) && LIFE.compareAndSet(this, now, use | IN_FLIGHT)) {
             return;
         }
-        if (((long) LIFE.getVolatile(this) & STATE_MASK) == TIMING_COMPLETED) {
+        while (state() == TIMING_NOTING) {
+            queue().tagSet().runtime().spinWait();
+        }
+        if (state() == TIMING_COMPLETED) {
             setState(COMPLETE);
             status = timedStatus;
             queue().completeInDriver(this);

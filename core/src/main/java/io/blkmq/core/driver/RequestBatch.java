@@ -13,6 +13,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
 
     /** The tags, as numbers: storing a number costs less than storing a reference. */
     private final int[] tagNumbers = new int[REQUESTS_MAX];
+    /** Their generations, noted when they were given to the driver as a batch. */
+    private final long[] uses = new long[REQUESTS_MAX];
     private final SoftwareContext ctx;
     /** The way of all requests and tags in the batch; while it is empty it may change. */
     private HardwareContext hctx;
@@ -132,6 +134,20 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
             spareMask = 0;
             queue.putTags(hctx, spareWord, mask, false);
         }
+    }
+
+    /** The driver gets them all. */
+    final void start(int tick) {
+        for (int i = 0; i < size; i++) {
+            Request rq = request(i);
+            uses[i] = rq.generation();
+            rq.start(tick);
+        }
+    }
+
+    /** The generation that a request was started with. */
+    final long use(int index) {
+        return uses[index];
     }
 
     final void add(Request rq) {

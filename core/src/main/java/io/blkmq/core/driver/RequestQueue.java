@@ -297,19 +297,18 @@ public final class RequestQueue {
         int blockMask = limits.logicalBlockBytes() - 1;
         long bytes = bio.bytes();
         long sector = bio.sector();
-        int vecs = bio.vecCount();
+        BioState state = bio;
         if (((bytes | sector << 9) & blockMask) != 0 || bytes <= 0 || sector < 0
-                || sector > capacitySectors - (bytes >>> 9) || vecs == 0 || bio.operation() != Operation.READ
+                || sector > capacitySectors - (bytes >>> 9) || bio.vecCount() == 0 || bio.operation() != Operation.READ
                 || bio.flags() != 0 || gate.isDying()) {
             BioCheck.check(bio, this);
         }
-        for (int i = 0; i < vecs; i++) {
-            BioVec vec = bio.vec(i);
-            if (vec.isConfined() || vec.isReadOnly()) {
-                BioCheck.checkMemory(bio, vec);
+        if (state.hasOddMemory()) {
+            for (int i = 0; i < bio.vecCount(); i++) {
+                BioCheck.checkMemory(bio, bio.vec(i));
             }
         }
-        ((BioState) bio).claim();
+        state.claim();
     }
 
     private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
@@ -619,7 +618,8 @@ public final class RequestQueue {
         if (!hctx.isPolled()) {
             return hctx.share.await(ctx, reserved, interruptible);
         }
-        if (poll(ctx) == 0) {
+        // Host-wide tags may be held by what went through other hardware contexts.
+        if (poll(ctx) == 0 && (hostShare == null || !pollAll())) {
             set.runtime().spinWait();
         }
         return null;
@@ -736,22 +736,26 @@ public final class RequestQueue {
         if (lim.takesAnyMemory()) {
             return BioSplit.isIllShaped(bio, lim) && !((BioState) bio).isBounced();
         }
-        if (((BioState) bio).isBounced()) {
+        BioState memory = bio;
+        if (memory.isBounced()) {
             return false;
         }
-        long alignmentMask = lim.dmaAlignmentBytes() - 1L;
-        boolean vouched = (bio.flags() & Bio.CALLER_MEMORY) != 0;
-        int vecs = bio.vecCount();
-        for (int i = 0; i < vecs; i++) {
+        return !memory.isAligned(lim.dmaAlignmentBytes()) || (memory.hasForeignMemory() && !isVouchedFor(bio))
+                || BioSplit.isIllShaped(bio, lim);
+    }
+
+    /** Whether all of the memory that is not blkmq's own may go to the device as it is, because the caller says so. */
+    private static boolean isVouchedFor(Bio bio) {
+        if ((bio.flags() & Bio.CALLER_MEMORY) == 0) {
+            return false;
+        }
+        for (int i = 0; i < bio.vecCount(); i++) {
             BioVec vec = bio.vec(i);
-            if (!vec.isPooled() && !(vouched && vec.memory().isNative())) {
-                return true;
-            }
-            if (alignmentMask != 0 && ((vec.memory().address() + vec.offset() | vec.bytes()) & alignmentMask) != 0) {
-                return true;
+            if (!vec.isPooled() && !vec.memory().isNative()) {
+                return false;
             }
         }
-        return BioSplit.isIllShaped(bio, lim);
+        return true;
     }
 
     /** Gives a bio a bounce buffer. If it can have none now, or never, it stands on the backlog or has ended. */
@@ -1513,7 +1517,8 @@ public final class RequestQueue {
     /**
      * Lets the completions of a context run on an executor, an event loop for one, unless the affinity is
      * {@link CompletionAffinity#ANY}. Without one they run on the submitting thread or, if another finds them, on a thread of the
-     * context's own. What the executor refuses runs on the thread that found it.
+     * context's own. What the executor refuses runs on the thread that found it. What one accepts and drops, as when it is shut down at
+     * once, is held up until another is set.
      *
      * @param context from 0 to {@link #contexts()} - 1
      * @param executor runs short work one after the other; null for none
@@ -1633,8 +1638,14 @@ public final class RequestQueue {
                 .append(strayCompletions()).append('\n');
         for (HardwareContext hctx : hctxs) {
             text.append("  ").append(hctx).append(", flush: ").append(hctx.flushQueue()).append('\n');
-            hctx.tags.eachActiveOf(this, rq -> text.append("    ").append(rq).append(", age ")
-                    .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000).append(" ms\n"));
+            hctx.tags.eachActiveOf(this, rq -> {
+                // Host-wide tags are those of all contexts.
+                if (rq.goesThrough(hctx)) {
+                    text.append("    ").append(rq).append(", age ")
+                            .append((timeouts.tick() - rq.startTick()) * timeouts.tickNanos() / 1_000_000)
+                            .append(" ms\n");
+                }
+            });
         }
         return text.toString();
     }

@@ -12,7 +12,7 @@ import java.util.Arrays;
  * compare-and-set; any thread takes a whole stack with one exchange and completes it in the order in which it was pushed. Since
  * nobody pops single entries, a tag that comes back while another pushes does no harm.
  */
-final class CompletionLists {
+abstract class CompletionLists {
     private static final VarHandle HEADS = MethodHandles.arrayElementVarHandle(int[].class);
     /** The heads are on cache lines of their own, two apart since processors fetch lines in pairs. */
     private static final int STRIDE = 32;
@@ -35,19 +35,19 @@ final class CompletionLists {
         Arrays.fill(status, Status.OK);
     }
 
-    void noteStatus(int tag, Status value) {
+    final void noteStatus(int tag, Status value) {
         if (status[tag] != value) {
             status[tag] = value;
         }
     }
 
     /** Says which tag of a chain was before another. Before the chain is pushed. */
-    void link(int tag, int before) {
+    final void link(int tag, int before) {
         older[tag] = before;
     }
 
     /** Pushes a chain of linked tags, or one. */
-    void push(int context, int newest, int oldest) {
+    final void push(int context, int newest, int oldest) {
         int at = at(context);
         int before = (int) HEADS.getOpaque(heads, at);
         for (;;) {
@@ -61,7 +61,7 @@ final class CompletionLists {
     }
 
     /** Whether there is nothing; looks at what was pushed before the call. */
-    boolean isEmpty() {
+    final boolean isEmpty() {
         for (int context = 0; context < contexts; context++) {
             if ((int) HEADS.getVolatile(heads, (context + 1) * STRIDE) != NONE) {
                 return false;
@@ -76,13 +76,13 @@ final class CompletionLists {
     }
 
     /** Completes what there is of one software context, and if there is none, what there is of the others. */
-    int complete(HardwareContext hctx, int context) {
+    final int complete(HardwareContext hctx, int context) {
         int count = completeOf(hctx, context);
         return count > 0 ? count : completeAll(hctx);
     }
 
     /** Completes everything there is. */
-    int completeAll(HardwareContext hctx) {
+    final int completeAll(HardwareContext hctx) {
         int count = 0;
         for (int context = 0; context < contexts; context++) {
             count += completeOf(hctx, context);

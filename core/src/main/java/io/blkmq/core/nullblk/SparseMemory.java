@@ -2,7 +2,6 @@ package io.blkmq.core.nullblk;
 
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ConcurrentHashMap;
@@ -12,22 +11,14 @@ import org.jspecify.annotations.Nullable;
  * The data of a device in memory. Chunks exist from their first write until they are discarded whole. Any thread; two I/Os on the
  * same sectors at once have no defined order, as on a disk.
  */
-final class SparseMemory {
+final class SparseMemory implements Medium {
     private static final int CHUNK_BYTES = 64 << 10;
 
     private final ConcurrentHashMap<Long, MemorySegment> chunks = new ConcurrentHashMap<>();
-    private final long capacityBytes;
 
-    SparseMemory(long capacityBytes) {
-        this.capacityBytes = capacityBytes;
-    }
-
-    /** Does what a request asks. */
-    Status transfer(Request rq) {
+    @Override
+    public void transfer(Request rq) {
         long offset = rq.sector() * QueueLimits.SECTOR_BYTES;
-        if (rq.operation().hasRange() && offset + rq.bytes() > capacityBytes) {
-            return Status.IOERR;
-        }
         switch (rq.operation()) {
             case READ, WRITE -> {
                 Cursor cursor = new Cursor(offset, rq.operation() == Operation.WRITE);
@@ -37,10 +28,22 @@ final class SparseMemory {
             case FLUSH -> {
             }
         }
-        return Status.OK;
     }
 
-    private void zero(long offset, long bytes) {
+    @Override
+    public void losePower() {
+        // Everything is durable.
+    }
+
+    void read(long offset, MemorySegment memory, long at, int bytes) {
+        new Cursor(offset, false).move(memory, at, bytes);
+    }
+
+    void write(long offset, byte[] bytes) {
+        new Cursor(offset, true).move(MemorySegment.ofArray(bytes), 0, bytes.length);
+    }
+
+    void zero(long offset, long bytes) {
         for (long at = offset, end = offset + bytes; at < end;) {
             long chunk = at / CHUNK_BYTES;
             int within = (int) (at % CHUNK_BYTES);

@@ -140,10 +140,20 @@ public class RecordingDriver implements BlockDriver {
      * @return a new one
      */
     public TagSet tagSet() {
+        return tagSet(builder -> builder);
+    }
+
+    /**
+     * Makes the tag set.
+     *
+     * @param more says what else it has
+     * @return a new one
+     */
+    public TagSet tagSet(UnaryOperator<TagSet.Builder> more) {
         TagSet.Builder builder = TagSet.builder(this).depth(depth).hardwareQueues(hardwareQueues)
                 .reservedTags(reservedTags).pduBytes(pduBytes).runtime(runtime);
         try {
-            return (polled ? builder.flag(TagSet.Flag.POLLED) : builder).build();
+            return more.apply(polled ? builder.flag(TagSet.Flag.POLLED) : builder).build();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

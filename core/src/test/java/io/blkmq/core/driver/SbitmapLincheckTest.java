@@ -14,6 +14,8 @@ import org.junit.jupiter.api.Test;
 class SbitmapLincheckTest {
     private static final int THREADS = 2;
     private static final int DEPTH = 2;
+    /** How many times as long as in every build. */
+    private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
 
     /** Taking, giving back and resizing. */
     @Param(name = "thread", gen = ThreadIdGen.class)
@@ -63,13 +65,13 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(30).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
-                .actorsBefore(1).actorsAfter(1).check(Shared.class);
+        new ModelCheckingOptions().iterations(15 * SCALE).invocationsPerIteration(500).threads(THREADS)
+                .actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().iterations(20).invocationsPerIteration(5_000).threads(THREADS).actorsPerThread(4)
+        new StressOptions().iterations(10 * SCALE).invocationsPerIteration(2_000).threads(THREADS).actorsPerThread(4)
                 .actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 }

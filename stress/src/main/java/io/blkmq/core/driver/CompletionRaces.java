@@ -162,4 +162,42 @@ public final class CompletionRaces {
             r.r3 = (int) device.queue.strayCompletions();
         }
     }
+
+    /** A driver that is wrong: one of its threads completes a request, another gives it back. */
+    @JCStressTest
+    @Outcome(id = "1, 0, 1", expect = ACCEPTABLE, desc = "it ended; giving it back came late")
+    @Outcome(id = {"0, 0, 1",
+            "1, 0, 0"}, expect = ACCEPTABLE, desc = "given back; completing came late, or for its next flight")
+    @Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "completed, and then given back in place of its end")
+    @Outcome(expect = FORBIDDEN, desc = "it was given to the driver after it had ended, or is lost")
+    @State
+    public static class ACompletionAndARequeueHaveOneWinner {
+        private final RaceQueue device = new RaceQueue();
+        private final Request rq = device.allocate();
+
+        /** It is in flight. */
+        public ACompletionAndARequeueHaveOneWinner() {
+            device.execute(rq);
+        }
+
+        /** Completes it. */
+        @Actor
+        public void device() {
+            rq.complete(Status.OK);
+        }
+
+        /** Gives it back. */
+        @Actor
+        public void driver() {
+            rq.requeue(true);
+        }
+
+        /** Notes how often it ended, how often it went to the driver after that, and how many calls came late. */
+        @Arbiter
+        public void after(III_Result r) {
+            r.r1 = device.ended.get();
+            r.r2 = device.queuedAfterEnd.get();
+            r.r3 = (int) device.queue.strayCompletions();
+        }
+    }
 }

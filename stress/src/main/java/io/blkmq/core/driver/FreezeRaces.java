@@ -3,8 +3,6 @@ package io.blkmq.core.driver;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
-import io.blkmq.core.Operation;
-import java.util.Objects;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -54,8 +52,8 @@ public final class FreezeRaces {
 
         /** The other queue has used the tag. */
         public NoRequestPassesAClosedGateWithATagOfAnotherQueue() {
-            RequestQueue other = device.neighbour;
-            other.free(Objects.requireNonNull(other.allocateRequest(Operation.READ, false, false)));
+            RequestQueue other = device.neighbour();
+            other.free(RaceQueue.allocate(other));
         }
 
         /** Notes whether it got a request. */

@@ -7,29 +7,46 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
-/** A device with one tag, for races: its driver keeps what it is given until the test completes it. */
+/** A device for races, with one tag unless said otherwise: its driver keeps what it is given until the test completes it. */
 final class RaceQueue implements BlockDriver {
     /** The shortest possible: a request is asked about after the second tick from its start. */
     private static final long TIMEOUT_NANOS = 1_000_000;
 
     final RaceRuntime runtime = new RaceRuntime();
+    final TagSet set;
     final RequestQueue queue;
-    /** Another queue that shares the tag. */
-    final RequestQueue neighbour;
     /** How often the driver was given a request. */
     final AtomicInteger queued = new AtomicInteger();
     /** How often the driver was asked about a time-out. */
     final AtomicInteger asked = new AtomicInteger();
+    /** How often the driver was given a request that had ended. */
+    final AtomicInteger queuedAfterEnd = new AtomicInteger();
     /** How many executions have ended. */
     final AtomicInteger ended = new AtomicInteger();
 
     RaceQueue() {
+        this(1);
+    }
+
+    RaceQueue(int depth) {
         try {
-            TagSet set = TagSet.builder(this).depth(1).runtime(runtime).timeoutNanos(TIMEOUT_NANOS).build();
-            QueueLimits limits = QueueLimits.builder().build();
-            this.queue = set.newQueue("queue", limits, 1 << 20, null);
-            this.neighbour = set.newQueue("neighbour", limits, 1 << 20, null);
+            this.set = TagSet.builder(this).depth(depth).runtime(runtime).timeoutNanos(TIMEOUT_NANOS).build();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        this.queue = newQueue("queue");
+    }
+
+    /** Another queue that shares the tags. */
+    RequestQueue neighbour() {
+        return newQueue("neighbour");
+    }
+
+    private RequestQueue newQueue(String name) {
+        try {
+            return set.newQueue(name, QueueLimits.builder().build(), 1 << 20, null);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -37,21 +54,27 @@ final class RaceQueue implements BlockDriver {
 
     /** A request that holds the tag; the tag is free. */
     Request allocate() {
-        return Objects.requireNonNull(queue.allocateRequest(Operation.READ, false, false));
+        return allocate(queue);
+    }
+
+    static Request allocate(RequestQueue from) {
+        return Objects.requireNonNull(from.tryAllocateRequest(Operation.READ, false));
     }
 
     /** Whether the queue has the tag to give, and gives it. */
     boolean tryAllocate() {
-        return queue.allocateRequest(Operation.READ, false, false) != null;
+        return queue.tryAllocateRequest(Operation.READ, false) != null;
     }
 
     /** Waits for a tag. Returns null if it would wait for ever. */
-    @org.jspecify.annotations.Nullable
+    @Nullable
     Request awaitAllocate() {
         try {
-            return queue.allocateRequest(Operation.READ, false, true);
+            return queue.allocateRequest(Operation.READ, false);
         } catch (RaceRuntime.AsleepForEver e) {
             return null;
+        } catch (InterruptedException e) {
+            throw new AssertionError("interrupted by nobody", e);
         }
     }
 
@@ -73,6 +96,9 @@ final class RaceQueue implements BlockDriver {
     @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         queued.incrementAndGet();
+        if (ended.get() != 0) {
+            queuedAfterEnd.incrementAndGet();
+        }
         return Status.OK;
     }
 

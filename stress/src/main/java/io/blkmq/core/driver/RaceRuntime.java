@@ -109,7 +109,7 @@ final class RaceRuntime implements IoRuntime {
         if (self == null || other == null) {
             throw new IllegalStateException("only actors park");
         }
-        while (!self.permit) {
+        while (!self.permit && !Thread.currentThread().isInterrupted()) {
             // In this order: who has ended gave its permits before.
             if (other.ended && !self.permit) {
                 throw new AsleepForEver();
@@ -131,6 +131,26 @@ final class RaceRuntime implements IoRuntime {
     @Override
     public Lock newLock() {
         return new ReentrantLock();
+    }
+
+    @Override
+    public void unparkAll(Iterable<Thread> threads) {
+        threads.forEach(this::unpark);
+    }
+
+    @Override
+    public void join(Thread thread) {
+        throw new UnsupportedOperationException("races start no threads");
+    }
+
+    @Override
+    public int threadIndex() {
+        return (int) Thread.currentThread().threadId();
+    }
+
+    @Override
+    public int processors() {
+        return ACTORS;
     }
 
     @Override

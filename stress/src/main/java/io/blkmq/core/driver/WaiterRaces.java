@@ -3,7 +3,7 @@ package io.blkmq.core.driver;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
-import org.jspecify.annotations.Nullable;
+import io.blkmq.core.Operation;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -38,6 +38,117 @@ public final class WaiterRaces {
         public void waiter(II_Result r) {
             device.runtime.begins(1);
             r.r1 = device.awaitAllocate() != null ? 1 : 0;
+            device.runtime.ends(1);
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r2 = device.queue.heldTags();
+        }
+    }
+
+    /** Who waits for the only tag gets it when another queue gives it back. */
+    @JCStressTest
+    @Outcome(id = "1, 1", expect = ACCEPTABLE, desc = "the waiter has the tag")
+    @Outcome(expect = FORBIDDEN, desc = "the waiter sleeps for ever")
+    @State
+    public static class AWaiterGetsTheTagThatAnotherQueueGivesBack {
+        private final RaceQueue device = new RaceQueue();
+        private final RequestQueue other = device.neighbour();
+        private final Request held = RaceQueue.allocate(other);
+
+        /** Gives the tag back. */
+        @Actor
+        public void holder() {
+            device.runtime.begins(0);
+            other.free(held);
+            device.runtime.ends(0);
+        }
+
+        /** Notes whether it got the tag. */
+        @Actor
+        public void waiter(II_Result r) {
+            device.runtime.begins(1);
+            r.r1 = device.awaitAllocate() != null ? 1 : 0;
+            device.runtime.ends(1);
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r2 = device.queue.heldTags();
+        }
+    }
+
+    /** Who waits for a tag gets the one that is added when the tags are resized. */
+    @JCStressTest
+    @Outcome(id = "1, 2", expect = ACCEPTABLE, desc = "the waiter has the new tag")
+    @Outcome(expect = FORBIDDEN, desc = "the waiter sleeps for ever")
+    @State
+    public static class AWaiterGetsTheTagThatIsAdded {
+        private final RaceQueue device = new RaceQueue(2);
+
+        /** One tag of two, and it is held. */
+        public AWaiterGetsTheTagThatIsAdded() {
+            device.set.resize(1);
+            device.allocate();
+        }
+
+        /** Adds the other. */
+        @Actor
+        public void resizer() {
+            device.runtime.begins(0);
+            device.set.resize(2);
+            device.runtime.ends(0);
+        }
+
+        /** Notes whether it got the tag. */
+        @Actor
+        public void waiter(II_Result r) {
+            device.runtime.begins(1);
+            r.r1 = device.awaitAllocate() != null ? 1 : 0;
+            device.runtime.ends(1);
+        }
+
+        /** Notes how many tags are held. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r2 = device.queue.heldTags();
+        }
+    }
+
+    /** A waiter is interrupted while the tag is given back: it has the tag, or the tag is free. */
+    @JCStressTest
+    @Outcome(id = {"1, 1", "0, 0"}, expect = ACCEPTABLE, desc = "it has the tag, or the tag is free")
+    @Outcome(expect = FORBIDDEN, desc = "it sleeps for ever, or the tag or the interrupt is lost")
+    @State
+    public static class AnInterruptedWaiterLosesNoTag {
+        private final RaceQueue device = new RaceQueue();
+        private final Request held = device.allocate();
+
+        /** Gives the tag back. */
+        @Actor
+        public void holder() {
+            device.runtime.begins(0);
+            device.queue.free(held);
+            device.runtime.ends(0);
+        }
+
+        /** Notes whether it got the tag. */
+        @Actor
+        public void waiter(II_Result r) {
+            device.runtime.begins(1);
+            Thread.currentThread().interrupt();
+            try {
+                device.queue.allocateRequest(Operation.READ, false);
+                // It is kept for the caller.
+                r.r1 = Thread.interrupted() ? 1 : -1;
+            } catch (InterruptedException e) {
+                r.r1 = Thread.currentThread().isInterrupted() ? -1 : 0;
+            } catch (RaceRuntime.AsleepForEver e) {
+                r.r1 = -1;
+            }
             device.runtime.ends(1);
         }
 
@@ -115,9 +226,7 @@ public final class WaiterRaces {
         @Actor
         public void waiter(II_Result r) {
             device.runtime.begins(1);
-            @Nullable
-            Request rq = device.awaitAllocate();
-            r.r1 = rq != null ? 1 : 0;
+            r.r1 = device.awaitAllocate() != null ? 1 : 0;
             device.runtime.ends(1);
         }
 
@@ -125,6 +234,50 @@ public final class WaiterRaces {
         @Arbiter
         public void after(II_Result r) {
             r.r2 = device.queue.heldTags();
+        }
+    }
+
+    /** Two threads change a tag set, one after the other. */
+    @JCStressTest
+    @Outcome(id = "1, 1, 2", expect = ACCEPTABLE, desc = "both had the lock, never at once")
+    @Outcome(expect = FORBIDDEN, desc = "one sleeps for ever, or both had it at once")
+    @State
+    public static class ASleepingLockGoesRound {
+        private final RaceRuntime runtime = new RaceRuntime();
+        private final SleepingLock lock = new SleepingLock(runtime);
+        private int guarded;
+
+        /** Notes whether it had the lock. */
+        @Actor
+        public void first(III_Result r) {
+            r.r1 = use(0);
+        }
+
+        /** Notes whether it had the lock. */
+        @Actor
+        public void second(III_Result r) {
+            r.r2 = use(1);
+        }
+
+        private int use(int number) {
+            runtime.begins(number);
+            int had = 0;
+            try {
+                lock.lock("use");
+                guarded++;
+                lock.unlock();
+                had = 1;
+            } catch (RaceRuntime.AsleepForEver e) {
+                // Said by the answer.
+            }
+            runtime.ends(number);
+            return had;
+        }
+
+        /** Notes how often it was had. */
+        @Arbiter
+        public void after(III_Result r) {
+            r.r3 = guarded;
         }
     }
 }

@@ -1,0 +1,272 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * One open of a file of a {@code memory} engine. Opened direct, it insists on sectors as a disk would, so that what
+ * works here works there.
+ */
+final class MemoryFile extends AioFile {
+
+    /** What direct I/O must be aligned to. */
+    private static final int SECTOR = 512;
+
+    /** A file of an engine, whoever has it open. */
+    static final class Content {
+        final SparseBytes bytes;
+        /** Number of shared locks; -1 for an exclusive one. Guarded by this. */
+        private int locks;
+
+        private Content(SparseBytes bytes) {
+            this.bytes = bytes;
+        }
+
+        /** Reads a file of the file system; what is zero in it takes no memory. */
+        static Content load(Path path, SparseBytes.Quota quota) throws IOException {
+            requireFile(path);
+            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+                long size = channel.size();
+                if (size > SparseBytes.SIZE_MAX) {
+                    throw new FileSystemException(path.toString(), null,
+                            "has " + size + " bytes, over the limit of " + SparseBytes.SIZE_MAX);
+                }
+                SparseBytes bytes = new SparseBytes(quota, size);
+                MemorySegment part = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
+                MemorySegment zeroes = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
+                for (long at = 0; at < size; at += SparseBytes.CHUNK_BYTES) {
+                    long length = Math.min(SparseBytes.CHUNK_BYTES, size - at);
+                    var buffer = part.asByteBuffer().limit((int) length);
+                    while (buffer.hasRemaining() && channel.read(buffer, at + buffer.position()) > 0) {
+                        // On to the rest; a file that has been shortened meanwhile ends in zeroes.
+                    }
+                    long read = buffer.position();
+                    if (MemorySegment.mismatch(part, 0, read, zeroes, 0, read) >= 0
+                            && bytes.write(at, part, 0, read) != read) {
+                        throw new FileSystemException(path.toString(), null, "is over the engine's memory quota");
+                    }
+                }
+                return new Content(bytes);
+            }
+        }
+
+        private static void requireFile(Path path) throws IOException {
+            if (!Files.exists(path)) {
+                throw new NoSuchFileException(path.toString());
+            }
+            if (Files.isDirectory(path)) {
+                throw new FileSystemException(path.toString(), null, "is a directory");
+            }
+            if (!Files.isRegularFile(path)) {
+                throw new FileSystemException(path.toString(), null, "is not a regular file");
+            }
+        }
+    }
+
+    private final Content content;
+    private final int alignment;
+    /** The lock that this open holds: 0, 1 shared, -1 exclusive. Guarded by the content. */
+    private int held;
+
+    MemoryFile(Path path, Access access, boolean direct, Content content) {
+        super(path, access, direct);
+        this.content = content;
+        alignment = direct ? SECTOR : 1;
+    }
+
+    @Override
+    public long size() throws IOException {
+        if (isClosed()) {
+            throw new FileSystemException(path().toString(), null, "is closed");
+        }
+        return content.bytes.size();
+    }
+
+    @Override
+    public int memoryAlignment() {
+        return alignment;
+    }
+
+    @Override
+    public int offsetAlignment() {
+        return alignment;
+    }
+
+    @Override
+    public int blockBytes() {
+        return SparseBytes.CHUNK_BYTES;
+    }
+
+    @Override
+    public boolean supports(AioOperation operation) {
+        return isWritable() || !operation.needsWriteAccess();
+    }
+
+    /** Carries out an operation. The caller has acquired the file. */
+    long carryOut(Kiocb kiocb) {
+        return switch (kiocb.operation()) {
+            case READ -> transfer(kiocb, false);
+            case WRITE -> transfer(kiocb, true);
+            case FSYNC, FDATASYNC -> 0;
+            case PUNCH_HOLE, ZERO_RANGE, ALLOCATE ->
+                allocate(kiocb.operation(), kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
+        };
+    }
+
+    private long transfer(Kiocb kiocb, boolean write) {
+        if (!isAligned(kiocb)) {
+            return -Errno.EINVAL;
+        }
+        long done = 0;
+        for (int i = 0; i < kiocb.segments(); i++) {
+            MemorySegment memory = ChannelFile.usable(kiocb.memory(i));
+            long bytes = memory.byteSize();
+            long moved;
+            try {
+                moved = write
+                        ? content.bytes.write(kiocb.offset() + done, memory, 0, bytes)
+                        : content.bytes.read(kiocb.offset() + done, memory, 0, bytes);
+            } catch (IllegalStateException e) {
+                // Memory whose arena was closed under the operation.
+                return -Errno.EFAULT;
+            }
+            if (moved < 0) {
+                return moved;
+            }
+            if (moved < bytes) {
+                return write ? -Errno.ENOSPC : done + moved;
+            }
+            done += moved;
+        }
+        return done;
+    }
+
+    private boolean isAligned(Kiocb kiocb) {
+        long all = kiocb.offset();
+        for (int i = 0; alignment > 1 && i < kiocb.segments(); i++) {
+            all |= kiocb.memory(i).address() | kiocb.memory(i).byteSize();
+        }
+        return (all & (alignment - 1)) == 0;
+    }
+
+    private int allocate(AioOperation operation, long offset, long bytes, boolean keepSize) {
+        if (bytes == 0) {
+            return -Errno.EINVAL;
+        }
+        if (offset > Long.MAX_VALUE - bytes) {
+            return -Errno.EFBIG;
+        }
+        if (operation == AioOperation.PUNCH_HOLE) {
+            content.bytes.punch(offset, Math.min(bytes, SparseBytes.SIZE_MAX));
+            return 0;
+        }
+        return content.bytes.allocate(offset, bytes, operation == AioOperation.ZERO_RANGE, keepSize);
+    }
+
+    @Override
+    public long read(long offset, MemorySegment memory) {
+        return transfer(offset, memory, false);
+    }
+
+    @Override
+    public long write(long offset, MemorySegment memory) {
+        return transfer(offset, memory, true);
+    }
+
+    private long transfer(long offset, MemorySegment memory, boolean write) {
+        requireNative(offset, memory);
+        if ((write && !isWritable()) || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            if (((offset | memory.address() | memory.byteSize()) & (alignment - 1)) != 0) {
+                return -Errno.EINVAL;
+            }
+            if (!write) {
+                return content.bytes.read(offset, memory, 0, memory.byteSize());
+            }
+            long moved = content.bytes.write(offset, memory, 0, memory.byteSize());
+            return moved >= 0 && moved < memory.byteSize() ? -Errno.ENOSPC : moved;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public int sync(boolean dataOnly) {
+        return isClosed() ? -Errno.EBADF : 0;
+    }
+
+    @Override
+    public int punchHole(long offset, long bytes) {
+        return range(AioOperation.PUNCH_HOLE, offset, bytes, true);
+    }
+
+    @Override
+    public int zeroRange(long offset, long bytes, boolean keepSize) {
+        return range(AioOperation.ZERO_RANGE, offset, bytes, keepSize);
+    }
+
+    @Override
+    public int allocate(long offset, long bytes, boolean keepSize) {
+        return range(AioOperation.ALLOCATE, offset, bytes, keepSize);
+    }
+
+    private int range(AioOperation operation, long offset, long bytes, boolean keepSize) {
+        if (offset < 0 || bytes < 0) {
+            return -Errno.EINVAL;
+        }
+        if (!isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return allocate(operation, offset, bytes, keepSize);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public int dropPageCache() {
+        return isClosed() ? -Errno.EBADF : 0;
+    }
+
+    @Override
+    public boolean tryLock(boolean exclusive) throws IOException {
+        if (isClosed()) {
+            throw new FileSystemException(path().toString(), null, "is closed");
+        }
+        if (exclusive && !isWritable()) {
+            throw new FileSystemException(path().toString(), null,
+                    "cannot be locked exclusively: not open for writing");
+        }
+        synchronized (content) {
+            int others = content.locks - held;
+            if (exclusive ? others != 0 : others < 0) {
+                return false;
+            }
+            held = exclusive ? -1 : 1;
+            content.locks = others + held;
+            return true;
+        }
+    }
+
+    @Override
+    public boolean isSameFile(AioFile other) {
+        return other instanceof MemoryFile file && file.content.equals(content);
+    }
+
+    @Override
+    void closeNow() {
+        synchronized (content) {
+            content.locks -= held;
+            held = 0;
+        }
+    }
+}

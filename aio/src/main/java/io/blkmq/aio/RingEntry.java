@@ -1,0 +1,18 @@
+package io.blkmq.aio;
+
+/**
+ * Who enters the ring of an {@code io_uring} engine in {@link CompletionMode#REAPER}. In POLLED mode it is the owner,
+ * whatever is chosen here.
+ */
+public enum RingEntry {
+    /**
+     * Every thread that submits: it writes entries under the ring's lock and rings the doorbell itself. An operation
+     * that the kernel ends at once is told on the submitter's thread, with no hand-over. The default.
+     */
+    SUBMITTERS,
+    /**
+     * The reaper alone: submitters leave operations in a list without taking any lock, and wake the reaper if it
+     * sleeps. The ring has one issuer, which the kernel rewards; each operation is handed over twice.
+     */
+    REAPER
+}

@@ -1,0 +1,75 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * An eventfd: any thread raises it, and a ring reads it, which is how a thread that alone may enter a ring is woken
+ * while it sleeps there.
+ */
+final class WakeEvent {
+
+    /**
+     * Where every ring's read of its event goes, and nobody looks. It is never given back: a ring that is being closed
+     * may still be reading.
+     */
+    static final MemorySegment SINK = Arena.global().allocate(8, 8);
+
+    private static final MemorySegment ONE = Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1);
+
+    private static final MethodHandle EVENTFD = Libc.function("eventfd",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final MethodHandle WRITE = Libc.function("write", FunctionDescriptor.of(ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+
+    private final int fd;
+
+    private WakeEvent(int fd) {
+        this.fd = fd;
+    }
+
+    static WakeEvent open() throws IOException {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            // EFD_CLOEXEC is O_CLOEXEC.
+            int fd = (int) Libc.result((int) EVENTFD.invokeExact(errno, 0, FileCalls.O_CLOEXEC), errno);
+            if (fd < 0) {
+                throw new IOException("no eventfd for an io_uring (" + Errno.name(fd) + ")");
+            }
+            return new WakeEvent(fd);
+        } catch (IOException e) {
+            throw e;
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    int fd() {
+        return fd;
+    }
+
+    void raise() {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            long written;
+            do {
+                written = Libc.result((long) WRITE.invokeExact(errno, fd, ONE.address(), 8L), errno);
+            } while (written == -Errno.EINTR);
+            assert written == 8 : "an eventfd refused: " + written;
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    void close() {
+        FileCalls.close(fd);
+    }
+}

@@ -1,0 +1,214 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Nobody writes to memory that has been given back: whatever ends first, the engine, its owner, its reaper or a wait.
+ * The tests give engines reads in flight, take away what the engine lives on, and as soon as it says that it is done
+ * fill the memory with a pattern of their own and close its arena where they can. A byte that changes after that was
+ * written by somebody whose it was no longer.
+ */
+@ParameterizedClass(name = "{0}")
+@MethodSource("io.blkmq.aio.Setup#all")
+class EngineMemorySafetyTest {
+
+    private static final int BLOCK = 64 << 10;
+    private static final int READS = 48;
+    private static final int ROUNDS = 4;
+    private static final byte IN_FILE = 0x33;
+    private static final byte CANARY = 0x77;
+
+    private final Setup setup;
+    private Path path;
+
+    @SuppressWarnings("NullAway.Init")
+    EngineMemorySafetyTest(Setup setup) {
+        this.setup = setup;
+    }
+
+    @BeforeEach
+    void make() throws IOException {
+        setup.assumeAvailable();
+        setup.assumeMovesData();
+        path = Files.createTempFile(setup.directory(), "blkmq-safety", ".img");
+        byte[] content = new byte[READS * BLOCK];
+        Arrays.fill(content, IN_FILE);
+        Files.write(path, content);
+    }
+
+    @AfterEach
+    void remove() throws IOException {
+        if (path != null) {
+            Files.delete(path);
+        }
+    }
+
+    private void submitReads(AioEngine engine, AioFile file, MemorySegment memory, Told told, int count) {
+        for (int i = 0; i < count; i++) {
+            long at = (long) i * BLOCK;
+            assertThat(engine
+                    .submit(Kiocb.withSegments(1).prepareRead(file, at, told, i).addSegment(memory.asSlice(at, BLOCK))))
+                    .isZero();
+        }
+    }
+
+    /** Takes the memory for itself, lets the device work off whatever it may still have, and looks. */
+    private void assertNobodyWrites(MemorySegment memory, String after) throws IOException {
+        memory.fill(CANARY);
+        try (AioEngine another = setup.open(AioEngineConfig.builder());
+                AioFile file = another.open(path, AioFile.Access.READ_ONLY, setup.direct());
+                Arena arena = Arena.ofShared()) {
+            Told told = new Told();
+            submitReads(another, file, arena.allocate((long) READS * BLOCK, 4096), told, READS);
+            another.commit();
+            told.await(another, READS);
+        }
+        assertThat(memory.mismatch(memory.asSlice(1))).as("%s after %s", setup, after).isEqualTo(memory.byteSize() - 1);
+        assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo(CANARY);
+    }
+
+    @Test
+    void whenTheEngineIsClosedWithReadsInFlight() throws IOException {
+        for (int round = 0; round < ROUNDS; round++) {
+            try (Arena arena = Arena.ofShared(); AioFile file = openFile()) {
+                MemorySegment memory = arena.allocate((long) READS * BLOCK, 4096);
+                Told told = new Told();
+                try (AioEngine engine = setup.open(AioEngineConfig.builder().depth(16).workers(3))) {
+                    AioFile used = setup.isMemory()
+                            ? engine.open(path, AioFile.Access.READ_ONLY, setup.direct())
+                            : file;
+                    submitReads(engine, used, memory, told, READS);
+                    if (round % 2 == 0) {
+                        engine.commit();
+                    }
+                }
+                assertNobodyWrites(memory, "close");
+                assertThat(told.results.values()).hasSize(READS).containsOnly((long) BLOCK);
+            }
+        }
+    }
+
+    private AioFile openFile() throws IOException {
+        return setup.isNative()
+                ? NativeFile.open(path, AioFile.Access.READ_ONLY, setup.direct())
+                : ChannelFile.open(path, AioFile.Access.READ_ONLY, setup.direct() && !setup.isMemory());
+    }
+
+    @Test
+    void whenTheOwnersThreadDies() throws Exception {
+        setup.assumePolled();
+        long seed = Long.getLong("blkmq.seed", System.nanoTime());
+        String repeat = "the owner's death; repeat with -Dtest=EngineMemorySafetyTest -Dblkmq.seed=" + seed;
+        Random random = new Random(seed);
+        for (int round = 0; round < ROUNDS; round++) {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment memory = arena.allocate((long) READS * BLOCK, 4096);
+                Told told = new Told();
+                AioEngine engine = setup.open(AioEngineConfig.builder().depth(8).workers(3));
+                try (AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
+                    int commits = random.nextInt(3);
+                    Thread owner = Thread.ofPlatform().start(() -> {
+                        submitReads(engine, file, memory, told, READS);
+                        for (int i = 0; i < commits; i++) {
+                            engine.commit();
+                        }
+                    });
+                    owner.join();
+                    engine.close();
+                }
+                assertNobodyWrites(memory, repeat);
+                assertThat(told.results.values()).as(repeat).hasSize(READS).isSubsetOf((long) BLOCK,
+                        (long) -Errno.ECANCELED);
+            }
+        }
+    }
+
+    @Test
+    void whenTheReaperDies() throws IOException {
+        setup.assumeReaper();
+        Setup.notApplicableIf(!setup.isNative(), "about engines with a reaper of the kernel's completions");
+        for (int round = 0; round < ROUNDS; round++) {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment memory = arena.allocate((long) READS * BLOCK, 4096);
+                Told told = new Told();
+                // A thread that ends at once, and never comes to reaping.
+                AioEngineConfig.Builder builder = AioEngineConfig.builder().depth(8)
+                        .threadFactory(body -> Thread.ofPlatform().unstarted(() -> {}));
+                AioEngine engine = setup.open(builder);
+                try (AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
+                    submitReads(engine, file, memory, told, READS);
+                    engine.commit();
+                    engine.close();
+                }
+                assertNobodyWrites(memory, "the reaper's death");
+                assertThat(told.results.values()).hasSize(READS).isSubsetOf((long) BLOCK, (long) -Errno.ECANCELED);
+            }
+        }
+    }
+
+    @Test
+    void whenAWaitTimesOutTheMemoryIsStillTheEngines() throws IOException {
+        setup.assumePolled();
+        try (Arena arena = Arena.ofShared();
+                AioEngine engine = setup.open(AioEngineConfig.builder());
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
+            for (int round = 0; round < ROUNDS; round++) {
+                MemorySegment memory = arena.allocate(BLOCK, 4096);
+                Told told = new Told();
+                Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, round).addSegment(memory);
+                assertThat(engine.submit(kiocb)).isZero();
+                if (engine.await(1) == 0) {
+                    assertThat(told.results).isEmpty();
+                    assertThatThrownBy(() -> kiocb.prepareRead(file, 0, told, 0))
+                            .isInstanceOf(IllegalStateException.class);
+                    assertThatThrownBy(() -> kiocb.addSegment(memory)).isInstanceOf(IllegalStateException.class);
+                    assertThat(engine.await(TimeUnit.SECONDS.toNanos(60))).isEqualTo(1);
+                }
+                assertThat(told.result(round)).isEqualTo(BLOCK);
+                memory.fill(CANARY);
+            }
+        }
+    }
+
+    @Test
+    void whenTheApplicationForgetsAllOfIt() throws Exception {
+        setup.assumeReaper();
+        Setup.notApplicableIf(!setup.isNative(), "what is in flight is on the stack of a worker, or in a list of one");
+        Told told = new Told();
+        forget(told);
+        // Whatever can be collected is collected while the reads are under way.
+        for (int i = 0; i < 3; i++) {
+            System.gc();
+        }
+        // The engine keeps its memory and its file reachable, and itself.
+        for (int i = 0; i < READS; i++) {
+            told.awaitOne();
+        }
+        assertThat(told.results.values()).hasSize(READS).containsOnly((long) BLOCK);
+        NativeEngine.stillOpen().forEach(AioEngine::close);
+    }
+
+    private void forget(Told told) throws IOException {
+        AioEngine engine = setup.open(AioEngineConfig.builder());
+        AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct());
+        submitReads(engine, file, Arena.ofAuto().allocate((long) READS * BLOCK, 4096), told, READS);
+        engine.commit();
+        file.close();
+    }
+}

@@ -1,0 +1,250 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the memory engine has beyond the contract: latency, a quota, sparse files of its own. */
+class MemoryEngineTest {
+
+    private static final int BLOCK = 4096;
+    private static final int CHUNK = SparseBytes.CHUNK_BYTES;
+
+    @TempDir
+    private Path directory;
+
+    private final Arena arena = Arena.ofShared();
+    private final AtomicLong now = new AtomicLong(Long.MAX_VALUE - 1000);
+    private Path path;
+
+    @SuppressWarnings("NullAway.Init")
+    MemoryEngineTest() {}
+
+    @BeforeEach
+    void make() throws IOException {
+        path = Files.write(directory.resolve("file"),
+                "0123456789".repeat(1000).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+    }
+
+    @AfterEach
+    void close() {
+        arena.close();
+    }
+
+    private static AioEngine open(AioEngineConfig.Builder builder) throws IOException {
+        return AioEngines.open("memory", builder.build());
+    }
+
+    private AioEngineConfig.Builder polledWithClock(MemoryLatency latency) {
+        return AioEngineConfig.builder().completionMode(CompletionMode.POLLED).clock(now::get).memoryLatency(latency);
+    }
+
+    private MemorySegment ascii(String text) {
+        return arena.allocateFrom(text).asSlice(0, text.length());
+    }
+
+    @Test
+    void readsWhatTheFileHadAndNeverWritesToIt() throws IOException {
+        byte[] before = Files.readAllBytes(path);
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false);
+                AioFile again = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            MemorySegment memory = arena.allocate(4);
+            assertThat(file.read(12, memory)).isEqualTo(4);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).asString().isEqualTo("2345");
+            assertThat(file.write(12, ascii("abcd"))).isEqualTo(4);
+            assertThat(again.read(12, memory)).as("another open of it").isEqualTo(4);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).asString().isEqualTo("abcd");
+            assertThat(again.isSameFile(file)).isTrue();
+            assertThat(again.write(0, memory)).isEqualTo(-Errno.EBADF);
+        }
+        assertThat(Files.readAllBytes(path)).isEqualTo(before);
+    }
+
+    @Test
+    void operationsEndWhenTheyAreDueInTheOrderOfTheirTimes() throws IOException {
+        List<Long> told = new ArrayList<>();
+        // The clock wraps around in the midst of it.
+        try (AioEngine engine = open(polledWithClock((operation, bytes) -> bytes * 100));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            for (int bytes : new int[]{30, 10, 20, 10}) {
+                assertThat(
+                        engine.submit(Kiocb
+                                .withSegments(1).prepareRead(file, 0,
+                                        (userData, result) -> told.add(userData * 100 + result), told.size() + bytes)
+                                .addSegment(arena.allocate(bytes))))
+                        .isZero();
+            }
+            engine.commit();
+            assertThat(engine.poll()).isZero();
+            now.addAndGet(999);
+            assertThat(engine.poll()).isZero();
+            now.addAndGet(1);
+            assertThat(engine.poll()).isEqualTo(2);
+            now.addAndGet(999);
+            assertThat(engine.poll()).isZero();
+            now.addAndGet(1001);
+            assertThat(engine.poll()).isEqualTo(2);
+            assertThat(told).containsExactly(1010L, 1010L, 2020L, 3030L);
+        }
+    }
+
+    @Test
+    void bytesMoveWhenTheOperationEndsAndNotBefore() throws IOException {
+        try (AioEngine engine = open(polledWithClock((operation, bytes) -> 1000));
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            Told told = new Told();
+            MemorySegment memory = arena.allocate(10);
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory))).isZero();
+            engine.commit();
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
+            assertThat(file.write(0, ascii("later"))).isEqualTo(5);
+            now.addAndGet(1000);
+            assertThat(engine.poll()).isEqualTo(1);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).asString().isEqualTo("later56789");
+        }
+    }
+
+    @Test
+    void awaitGivesUpWhenItsTimeIsOverAndTheOperationStaysInFlight() throws IOException {
+        // Each look at the clock is 10 ns later than the one before.
+        AtomicLong ticking = new AtomicLong();
+        try (AioEngine engine = open(AioEngineConfig.builder().completionMode(CompletionMode.POLLED)
+                .clock(() -> ticking.addAndGet(10)).memoryLatency((operation, bytes) -> 100_000));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Told told = new Told();
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(10));
+            assertThat(engine.submit(kiocb)).isZero();
+            assertThat(engine.await(50)).isZero();
+            assertThat(kiocb.isInFlight()).isTrue();
+            assertThatThrownBy(() -> kiocb.prepareRead(file, 0, told, 2)).isInstanceOf(IllegalStateException.class);
+            assertThat(engine.await(Long.MAX_VALUE)).isEqualTo(1);
+            assertThat(told.result(1)).isEqualTo(10);
+        }
+    }
+
+    @Test
+    void quotaThatIsUsedUpIsADeviceThatIsFull() throws IOException {
+        Path empty = Files.createFile(directory.resolve("empty"));
+        try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(3 * CHUNK + 5));
+                AioFile file = engine.open(empty, AioFile.Access.READ_WRITE, false)) {
+            Told told = new Told();
+            Kiocb kiocb = Kiocb.withSegments(1);
+            MemorySegment memory = arena.allocate(4L * CHUNK).fill((byte) 1);
+            assertThat(Told.run(engine, kiocb.prepareWrite(file, 0, told, 1).addSegment(memory), told))
+                    .isEqualTo(-Errno.ENOSPC);
+            assertThat(Told.run(engine, kiocb.preparePunchHole(file, 0, 4L * CHUNK, told, 2), told)).isZero();
+            memory = memory.asSlice(0, 3L * CHUNK);
+            assertThat(Told.run(engine, kiocb.prepareWrite(file, CHUNK, told, 3).addSegment(memory), told))
+                    .isEqualTo(3 * CHUNK);
+            assertThat(Told.run(engine, kiocb.prepareAllocate(file, 0, 1, true, told, 4), told))
+                    .isEqualTo(-Errno.ENOSPC);
+            assertThat(Told.run(engine, kiocb.prepareWrite(file, 2 * CHUNK, told, 5).addSegment(ascii("over")), told))
+                    .as("what is there can be overwritten").isEqualTo(4);
+        }
+        assertThatThrownBy(() -> {
+            try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(CHUNK - 1))) {
+                engine.open(path, AioFile.Access.READ_WRITE, false).close();
+            }
+        }).isInstanceOf(IOException.class).hasMessageContaining("quota").hasMessageContaining(path.toString());
+    }
+
+    @Test
+    void hugeSparseFileTakesNoMemory() throws IOException {
+        long huge = 1L << 40;
+        Path sparse = directory.resolve("sparse");
+        try (RandomAccessFile file = new RandomAccessFile(sparse.toFile(), "rw")) {
+            file.setLength(1 << 20);
+        }
+        try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(CHUNK));
+                AioFile file = engine.open(sparse, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.write(huge, ascii("far"))).isEqualTo(3);
+            assertThat(file.size()).isEqualTo(huge + 3);
+            MemorySegment memory = arena.allocate(10).fill((byte) 9);
+            assertThat(file.read(huge - 5, memory)).isEqualTo(8);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsExactly(0, 0, 0, 0, 0, 'f', 'a', 'r', 9, 9);
+            assertThat(file.read(512 << 10, memory)).isEqualTo(10);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
+            assertThat(file.punchHole(0, SparseBytes.SIZE_MAX)).isZero();
+            assertThat(file.read(huge, memory)).isEqualTo(3);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).startsWith(0, 0, 0);
+            assertThat(file.write(SparseBytes.SIZE_MAX, ascii("x"))).isEqualTo(-Errno.EFBIG);
+        }
+    }
+
+    @Test
+    void sparseBytesGiveBackWhatWasPunchedOut() {
+        SparseBytes bytes = new SparseBytes(new SparseBytes.Quota(Long.MAX_VALUE), 0);
+        assertThat(bytes.write(CHUNK / 2, arena.allocate(3L * CHUNK).fill((byte) 5), 0, 3L * CHUNK))
+                .isEqualTo(3 * CHUNK);
+        assertThat(bytes.allocatedBytes()).isEqualTo(4 * CHUNK);
+        bytes.punch(CHUNK / 2 + 1, 2L * CHUNK);
+        assertThat(bytes.allocatedBytes()).isEqualTo(3 * CHUNK);
+        MemorySegment memory = arena.allocate(4L * CHUNK);
+        assertThat(bytes.read(0, memory, 0, 4L * CHUNK)).isEqualTo(3 * CHUNK + CHUNK / 2);
+        for (int i = 0; i < 3 * CHUNK + CHUNK / 2; i++) {
+            boolean kept = i == CHUNK / 2 || i >= CHUNK / 2 + 1 + 2 * CHUNK;
+            assertThat(memory.get(ValueLayout.JAVA_BYTE, i)).as("byte " + i).isEqualTo((byte) (kept ? 5 : 0));
+        }
+    }
+
+    @Test
+    void locksOfItsFilesExcludeEachOther() throws IOException {
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile first = engine.open(path, AioFile.Access.READ_WRITE, false);
+                AioFile reader = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            assertThat(first.tryLock(true)).isTrue();
+            try (AioFile second = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+                assertThat(second.tryLock(false)).isFalse();
+                assertThat(first.tryLock(false)).as("changed to shared").isTrue();
+                assertThat(second.tryLock(false)).isTrue();
+                assertThat(first.tryLock(true)).isFalse();
+            }
+            assertThat(first.tryLock(true)).as("the other has been closed").isTrue();
+            assertThatThrownBy(() -> reader.tryLock(true)).isInstanceOf(IOException.class)
+                    .hasMessageContaining("writing");
+        }
+    }
+
+    @Test
+    void directFileInsistsOnSectors() throws IOException {
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true)) {
+            MemorySegment memory = arena.allocate(2 * BLOCK, BLOCK);
+            assertThat(file.read(512, memory.asSlice(512, 512))).isEqualTo(512);
+            assertThat(file.read(100, memory.asSlice(0, 512))).isEqualTo(-Errno.EINVAL);
+            assertThat(file.read(0, memory.asSlice(1, 512))).isEqualTo(-Errno.EINVAL);
+            assertThat(file.write(0, memory.asSlice(0, 100))).isEqualTo(-Errno.EINVAL);
+        }
+    }
+
+    @Test
+    void slowEngineOfADeadOwnerEndsItsOperationsWhenItIsClosed() throws Exception {
+        Told told = new Told();
+        AioEngine engine = open(AioEngineConfig.builder().completionMode(CompletionMode.POLLED)
+                .memoryLatency((operation, bytes) -> 1_000_000));
+        try (AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Thread.ofPlatform().start(() -> {
+                for (int i = 0; i < 20; i++) {
+                    engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(arena.allocate(10)));
+                }
+            }).join();
+            engine.close();
+        }
+        assertThat(told.results.values()).hasSize(20).containsOnly(10L);
+    }
+}

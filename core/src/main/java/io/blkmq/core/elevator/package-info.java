@@ -1,0 +1,2 @@
+/** The elevators that come with the block layer, written against the exported contract alone. */
+package io.blkmq.core.elevator;

@@ -1,0 +1,87 @@
+package io.blkmq.core.nullblk;
+
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Decides, by a seed, what goes wrong: so often, and at most so many times. It may be changed while the device is in use. The kernel's
+ * counterpart is a {@code fault_attr}. Thread-safe; the decisions are the same for the same seed, whoever asks for them.
+ */
+public final class Injection {
+    private static final long GAMMA = 0x9E3779B97F4A7C15L;
+    private static final double UNIT = 0x1.0p-53;
+
+    private final long seed;
+    private final AtomicLong asked = new AtomicLong();
+    private final AtomicLong left = new AtomicLong();
+    private final AtomicLong struck = new AtomicLong();
+    private volatile double rate;
+
+    private Injection(long seed) {
+        this.seed = seed;
+    }
+
+    /**
+     * One that lets everything go well, until it is {@link #set}.
+     *
+     * @param seed decides
+     * @return a new one
+     */
+    public static Injection seeded(long seed) {
+        return new Injection(seed);
+    }
+
+    /**
+     * Says how often something goes wrong from now on.
+     *
+     * @param probability from 0 to 1
+     * @param times at most so often; {@link Long#MAX_VALUE} for no bound
+     * @return this
+     * @throws IllegalArgumentException naming what is out of range
+     */
+    public Injection set(double probability, long times) {
+        if (!(probability >= 0 && probability <= 1)) {
+            throw new IllegalArgumentException("probability " + probability + ": 0 to 1 are possible");
+        }
+        if (times < 0) {
+            throw new IllegalArgumentException("times " + times + ": 0 to " + Long.MAX_VALUE + " are possible");
+        }
+        left.set(times);
+        rate = probability;
+        return this;
+    }
+
+    /** From now on everything goes well. */
+    public void stop() {
+        var _ = set(0, 0);
+    }
+
+    /**
+     * How often something went wrong.
+     *
+     * @return since it was made
+     */
+    public long struck() {
+        return struck.get();
+    }
+
+    /** Whether it is to go wrong this time. */
+    boolean strikes() {
+        double now = rate;
+        if (now == 0 || left.get() == 0 || (mixed(asked.getAndIncrement()) >>> 11) * UNIT >= now) {
+            return false;
+        }
+        if (left.getAndUpdate(times -> times == 0 || times == Long.MAX_VALUE ? times : times - 1) == 0) {
+            return false;
+        }
+        struck.getAndIncrement();
+        return true;
+    }
+
+    /** The splitmix64 generator's number at a place. */
+    private long mixed(long place) {
+        long z = seed + (place + 1) * GAMMA;
+        z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;
+        z = (z ^ z >>> 27) * 0x94D049BB133111EBL;
+        return z ^ z >>> 31;
+    }
+}

@@ -1,0 +1,55 @@
+package io.blkmq.core.nullblk;
+
+import io.blkmq.core.IoRuntime;
+import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.HardwareContext;
+
+/** A thread that completes what is queued on one hardware context, and sleeps when there is nothing. */
+final class Reaper implements Runnable {
+    private final HardwareContext hctx;
+    private final NullQueue queue;
+    private final IoRuntime runtime;
+    private final Thread thread;
+    /** Raised before the last look at the list, and looked at after a push: one of the two sees the other. */
+    private volatile boolean asleep;
+    private volatile boolean stopped;
+
+    @SuppressWarnings("this-escape") // the thread uses what is set before it is started
+    Reaper(HardwareContext hctx, NullQueue queue) {
+        this.hctx = hctx;
+        this.queue = queue;
+        this.runtime = hctx.queue().tagSet().runtime();
+        this.thread = runtime.startAgent("blkmq-" + hctx.queue().name() + "-reaper-" + hctx.index(), this);
+    }
+
+    @Override
+    public void run() {
+        while (!stopped) {
+            if (reap() == 0) {
+                asleep = true;
+                if (queue.isEmpty() && !stopped) {
+                    runtime.park(this);
+                }
+                asleep = false;
+            }
+        }
+    }
+
+    private int reap() {
+        try (CompletionBatch _ = CompletionBatch.open()) {
+            return queue.completeAll(hctx);
+        }
+    }
+
+    void wake() {
+        if (asleep) {
+            runtime.unpark(thread);
+        }
+    }
+
+    void stop() {
+        stopped = true;
+        runtime.unpark(thread);
+        runtime.join(thread);
+    }
+}
