@@ -25,6 +25,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -39,6 +40,7 @@ class DurabilityTest {
     private static final int CRASHES = 2;
     /** A process is killed after at most so many records. */
     private static final int RECORDS_MAX = 200;
+    private static final long ATTACH_NANOS_MAX = TimeUnit.SECONDS.toNanos(30);
 
     @TempDir
     private Path directory;
@@ -109,7 +111,9 @@ class DurabilityTest {
             }
             assertThat(device.backing().syncs().count()).as("syncs for %d flushes", 16 * each).isPositive()
                     .isLessThanOrEqualTo(16L * each);
+            disk.freeze();
             assertThat(disk.queue().heldTags()).isZero();
+            disk.unfreeze();
         }
     }
 
@@ -141,8 +145,9 @@ class DurabilityTest {
             List<Long> printed = writeUntilKilled(way, first, 1 + random.nextInt(RECORDS_MAX));
             assertThat(printed).as("seed %d", seed).isNotEmpty();
             acknowledged.addAll(printed);
+            attachSoon(way).close();
         }
-        try (LoopDevice device = LoopDevice.attach(way.config(image).build());
+        try (LoopDevice device = attachSoon(way);
                 IoBuffer found = IoBuffer.allocate(CrashWriter.RECORD_BYTES);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment expected = arena.allocate(CrashWriter.RECORD_BYTES, Long.BYTES);
@@ -150,6 +155,21 @@ class DurabilityTest {
                 CrashWriter.fill(expected, number);
                 device.disk().read(number * CrashWriter.RECORD_BYTES, found.memory());
                 assertThat(found.memory().mismatch(expected)).as("record %d, seed %d", number, seed).isEqualTo(-1);
+            }
+        }
+    }
+
+    /** A ring of a process that was killed is taken down by the kernel in its own time, and has the file until then. */
+    private LoopDevice attachSoon(LoopDeviceTest.Way way) throws IOException {
+        long start = System.nanoTime();
+        for (;;) {
+            try {
+                return LoopDevice.attach(way.config(image).build());
+            } catch (IOException e) {
+                if (!e.toString().contains("in use") || System.nanoTime() - start > ATTACH_NANOS_MAX) {
+                    throw e;
+                }
+                Thread.onSpinWait();
             }
         }
     }

@@ -77,8 +77,8 @@ class SoakTest {
             TagSet.Builder shape = TagSet.builder(driver).depth(depth).reservedTags(random.nextInt(2))
                     .hardwareQueues(1 + random.nextInt(3)).readQueues(random.nextInt(2)).pollQueues(random.nextInt(2))
                     .pduBytes(16).timeoutNanos(TIMEOUT_NANOS).completionAffinity(
-                            List
-                            .of(CompletionAffinity.ANY, CompletionAffinity.GROUP, CompletionAffinity.EXACT).get(random.nextInt(3)));
+                            List.of(CompletionAffinity.ANY, CompletionAffinity.GROUP, CompletionAffinity.EXACT)
+                                    .get(random.nextInt(3)));
             for (TagSet.Flag flag : List.of(TagSet.Flag.BLOCKING, TagSet.Flag.HOST_WIDE_TAGS,
                     TagSet.Flag.ROUND_ROBIN)) {
                 if (random.nextInt(3) == 0) {
