@@ -179,6 +179,11 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         boolean isOver();
     }
 
+    /** How many threads have collided and are in the block layer. */
+    static int threadsInMap() {
+        return COLLIDED.size();
+    }
+
     static void pause(IoRuntime runtime, int looks) {
         if (looks < PAUSE_SPINS) {
             runtime.spinWait();

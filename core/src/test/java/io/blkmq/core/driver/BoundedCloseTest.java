@@ -95,11 +95,11 @@ class BoundedCloseTest {
         queue.submit(told.read(0));
         Request rq = driver.inFlight().getFirst();
         driver.log();
-        rq.requeue(false);
+        driver.requeue(rq, false);
         assertThat(driver.log()).isEmpty();
         assertThat(queue.close(0)).isFalse();
         assertThat(driver.log()).containsExactly("READ 0");
-        rq.complete(Status.OK);
+        driver.completeAll();
         assertThat(told.ends()).containsExactly("READ 0 OK");
         assertThat(queue.close(0)).isTrue();
         set.close();

@@ -250,8 +250,7 @@ class FlushQueueTest {
         disk.submit(told.flush());
         disk.submit(told.flush());
         Request flush = driver.inFlight().getFirst();
-        driver.forget(flush);
-        flush.requeue(false);
+        driver.requeue(flush, false);
         assertThat(driver.log()).containsExactly("FLUSH");
         disk.queue().kickRequeueList();
         assertThat(driver.log()).containsExactly("FLUSH");
@@ -267,8 +266,7 @@ class FlushQueueTest {
         List<Request> timedOut = new ArrayList<>();
         driver.onTimeout(rq -> {
             timedOut.add(rq);
-            driver.forget(rq);
-            rq.complete(Status.TIMEOUT);
+            driver.complete(rq, Status.TIMEOUT);
             return TimeoutAction.DONE;
         });
         disk.submit(write(1, Bio.PREFLUSH));
@@ -327,8 +325,7 @@ class FlushQueueTest {
         Disk disk = disk(true, false);
         disk.submit(told.flush());
         Request flush = driver.inFlight().getFirst();
-        driver.forget(flush);
-        flush.requeue(false);
+        driver.requeue(flush, false);
         disk.queue().markDead();
         assertThat(told.ends()).containsExactly("FLUSH NODEV");
     }

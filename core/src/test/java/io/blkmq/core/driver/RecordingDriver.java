@@ -256,22 +256,26 @@ public class RecordingDriver implements BlockDriver {
     }
 
     /**
-     * Lets go of a request without completing it: the test does that itself, or gives it back.
-     *
-     * @param rq which
-     */
-    public synchronized void forget(Request rq) {
-        inFlight.remove(rq);
-        tagsInFlight.remove(nameOf(rq));
-    }
-
-    /**
      * Answers the question what to do about a request that takes too long.
      *
      * @param answer is given the request; without one, the time begins anew
      */
     public void onTimeout(Function<Request, TimeoutAction> answer) {
         onTimeout = answer;
+    }
+
+    /**
+     * Gives back a request that this driver has.
+     *
+     * @param rq which
+     * @param kick whether at once
+     */
+    public void requeue(Request rq, boolean kick) {
+        synchronized (this) {
+            inFlight.remove(rq);
+            tagsInFlight.remove(nameOf(rq));
+        }
+        rq.requeue(kick);
     }
 
     // ---- what a test asks
@@ -338,7 +342,8 @@ public class RecordingDriver implements BlockDriver {
 
     private void take(HardwareContext hctx, Request rq) {
         synchronized (this) {
-            if (rq.state() != Request.IN_FLIGHT) {
+            int state = rq.state();
+            if (state != Request.IN_FLIGHT && state != Request.TIMING) {
                 return;
             }
             if (!tagsInFlight.add(nameOf(rq))) {

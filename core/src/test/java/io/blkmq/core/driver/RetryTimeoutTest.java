@@ -1,0 +1,72 @@
+package io.blkmq.core.driver;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Disk;
+import io.blkmq.core.ManualRuntime;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** Time-outs of requests that are tried again. */
+class RetryTimeoutTest {
+    private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
+
+    private final ManualRuntime runtime = new ManualRuntime();
+    private final Told told = new Told();
+    private final List<Long> asked = new ArrayList<>();
+    private final RecordingDriver driver = new RecordingDriver() {
+        @Override
+        public TimeoutAction timeout(Request rq) {
+            asked.add(rq.sector());
+            return TimeoutAction.DONE;
+        }
+    }.runtime(runtime);
+
+    @Test
+    void aRequestThatIsGivenBackLongAfterItsTimeoutHasTheTimeOfItsNextTry() {
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(7));
+            runtime.advance(40 * SECOND);
+            assertThat(asked).containsExactly(7L);
+            Request rq = driver.inFlight().getFirst();
+            driver.requeue(rq, true);
+            runtime.advance(29 * SECOND);
+            assertThat(asked).hasSize(1);
+            runtime.advance(3 * SECOND);
+            assertThat(asked).containsExactly(7L, 7L);
+            rq.complete(Status.OK);
+            assertThat(told.ends()).containsExactly("READ 7 OK");
+        }
+    }
+
+    @Test
+    void aRequestOfTheCallersOwnHasItsTimeEachTimeItIsExecuted() throws InterruptedException {
+        try (Disk disk = driver.disk()) {
+            Request rq = disk.queue().allocateRequest(Operation.READ, false);
+            for (int times = 1; times <= 2; times++) {
+                disk.queue().execute(rq, _ -> {});
+                runtime.advance(40 * SECOND);
+                assertThat(asked).hasSize(times);
+                driver.complete(rq, Status.OK);
+            }
+            disk.queue().free(rq);
+        }
+    }
+
+    @Test
+    void aTimeoutOfAllTimesIsNone() {
+        try (Disk disk = driver.disk()) {
+            disk.queue().setTimeoutNanos(Long.MAX_VALUE);
+            disk.submit(told.read(1));
+            disk.submit(told.read(2));
+            driver.inFlight().getLast().setTimeoutNanos(Long.MAX_VALUE);
+            runtime.advance(10_000 * SECOND);
+            assertThat(asked).isEmpty();
+            driver.completeAll();
+        }
+    }
+}
