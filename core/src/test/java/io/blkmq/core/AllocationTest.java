@@ -2,6 +2,8 @@ package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import java.io.IOException;
 import java.lang.reflect.Method;
@@ -81,6 +83,30 @@ class AllocationTest {
             stopped = true;
             assertThat(disk.poll()).isEqualTo(QUEUE_DEPTH);
             assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
+
+    @Test
+    void flushesAndWritesWithFlushSemanticsAllocateNothing() throws Exception {
+        BlockDriver driver = (_, rq, _) -> {
+            rq.complete(Status.OK);
+            return Status.OK;
+        };
+        QueueLimits limits = QueueLimits.builder().writeCache(true, false).build();
+        try (TagSet set = TagSet.builder(driver).build();
+                Disk disk = Disk.of(set.newQueue("cached", limits, 2048, null), null);
+                IoBuffer buffer = disk.allocate(4096)) {
+            Bio flush = new Bio(0).reset(Operation.FLUSH, 0);
+            Bio write = new Bio().reset(Operation.WRITE, 0).add(buffer.memory());
+            assertAllocatesNothing(() -> {
+                for (int i = 0; i < IO_COUNT; i += 4) {
+                    disk.submit(flush);
+                    disk.submit(write.flags(Bio.FUA));
+                    disk.submit(write.flags(Bio.PREFLUSH));
+                    disk.submit(write.flags(Bio.PREFLUSH | Bio.FUA));
+                }
+            });
+            assertThat(write.status()).isEqualTo(Status.OK);
         }
     }
 

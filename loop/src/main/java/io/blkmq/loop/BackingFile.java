@@ -4,21 +4,18 @@ import io.blkmq.aio.AioFile;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/**
- * The file behind a device: opened, locked, and placed. Immutable but for one thing: a sync that failed is never forgotten, since
- * the pages that could not be written may have been dropped, so that a later sync that succeeds would prove nothing.
- */
+/** The file behind a device: opened, locked, and placed. Immutable but for one thing: a sync that failed is never forgotten. */
 final class BackingFile implements AutoCloseable {
     private static final int SECTOR_BYTES = 512;
 
     private final AioFile file;
     private final long offsetBytes;
-    /** The errno of the first sync that failed, 0 if none did. Any thread; only ever goes from 0 to another value, and back on request. */
-    private volatile int syncErrno;
+    private final SyncLatch syncs;
 
     private BackingFile(AioFile file, long offsetBytes) {
         this.file = file;
         this.offsetBytes = offsetBytes;
+        this.syncs = new SyncLatch(() -> file.sync(false));
     }
 
     /**
@@ -65,12 +62,8 @@ final class BackingFile implements AutoCloseable {
         return offsetBytes + sector * SECTOR_BYTES;
     }
 
-    int syncErrno() {
-        return syncErrno;
-    }
-
-    void noteSyncErrno(int errno) {
-        syncErrno = errno;
+    SyncLatch syncs() {
+        return syncs;
     }
 
     @Override

@@ -142,17 +142,15 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         return statusOf(errno != 0 ? errno : visited);
     }
 
-    /** A sync that failed is remembered; a file that cannot sync (EINVAL) has nothing to lose. */
     private Status flush(BackingFile on) {
-        if (on.syncErrno() != 0) {
-            return Status.IOERR;
-        }
-        int result = on.file().sync(false);
-        if (result == 0 || result == -EINVAL) {
+        boolean failedBefore = on.syncs().hasFailed();
+        int result = on.syncs().sync();
+        if (result == 0) {
             return Status.OK;
         }
-        on.noteSyncErrno(-result);
-        device.logSyncFailure(on, -result);
+        if (!failedBefore) {
+            device.logSyncFailure(on, -result);
+        }
         return Status.IOERR;
     }
 

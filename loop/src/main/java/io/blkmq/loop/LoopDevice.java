@@ -312,7 +312,7 @@ public final class LoopDevice implements AutoCloseable {
 
     /** Forgets that a flush failed. What it should have made durable stays unknown. */
     public void clearSyncError() {
-        backing.noteSyncErrno(0);
+        backing.syncs().clear();
     }
 
     /** Refuses new I/O, waits for what is in flight, and lets the file go. It does not flush. Detaching again does nothing. */

@@ -40,29 +40,33 @@ final class BioCheck {
     private static void checkRange(Bio bio, RequestQueue queue, int blockBytes) {
         long sector = bio.sector();
         long bytes = bio.bytes();
-        String what = queue.name() + ": " + bio.operation();
         if (sector < 0) {
-            throw new IllegalArgumentException(what + " at negative sector " + sector);
+            throw new IllegalArgumentException(what(bio, queue) + " at negative sector " + sector);
         }
         if (bytes <= 0) {
             throw new IllegalArgumentException(
-                    what + " of " + bytes + " bytes: at least one block of " + blockBytes + " bytes");
+                    what(bio, queue) + " of " + bytes + " bytes: at least one block of " + blockBytes + " bytes");
         }
         if (bytes % blockBytes != 0) {
-            throw new IllegalArgumentException(
-                    what + " of " + bytes + " bytes: not a multiple of the block size of " + blockBytes + " bytes");
+            throw new IllegalArgumentException(what(bio, queue) + " of " + bytes
+                    + " bytes: not a multiple of the block size of " + blockBytes + " bytes");
         }
         int blockSectors = blockBytes / QueueLimits.SECTOR_BYTES;
         if (sector % blockSectors != 0) {
             throw new IllegalArgumentException(
-                    what + " at sector " + sector + " (offset " + sector * QueueLimits.SECTOR_BYTES
+                    what(bio, queue) + " at sector " + sector + " (offset " + sector * QueueLimits.SECTOR_BYTES
                             + "): not a multiple of the block size of " + blockBytes + " bytes");
         }
         long capacity = queue.capacitySectors();
         if (sector > capacity - bytes / QueueLimits.SECTOR_BYTES) {
-            throw new IndexOutOfBoundsException(what + " of " + bytes + " bytes at sector " + sector
+            throw new IndexOutOfBoundsException(what(bio, queue) + " of " + bytes + " bytes at sector " + sector
                     + " reaches past the end of the device at sector " + capacity);
         }
+    }
+
+    /** For messages alone: writes come by here, and one that is right makes no garbage. */
+    private static String what(Bio bio, RequestQueue queue) {
+        return queue.name() + ": " + bio.operation();
     }
 
     static void checkMemory(Bio bio, BioVec vec) {

@@ -256,7 +256,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     /** A request has ended. */
     void add(Request rq) {
-        if (issuing == 0 && rq.flush == null && rq.flushQueue == null) {
+        if (issuing == 0 && rq.flush == FlushSequence.NONE && rq.flushQueue == null) {
             finish(rq);
             return;
         }
@@ -375,7 +375,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             rq.next = null;
             if (rq.flushQueue != null) {
                 rq.flushQueue.flushEnded(rq, this);
-            } else if (rq.flush != null) {
+            } else if (rq.flush != FlushSequence.NONE) {
                 rq.hardwareContext().flushQueue().dataEnded(rq, this);
             } else {
                 finish(rq);

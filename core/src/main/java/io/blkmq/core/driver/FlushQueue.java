@@ -3,9 +3,9 @@ package io.blkmq.core.driver;
 import io.blkmq.core.Status;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The flush machine of one hardware context. A request with flush semantics goes through up to three steps,
@@ -30,9 +30,17 @@ import java.util.concurrent.locks.Lock;
  *
  * <p>A failed flush fails the requests of its list and no others; a failed DATA step ends its request without a POSTFLUSH.
  *
- * <p>All state is guarded by the lock. The driver and the callers are never called under it.
+ * <p>All state is guarded by the lock, and so is the step of a request ({@link Request#flush}). The driver and the callers are
+ * never called under it. The first waiter's request cannot go away while its tag is lent: it waits for the flush.
+ *
+ * <p>The flush request goes down like any other. Refused or given back by the driver it stands on the dispatch or requeue list, and
+ * begins anew, which covers more and not less; timed out it is the driver's to end, found under the lent tag; on a dead queue it
+ * ends with NODEV, and its list with it, and so does each list after it. A freeze waits for the waiters' tags and so for the end of
+ * every sequence; the gate is not looked at between two steps. So the machine is idle when its context is undone.
+ *
+ * <p>The class is open so that the tests can break it in each way that matters, and show that this is found.
  */
-final class FlushQueue {
+class FlushQueue {
     private static final long PENDING_NANOS_MAX = TimeUnit.SECONDS.toNanos(5);
 
     private final HardwareContext hctx;
@@ -40,8 +48,8 @@ final class FlushQueue {
     /** Of the flush request's PDU. */
     private final Arena arena = Arena.ofShared();
     private final Lock lock;
-    private ArrayDeque<Request> pending = new ArrayDeque<>();
-    private ArrayDeque<Request> running = new ArrayDeque<>();
+    private RequestChain pending = new RequestChain();
+    private RequestChain running = new RequestChain();
     private long pendingSinceNanos;
     private int dataInFlight;
     private boolean flushing;
@@ -60,73 +68,77 @@ final class FlushQueue {
     }
 
     /** Frees the flush request. Nothing is in flight any more. */
-    void close() {
+    final void close() {
         hctx.queue().tagSet().exitRequest(flushRq, hctx.index());
         arena.close();
     }
 
     /** A request enters its sequence. */
     void submit(Request rq, int steps, CompletionBatch batch) {
-        rq.flush = FlushSequence.of(steps);
-        advance(rq, rq.flush, batch);
+        advance(rq, steps, batch);
     }
 
     /** Brings a request to its next step. */
-    private void advance(Request rq, FlushSequence sequence, CompletionBatch batch) {
-        boolean issueData = false;
-        boolean finished = false;
+    private void advance(Request rq, int sequence, CompletionBatch batch) {
+        int step = FlushSequence.next(sequence);
         lock.lock();
         try {
-            switch (sequence.next()) {
+            rq.flush = step == 0 ? FlushSequence.NONE : sequence;
+            switch (step) {
                 case FlushSequence.PREFLUSH, FlushSequence.POSTFLUSH -> {
                     if (pending.isEmpty()) {
                         pendingSinceNanos = now();
                     }
                     pending.addLast(rq);
                 }
-                case FlushSequence.DATA -> {
-                    dataInFlight++;
-                    issueData = true;
+                case FlushSequence.DATA -> dataInFlight++;
+                default -> {
+                    // All are done.
                 }
-                default -> finished = true;
             }
         } finally {
             lock.unlock();
         }
-        if (issueData) {
+        if (step == FlushSequence.DATA) {
             hctx.issue(rq, batch);
-        } else if (finished) {
-            rq.flush = null;
-            rq.finishBios();
-            batch.put(rq);
+        } else if (step == 0) {
+            tell(rq, batch);
         } else {
             beginFlush(batch);
         }
     }
 
+    /** A request has gone through its sequence. */
+    final void tell(Request rq, CompletionBatch batch) {
+        rq.finishBios();
+        batch.put(rq);
+    }
+
     /** Begins a flush if somebody waits for one and C1 to C3 allow it. */
     private void beginFlush(CompletionBatch batch) {
+        Request first;
         lock.lock();
         try {
-            if (flushing || pending.isEmpty()) {
-                return;
-            }
-            if (dataInFlight > 0 && now() - pendingSinceNanos < PENDING_NANOS_MAX) {
+            first = pending.first();
+            if (flushing || first == null || isPutOff()) {
                 return;
             }
             flushing = true;
-            ArrayDeque<Request> waiters = pending;
+            RequestChain waiters = pending;
             pending = running;
             running = waiters;
         } finally {
             lock.unlock();
         }
-        // The first waiter cannot go away: it waits for us.
-        Request first = running.getFirst();
         flushRq.cloneForFlush(first);
         hctx.tags.lend(first.tag(), flushRq);
         repair(first);
         hctx.issue(flushRq, batch);
+    }
+
+    /** Whether those who wait have to go on waiting, although no flush is under way: C2 and C3. Under the lock. */
+    boolean isPutOff() {
+        return dataInFlight > 0 && now() - pendingSinceNanos < PENDING_NANOS_MAX;
     }
 
     private void repair(Request source) {
@@ -139,28 +151,43 @@ final class FlushQueue {
     }
 
     /** The flush request has ended: so has the step of everybody on the running list. */
-    void flushEnded(Request rq, CompletionBatch batch) {
+    final void flushEnded(Request rq, CompletionBatch batch) {
         assert rq == flushRq;
         Status status = rq.status();
         rq.rewind();
-        hctx.tags.lend(rq.tag(), hctx.tags.requests[rq.tag()]);
-        ArrayDeque<Request> told;
+        Request lender = hctx.tags.requests[rq.tag()];
+        hctx.tags.lend(rq.tag(), lender);
+        lender.takeTagBack();
+        Request waiter;
         lock.lock();
         try {
-            told = running;
-            running = new ArrayDeque<>();
+            waiter = takeTold();
             flushing = false;
         } finally {
             lock.unlock();
         }
-        for (Request waiter : told) {
+        while (waiter != null) {
+            Request following = waiter.next;
+            waiter.next = null;
             stepEnded(waiter, status, batch);
+            waiter = following;
         }
         beginFlush(batch);
     }
 
+    /** Takes those who waited for the flush that has just ended. Under the lock. */
+    @Nullable
+    Request takeTold() {
+        return running.takeAll();
+    }
+
+    /** Takes those who wait for the next flush. Under the lock. */
+    final @Nullable Request takePending() {
+        return pending.takeAll();
+    }
+
     /** A request's DATA step has ended. */
-    void dataEnded(Request rq, CompletionBatch batch) {
+    final void dataEnded(Request rq, CompletionBatch batch) {
         Status status = rq.status();
         rq.rewind();
         lock.lock();
@@ -173,15 +200,11 @@ final class FlushQueue {
         beginFlush(batch);
     }
 
-    private void stepEnded(Request rq, Status status, CompletionBatch batch) {
-        FlushSequence sequence = java.util.Objects.requireNonNull(rq.flush);
-        if (status == Status.OK) {
-            sequence.finished(sequence.next());
-        } else {
-            sequence.abandon();
-        }
+    /** A request has its next step behind it. Nobody else looks at it between two steps. */
+    void stepEnded(Request rq, Status status, CompletionBatch batch) {
+        assert rq.flush != FlushSequence.NONE : rq;
         rq.noteStatus(status);
-        advance(rq, sequence, batch);
+        advance(rq, status == Status.OK ? FlushSequence.finished(rq.flush) : FlushSequence.abandoned(rq.flush), batch);
     }
 
     private long now() {
@@ -189,7 +212,7 @@ final class FlushQueue {
     }
 
     @Override
-    public String toString() {
+    public final String toString() {
         lock.lock();
         try {
             return "pending " + pending.size() + ", running " + running.size() + ", data in flight " + dataInFlight

@@ -5,25 +5,27 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 
 /**
- * Which steps a request with flush semantics has to go through and which it has done. Belongs to its request, and is guarded by
- * the lock of the flush queue from the first step to the last.
+ * Which steps a request with flush semantics has to go through and which it has done: one number, so that a sequence costs no
+ * memory. The steps stand in its lowest bits, those that are done above them. It belongs to its request
+ * ({@link Request#flush}), and is guarded by the lock of the flush queue from the first step to the last.
  */
 final class FlushSequence {
+    /** Of a request that is in no sequence; no sequence is this number. */
+    static final int NONE = 0;
+
     static final int PREFLUSH = 1;
     static final int DATA = 1 << 1;
     static final int POSTFLUSH = 1 << 2;
 
-    private final int steps;
-    private int done;
+    private static final int STEPS = PREFLUSH | DATA | POSTFLUSH;
+    private static final int DONE_SHIFT = 3;
 
-    private FlushSequence(int steps) {
-        this.steps = steps;
-    }
+    private FlushSequence() {}
 
     /**
      * The steps that a bio needs on a device: the policy of the flush machine.
      *
-     * @return 0 if there is nothing to do at all; {@link #DATA} alone if no flush is needed
+     * @return 0 if there is nothing to do at all; {@link #DATA} alone if no flush is needed; else the sequence with no step done
      */
     static int policy(Bio bio, QueueLimits limits) {
         boolean data = bio.operation() != Operation.FLUSH;
@@ -39,21 +41,19 @@ final class FlushSequence {
         return steps;
     }
 
-    static FlushSequence of(int steps) {
-        return new FlushSequence(steps);
-    }
-
     /** The next step, 0 if all are done. */
-    int next() {
-        return Integer.lowestOneBit(steps & ~done);
+    static int next(int sequence) {
+        return Integer.lowestOneBit(sequence & STEPS & ~(sequence >>> DONE_SHIFT));
     }
 
-    void finished(int step) {
-        assert step == next();
-        done |= step;
+    /** The sequence after its next step. */
+    static int finished(int sequence) {
+        assert next(sequence) != 0;
+        return sequence | next(sequence) << DONE_SHIFT;
     }
 
-    void abandon() {
-        done = steps;
+    /** The sequence with no step left to do. */
+    static int abandoned(int sequence) {
+        return sequence | (sequence & STEPS) << DONE_SHIFT;
     }
 }

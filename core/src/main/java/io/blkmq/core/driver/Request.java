@@ -123,9 +123,8 @@ public final class Request {
     /** The next request of whatever list this one stands in; it stands in one at most. */
     @Nullable
     Request next;
-    /** The flush machine's note on this request; null for one that is not in a flush sequence. */
-    @Nullable
-    FlushSequence flush;
+    /** How far it is in its {@link FlushSequence}, {@link FlushSequence#NONE} if it is in none. The flush machine's. */
+    int flush;
     /** The flush machine that this is the flush request of; null for any other request. */
     @Nullable
     FlushQueue flushQueue;
@@ -467,7 +466,7 @@ public final class Request {
      * @throws IllegalStateException if the request has not been completed, was ended before, or has a flush sequence
      */
     public boolean update(Status result, long done) {
-        if (flush != null || flushQueue != null) {
+        if (flush != FlushSequence.NONE || flushQueue != null) {
             throw new IllegalStateException(this + " has a flush sequence and cannot end in part");
         }
         if (state() != COMPLETE) {
@@ -621,14 +620,19 @@ public final class Request {
         NONE, ALLOCATED, EXECUTING
     }
 
-    /** Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. */
+    /**
+     * Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. The generation is the next one of the
+     * tag's, so that a late completion that names tag and generation means one of the two and never the other.
+     */
     void cloneForFlush(Request source) {
         assert state() == IDLE : this;
+        assert source.state() == IDLE : source;
+        source.life += 1L << STATE_BITS;
         ownBy(source.queue());
         ctx = source.ctx;
         hctx = source.hctx;
         tag = source.tag;
-        life = (generation() + 1) << STATE_BITS | IDLE;
+        life = source.life;
         timeoutTicks = 0;
         operation = Operation.FLUSH;
         flags = 0;
@@ -636,6 +640,12 @@ public final class Request {
         bytes = 0;
         status = Status.OK;
         MemorySegment.copy(source.pdu, 0, pdu, 0, pdu.byteSize());
+    }
+
+    /** The flush request that this one lent its tag has ended: no completion of it fits what comes now. */
+    void takeTagBack() {
+        assert state() == IDLE : this;
+        life += 1L << STATE_BITS;
     }
 
     void dropFlags(int dropped) {

@@ -1405,6 +1405,31 @@ public final class RequestQueue {
     }
 
     /**
+     * Changes whether the queue takes its device to have a volatile write cache: freezes, changes, and lets go on. Bios that wait
+     * meanwhile go by what holds then. The device is not changed, as by the kernel's {@code queue/write_cache}: a driver whose device
+     * is, freezes the queue, changes the device, calls this, and unfreezes. A device whose cache is turned off has to make what is in
+     * it durable first: from here on no flush is sent.
+     *
+     * @param cache whether it has one
+     * @param throughCache whether it has FUA
+     * @throws IllegalArgumentException if it is to have FUA without a cache
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setWriteCache(boolean cache, boolean throughCache) {
+        freeze();
+        try {
+            lock.lock();
+            try {
+                limits = limits.toBuilder().writeCache(cache, throughCache).build();
+            } finally {
+                lock.unlock();
+            }
+        } finally {
+            unfreeze();
+        }
+    }
+
+    /**
      * Notes that the device has turned out not to have an operation: from now on it is refused before it gets there. Any thread,
      * also the driver's while it has a request; the kernel's counterpart is {@code blk_queue_disable_discard}.
      *

@@ -57,6 +57,8 @@ public final class TagSet implements AutoCloseable {
     private final Lock resizing;
     /** Written under {@link #changing}. */
     private volatile boolean closed;
+    /** How often the whole set is frozen. Under {@link #changing}. */
+    private int freezeDepth;
     private volatile QueueLayout layout;
     /** By hardware context; with host-wide tags the same for all. */
     private volatile Tags[] tags;
@@ -237,6 +239,9 @@ public final class TagSet implements AutoCloseable {
                 throw new IllegalStateException("the tag set is closed");
             }
             RequestQueue queue = new RequestQueue(this, name, limits, capacitySectors, queueData);
+            for (int i = 0; i < freezeDepth; i++) {
+                queue.freezeStart();
+            }
             queues.add(queue);
             return queue;
         } finally {
@@ -279,6 +284,74 @@ public final class TagSet implements AutoCloseable {
                 queue.undo();
             }
             return true;
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    // ---- freeze
+
+    /**
+     * Freezes every queue: stops new requests and waits until none is in flight. Queues that are made meanwhile are frozen from the
+     * beginning. Nestable, also with the queues' own freezes; each needs its {@link #unfreeze}.
+     *
+     * @throws IllegalStateException if called by a completion, or from within a callback of the driver that would wait for itself
+     */
+    public void freeze() {
+        freezeStart();
+        freezeWait(Long.MAX_VALUE);
+    }
+
+    /**
+     * Stops new requests of every queue. Does not wait for those in flight, but for a change of the tag set that is under way.
+     *
+     * @throws IllegalStateException if called by a completion, or from within a callback of the driver that would wait for itself
+     */
+    public void freezeStart() {
+        for (RequestQueue queue : queues) {
+            queue.requireNoCompletion("freeze");
+        }
+        changing.lock("freeze");
+        try {
+            freezeDepth++;
+            queues.forEach(RequestQueue::freezeStart);
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /**
+     * Waits until no request of any queue is in flight. Any thread, also another than that which began the freeze. An interrupt does
+     * not end the wait and is kept for the caller.
+     *
+     * @param timeoutNanos at most this long; {@link Long#MAX_VALUE} for ever
+     * @return whether there is none
+     * @throws IllegalStateException if called by a completion, or if a queue is not frozen
+     * @see RequestQueue#freezeWait
+     */
+    public boolean freezeWait(long timeoutNanos) {
+        long start = runtime.nanoTime();
+        for (RequestQueue queue : queues) {
+            if (!queue.freezeWait(timeoutNanos - (runtime.nanoTime() - start))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Takes one {@link #freeze} back; the last one lets requests in again.
+     *
+     * @throws IllegalStateException if the tag set is not frozen, or if called by a completion
+     */
+    public void unfreeze() {
+        changing.lock("unfreeze");
+        try {
+            if (freezeDepth == 0) {
+                throw new IllegalStateException("unfreeze of a tag set without freeze");
+            }
+            freezeDepth--;
+            queues.forEach(RequestQueue::unfreeze);
         } finally {
             changing.unlock();
         }

@@ -134,7 +134,7 @@ final class ChaosDriver implements BlockDriver {
         leaves(rq);
         if (what < 2) {
             rq.requeue(true);
-        } else if (what < 8 && rq.status() == Status.OK && rq.bytes() > 512 && rq.flush == null) {
+        } else if (what < 8 && rq.status() == Status.OK && rq.bytes() > 512 && rq.flush == FlushSequence.NONE) {
             boolean more = rq.update(Status.OK, 512);
             assert more;
             rq.requeue(true);

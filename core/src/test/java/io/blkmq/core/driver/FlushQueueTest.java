@@ -5,14 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
-import io.blkmq.core.RandomSeed;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -246,6 +244,156 @@ class FlushQueueTest {
         assertThat(told.ends()).containsExactly("FLUSH OK");
     }
 
+    @Test
+    void aFlushThatTheDriverGivesBackIsGivenAgainAndTellsItsWaitersOnce() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        disk.submit(told.flush());
+        Request flush = driver.inFlight().getFirst();
+        driver.requeue(flush, false);
+        assertThat(driver.log()).containsExactly("FLUSH");
+        disk.queue().kickRequeueList();
+        assertThat(driver.log()).containsExactly("FLUSH");
+        assertThat(told.ends()).isEmpty();
+        driver.completeAll();
+        assertThat(told.ends()).containsExactly("FLUSH OK", "FLUSH OK");
+    }
+
+    @Test
+    void aFlushThatTimesOutFailsItsWaitersAndItsLateCompletionEndsNothing() {
+        Disk disk = disk(true, false);
+        disk.queue().setTimeoutNanos(TimeUnit.SECONDS.toNanos(30));
+        List<Request> timedOut = new ArrayList<>();
+        driver.onTimeout(rq -> {
+            timedOut.add(rq);
+            driver.complete(rq, Status.TIMEOUT);
+            return TimeoutAction.DONE;
+        });
+        disk.submit(write(1, Bio.PREFLUSH));
+        Request flush = driver.inFlight().getFirst();
+        int tag = flush.tag();
+        long generation = flush.generation();
+        runtime.sleep(TimeUnit.SECONDS.toNanos(33));
+        assertThat(timedOut).containsExactly(flush);
+        assertThat(told.ends()).containsExactly("WRITE 1 TIMEOUT");
+        for (int i = 0; i < 16; i++) {
+            disk.submit(told.write(2));
+        }
+        driver.log();
+        Request successor = flush.hardwareContext().request(tag);
+        assertThat(driver.inFlight()).contains(successor);
+        successor.complete(generation, Status.OK);
+        assertThat(told.ends()).as("told by a completion of the flush").isEmpty();
+        assertThat(disk.queue().strayCompletions()).isEqualTo(1);
+        driver.completeAll();
+        assertThat(told.ends()).hasSize(16);
+    }
+
+    @Test
+    void noTwoUsesOfATagHaveTheSameGenerationWhetherItIsLentOrNot() {
+        Disk disk = driver.depth(1).limits(limits -> limits.writeCache(true, false)).disk();
+        disks.add(disk);
+        List<Long> generations = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            disk.submit(write(i, Bio.PREFLUSH | Bio.FUA));
+            for (int step = 0; step < 3; step++) {
+                generations.add(driver.inFlight().getFirst().generation());
+                driver.complete(Status.OK);
+            }
+        }
+        assertThat(generations).hasSize(9).doesNotHaveDuplicates();
+        driver.log();
+    }
+
+    // ---- when the queue changes, or goes
+
+    @Test
+    void whoWaitsForAFlushWhenTheDeviceGoesIsToldSo() {
+        Disk disk = disk(true, false);
+        disk.submit(write(1, Bio.FUA));
+        disk.submit(told.flush());
+        disk.submit(write(2, Bio.PREFLUSH));
+        disk.queue().markDead();
+        assertThat(told.ends()).as("the driver still has the data").isEmpty();
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactlyInAnyOrder("WRITE 1 NODEV", "FLUSH NODEV", "WRITE 2 NODEV");
+        assertThat(driver.log()).containsExactly("WRITE 1");
+    }
+
+    @Test
+    void aFlushThatWasGivenBackWhenTheDeviceGoesEndsWithNodev() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        Request flush = driver.inFlight().getFirst();
+        driver.requeue(flush, false);
+        disk.queue().markDead();
+        assertThat(told.ends()).containsExactly("FLUSH NODEV");
+    }
+
+    @Test
+    void aFreezeWaitsForEveryStepOfASequenceAndLetsNoneIn() {
+        Disk disk = disk(true, false);
+        disk.submit(write(1, Bio.PREFLUSH | Bio.FUA));
+        disk.queue().freezeStart();
+        Bio refused = write(2, Bio.FUA | Bio.NOWAIT);
+        disk.submit(refused);
+        assertThat(refused.status()).isEqualTo(Status.AGAIN);
+        for (int step = 0; step < 3; step++) {
+            assertThat(disk.queue().freezeWait(1_000)).isFalse();
+            driver.complete(Status.OK);
+        }
+        assertThat(disk.queue().freezeWait(1_000)).isTrue();
+        assertThat(driver.log()).containsExactly("FLUSH", "WRITE 1", "FLUSH");
+        disk.unfreeze();
+        assertThat(told.ends()).containsExactly("WRITE 2 AGAIN", "WRITE 1 OK");
+    }
+
+    @Test
+    void theWriteCacheIsSwitchedWhileTheQueueIsInUse() {
+        Disk disk = disk(true, false);
+        disk.submit(told.flush());
+        Thread switcher = runtime.spawn("switch", () -> disk.queue().setWriteCache(false, false));
+        runtime.sleep(1_000_000);
+        Thread late = runtime.spawn("late", () -> disk.submit(write(1, Bio.PREFLUSH | Bio.FUA)));
+        runtime.sleep(1_000_000);
+        assertThat(driver.log()).as("before the switch").containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        runtime.join(switcher);
+        runtime.join(late);
+        driver.completeAll();
+        assertThat(driver.log()).as("without a cache").containsExactly("WRITE 1");
+        disk.submit(told.flush());
+        disk.queue().setWriteCache(true, true);
+        disk.submit(write(2, Bio.FUA));
+        driver.completeAll();
+        assertThat(driver.log()).as("with FUA").containsExactly("WRITE 2 FUA");
+        assertThat(told.ends()).containsExactly("FLUSH OK", "WRITE 1 OK", "FLUSH OK", "WRITE 2 OK");
+    }
+
+    @Test
+    void eachHardwareContextHasAFlushMachineOfItsOwnAlsoAfterTheirNumberChanges() throws Exception {
+        TagSet set = driver.hardwareQueues(2).limits(limits -> limits.writeCache(true, false)).tagSet();
+        RequestQueue queue = driver.queue(set, "two");
+        queue.submit(told.flush(), queue.context(0));
+        queue.submit(told.flush(), queue.context(1));
+        assertThat(driver.inFlight()).as("one flush for each").hasSize(2).doesNotHaveDuplicates();
+        driver.completeAll();
+        set.updateHardwareQueues(1);
+        queue.submit(told.flush(), queue.context(0));
+        queue.submit(told.flush(), queue.context(1));
+        assertThat(driver.inFlight()).hasSize(1);
+        driver.completeAll();
+        set.updateHardwareQueues(3);
+        for (int i = 0; i < 3; i++) {
+            queue.submit(told.flush(), queue.context(i));
+        }
+        assertThat(driver.inFlight()).hasSize(3);
+        driver.completeAll();
+        assertThat(told.ends()).hasSize(7).containsOnly("FLUSH OK");
+        queue.close();
+        set.close();
+    }
+
     // ---- the flush request
 
     @Test
@@ -311,99 +459,6 @@ class FlushQueueTest {
                         "queued with 77");
                 assertThat(told.ends()).containsExactly("FLUSH OK");
             }
-        }
-    }
-
-    // ---- all of it at random
-
-    /** A device with a volatile cache, which remembers what was made durable. */
-    private static final class Caching extends RecordingDriver {
-        private final boolean fua;
-        final List<Integer> durable = new ArrayList<>();
-        private final List<Integer> cached = new ArrayList<>();
-
-        Caching(boolean fua) {
-            this.fua = fua;
-        }
-
-        void finish(Request rq) {
-            switch (rq.operation()) {
-                case WRITE -> ((rq.flags() & Bio.FUA) != 0 ? durable : cached).add((int) rq.sector());
-                case FLUSH -> {
-                    durable.addAll(cached);
-                    cached.clear();
-                }
-                default -> throw new AssertionError(rq);
-            }
-            assertThat(fua || (rq.flags() & Bio.FUA) == 0).as("FUA at a device without").isTrue();
-            complete(rq, Status.OK);
-        }
-    }
-
-    @Test
-    void whatAnAcknowledgedFlushOrFuaPromisedIsDurable() {
-        long seed = RandomSeed.of(FlushQueueTest.class);
-        Random random = new Random(seed);
-        for (int round = 0; round < 100; round++) {
-            boolean fua = random.nextBoolean();
-            Caching device = new Caching(fua);
-            device.runtime(runtime).depth(12).limits(limits -> limits.writeCache(true, fua));
-            try (Disk disk = device.disk()) {
-                Promises promises = new Promises(device.durable);
-                int submitted = 0;
-                for (int step = 0; step < 200; step++) {
-                    if (random.nextBoolean() && disk.queue().heldTags() < 12) {
-                        submitted++;
-                        disk.submit(promises.random(random, submitted));
-                    } else if (!device.inFlight().isEmpty()) {
-                        List<Request> inFlight = device.inFlight();
-                        device.finish(inFlight.get(random.nextInt(inFlight.size())));
-                    }
-                }
-                while (!device.inFlight().isEmpty()) {
-                    device.finish(device.inFlight().getFirst());
-                }
-                assertThat(promises.told).as("bios told, seed %d", seed).isEqualTo(submitted);
-                assertThat(promises.broken).as("broken promises, seed %d", seed).isEmpty();
-                assertThat(disk.queue().heldTags()).isZero();
-            }
-            assertThat(device.violations()).isEmpty();
-        }
-    }
-
-    /** What acknowledged bios promise, and what of it the device did not keep. */
-    private static final class Promises {
-        private final Told memory = new Told();
-        private final List<Integer> durable;
-        private final List<Integer> acknowledged = new ArrayList<>();
-        final List<String> broken = new ArrayList<>();
-        int told;
-
-        Promises(List<Integer> durable) {
-            this.durable = durable;
-        }
-
-        /** A flush, or a write of a sector of its own with any flags. */
-        Bio random(Random random, int sector) {
-            boolean flush = random.nextInt(4) == 0;
-            int flags = flush ? 0 : List.of(0, Bio.PREFLUSH, Bio.FUA, Bio.PREFLUSH | Bio.FUA).get(random.nextInt(4));
-            List<Integer> promised = new ArrayList<>();
-            if (flush || (flags & Bio.PREFLUSH) != 0) {
-                promised.addAll(acknowledged);
-            }
-            if ((flags & Bio.FUA) != 0) {
-                promised.add(sector);
-            }
-            Bio bio = flush ? memory.flush() : memory.write(sector).flags(flags);
-            return bio.onEnd(ended -> {
-                told++;
-                if (!durable.containsAll(promised)) {
-                    broken.add(ended + " promised " + promised + ", durable are " + durable);
-                }
-                if (!flush) {
-                    acknowledged.add(sector);
-                }
-            });
         }
     }
 }

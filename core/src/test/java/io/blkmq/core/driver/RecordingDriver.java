@@ -41,6 +41,7 @@ public class RecordingDriver implements BlockDriver {
     private boolean polled;
     private boolean completesAtOnce;
     private IoRuntime runtime = IoRuntime.system();
+    private volatile Function<Request, TimeoutAction> onTimeout = _ -> TimeoutAction.RESET_TIMER;
 
     /** A driver whose requests stay in flight until the test completes them. */
     public RecordingDriver() {}
@@ -255,6 +256,15 @@ public class RecordingDriver implements BlockDriver {
     }
 
     /**
+     * Answers the question what to do about a request that takes too long.
+     *
+     * @param answer is given the request; without one, the time begins anew
+     */
+    public void onTimeout(Function<Request, TimeoutAction> answer) {
+        onTimeout = answer;
+    }
+
+    /**
      * Gives back a request that this driver has.
      *
      * @param rq which
@@ -354,6 +364,11 @@ public class RecordingDriver implements BlockDriver {
     /** A tag is its own while its request or a flush request that it was lent to is in flight. */
     private static String nameOf(Request rq) {
         return rq.hardwareContext().index() + ":" + rq.tag();
+    }
+
+    @Override
+    public TimeoutAction timeout(Request rq) {
+        return onTimeout.apply(rq);
     }
 
     @Override

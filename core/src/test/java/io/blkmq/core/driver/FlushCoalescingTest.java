@@ -1,0 +1,108 @@
+package io.blkmq.core.driver;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.IoRuntime;
+import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/** Many threads at once, on the real runtime: how many flushes of the device they cost together. */
+class FlushCoalescingTest {
+    private static final int THREADS = 64;
+    private static final int FLUSHES_EACH = 1_000;
+    private static final int FUA_WRITES_EACH = 100;
+    /** At least so many are acknowledged by each flush of the device. */
+    private static final int SHARED_BY_MIN = 8;
+
+    /** A device without FUA whose writes and flushes take their time, as a disk's do. */
+    private static final class SlowDevice implements BlockDriver {
+        private static final long WRITE_NANOS = TimeUnit.MICROSECONDS.toNanos(20);
+        private static final long FLUSH_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
+
+        final AtomicInteger flushes = new AtomicInteger();
+
+        @Override
+        public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+            boolean flush = rq.operation() == Operation.FLUSH;
+            if (flush) {
+                flushes.incrementAndGet();
+            }
+            IoRuntime.system().schedule(flush ? FLUSH_NANOS : WRITE_NANOS, () -> rq.complete(Status.OK));
+            return Status.OK;
+        }
+    }
+
+    private final SlowDevice device = new SlowDevice();
+
+    private interface Work {
+        void run(Disk disk, int thread) throws IOException;
+    }
+
+    private int flushesFor(Work work) throws Exception {
+        try (TagSet set = TagSet.builder(device).build();
+                Disk disk = Disk.of(
+                        set.newQueue("slow", QueueLimits.builder().writeCache(true, false).build(), 2048, null), null);
+                ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
+            CyclicBarrier start = new CyclicBarrier(THREADS);
+            List<Callable<Boolean>> all = new ArrayList<>();
+            for (int i = 0; i < THREADS; i++) {
+                int thread = i;
+                all.add(() -> {
+                    start.await();
+                    work.run(disk, thread);
+                    return true;
+                });
+            }
+            for (Future<Boolean> each : threads.invokeAll(all)) {
+                assertThat(each.get()).isTrue();
+            }
+        }
+        return device.flushes.get();
+    }
+
+    @Test
+    @DisplayName("block/004 very many flushes: 64 threads that flush cost at most one flush for eight acknowledged")
+    void sixtyFourThreadsThatFlushCostAtMostOneFlushForEightAcknowledged() throws Exception {
+        int flushes = flushesFor((disk, _) -> {
+            for (int i = 0; i < FLUSHES_EACH; i++) {
+                disk.flush();
+            }
+        });
+        int acknowledged = THREADS * FLUSHES_EACH;
+        System.out.printf("FlushCoalescingTest: %d flushes acknowledged by %d of the device, %.1f each%n", acknowledged,
+                flushes, (double) acknowledged / flushes);
+        assertThat(flushes).isPositive().isLessThanOrEqualTo(acknowledged / SHARED_BY_MIN);
+    }
+
+    @Test
+    void sixtyFourConcurrentFuaWritesShareTheFlushesOfADeviceWithoutFua() throws Exception {
+        try (IoBuffer buffer = IoBuffer.allocate(512)) {
+            int flushes = flushesFor((disk, thread) -> {
+                for (int i = 0; i < FUA_WRITES_EACH; i++) {
+                    disk.write(thread * 512L, buffer.memory(), Bio.FUA);
+                }
+            });
+            int acknowledged = THREADS * FUA_WRITES_EACH;
+            System.out.printf(
+                    "FlushCoalescingTest: %d FUA writes acknowledged by %d flushes of the device, %.1f each%n",
+                    acknowledged, flushes, (double) acknowledged / flushes);
+            assertThat(flushes).isPositive().isLessThanOrEqualTo(acknowledged / SHARED_BY_MIN);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package io.blkmq.loop;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+class SyncLatchTest {
+    private static final int EIO = 5;
+    private static final int EINVAL = 22;
+
+    private final ArrayDeque<Integer> results = new ArrayDeque<>();
+    private final SyncLatch latch = new SyncLatch(results::removeFirst);
+
+    @Test
+    void aSyncThatFailedIsNotForgottenAndNotTriedAgain() {
+        results.addAll(List.of(0, -EIO, 0));
+        assertThat(latch.sync()).isZero();
+        assertThat(latch.hasFailed()).isFalse();
+        assertThat(latch.sync()).isEqualTo(-EIO);
+        assertThat(latch.sync()).isEqualTo(-EIO);
+        assertThat(latch.hasFailed()).isTrue();
+        assertThat(results).as("not asked again").hasSize(1);
+    }
+
+    @Test
+    void itIsForgottenOnRequest() {
+        results.addAll(List.of(-EIO, 0));
+        assertThat(latch.sync()).isEqualTo(-EIO);
+        latch.clear();
+        assertThat(latch.sync()).isZero();
+        assertThat(latch.count()).isEqualTo(2);
+    }
+
+    @Test
+    void aFileThatCannotSyncHasNothingToLose() {
+        results.addAll(List.of(-EINVAL, 0));
+        assertThat(latch.sync()).isZero();
+        assertThat(latch.sync()).isZero();
+    }
+
+    @Test
+    void ofManyAtOnceNoneIsToldThatAllIsWellAfterOneHasTakenTheError() throws Exception {
+        AtomicInteger inside = new AtomicInteger();
+        AtomicInteger together = new AtomicInteger();
+        AtomicInteger number = new AtomicInteger();
+        SyncLatch shared = new SyncLatch(() -> {
+            if (inside.incrementAndGet() > 1) {
+                together.incrementAndGet();
+            }
+            Thread.onSpinWait();
+            int result = number.incrementAndGet() == 3 ? -EIO : 0;
+            inside.decrementAndGet();
+            return result;
+        });
+        List<Callable<Integer>> callers = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+            callers.add(shared::sync);
+        }
+        int well = 0;
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            for (Future<Integer> each : threads.invokeAll(callers)) {
+                well += each.get() == 0 ? 1 : 0;
+            }
+        }
+        assertThat(together).hasValue(0);
+        assertThat(well).as("those before the error").isEqualTo(2);
+    }
+}
