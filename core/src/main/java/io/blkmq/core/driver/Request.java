@@ -383,9 +383,8 @@ public final class Request {
 
     /**
      * The driver gives the request back, to be given it again: it goes to the queue's requeue list, and from there, when that is
-     * kicked, before everything that waits. Any thread, also from within {@code queueRq} or {@code timeout}; and from within
-     * {@link BlockDriver#complete} or after it, in place of {@link #end}. Any other request stays as it is: the call is counted.
-     * The kernel's counterpart is {@code blk_mq_requeue_request}.
+     * kicked, before everything that waits. Any thread, also from within {@code queueRq} or {@code timeout}. A request that is not in
+     * flight stays as it is: the call is counted. The kernel's counterpart is {@code blk_mq_requeue_request}.
      *
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
@@ -399,13 +398,33 @@ public final class Request {
                     LIFE.setVolatile(this, use | TIMING_REQUEUED);
                     return;
                 }
-            } else if (now != (use | IN_FLIGHT) && now != (use | COMPLETE)) {
+            } else if (now != (use | IN_FLIGHT)) {
                 queue().countStrayCompletion(this);
                 return;
             } else if (LIFE.compareAndSet(this, now, use | IDLE)) {
                 queue().requeue(this, kick);
                 return;
             }
+        }
+    }
+
+    /**
+     * Gives a completed request back, whole or what {@link #update} has left of it, in place of {@link #end}: called once, by
+     * {@link BlockDriver#complete} or later, by whoever would have ended it.
+     *
+     * @param kick whether the requeue list is kicked at once; else by {@link RequestQueue#kickRequeueList}
+     * @throws IllegalStateException if the request has not been completed, or was ended before
+     */
+    public void requeueCompleted(boolean kick) {
+        requireComplete("given back");
+        setState(IDLE);
+        queue().requeue(this, kick);
+    }
+
+    /** What is complete is its completing thread's: all who could take it out of flight have lost. */
+    private void requireComplete(String what) {
+        if (state() != COMPLETE) {
+            throw new IllegalStateException(this + " is " + what + ", but not between complete and its end");
         }
     }
 
@@ -440,11 +459,9 @@ public final class Request {
      * @throws IllegalStateException if the request has not been completed, or was ended before
      */
     public void end(Status result) {
-        long now = (long) LIFE.getAcquire(this);
-        // One winner: a driver that ends it twice, or gives it back on another thread meanwhile, is found out by this.
-        if ((now & STATE_MASK) != COMPLETE || !LIFE.compareAndSet(this, now, now - COMPLETE + ENDED)) {
-            throw new IllegalStateException(this + " is ended, but not between complete and its end");
-        }
+        requireComplete("ended");
+        // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
+        setState(ENDED);
         status = result;
         CompletionBatch batch = CompletionBatch.enter();
         try {
@@ -456,7 +473,7 @@ public final class Request {
 
     /**
      * Ends a completed request in part: the bios that the first bytes cover are told, and what is left is the request from now on.
-     * Called by {@link BlockDriver#complete} or later, before {@link #end} or {@link #requeue}. The kernel's counterpart is
+     * Called by {@link BlockDriver#complete} or later, before {@link #end} or {@link #requeueCompleted}. The kernel's counterpart is
      * {@code blk_update_request}.
      *
      * @param result what the bios covered are told; a bio that is covered in part keeps an error for its end

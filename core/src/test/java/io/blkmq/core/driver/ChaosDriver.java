@@ -133,11 +133,11 @@ final class ChaosDriver implements BlockDriver {
         int what = calm ? 99 : below(100);
         leaves(rq);
         if (what < 2) {
-            rq.requeue(true);
+            rq.requeueCompleted(true);
         } else if (what < 8 && rq.status() == Status.OK && rq.bytes() > 512 && rq.flush == FlushSequence.NONE) {
             boolean more = rq.update(Status.OK, 512);
             assert more;
-            rq.requeue(true);
+            rq.requeueCompleted(true);
         } else {
             rq.end(rq.status());
         }

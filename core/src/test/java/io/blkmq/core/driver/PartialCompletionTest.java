@@ -33,7 +33,7 @@ class PartialCompletionTest {
                 boolean left = rq.update(ofPart, part);
                 toldInUpdate.add(told.ends());
                 if (left) {
-                    requeue(rq, true);
+                    rq.requeueCompleted(true);
                 } else {
                     rq.end(Status.OK);
                 }

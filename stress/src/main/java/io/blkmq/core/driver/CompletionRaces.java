@@ -168,7 +168,6 @@ public final class CompletionRaces {
     @Outcome(id = "1, 0, 1", expect = ACCEPTABLE, desc = "it ended; giving it back came late")
     @Outcome(id = {"0, 0, 1",
             "1, 0, 0"}, expect = ACCEPTABLE, desc = "given back; completing came late, or for its next flight")
-    @Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "completed, and then given back in place of its end")
     @Outcome(expect = FORBIDDEN, desc = "it ended and is in flight, or ended twice")
     @State
     public static class ACompletionAndARequeueHaveOneWinner {
