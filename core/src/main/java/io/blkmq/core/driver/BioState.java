@@ -167,7 +167,13 @@ public abstract sealed class BioState permits Bio {
     static void finish(Bio self, Status end) {
         BioState state = self;
         Status whole = state.status == Status.OK ? end : state.status;
-        state.status = state.bounce == null ? whole : state.releaseBounce(self, whole);
+        if (state.bounce != null) {
+            whole = state.releaseBounce(self, whole);
+        }
+        if (state.status != whole) {
+            // A reference is written where it changes: a store costs the collector's barrier.
+            state.status = whole;
+        }
         // Before the bio is the caller's again, who may give it another one at once.
         BioCompletion told = state.completion();
         IN_FLIGHT.setRelease(state, false);

@@ -353,7 +353,7 @@ public final class Request {
     public void complete(long forGeneration, Status result) {
         long inFlight = forGeneration << STATE_BITS | IN_FLIGHT;
         if (LIFE.compareAndSet(this, inFlight, inFlight - IN_FLIGHT + COMPLETE)) {
-            status = result;
+            setStatus(result);
             queue().completeInDriver(this);
         } else {
             completeNotInFlight(forGeneration, result);
@@ -374,7 +374,7 @@ public final class Request {
                 queue().countStrayCompletion(this);
                 return;
             } else if (LIFE.compareAndSet(this, now, use | COMPLETE)) {
-                status = result;
+                setStatus(result);
                 queue().completeInDriver(this);
                 return;
             }
@@ -462,7 +462,7 @@ public final class Request {
         requireComplete("ended");
         // Plain: only the completing thread ends it. A driver that ends it twice, or ends it and throws, is found out by this.
         setState(ENDED);
-        status = result;
+        setStatus(result);
         CompletionBatch batch = CompletionBatch.enter();
         try {
             batch.add(this);
@@ -570,7 +570,10 @@ public final class Request {
         timeoutTicks = 0;
         bio = first;
         bioDoneBytes = 0;
-        operation = first.operation();
+        Operation what = first.operation();
+        if (operation != what) {
+            operation = what;
+        }
         flags = first.flags() & (Bio.FUA | Bio.NOUNMAP | Bio.SYNC);
         if (priority != first.priority()) {
             priority = first.priority();
@@ -702,7 +705,7 @@ public final class Request {
         if (!leaveFlight(use, COMPLETE)) {
             return false;
         }
-        status = result;
+        setStatus(result);
         return true;
     }
 
@@ -710,14 +713,14 @@ public final class Request {
     void failUnissued(Status result) {
         assert state() == IDLE : this;
         setState(COMPLETE);
-        status = result;
+        setStatus(result);
     }
 
     // ---- the way up
 
     /** What the bios will be told. */
     void noteStatus(Status result) {
-        status = result;
+        setStatus(result);
     }
 
     /** Between two steps of a flush sequence, or for the next flush. */
@@ -736,7 +739,9 @@ public final class Request {
         while (b != null) {
             BioState link = b;
             Bio following = link.next;
-            link.next = null;
+            if (following != null) {
+                link.next = null;
+            }
             BioState.finish(b, result);
             b = following;
         }
@@ -744,6 +749,13 @@ public final class Request {
 
     int state() {
         return (int) ((long) LIFE.getAcquire(this) & STATE_MASK);
+    }
+
+    /** A reference is written where it changes: see {@link #route}. */
+    private void setStatus(Status value) {
+        if (status != value) {
+            status = value;
+        }
     }
 
     /** Plain: for the holder of the tag, outside of flight. */
