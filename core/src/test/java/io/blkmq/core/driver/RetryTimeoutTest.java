@@ -73,7 +73,7 @@ class RetryTimeoutTest {
             disk.submit(told.read(1));
             disk.submit(told.read(2));
             driver.inFlight().getLast().setTimeoutNanos(Long.MAX_VALUE);
-            pass(10_000 * SECOND);
+            pass(3_000 * SECOND);
             assertThat(asked).isEmpty();
             driver.completeAll();
         }
