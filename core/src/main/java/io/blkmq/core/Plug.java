@@ -2,7 +2,9 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.SectorRange;
 import io.blkmq.core.driver.SoftwareContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Holds back what one thread submits until it is flushed, so that the device gets it as one batch: one look at the tags, one
@@ -21,10 +23,13 @@ import io.blkmq.core.driver.SoftwareContext;
  */
 public final class Plug extends RequestBatch implements AutoCloseable {
     private final RequestQueue queue;
+    /** What the bios are for; null for the whole device. */
+    private final @Nullable SectorRange range;
 
-    Plug(RequestQueue queue, SoftwareContext ctx) {
+    Plug(RequestQueue queue, SoftwareContext ctx, @Nullable SectorRange range) {
         super(ctx);
         this.queue = queue;
+        this.range = range;
     }
 
     /**
@@ -44,7 +49,12 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Bio bio) {
-        queue.submit(bio, this);
+        SectorRange part = range;
+        if (part == null) {
+            queue.submit(bio, this);
+        } else {
+            part.submit(bio, this);
+        }
     }
 
     /** Sends down what is held back. */
