@@ -168,7 +168,9 @@ final class DiskChannel extends FileChannel {
         int block = blockBytes();
         long first = to & -block;
         long end = roundedUp(to + bytes);
-        BlockRangeLock.Hold hold = disk.blockLock().lock(first / block, end / block, this::isOpen);
+        // By their numbers on the device: channels of the device and of its partitions exclude each other.
+        long start = disk.startBytes();
+        BlockRangeLock.Hold hold = disk.blockLock().lock((start + first) / block, (start + end) / block, this::isOpen);
         if (hold == null) {
             throw new ClosedChannelException();
         }
