@@ -3,10 +3,12 @@ package io.blkmq.core;
 import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Holds back what one thread submits until it is flushed, so that the device gets it as one batch: one look at the tags, one
- * doorbell. The kernel's counterpart is {@code struct blk_plug}.
+ * doorbell, and neighbours in one request. The kernel's counterpart is {@code struct blk_plug}.
  *
  * <pre>{@code
  * try (Plug plug = disk.plug()) {
@@ -16,11 +18,17 @@ import io.blkmq.core.driver.SoftwareContext;
  * }
  * }</pre>
  *
- * <p>For one thread. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, and
- * before {@link #submit} waits for a tag. Do not block on anything else while it holds requests.
+ * <p>For one thread. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
+ * several disks; before the next request once one has grown to 128 KiB; and before blkmq makes the thread wait, for whatever. Before
+ * you wait for something else that may depend on it, flush it, or {@link #flushAll}.
  */
 public final class Plug extends RequestBatch implements AutoCloseable {
+    /** As many requests as a plug for several disks holds. */
+    private static final int REQUESTS_OF_SEVERAL_MAX = 64;
+
     private final RequestQueue queue;
+    /** What goes to other queues, by queue. */
+    private final List<Side> sides = new ArrayList<>();
 
     Plug(RequestQueue queue, SoftwareContext ctx) {
         super(ctx);
@@ -45,11 +53,59 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      */
     public void submit(Bio bio) {
         queue.submit(bio, this);
+        if (!sides.isEmpty()) {
+            flushIfFull();
+        }
     }
 
-    /** Sends down what is held back. */
+    /**
+     * Submits a bio to any disk, through the calling thread's context there, and holds it back. The disk gets it with all others that
+     * this plug holds for it.
+     *
+     * @param disk where to
+     * @param bio an idle bio; from now on the device's
+     */
+    public void submit(Disk disk, Bio bio) {
+        if (disk.queue().equals(queue)) {
+            submit(bio);
+            return;
+        }
+        disk.queue().submit(bio, sideOf(disk.queue()));
+        flushIfFull();
+    }
+
+    private Side sideOf(RequestQueue other) {
+        for (Side side : sides) {
+            if (side.goesTo(other)) {
+                return side;
+            }
+        }
+        Side side = new Side(other.contextOfCurrentThread());
+        sides.add(side);
+        return side;
+    }
+
+    private void flushIfFull() {
+        int held = size();
+        for (Side side : sides) {
+            held += side.size();
+        }
+        if (held >= REQUESTS_OF_SEVERAL_MAX) {
+            flush();
+        }
+    }
+
+    /** Sends down what is held back, disk by disk. */
     public void flush() {
         flushTo(queue);
+        for (Side side : sides) {
+            side.flush();
+        }
+    }
+
+    /** Sends down what any plug of the calling thread holds back: blkmq does so by itself before it waits. */
+    public static void flushAll() {
+        flushOwn();
     }
 
     /** Flushes. */

@@ -93,8 +93,9 @@ public final class LoopDevice implements AutoCloseable {
         if (backing.isDirect()) {
             undo.add(IoBuffer.observeSlabs(this::register));
         }
-        TagSet.Builder set = TagSet.builder(new LoopDriver(this)).hardwareQueues(config.hardwareQueues())
-                .depth(config.depth()).pduBytes(LoopCommand.PDU_BYTES).runtime(config.runtime());
+        TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
+                .hardwareQueues(config.hardwareQueues()).depth(config.depth()).pduBytes(LoopCommand.PDU_BYTES)
+                .runtime(config.runtime());
         TagSet tags = undo.add((config.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build());
         QueueLimits limits = limits(backing.file());
         RequestQueue queue = tags.newQueue(config.name(), limits,

@@ -310,6 +310,26 @@ public abstract sealed class BioState permits Bio {
         }
     }
 
+    /** Where the memory that the device sees begins. */
+    static long startAddress(Bio self) {
+        BioState state = self;
+        if (state.bounce != null) {
+            return state.bounce.memory().address() + state.bounceOffset;
+        }
+        BioVec first = self.vec(0);
+        return first.memory().address() + first.offset();
+    }
+
+    /** Where the memory that the device sees ends. */
+    static long endAddress(Bio self) {
+        BioState state = self;
+        if (state.bounce != null) {
+            return state.bounce.memory().address() + state.bounceOffset + self.bytes();
+        }
+        BioVec last = self.vec(self.vecCount() - 1);
+        return last.memory().address() + last.offset() + last.bytes();
+    }
+
     private void forEachBounced(IoBuffer buffer, long bytes, long skip, SegmentVisitor visitor) {
         int most = Objects.requireNonNull(bounceLimits).segmentBytesMax();
         // Cut where it was cut before a part of it ended.
