@@ -264,7 +264,8 @@ public final class HardwareContext {
         }
     }
 
-    private boolean isHeld() {
+    /** Whether it is stopped or quiesced: what waits may not go. */
+    boolean isHeld() {
         return (waiting & HELD) != 0;
     }
 
