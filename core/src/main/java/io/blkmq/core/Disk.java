@@ -35,6 +35,8 @@ public final class Disk implements AutoCloseable {
     /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
+    /** None of a partition. */
+    private final @Nullable Partitions partitions;
 
     private Disk(RequestQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
             @Nullable AutoCloseable resources) {
@@ -42,6 +44,7 @@ public final class Disk implements AutoCloseable {
         this.range = range;
         this.blockLock = blockLock;
         this.resources = resources;
+        this.partitions = range == null ? new Partitions(this) : null;
     }
 
     /**
@@ -95,6 +98,20 @@ public final class Disk implements AutoCloseable {
         SectorRange made = queue.newRange(name, startBytes / QueueLimits.SECTOR_BYTES,
                 sizeBytes / QueueLimits.SECTOR_BYTES);
         return new Disk(queue, made, blockLock, resources);
+    }
+
+    /**
+     * The partitions that its partition table says, once {@link Partitions#rescan} has read it.
+     *
+     * @return always the same
+     * @throws UnsupportedOperationException if this disk is a partition
+     */
+    public Partitions partitions() {
+        Partitions all = partitions;
+        if (all == null) {
+            throw new UnsupportedOperationException(name() + " is a partition itself, of " + queue.name());
+        }
+        return all;
     }
 
     /**
@@ -604,6 +621,7 @@ public final class Disk implements AutoCloseable {
         SectorRange part = range;
         if (part == null) {
             queue.close();
+            partitions().diskClosed();
         } else {
             part.close();
         }
