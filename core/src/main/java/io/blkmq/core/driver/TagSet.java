@@ -531,17 +531,20 @@ public final class TagSet implements AutoCloseable {
         return starvedCount.get() != 0;
     }
 
-    /** Something may have become free: lets as many contexts run. */
+    /** Something may have become free: lets as many contexts run that have a use for it. */
     void runStarved(int count, CompletionBatch batch) {
-        for (int i = 0; i < count; i++) {
+        for (int left = count; left > 0;) {
             HardwareContext hctx = starved.poll();
             if (hctx == null) {
                 return;
             }
             starvedCount.getAndDecrement();
-            // Before it runs: what it is refused then is noted again.
+            // Before the look and before it runs: what it is refused then is noted again.
             hctx.noLongerStarved();
-            batch.runLater(hctx);
+            if (hctx.mayDispatch()) {
+                batch.runLater(hctx);
+                left--;
+            }
         }
     }
 
