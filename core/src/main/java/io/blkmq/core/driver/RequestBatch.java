@@ -155,7 +155,7 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     private boolean takeSpares() {
         int count = Math.clamp(expected, 1, REQUESTS_MAX);
         int words = hctx.tags.words();
-        int word = ctx.hintWord;
+        int word = hctx.tags.hint(ctx);
         for (int i = 0; i < words; i++) {
             long mask = hctx.share.takeSome(word, count);
             if (mask != 0) {

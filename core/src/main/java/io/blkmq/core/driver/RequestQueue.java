@@ -750,6 +750,10 @@ public final class RequestQueue {
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
         hctx.share.put(word, mask, reserved);
         tagsFreed(Long.bitCount(mask), batch);
+        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
+        if (!hctx.tags.withoutTag.isEmpty()) {
+            hctx.tags.withoutTag.run(Long.bitCount(mask), batch);
+        }
         if (hctx.hasWork()) {
             batch.runLater(hctx);
         }
@@ -787,8 +791,8 @@ public final class RequestQueue {
                 }
             }
         }
-        if (set.hasStarved()) {
-            set.runStarved(count, batch);
+        if (!set.refused.isEmpty()) {
+            set.refused.run(count, batch);
         }
     }
 
