@@ -1531,7 +1531,7 @@ public final class RequestQueue {
         change("setElevator", () -> {
             Scheduler now = scheduler;
             if (!Objects.equals(now == null ? null : now.type(), type)) {
-                useScheduler(null);
+                // Made first: if it cannot be, all stays as it is.
                 useScheduler(type == null ? null : new Scheduler(this, type, Scheduler.depthByDefault(set.depth())));
             }
         });
@@ -1579,9 +1579,9 @@ public final class RequestQueue {
             if (now == null) {
                 set.resize(value);
             } else if (now.depth() != value) {
-                AsideElevator same = new AsideElevator(now.type(), value, now.settings());
-                useScheduler(null);
-                restore(same);
+                Scheduler made = remake(new AsideElevator(now.type(), value, now.settings()));
+                made.tellDepth();
+                useScheduler(made);
             }
         });
     }
@@ -1628,17 +1628,22 @@ public final class RequestQueue {
 
     private void restore(AsideElevator before) {
         try {
-            Scheduler made = new Scheduler(this, before.type(), before.depth());
-            before.settings().forEach((attribute, value) -> {
-                ElevatorAttribute known = made.attributes().get(attribute);
-                if (known != null && !known.get().equals(value)) {
-                    known.set(value);
-                }
-            });
-            useScheduler(made);
-        } catch (RuntimeException | OutOfMemoryError e) {
+            useScheduler(remake(before));
+        } catch (RuntimeException | Error e) {
             CallbackFailures.report("elevator " + before.type().name() + " of " + name + ": none from now on", e);
         }
+    }
+
+    /** Another elevator that is tuned like one before. */
+    private Scheduler remake(AsideElevator before) {
+        Scheduler made = new Scheduler(this, before.type(), before.depth());
+        try {
+            made.useSettings(before.settings());
+        } catch (Throwable t) {
+            made.close();
+            throw t;
+        }
+        return made;
     }
 
     /** While the queue is frozen and nothing is in flight. */
