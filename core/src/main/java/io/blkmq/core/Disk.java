@@ -4,8 +4,12 @@ import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
  * a bio each, and cut, bounce and fall back where necessary.
  *
- * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel()} gives a view that takes
+ * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
  * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
@@ -31,6 +35,8 @@ public final class Disk implements AutoCloseable {
     /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
+    /** None of a partition. */
+    private final @Nullable Partitions partitions;
 
     private Disk(RequestQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
             @Nullable AutoCloseable resources) {
@@ -38,6 +44,7 @@ public final class Disk implements AutoCloseable {
         this.range = range;
         this.blockLock = blockLock;
         this.resources = resources;
+        this.partitions = range == null ? new Partitions(this) : null;
     }
 
     /**
@@ -48,7 +55,7 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime()), resources);
+        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime(), queue.isPolled()), resources);
     }
 
     // ---- partitions
@@ -91,6 +98,20 @@ public final class Disk implements AutoCloseable {
         SectorRange made = queue.newRange(name, startBytes / QueueLimits.SECTOR_BYTES,
                 sizeBytes / QueueLimits.SECTOR_BYTES);
         return new Disk(queue, made, blockLock, resources);
+    }
+
+    /**
+     * The partitions that its partition table says, once {@link Partitions#rescan} has read it.
+     *
+     * @return always the same
+     * @throws UnsupportedOperationException if this disk is a partition
+     */
+    public Partitions partitions() {
+        Partitions all = partitions;
+        if (all == null) {
+            throw new UnsupportedOperationException(name() + " is a partition itself, of " + queue.name());
+        }
+        return all;
     }
 
     /**
@@ -457,10 +478,44 @@ public final class Disk implements AutoCloseable {
      * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and
      * memory. Closing it leaves the disk open.
      *
-     * @return a new channel, readable, and writable unless the disk is read-only
+     * <p>It answers as a device node does: a read at the end finds the end, a write there fails for want of space, either across the
+     * end is shortened, and it cannot be truncated. It cannot be mapped. What is smaller than a block is read, changed and written
+     * under a lock on the block, which all channels of the disk share: two that write different bytes of a block lose nothing.
+     *
+     * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE}, {@code SYNC} and {@code DSYNC}: with the last two,
+     *        each write is durable when it returns. With neither {@code READ} nor {@code WRITE} all is allowed that the disk allows
+     * @return a new channel
+     * @throws UnsupportedOperationException for any other option, and for {@code WRITE} if the disk is read-only
      */
-    public FileChannel openChannel() {
-        return new DiskChannel(this);
+    public FileChannel openChannel(OpenOption... options) {
+        return new DiskChannel(DeviceNode.open(this, options));
+    }
+
+    /**
+     * A view of the disk as a file of fixed size whose operations hold no thread, for code that knows nothing of block devices. It
+     * answers as {@link #openChannel} does.
+     *
+     * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
+     * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     *
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), null);
+    }
+
+    /**
+     * The same, with handlers that run elsewhere and may block.
+     *
+     * @param handlers runs them
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(Executor handlers, OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), Objects.requireNonNull(handlers, "handlers"));
     }
 
     /** The part of the device that this is; null for all of it. */
@@ -566,6 +621,7 @@ public final class Disk implements AutoCloseable {
         SectorRange part = range;
         if (part == null) {
             queue.close();
+            partitions().diskClosed();
         } else {
             part.close();
         }

@@ -427,7 +427,7 @@ public final class RequestQueue {
             return;
         }
         boolean sequenced = steps != FlushSequence.DATA;
-        if (!sequenced && merges && Merging.mayMerge(bio) && !isShutOut(bio) && merge(bio, ctx, plug, lim)) {
+        if (!sequenced && merges && mayMeet(bio, ctx, plug) && merge(bio, ctx, plug, lim)) {
             return;
         }
         Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
@@ -456,8 +456,16 @@ public final class RequestQueue {
         }
     }
 
+    /** Whether there may be a request that a bio could join. For most there is none, and they are asked no more than this. */
+    private static boolean mayMeet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+        return (plug != null && plug.touches(bio)) || ctx.hardwareContext(bio.operation(), bio.flags()).hasWork();
+    }
+
     /** Lets a bio join a request that waits: with the plug, with the elevator, or on the list of its hardware context. */
     private boolean merge(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
+        if (!Merging.mayMerge(bio) || isShutOut(bio)) {
+            return false;
+        }
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
         boolean merged;
         if (plug != null && plug.merge(bio, hctx, lim)) {
@@ -1344,8 +1352,8 @@ public final class RequestQueue {
 
     boolean isBusy() {
         Scheduler elevator = scheduler;
-        // The tags of the driver's last: a request has its scheduler's until after it has given the driver's back.
-        return hasDriverTags() || (elevator != null && elevator.isBusy());
+        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
+        return (elevator != null && elevator.isBusy()) || hasDriverTags();
     }
 
     /** Whether something holds a tag of the driver's: what has not been given out by an elevator has none. */

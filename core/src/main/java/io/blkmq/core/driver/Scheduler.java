@@ -561,20 +561,23 @@ final class Scheduler implements ElevatorQueue {
      * time-out, and for a time-out it has given out nothing, and nothing was left whose end could let them go. They end with an error. A
      * context that is held, or whose tags others have, does not let its requests wait in vain; nor does one that nobody has polled.
      *
+     * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age.
+     *
      * @param tick now
      * @param ticksMax how long requests may stand still
      */
     void endLost(int tick, int ticksMax, CompletionBatch batch) {
         boolean again = mistaken;
         mistaken = false;
-        boolean standsStill = allWaitForTheElevator() && !queue.hasDriverTags();
+        boolean idle = !queue.hasDriverTags();
+        boolean standsStill = allWaitForTheElevator() && idle;
         for (int i = 0; i < contexts.length; i++) {
             for (Request rq : takeLost(i, tick, ticksMax, standsStill)) {
                 CallbackFailures.report(this + " has lost " + rq + ": it ends with an error");
                 rq.failUnissued(Status.IOERR);
                 batch.add(rq);
             }
-            if (again) {
+            if (again || (idle && hasWork(i))) {
                 contexts[i].runIfMine(batch);
             }
         }

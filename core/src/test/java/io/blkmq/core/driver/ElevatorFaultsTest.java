@@ -308,10 +308,18 @@ class ElevatorFaultsTest {
     }
 
     @Test
-    void onAPolledDeviceARequestIsLostOnlyIfSomebodyHasPolledForIt() {
+    void aRequestWhoseThreadDoesNotPollIsLostOnlyWhenItHasPolledForIt() {
         run(runtime -> {
             FaultyElevator.Type.follow(new Plan(Fault.LOSES_AND_SAYS_THAT_THERE_IS_WORK, 1));
-            try (Disk disk = disk(runtime, set -> set.flag(TagSet.Flag.POLLED))) {
+            Thread owner = Thread.currentThread();
+            RecordingDriver mine = new RecordingDriver() {
+                @Override
+                public boolean mayPoll(HardwareContext hctx) {
+                    return Thread.currentThread().equals(owner);
+                }
+            };
+            TagSet set = mine.polled().runtime(runtime).tagSet();
+            try (Disk disk = Disk.of(mine.queue(set, "q"), set)) {
                 disk.queue().setElevator(FaultyElevator.NAME);
                 disk.submit(write(0));
                 runtime.sleep(TimeUnit.MINUTES.toNanos(5));
