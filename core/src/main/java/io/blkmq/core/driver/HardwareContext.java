@@ -364,9 +364,12 @@ public final class HardwareContext {
         runSoon(batch);
     }
 
-    /** Has it run, unless completions of it are found by another thread, which then runs it when it looks for them. */
-    void runIfMine(CompletionBatch batch) {
-        if (!isPolled() || driver.mayPoll(this)) {
+    /**
+     * Has it run, unless it is polled: who polls it runs it, too, and a driver may keep what a context has for one thread, the first that
+     * issues something.
+     */
+    void runUnlessPolled(CompletionBatch batch) {
+        if (!isPolled()) {
             runSoon(batch);
         }
     }

@@ -207,8 +207,7 @@ final class Scheduler implements ElevatorQueue {
     public void run(int hctx) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            // Not if it is polled, and by another thread: that looks here when it polls.
-            contexts[hctx].runIfMine(batch);
+            contexts[hctx].runUnlessPolled(batch);
         } finally {
             batch.leave();
         }
@@ -475,7 +474,7 @@ final class Scheduler implements ElevatorQueue {
             hctx.putTagBack(carrier, batch);
             HardwareContext other = rq.hardwareContext();
             other.defer(rq);
-            other.runIfMine(batch);
+            other.runUnlessPolled(batch);
         }
     }
 
@@ -578,7 +577,7 @@ final class Scheduler implements ElevatorQueue {
                 batch.add(rq);
             }
             if (again || (idle && hasWork(i))) {
-                contexts[i].runIfMine(batch);
+                contexts[i].runUnlessPolled(batch);
             }
         }
     }

@@ -49,7 +49,8 @@ final class StarvedContexts {
             count.getAndDecrement();
             // Before it runs: what it misses then is noted again.
             place.taken.set(false);
-            if (place.hctx.mayDispatch()) {
+            // One that is polled is run by those who poll it.
+            if (place.hctx.mayDispatch() && !place.hctx.isPolled()) {
                 batch.runLater(place.hctx);
                 left--;
             }
