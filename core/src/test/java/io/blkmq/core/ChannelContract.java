@@ -82,8 +82,8 @@ final class ChannelContract<S> {
     }
 
     /** Tries each row, and compares all answers at once. */
-    static <S extends Opened> void check(ChannelContract<S> contract, ChannelSubject.Kind kind,
-            Samples<S> samples) throws IOException {
+    static <S extends Opened> void check(ChannelContract<S> contract, ChannelSubject.Kind kind, Samples<S> samples)
+            throws IOException {
         List<String> expected = new ArrayList<>();
         List<String> found = new ArrayList<>();
         try (ChannelSubject subject = ChannelSubject.of(kind)) {
@@ -110,7 +110,8 @@ final class ChannelContract<S> {
                     ? lock.position() + "+" + lock.size() + (lock.isShared() ? " shared" : " exclusive")
                     : String.valueOf(answer);
         } catch (Throwable t) {
-            return t instanceof ExecutionException e && e.getCause() != null ? "ended with " + name(e.getCause())
+            return t instanceof ExecutionException e && e.getCause() != null
+                    ? "ended with " + name(e.getCause())
                     : name(t);
         }
     }

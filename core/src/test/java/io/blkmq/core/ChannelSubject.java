@@ -64,7 +64,8 @@ final class ChannelSubject implements AutoCloseable {
                 Path node = attach(file);
                 if (node == null) {
                     Files.delete(file);
-                    Assumptions.abort("no loop device of the kernel can be attached here: needs root and a free device");
+                    Assumptions
+                            .abort("no loop device of the kernel can be attached here: needs root and a free device");
                 }
                 yield new ChannelSubject(kind, node, file, null);
             }
@@ -120,17 +121,18 @@ final class ChannelSubject implements AutoCloseable {
     }
 
     private static OpenOption[] orBoth(OpenOption... options) {
-        return options.length > 0 ? options
-                : new OpenOption[]{StandardOpenOption.READ, StandardOpenOption.WRITE};
+        return options.length > 0 ? options : new OpenOption[]{StandardOpenOption.READ, StandardOpenOption.WRITE};
     }
 
     FileChannel open(OpenOption... options) throws IOException {
-        return disk != null ? disk.openChannel(options)
+        return disk != null
+                ? disk.openChannel(options)
                 : FileChannel.open(Objects.requireNonNull(path), orBoth(options));
     }
 
     AsynchronousFileChannel openAsync(OpenOption... options) throws IOException {
-        return disk != null ? disk.openAsynchronousChannel(options)
+        return disk != null
+                ? disk.openAsynchronousChannel(options)
                 : AsynchronousFileChannel.open(Objects.requireNonNull(path), orBoth(options));
     }
 

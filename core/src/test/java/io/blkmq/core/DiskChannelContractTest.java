@@ -437,7 +437,8 @@ class DiskChannelContractTest {
         for (int step = 0; step < 400; step++) {
             int length = random.nextInt(random.nextInt(8) == 0 ? 300_000 : 3_000);
             long limit = mayReachTheEnd ? N : N - 2L * length;
-            long at = random.nextInt(10) == 0 ? Math.max(0, limit - random.nextInt(5_000))
+            long at = random.nextInt(10) == 0
+                    ? Math.max(0, limit - random.nextInt(5_000))
                     : random.nextLong(Math.max(1, limit));
             byte[] bytes = new byte[length];
             random.nextBytes(bytes);
@@ -465,8 +466,7 @@ class DiskChannelContractTest {
                 case 3 -> channel.position(at).write(whole);
                 case 4 -> channel.position(at).read(parts);
                 case 5 -> channel.position(at).write(parts);
-                case 6 -> channel.transferTo(at, bytes.length,
-                        Channels.newChannel(new FixedStream(bytes)));
+                case 6 -> channel.transferTo(at, bytes.length, Channels.newChannel(new FixedStream(bytes)));
                 default -> channel.transferFrom(Channels.newChannel(new ByteArrayInputStream(bytes)), at, bytes.length);
             };
             return done + ", position " + channel.position() + ", " + whole.position() + " " + parts[0].position() + " "
@@ -553,7 +553,8 @@ class DiskChannelContractTest {
                     case READ, WRITE, SYNC, DSYNC -> subject.open(option).close();
                     default -> assertThatExceptionOfType(UnsupportedOperationException.class)
                             .isThrownBy(() -> subject.open(option)).withMessageContaining("mem0 cannot be opened with ")
-                            .withMessageContaining(option.toString()).withMessageContaining("READ, WRITE, SYNC and DSYNC");
+                            .withMessageContaining(option.toString())
+                            .withMessageContaining("READ, WRITE, SYNC and DSYNC");
                 }
             }
         }
