@@ -1324,6 +1324,16 @@ public final class RequestQueue {
         return hasDriverTags() || (elevator != null && elevator.isBusy());
     }
 
+    /** Whether a hardware context is stopped or quiesced. */
+    boolean isAnyHeld() {
+        for (HardwareContext hctx : hctxs) {
+            if (hctx.isHeld()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Whether something holds a tag of the driver's: what has not been given out by an elevator has none. */
     boolean hasDriverTags() {
         if (hostShare != null) {

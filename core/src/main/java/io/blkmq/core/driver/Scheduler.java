@@ -43,8 +43,8 @@ final class Scheduler implements ElevatorQueue {
     private final Pool[] pools;
     /** How many requests wait for each hardware context. Guarded by the elevator's lock of that context. */
     private final int[] waiting;
-    /** For how many ticks each hardware context could have gone on and has not. The timer's. */
-    private final int[] standing;
+    /** For how many ticks all could have gone on and nothing has. The timer's. */
+    private int standing;
     private final Elevator elevator;
 
     /** Where a scheduler's request is. */
@@ -80,7 +80,6 @@ final class Scheduler implements ElevatorQueue {
         this.depth = depth;
         this.pools = new Pool[queue.hardwareContexts()];
         this.waiting = new int[pools.length];
-        this.standing = new int[pools.length];
         for (int i = 0; i < pools.length; i++) {
             pools[i] = i > 0 && queue.tagSet().isHostWide() ? pools[0] : new Pool(this, depth, queue);
         }
@@ -477,17 +476,16 @@ final class Scheduler implements ElevatorQueue {
 
     /**
      * Finds requests that the elevator has lost: it says that it has nothing while requests are with it; or they have waited for a
-     * time-out while nothing was in flight, whose end could let them go, and nobody held the context back. They end with an error.
+     * time-out while nothing was in flight, whose end could let them go, and nobody held a context back. They end with an error.
      *
      * @param tick now
-     * @param ticksMax how long a request may wait while the context stands
+     * @param ticksMax how long a request may wait while all stands
      */
     void endLost(int tick, int ticksMax, CompletionBatch batch) {
-        boolean idle = !queue.hasDriverTags();
+        // All of that time: what was in flight until just now, or was held, may be about to let them go.
+        standing = queue.hasDriverTags() || queue.isAnyHeld() ? 0 : standing + 1;
+        boolean stands = standing > ticksMax;
         for (int i = 0; i < pools.length; i++) {
-            // All of that time: what was in flight until just now may be about to let them go.
-            standing[i] = idle && !queue.hardwareContext(i).isHeld() ? standing[i] + 1 : 0;
-            boolean stands = standing[i] > ticksMax;
             List<Request> lost = new ArrayList<>();
             Lock lock = elevator.lock(i);
             lock.lock();
