@@ -231,10 +231,8 @@ class DiscardsAndErrorsTest {
                     assertThat(all.get(ValueLayout.JAVA_BYTE, (i + 1L) * block - 1)).isEqualTo((byte) i);
                 }
                 for (long[] odd : new long[][]{{1, block}, {0, block - 1}, {block / 2, block}, {0, block + 1}}) {
-                    assertThatThrownBy(
-                            () -> disk.read(odd[0], MemorySegment.ofArray(new byte[(int) odd[1]])))
-                            .isInstanceOf(IllegalArgumentException.class)
-                            .hasMessageContaining(Integer.toString(block));
+                    assertThatThrownBy(() -> disk.read(odd[0], MemorySegment.ofArray(new byte[(int) odd[1]])))
+                            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining(Integer.toString(block));
                 }
             }
         }
@@ -249,9 +247,8 @@ class DiscardsAndErrorsTest {
             try (Disk disk = NullBlk.builder().name("045").completion(Completion.REAPER).memoryBacked(true)
                     .capacityBytes(BYTES).build(); Arena arena = Arena.ofShared()) {
                 disk.queue().setElevator(elevator);
-                changeLimits(disk,
-                        limits -> limits.anyMemory(false).dmaAlignmentBytes(alignment).segmentsMax(5)
-                                .segmentBytesMax(4096).virtualBoundaryBytes(random.nextBoolean() ? 4096 : 0));
+                changeLimits(disk, limits -> limits.anyMemory(false).dmaAlignmentBytes(alignment).segmentsMax(5)
+                        .segmentBytesMax(4096).virtualBoundaryBytes(random.nextBoolean() ? 4096 : 0));
                 byte[] model = fill(disk, random);
                 MemorySegment memory = arena.allocate(3 << 13, 4096);
                 for (int i = 0; i < 100; i++) {

@@ -216,9 +216,9 @@ class EveryElevatorTest {
                 disk.queue().tagSet().updateHardwareQueues(queues);
                 assertThat(disk.queue().elevator()).isEqualTo("mq-deadline");
                 assertThat(disk.queue().nrRequests()).isEqualTo(100);
-                assertThat(disk.queue().elevatorAttributes().values()).extracting(Object::toString)
-                        .contains("read_expire = 123 milliseconds", "prio_aging_expire = 123 milliseconds",
-                                "fifo_batch = 16", "async_depth = 100");
+                assertThat(disk.queue().elevatorAttributes().values()).extracting(Object::toString).contains(
+                        "read_expire = 123 milliseconds", "prio_aging_expire = 123 milliseconds", "fifo_batch = 16",
+                        "async_depth = 100");
             }
             disk.queue().setNrRequests(50);
             assertThat(disk.queue().elevatorAttributes().values()).extracting(Object::toString)
