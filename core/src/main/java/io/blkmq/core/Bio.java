@@ -288,11 +288,7 @@ public final class Bio extends BioState {
         return lifetime;
     }
 
-    /**
-     * Where it begins.
-     *
-     * @return sector of 512 bytes
-     */
+    @Override
     public long sector() {
         return sector;
     }

@@ -53,7 +53,7 @@ final class BlockingIo implements IoCompletion {
             throw new IllegalArgumentException("the memory is read-only: nothing can be read into it");
         }
         // All of it, before the first piece goes: what is refused has changed nothing.
-        disk.queue().check(new Bio(1).reset(operation, disk.sector(operation, offset)).add(memory).flags(flags));
+        disk.check(new Bio(1).reset(operation, disk.sector(operation, offset)).add(memory).flags(flags));
         try (IoBuffer buffer = IoBuffer.allocate(Math.min(bytes, PIECE_BYTES))) {
             for (long at = 0; at < bytes; at += buffer.bytes()) {
                 MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), bytes - at));

@@ -1,10 +1,15 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.SectorRange;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -15,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
  * a bio each, and cut, bounce and fall back where necessary.
  *
- * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel()} gives a view that takes
+ * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
  * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
@@ -23,16 +28,23 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Disk implements AutoCloseable {
     private final RequestQueue queue;
+    /** Of a partition; null for a whole device. */
+    private final @Nullable SectorRange range;
     private final @Nullable AutoCloseable resources;
     private final AtomicBoolean closed = new AtomicBoolean();
-    /** Of all channels of this disk. */
+    /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
+    /** None of a partition. */
+    private final @Nullable Partitions partitions;
 
-    private Disk(RequestQueue queue, @Nullable AutoCloseable resources) {
+    private Disk(RequestQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
+            @Nullable AutoCloseable resources) {
         this.queue = queue;
+        this.range = range;
+        this.blockLock = blockLock;
         this.resources = resources;
-        this.blockLock = new BlockRangeLock(queue.tagSet().runtime());
+        this.partitions = range == null ? new Partitions(this) : null;
     }
 
     /**
@@ -43,7 +55,82 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, resources);
+        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime(), queue.isPolled()), resources);
+    }
+
+    // ---- partitions
+
+    /**
+     * A part of this disk as a disk of its own, on the same queue: its offsets and sectors begin with 0, nothing of this disk outside
+     * of it can be reached through it, and its limits are as they are from its beginning on ({@link QueueLimits#misalignment()} says if
+     * the blocks do not fit). All else is this disk's: contexts, tags, polling, freeze, write cache. The kernel's counterpart is what
+     * {@code BLKPG_ADD_PARTITION} makes.
+     *
+     * <p>It ends with this disk, if that becomes smaller. Closing it leaves this disk open; closing this disk closes it.
+     *
+     * @param name for people and messages
+     * @param startBytes where on this disk it begins, in whole logical blocks
+     * @param sizeBytes its size, in whole logical blocks
+     * @return a new disk; partitions may overlap
+     * @throws IllegalArgumentException if it is empty, does not begin or end with a logical block, or is not within this disk
+     * @throws UnsupportedOperationException if this disk is a partition
+     * @throws IllegalStateException if this disk is closed
+     */
+    public Disk partition(String name, long startBytes, long sizeBytes) {
+        return partition(name, startBytes, sizeBytes, null);
+    }
+
+    /**
+     * A partition.
+     *
+     * @param resources what is closed after it; may be null
+     */
+    Disk partition(String name, long startBytes, long sizeBytes, @Nullable AutoCloseable resources) {
+        SectorRange part = range;
+        if (part != null) {
+            throw new UnsupportedOperationException(
+                    name + ": " + part.name() + " is a partition itself, of " + queue.name() + ", and cannot have any");
+        }
+        if ((startBytes | sizeBytes) % QueueLimits.SECTOR_BYTES != 0) {
+            throw new IllegalArgumentException(name + ": " + sizeBytes + " bytes from offset " + startBytes
+                    + ": not in whole sectors of " + QueueLimits.SECTOR_BYTES + " bytes");
+        }
+        SectorRange made = queue.newRange(name, startBytes / QueueLimits.SECTOR_BYTES,
+                sizeBytes / QueueLimits.SECTOR_BYTES);
+        return new Disk(queue, made, blockLock, resources);
+    }
+
+    /**
+     * The partitions that its partition table says, once {@link Partitions#rescan} has read it.
+     *
+     * @return always the same
+     * @throws UnsupportedOperationException if this disk is a partition
+     */
+    public Partitions partitions() {
+        Partitions all = partitions;
+        if (all == null) {
+            throw new UnsupportedOperationException(name() + " is a partition itself, of " + queue.name());
+        }
+        return all;
+    }
+
+    /**
+     * Where on its device it begins.
+     *
+     * @return bytes; 0 unless it is a partition
+     */
+    public long startBytes() {
+        SectorRange part = range;
+        return part == null ? 0 : part.startSector() * QueueLimits.SECTOR_BYTES;
+    }
+
+    /**
+     * Whether it is a part of its device.
+     *
+     * @return true if {@link #partition} made it
+     */
+    public boolean isPartition() {
+        return range != null;
     }
 
     // ---- bios
@@ -60,7 +147,12 @@ public final class Disk implements AutoCloseable {
      * @throws IllegalStateException if it is in flight, or the disk is closed
      */
     public void submit(Bio bio) {
-        queue.submit(bio);
+        SectorRange part = range;
+        if (part == null) {
+            queue.submit(bio);
+        } else {
+            part.submit(bio);
+        }
     }
 
     /**
@@ -71,7 +163,22 @@ public final class Disk implements AutoCloseable {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, int context) {
-        queue.submit(bio, queue.context(context));
+        SectorRange part = range;
+        if (part == null) {
+            queue.submit(bio, queue.context(context));
+        } else {
+            part.submit(bio, queue.context(context));
+        }
+    }
+
+    /** Refuses what {@link #submit} would refuse, and does nothing else. */
+    void check(Bio bio) {
+        SectorRange part = range;
+        if (part == null) {
+            queue.check(bio);
+        } else {
+            part.check(bio);
+        }
     }
 
     /**
@@ -80,7 +187,7 @@ public final class Disk implements AutoCloseable {
      * @return a new plug
      */
     public Plug plug() {
-        return new Plug(queue, queue.contextOfCurrentThread());
+        return new Plug(queue, queue.contextOfCurrentThread(), range);
     }
 
     /**
@@ -90,7 +197,7 @@ public final class Disk implements AutoCloseable {
      * @return a new plug
      */
     public Plug plug(int context) {
-        return new Plug(queue, queue.context(context));
+        return new Plug(queue, queue.context(context), range);
     }
 
     /**
@@ -371,10 +478,50 @@ public final class Disk implements AutoCloseable {
      * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and
      * memory. Closing it leaves the disk open.
      *
-     * @return a new channel, readable, and writable unless the disk is read-only
+     * <p>It answers as a device node does: a read at the end finds the end, a write there fails for want of space, either across the
+     * end is shortened, and it cannot be truncated. It cannot be mapped. What is smaller than a block is read, changed and written
+     * under a lock on the block, which all channels of the disk share: two that write different bytes of a block lose nothing.
+     *
+     * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE}, {@code SYNC} and {@code DSYNC}: with the last two,
+     *        each write is durable when it returns. With neither {@code READ} nor {@code WRITE} all is allowed that the disk allows
+     * @return a new channel
+     * @throws UnsupportedOperationException for any other option, and for {@code WRITE} if the disk is read-only
      */
-    public FileChannel openChannel() {
-        return new DiskChannel(this);
+    public FileChannel openChannel(OpenOption... options) {
+        return new DiskChannel(DeviceNode.open(this, options));
+    }
+
+    /**
+     * A view of the disk as a file of fixed size whose operations hold no thread, for code that knows nothing of block devices. It
+     * answers as {@link #openChannel} does.
+     *
+     * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
+     * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     *
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), null);
+    }
+
+    /**
+     * The same, with handlers that run elsewhere and may block.
+     *
+     * @param handlers runs them
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(Executor handlers, OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), Objects.requireNonNull(handlers, "handlers"));
+    }
+
+    /** The part of the device that this is; null for all of it. */
+    @Nullable
+    SectorRange range() {
+        return range;
     }
 
     BlockRangeLock blockLock() {
@@ -397,7 +544,7 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
-     * Stops new I/O and waits until none is in flight. Nestable.
+     * Stops new I/O and waits until none is in flight; on a partition that of the whole device. Nestable.
      *
      * @throws IllegalStateException if called by a completion
      */
@@ -416,16 +563,18 @@ public final class Disk implements AutoCloseable {
      * @return for people
      */
     public String name() {
-        return queue.name();
+        SectorRange part = range;
+        return part == null ? queue.name() : part.name();
     }
 
     /**
      * Its size.
      *
-     * @return bytes
+     * @return bytes; those of a partition that its device has now
      */
     public long sizeBytes() {
-        return queue.capacitySectors() * QueueLimits.SECTOR_BYTES;
+        SectorRange part = range;
+        return (part == null ? queue.capacitySectors() : part.capacitySectors()) * QueueLimits.SECTOR_BYTES;
     }
 
     /**
@@ -434,13 +583,14 @@ public final class Disk implements AutoCloseable {
      * @return the limits now
      */
     public QueueLimits limits() {
-        return queue.limits();
+        SectorRange part = range;
+        return part == null ? queue.limits() : part.limits();
     }
 
     /**
      * Its queue.
      *
-     * @return for those who know blk-mq
+     * @return for those who know blk-mq; a partition's is that of the whole device
      */
     public RequestQueue queue() {
         return queue;
@@ -449,14 +599,16 @@ public final class Disk implements AutoCloseable {
     /**
      * Whether it has been closed.
      *
-     * @return true from {@link #close} on
+     * @return true from {@link #close} on; for a partition also from that of its device on
      */
     public boolean isClosed() {
-        return closed.get();
+        SectorRange part = range;
+        return part == null ? closed.get() : part.isClosed();
     }
 
     /**
-     * Refuses new I/O, waits for what is in flight, and frees the device. It does not flush. Closing again does nothing.
+     * Refuses new I/O, waits for what is in flight, and frees the device; a partition leaves the device as it is. It does not flush.
+     * Closing again does nothing.
      *
      * @throws IllegalStateException if called by a completion
      */
@@ -466,7 +618,13 @@ public final class Disk implements AutoCloseable {
         if (!closed.compareAndSet(false, true)) {
             return;
         }
-        queue.close();
+        SectorRange part = range;
+        if (part == null) {
+            queue.close();
+            partitions().diskClosed();
+        } else {
+            part.close();
+        }
         AutoCloseable driver = resources;
         if (driver != null) {
             try {

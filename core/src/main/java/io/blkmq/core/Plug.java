@@ -2,9 +2,11 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.SectorRange;
 import io.blkmq.core.driver.SoftwareContext;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Holds back what one thread submits until it is flushed, so that the device gets it as one batch: one look at the tags, one
@@ -27,12 +29,17 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     private static final int REQUESTS_OF_SEVERAL_MAX = 64;
 
     private final RequestQueue queue;
+    /** What the bios are for; null for the whole device. */
+    private final @Nullable SectorRange range;
     /** What goes to other queues, by queue. */
     private final List<Side> sides = new ArrayList<>();
+    /** Whether there are such. */
+    private boolean several;
 
-    Plug(RequestQueue queue, SoftwareContext ctx) {
+    Plug(RequestQueue queue, SoftwareContext ctx, @Nullable SectorRange range) {
         super(ctx);
         this.queue = queue;
+        this.range = range;
     }
 
     /**
@@ -52,8 +59,8 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Bio bio) {
-        queue.submit(bio, this);
-        if (!sides.isEmpty()) {
+        send(bio, range, queue, this);
+        if (several) {
             flushIfFull();
         }
     }
@@ -66,12 +73,17 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Disk disk, Bio bio) {
-        if (disk.queue().equals(queue)) {
-            submit(bio);
-            return;
-        }
-        disk.queue().submit(bio, sideOf(disk.queue()));
+        RequestQueue other = disk.queue();
+        send(bio, disk.range(), other, other.equals(queue) ? this : sideOf(other));
         flushIfFull();
+    }
+
+    private static void send(Bio bio, @Nullable SectorRange part, RequestQueue to, RequestBatch batch) {
+        if (part == null) {
+            to.submit(bio, batch);
+        } else {
+            part.submit(bio, batch);
+        }
     }
 
     private Side sideOf(RequestQueue other) {
@@ -82,6 +94,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
         }
         Side side = new Side(other.contextOfCurrentThread());
         sides.add(side);
+        several = true;
         return side;
     }
 

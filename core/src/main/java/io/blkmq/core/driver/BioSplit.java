@@ -55,7 +55,7 @@ final class BioSplit implements BioCompletion {
         if (bytes > bytesMax(bio.operation(), limits)) {
             return true;
         }
-        if (limits.chunkBytes() != 0 && bytes > chunkRoom(bio.operation(), bio.sector(), limits)) {
+        if (limits.chunkBytes() != 0 && bytes > chunkRoom(bio.operation(), bio.deviceSector(), limits)) {
             return true;
         }
         // A single block cannot be cut further, whatever its memory looks like.
@@ -132,11 +132,11 @@ final class BioSplit implements BioCompletion {
     }
 
     /** How far it is to the end of the chunk. */
-    static long chunkRoom(Operation operation, long sector, QueueLimits limits) {
+    static long chunkRoom(Operation operation, long deviceSector, QueueLimits limits) {
         long chunk = limits.chunkBytes();
         return chunk == 0 || operation == Operation.DISCARD || !operation.hasRange()
                 ? Long.MAX_VALUE
-                : chunk - sector * QueueLimits.SECTOR_BYTES % chunk;
+                : chunk - deviceSector * QueueLimits.SECTOR_BYTES % chunk;
     }
 
     // ---- cutting
@@ -156,11 +156,11 @@ final class BioSplit implements BioCompletion {
     /** Goes on by other limits. Returns false if what is left is not in whole blocks of them. */
     boolean useLimits(QueueLimits now) {
         limits = now;
-        return (whole.sector() * QueueLimits.SECTOR_BYTES + doneBytes | whole.bytes() - doneBytes)
+        return (whole.deviceSector() * QueueLimits.SECTOR_BYTES + doneBytes | whole.bytes() - doneBytes)
                 % now.logicalBlockBytes() == 0;
     }
 
-    /** Cuts the next part. */
+    /** Cuts the next part; it is the device's already. */
     Bio next() {
         assert hasNext();
         open.incrementAndGet();
@@ -168,14 +168,19 @@ final class BioSplit implements BioCompletion {
         lastVec = vec;
         lastVecDoneBytes = vecDoneBytes;
         long sector = whole.sector() + doneBytes / QueueLimits.SECTOR_BYTES;
-        long bytes = partBytes(sector, whole.bytes() - doneBytes);
+        long bytes = partBytes(onDevice(sector), whole.bytes() - doneBytes);
         Bio part = whole.operation().hasData()
                 ? cutData(sector, bytes)
                 : new Bio(0).reset(whole.operation(), sector).length(bytes);
         doneBytes += part.bytes();
         BioState state = part.flags(whole.flags()).priority(whole.priority()).lifetime(whole.lifetime()).onEnd(this);
-        state.split = this;
+        state.claimFor(this);
         return part;
+    }
+
+    private long onDevice(long sector) {
+        BioState state = whole;
+        return state.onDevice(sector);
     }
 
     /** The last part has not gone on: it is cut again later. */
@@ -188,13 +193,13 @@ final class BioSplit implements BioCompletion {
     }
 
     /** How long the next part is, as far as that does not depend on its memory. */
-    private long partBytes(long sector, long left) {
+    private long partBytes(long deviceSector, long left) {
         Operation operation = whole.operation();
-        long most = Math.min(bytesMax(operation, limits), chunkRoom(operation, sector, limits));
+        long most = Math.min(bytesMax(operation, limits), chunkRoom(operation, deviceSector, limits));
         if (left <= most) {
             return left;
         }
-        long start = sector * QueueLimits.SECTOR_BYTES;
+        long start = deviceSector * QueueLimits.SECTOR_BYTES;
         return switch (operation) {
             case DISCARD -> endAt(start, most, limits.discardGranularityBytes(), limits.discardAlignmentBytes());
             case READ, WRITE -> endAt(start, most, limits.physicalBlockBytes(), limits.alignmentOffsetBytes());

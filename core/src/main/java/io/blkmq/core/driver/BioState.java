@@ -44,6 +44,11 @@ public abstract sealed class BioState permits Bio {
     /** The way that a waiting bio came in. */
     @Nullable
     SoftwareContext context;
+    /** The part of the device that the bio was submitted to; null for all of it. */
+    @Nullable
+    SectorRange range;
+    /** What is added to the sector that the caller gave, to find it on the device. */
+    private long baseSector;
     /** What the bio is a part of, or, while it waits between two of its parts, what has cut it. */
     @Nullable
     BioSplit split;
@@ -142,13 +147,52 @@ public abstract sealed class BioState permits Bio {
     }
 
     /** Takes the bio from the caller. The caller's thread. */
-    final void claim() {
+    final void claim(@Nullable SectorRange through, long startSector) {
         requireIdle();
         // Plain: whatever hands the bio to another thread publishes it.
         inFlight = true;
         if (status != Status.OK) {
             status = Status.OK;
         }
+        baseSector = startSector;
+        // Not equals: a reference is written where it changes, since a store costs the collector's barrier.
+        if (range != through) {
+            range = through;
+        }
+    }
+
+    /** Makes the bio a part of another, cut out of it. */
+    final void claimFor(BioSplit cutter) {
+        BioState whole = cutter.whole();
+        split = cutter;
+        claim(whole.range, whole.baseSector);
+    }
+
+    /**
+     * Where it begins, as the caller sees it.
+     *
+     * @return sector of 512 bytes
+     */
+    public abstract long sector();
+
+    /**
+     * Where a submitted bio begins on the device: its {@link #sector()}, counted from the beginning of the device and not of the
+     * partition that it was submitted to. For elevators, which compare it with a request's.
+     *
+     * @return sector of 512 bytes; undefined before the first submission
+     */
+    public final long deviceSector() {
+        return baseSector + sector();
+    }
+
+    /** Where a sector of the bio's lies on the device. */
+    final long onDevice(long sector) {
+        return baseSector + sector;
+    }
+
+    /** Whether the part of the device that it was submitted to has been closed since. */
+    final boolean isShutOut() {
+        return range != null && range.isClosed();
     }
 
     /** A part of the bio has ended: an error stays for the end of the whole. Whoever has the request. */

@@ -46,11 +46,11 @@ final class Merging {
 
     /** Whether a bio begins where a request ends. The cheapest of all questions, and the answer is no for most. */
     static boolean follows(Request rq, Bio bio) {
-        return rq.sector() + rq.bytes() / QueueLimits.SECTOR_BYTES == bio.sector();
+        return rq.sector() + rq.bytes() / QueueLimits.SECTOR_BYTES == bio.deviceSector();
     }
 
     private static boolean precedes(Request rq, Bio bio) {
-        return bio.sector() + bio.bytes() / QueueLimits.SECTOR_BYTES == rq.sector();
+        return bio.deviceSector() + bio.bytes() / QueueLimits.SECTOR_BYTES == rq.sector();
     }
 
     /** Lets a bio join a request at its end, if it may. */
@@ -73,7 +73,7 @@ final class Merging {
             return false;
         }
         int pieces = rq.piecesNow() + pieces(bio);
-        if (!fits(rq.operation(), bio.sector(), rq.bytes() + bio.bytes(), pieces, limits)
+        if (!fits(rq.operation(), bio.deviceSector(), rq.bytes() + bio.bytes(), pieces, limits)
                 || leavesGap(bio, rq.firstBio(), limits)) {
             return false;
         }

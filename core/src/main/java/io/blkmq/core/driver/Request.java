@@ -618,7 +618,7 @@ public final class Request {
         if (lifetime != first.lifetime()) {
             lifetime = first.lifetime();
         }
-        sector = first.sector();
+        sector = first.deviceSector();
         bytes = first.bytes();
     }
 

@@ -273,7 +273,11 @@ public final class RequestQueue {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, SoftwareContext ctx) {
-        accept(bio);
+        submit(bio, ctx, null);
+    }
+
+    void submit(Bio bio, SoftwareContext ctx, @Nullable SectorRange range) {
+        accept(bio, range);
         CompletionBatch current = CompletionBatch.current();
         if (current != null) {
             current.defer(bio, ctx);
@@ -290,7 +294,11 @@ public final class RequestQueue {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, RequestBatch plug) {
-        accept(bio);
+        submit(bio, plug, null);
+    }
+
+    void submit(Bio bio, RequestBatch plug, @Nullable SectorRange range) {
+        accept(bio, range);
         send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
     }
 
@@ -305,26 +313,33 @@ public final class RequestQueue {
      * @param bio an idle bio
      */
     public void check(Bio bio) {
-        BioCheck.check(bio, this);
+        BioCheck.check(bio, this, null);
     }
 
     /** Checks a bio and takes it from its caller. What is usual passes by one comparison. */
-    private void accept(Bio bio) {
+    private void accept(Bio bio, @Nullable SectorRange range) {
+        long base = 0;
+        long end = capacitySectors;
+        if (range != null) {
+            base = range.startSector();
+            end = range.endFor(end);
+        }
         int blockMask = limits.logicalBlockBytes() - 1;
         long bytes = bio.bytes();
         long sector = bio.sector();
         BioState state = bio;
-        if (((bytes | sector << 9) & blockMask) != 0 || bytes <= 0 || sector < 0
-                || sector > capacitySectors - (bytes >>> 9) || bio.vecCount() == 0 || bio.operation() != Operation.READ
+        if (((bytes | (base | sector) << 9) & blockMask) != 0 || bytes <= 0 || sector < 0
+                || sector > end - (bytes >>> 9) || bio.vecCount() == 0 || bio.operation() != Operation.READ
                 || bio.flags() != 0 || gate.isDying()) {
-            BioCheck.check(bio, this);
+            BioCheck.check(bio, this, range);
         }
         if (state.hasOddMemory()) {
             for (int i = 0; i < bio.vecCount(); i++) {
                 BioCheck.checkMemory(bio, bio.vec(i));
             }
         }
-        state.claim();
+        // A flush is the whole device's.
+        state.claim(range, bytes == 0 ? 0 : base);
     }
 
     private void send(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
@@ -355,7 +370,7 @@ public final class RequestQueue {
         Wait waitNow = wait;
         while (split.hasNext()) {
             Status refusal = split.limits() != limits ? refusalOfRest(split) : null;
-            if (refusal == null && gate.isDying()) {
+            if (refusal == null && (gate.isDying() || isShutOut(split.whole()))) {
                 refusal = Status.NODEV;
             }
             if (refusal != null) {
@@ -364,7 +379,6 @@ public final class RequestQueue {
             }
             Bio part = split.next();
             BioState state = part;
-            state.claim();
             sendPart(part, ctx, plug, waitNow, split.limits());
             // Written by this thread, within sendPart.
             if (state.takenBack) {
@@ -413,7 +427,7 @@ public final class RequestQueue {
             return;
         }
         boolean sequenced = steps != FlushSequence.DATA;
-        if (!sequenced && merges && Merging.mayMerge(bio) && merge(bio, ctx, plug, lim)) {
+        if (!sequenced && merges && mayMeet(bio, ctx, plug) && merge(bio, ctx, plug, lim)) {
             return;
         }
         Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
@@ -422,8 +436,8 @@ public final class RequestQueue {
         if (rq == null) {
             return;
         }
-        // From here on the tag keeps a freeze from ending, and so the limits from changing.
-        if (limits != lim) {
+        // From here on the tag keeps a freeze from ending, and so the limits from changing and a range from being closed.
+        if (limits != lim || isShutOut(bio)) {
             giveBack(rq, rq.hardwareContext());
             sendAgain(bio, ctx, plug, wait);
             return;
@@ -442,8 +456,16 @@ public final class RequestQueue {
         }
     }
 
+    /** Whether there may be a request that a bio could join. For most there is none, and they are asked no more than this. */
+    private static boolean mayMeet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+        return (plug != null && plug.touches(bio)) || ctx.hardwareContext(bio.operation(), bio.flags()).hasWork();
+    }
+
     /** Lets a bio join a request that waits: with the plug, with the elevator, or on the list of its hardware context. */
     private boolean merge(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
+        if (!Merging.mayMerge(bio) || isShutOut(bio)) {
+            return false;
+        }
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
         boolean merged;
         if (plug != null && plug.merge(bio, hctx, lim)) {
@@ -515,12 +537,18 @@ public final class RequestQueue {
 
     /** How a bio that was accepted has to end, because the queue would refuse it now; null if it would not. */
     private @Nullable Status refusal(Bio bio) {
+        BioState state = bio;
         try {
-            BioCheck.check(bio, this);
+            BioCheck.check(bio, this, state.range);
             return null;
         } catch (RuntimeException e) {
-            return gate.isDying() ? Status.NODEV : Status.INVAL;
+            return gate.isDying() || isShutOut(bio) ? Status.NODEV : Status.INVAL;
         }
+    }
+
+    private static boolean isShutOut(Bio bio) {
+        BioState state = bio;
+        return state.isShutOut();
     }
 
     private void plug(Request rq, RequestBatch plug) {
@@ -1320,8 +1348,8 @@ public final class RequestQueue {
 
     boolean isBusy() {
         Scheduler elevator = scheduler;
-        // The tags of the driver's last: a request has its scheduler's until after it has given the driver's back.
-        return hasDriverTags() || (elevator != null && elevator.isBusy());
+        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
+        return (elevator != null && elevator.isBusy()) || hasDriverTags();
     }
 
     /** Whether a hardware context is stopped or quiesced. */
@@ -1808,6 +1836,33 @@ public final class RequestQueue {
      */
     public void setCapacitySectors(long sectors) {
         this.capacitySectors = requireCapacity(sectors);
+    }
+
+    /**
+     * A range of the device's sectors as a device of its own.
+     *
+     * @param rangeName for people and messages
+     * @param startSector where it begins, in whole logical blocks
+     * @param sectors its length, in whole logical blocks
+     * @return a new range; any number of them may overlap
+     * @throws IllegalArgumentException if it is empty, does not begin or end with a logical block, or is not within the device
+     * @throws IllegalStateException if the queue is closed
+     */
+    public SectorRange newRange(String rangeName, long startSector, long sectors) {
+        if (gate.isDying()) {
+            throw new IllegalStateException(name + " is closed");
+        }
+        int blockSectors = limits.logicalBlockBytes() / QueueLimits.SECTOR_BYTES;
+        long capacity = capacitySectors;
+        if (startSector < 0 || sectors <= 0 || startSector > capacity - sectors) {
+            throw new IllegalArgumentException(rangeName + ": " + sectors + " sectors from sector " + startSector
+                    + ": at least one is needed, within the " + capacity + " of " + name);
+        }
+        if ((startSector | sectors) % blockSectors != 0) {
+            throw new IllegalArgumentException(rangeName + ": " + sectors + " sectors from sector " + startSector
+                    + ": not in whole blocks of " + limits.logicalBlockBytes() + " bytes of " + name);
+        }
+        return new SectorRange(this, rangeName, startSector, sectors);
     }
 
     private long requireCapacity(long sectors) {

@@ -183,12 +183,12 @@ final class Kyber implements Elevator {
 
     @Override
     public @Nullable Request endingAt(int hctx, Bio bio) {
-        return neighbour(hctx, bio.sector(), true, bio.operation(), bio.priority());
+        return neighbour(hctx, bio.deviceSector(), true, bio.operation(), bio.priority());
     }
 
     @Override
     public @Nullable Request beginningAt(int hctx, Bio bio) {
-        return neighbour(hctx, bio.sector() + bio.bytes() / QueueLimits.SECTOR_BYTES, false, bio.operation(),
+        return neighbour(hctx, bio.deviceSector() + bio.bytes() / QueueLimits.SECTOR_BYTES, false, bio.operation(),
                 bio.priority());
     }
 

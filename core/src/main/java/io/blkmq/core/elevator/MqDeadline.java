@@ -188,13 +188,14 @@ final class MqDeadline implements Elevator {
 
     @Override
     public @Nullable Request endingAt(int hctx, Bio bio) {
-        return endingAt(bio.sector(), bio.operation(), bio.priority());
+        return endingAt(bio.deviceSector(), bio.operation(), bio.priority());
     }
 
     @Override
     public @Nullable Request beginningAt(int hctx, Bio bio) {
         return frontMerges
-                ? beginningAt(bio.sector() + bio.bytes() / QueueLimits.SECTOR_BYTES, bio.operation(), bio.priority())
+                ? beginningAt(bio.deviceSector() + bio.bytes() / QueueLimits.SECTOR_BYTES, bio.operation(),
+                        bio.priority())
                 : null;
     }
 
