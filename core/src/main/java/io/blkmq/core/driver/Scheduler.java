@@ -477,7 +477,6 @@ final class Scheduler implements ElevatorQueue {
     /**
      * Finds requests that the elevator has lost: it says that it has nothing while requests are with it; or they have waited for a
      * time-out while nothing was in flight, whose end could let them go, and nobody held a context back. They end with an error.
-     * While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age.
      *
      * @param tick now
      * @param ticksMax how long a request may wait while all stands
@@ -503,9 +502,6 @@ final class Scheduler implements ElevatorQueue {
                 }
             } finally {
                 lock.unlock();
-            }
-            if (standing > 0 && hasWork(i)) {
-                queue.hardwareContext(i).runIfMine(batch);
             }
             for (Request rq : lost) {
                 CallbackFailures.report(this + " has lost " + rq + ": it ends with an error");
