@@ -93,10 +93,10 @@ final class BioUsers {
         return ledger;
     }
 
-    /** As many requests as there can be, where that is fewer. */
+    /** As many requests as there can be with any elevator and without one, where that is fewer. */
     private void setNrRequests(int value) {
         if (value > 0 && set.depth() >= 4) {
-            queue.setNrRequests(queue.elevator().equals("none") ? Math.min(value, set.depth()) : value);
+            queue.setNrRequests(Math.min(value, set.depth()));
         }
     }
 
