@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.PartitionListener;
 import io.blkmq.core.driver.TagSet;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -24,6 +25,8 @@ public final class LoopConfig {
     private final long offsetBytes;
     private final long sizeLimitBytes;
     private final int workers;
+    private final boolean partScan;
+    private final @Nullable PartitionListener partitionListener;
     private final IoRuntime runtime;
 
     private LoopConfig(Builder b) {
@@ -38,6 +41,8 @@ public final class LoopConfig {
         this.offsetBytes = b.offsetBytes;
         this.sizeLimitBytes = b.sizeLimitBytes;
         this.workers = b.workers;
+        this.partScan = b.partScan;
+        this.partitionListener = b.partitionListener;
         this.runtime = b.runtime;
     }
 
@@ -153,6 +158,24 @@ public final class LoopConfig {
     }
 
     /**
+     * Whether the device reads its partition table by itself (LO_FLAGS_PARTSCAN).
+     *
+     * @return true if it does
+     */
+    public boolean isPartScan() {
+        return partScan;
+    }
+
+    /**
+     * Who is told of partitions from the attachment on.
+     *
+     * @return null for nobody
+     */
+    public @Nullable PartitionListener partitionListener() {
+        return partitionListener;
+    }
+
+    /**
      * Threads and time.
      *
      * @return the runtime
@@ -174,6 +197,8 @@ public final class LoopConfig {
         private long offsetBytes;
         private long sizeLimitBytes;
         private int workers;
+        private boolean partScan;
+        private @Nullable PartitionListener partitionListener;
         private IoRuntime runtime = IoRuntime.system();
 
         private Builder(Path file) {
@@ -293,6 +318,30 @@ public final class LoopConfig {
         }
 
         /**
+         * Lets the device read its partition table when it is attached, and again when its file or its size changes:
+         * {@link io.blkmq.core.Disk#partitions()}. Not on a polled device, whose ring would belong to the attaching thread from then
+         * on; there the owner calls {@link io.blkmq.core.Partitions#rescan}.
+         *
+         * @param value true for partitions
+         * @return this
+         */
+        public Builder partScan(boolean value) {
+            this.partScan = value;
+            return this;
+        }
+
+        /**
+         * Sets who is told of partitions, those included that the attachment finds.
+         *
+         * @param value null for nobody
+         * @return this
+         */
+        public Builder partitionListener(@Nullable PartitionListener value) {
+            this.partitionListener = value;
+            return this;
+        }
+
+        /**
          * Sets where threads and time come from.
          *
          * @param value a runtime
@@ -315,6 +364,11 @@ public final class LoopConfig {
             require("offsetBytes", offsetBytes, 0, Long.MAX_VALUE);
             require("sizeLimitBytes", sizeLimitBytes, 0, Long.MAX_VALUE);
             require("workers", workers, 0, AioEngineConfig.WORKERS_MAX);
+            if (partScan && polled) {
+                throw new IllegalArgumentException(
+                        "partScan of a polled device: the ring would belong to the thread that"
+                                + " attaches it; let its owner call disk().partitions().rescan()");
+            }
             if (engine != null) {
                 AioEngines.find(engine);
             }

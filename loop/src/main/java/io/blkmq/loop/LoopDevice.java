@@ -54,6 +54,7 @@ public final class LoopDevice implements AutoCloseable {
     private final LoopQueue[] queues;
     private final WorkQueue workQueue;
     private final Disk disk;
+    private final LoopPartitions partitions;
     /** Changed only while the queue is frozen; read by whoever issues a request. */
     private volatile BackingFile backing;
 
@@ -100,6 +101,10 @@ public final class LoopDevice implements AutoCloseable {
         RequestQueue queue = tags.newQueue(config.name(), limits,
                 backing.capacitySectors(config.sizeLimitBytes(), limits.logicalBlockBytes()), this);
         this.disk = Disk.of(queue, undo::run);
+        this.partitions = new LoopPartitions(disk, config.isPartScan());
+        if (config.partitionListener() != null) {
+            disk.partitions().addListener(config.partitionListener());
+        }
     }
 
     /**
@@ -115,12 +120,15 @@ public final class LoopDevice implements AutoCloseable {
      */
     public static LoopDevice attach(LoopConfig config) throws IOException {
         Undo undo = new Undo();
+        LoopDevice device;
         try {
-            return new LoopDevice(config, undo);
+            device = new LoopDevice(config, undo);
         } catch (Throwable t) {
             undo.run();
             throw t;
         }
+        device.partitions.mediumChanged("the attachment");
+        return device;
     }
 
     private AioEngine openEngine(int index) throws IOException {
@@ -281,6 +289,7 @@ public final class LoopDevice implements AutoCloseable {
         backing = next;
         disk.unfreeze();
         old.close();
+        partitions.mediumChanged("the change of its file");
     }
 
     private void requireAlike(BackingFile next) throws IOException {
@@ -307,6 +316,7 @@ public final class LoopDevice implements AutoCloseable {
     public long refreshCapacity() throws IOException {
         disk.queue().setCapacitySectors(
                 backing.capacitySectors(config.sizeLimitBytes(), disk.limits().logicalBlockBytes()));
+        partitions.mediumChanged("the change of its size");
         return disk.sizeBytes();
     }
 
