@@ -31,6 +31,8 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
     private final LoopDevice device;
     private final Request rq;
     private final Kiocb kiocb;
+    /** Null if the device has no transfer function. */
+    private final @Nullable TransferWork transfer;
 
     /** The file that the current use began on. */
     private @Nullable BackingFile backing;
@@ -59,10 +61,26 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         this.device = device;
         this.rq = rq;
         this.kiocb = new Kiocb(rq.pdu());
+        LoopTransfer function = device.transfer();
+        this.transfer = function == null ? null : new TransferWork(function);
     }
 
     static LoopCommand of(Request rq) {
         return (LoopCommand) Objects.requireNonNull(rq.driverData());
+    }
+
+    /** What comes before a submission: whether there is memory to transform what is to be written. */
+    boolean prepare() {
+        TransferWork work = transfer;
+        return work == null || rq.operation() != Operation.WRITE || work.prepareWrite(rq);
+    }
+
+    /** The request is no more. */
+    void exit() {
+        TransferWork work = transfer;
+        if (work != null) {
+            work.close();
+        }
     }
 
     private void begin(BackingFile on, LoopQueue from) {
@@ -88,6 +106,15 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
             kiocb.prepareWrite(on.file(), position, this, rq.generation());
         } else {
             kiocb.prepareRead(on.file(), position, this, rq.generation());
+        }
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            kiocb.addSegment(work.written(rq), 0, rq.bytes());
+            int refusal = from.engine().submit(kiocb);
+            if (refusal != 0) {
+                work.endWrite();
+            }
+            return refusal;
         }
         visit = Visit.TO_KIOCB;
         rq.forEachSegment(this);
@@ -138,7 +165,12 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         visited = 0;
         errno = 0;
         atEnd = false;
-        rq.forEachSegment(this);
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            transferSegment(work.written(rq));
+        } else {
+            rq.forEachSegment(this);
+        }
         return statusOf(errno != 0 ? errno : visited);
     }
 
@@ -175,6 +207,33 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
      * the rest is zeroes, and an error if it is a whole sector or more.
      */
     private Status statusOf(long result) {
+        TransferWork work = transfer;
+        if (work != null) {
+            return transformed(work, result);
+        }
+        return plainStatusOf(result);
+    }
+
+    /** The same of a device with a transfer function, where a sector that is not whole is nothing. */
+    private Status transformed(TransferWork work, long result) {
+        if (rq.operation() == Operation.WRITE) {
+            work.endWrite();
+            return plainStatusOf(result);
+        }
+        if (result <= 0) {
+            return plainStatusOf(result);
+        }
+        long sectors = result - result % SECTOR_BYTES;
+        try {
+            work.finishRead(rq, sectors);
+        } catch (RuntimeException e) {
+            device.logFailure(rq, e);
+            return Status.IOERR;
+        }
+        return plainStatusOf(sectors);
+    }
+
+    private Status plainStatusOf(long result) {
         if (result == rq.bytes()) {
             return Status.OK;
         }

@@ -5,6 +5,9 @@ import io.blkmq.aio.AioEngines;
 import io.blkmq.core.IoRuntime;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.loop.transfer.TransferFunction;
+import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.loop.transfer.TransferKey;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +30,8 @@ public final class LoopConfig {
     private final int workers;
     private final boolean partScan;
     private final @Nullable PartitionListener partitionListener;
+    private final TransferFunction transfer;
+    private final TransferKey transferKey;
     private final IoRuntime runtime;
 
     private LoopConfig(Builder b) {
@@ -43,6 +48,8 @@ public final class LoopConfig {
         this.workers = b.workers;
         this.partScan = b.partScan;
         this.partitionListener = b.partitionListener;
+        this.transfer = b.transfer;
+        this.transferKey = b.transferKey;
         this.runtime = b.runtime;
     }
 
@@ -176,6 +183,20 @@ public final class LoopConfig {
     }
 
     /**
+     * What stands in the file in place of the data (lo_encrypt_type).
+     *
+     * @return {@link TransferFunctions#NONE} for the data itself
+     */
+    public TransferFunction transfer() {
+        return transfer;
+    }
+
+    /** The transfer function's key, which the device wipes. */
+    TransferKey transferKey() {
+        return transferKey;
+    }
+
+    /**
      * Threads and time.
      *
      * @return the runtime
@@ -199,6 +220,8 @@ public final class LoopConfig {
         private int workers;
         private boolean partScan;
         private @Nullable PartitionListener partitionListener;
+        private TransferFunction transfer = TransferFunctions.NONE;
+        private TransferKey transferKey = TransferKey.none();
         private IoRuntime runtime = IoRuntime.system();
 
         private Builder(Path file) {
@@ -342,6 +365,20 @@ public final class LoopConfig {
         }
 
         /**
+         * Sets what stands in the file in place of the data. A device with a transfer function has no discard, and writes zeroes by
+         * writing them.
+         *
+         * @param function one of {@link TransferFunctions#all}, or another
+         * @param key its key; the device that is attached with it wipes it when it is detached, so that it serves for one device
+         * @return this
+         */
+        public Builder transfer(TransferFunction function, TransferKey key) {
+            this.transfer = function;
+            this.transferKey = key;
+            return this;
+        }
+
+        /**
          * Sets where threads and time come from.
          *
          * @param value a runtime
@@ -369,6 +406,7 @@ public final class LoopConfig {
                         "partScan of a polled device: the ring would belong to the thread that"
                                 + " attaches it; let its owner call disk().partitions().rescan()");
             }
+            transfer.checkKeyBytes(transferKey.length());
             if (engine != null) {
                 AioEngines.find(engine);
             }

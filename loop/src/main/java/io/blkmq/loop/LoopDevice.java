@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file as a multi-queue block device. The kernel's counterpart is {@code struct loop_device}. Thread-safe.
@@ -53,6 +54,8 @@ public final class LoopDevice implements AutoCloseable {
     private final String engineName;
     private final LoopQueue[] queues;
     private final WorkQueue workQueue;
+    /** Null if the file holds the data itself. */
+    private final @Nullable LoopTransfer transfer;
     private final Disk disk;
     private final LoopPartitions partitions;
     /** Changed only while the queue is frozen; read by whoever issues a request. */
@@ -81,6 +84,10 @@ public final class LoopDevice implements AutoCloseable {
     private LoopDevice(LoopConfig config, Undo undo) throws IOException {
         this.config = config;
         this.engineName = config.engine();
+        this.transfer = LoopTransfer.of(config);
+        if (transfer != null) {
+            undo.add(transfer);
+        }
         this.queues = new LoopQueue[config.hardwareQueues()];
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new LoopQueue(undo.add(openEngine(i)), config.isPolled());
@@ -100,7 +107,11 @@ public final class LoopDevice implements AutoCloseable {
         QueueLimits limits = limits(backing.file());
         RequestQueue queue = tags.newQueue(config.name(), limits,
                 backing.capacitySectors(config.sizeLimitBytes(), limits.logicalBlockBytes()), this);
-        this.disk = Disk.of(queue, undo::run);
+        this.disk = Disk.of(queue, () -> {
+            undo.run();
+            // Not if the attachment fails, which may be tried again.
+            config.transferKey().destroy();
+        });
         this.partitions = new LoopPartitions(disk, config.isPartScan());
         if (config.partitionListener() != null) {
             disk.partitions().addListener(config.partitionListener());
@@ -193,12 +204,13 @@ public final class LoopDevice implements AutoCloseable {
     private QueueLimits limits(AioFile file) {
         int block = Math.max(QueueLimits.SECTOR_BYTES, file.offsetAlignment());
         boolean writable = file.isWritable();
-        return QueueLimits.builder().logicalBlockBytes(block).requestBytesMax(REQUEST_BYTES_MAX)
+        QueueLimits limits = QueueLimits.builder().logicalBlockBytes(block).requestBytesMax(REQUEST_BYTES_MAX)
                 .segmentsMax(SEGMENTS_MAX).segmentBytesMax(SEGMENT_BYTES_MAX).dmaAlignmentBytes(file.memoryAlignment())
                 .discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .discardGranularityBytes(Math.max(block, file.blockBytes()))
                 .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, false).readOnly(!writable)
                 .build();
+        return transfer == null ? limits : LoopTransfer.fit(limits);
     }
 
     private void register(MemorySegment slab) {
@@ -256,6 +268,16 @@ public final class LoopDevice implements AutoCloseable {
             all.add(queue.engine().statistics());
         }
         return all;
+    }
+
+    /**
+     * How many writes the transfer function has transformed, each in a buffer of its own.
+     *
+     * @return since the attachment; 0 without a transfer function
+     */
+    public long transferBounces() {
+        LoopTransfer used = transfer;
+        return used == null ? 0 : used.bounces();
     }
 
     // ---- changes
@@ -337,6 +359,11 @@ public final class LoopDevice implements AutoCloseable {
         return backing;
     }
 
+    @Nullable
+    LoopTransfer transfer() {
+        return transfer;
+    }
+
     WorkQueue workQueue() {
         return workQueue;
     }
@@ -359,6 +386,7 @@ public final class LoopDevice implements AutoCloseable {
         return config.name() + " on " + backing.path() + " ("
                 + (isDirect() ? "direct, " + queues[0].engine() : "buffered") + ", " + disk.sizeBytes() + " bytes, "
                 + config.hardwareQueues() + " x " + config.depth() + " tags, "
-                + (config.isPolled() ? "polled" : "reaper") + (disk.isClosed() ? ", detached" : "") + ")";
+                + (config.isPolled() ? "polled" : "reaper") + (transfer == null ? "" : ", " + transfer)
+                + (disk.isClosed() ? ", detached" : "") + ")";
     }
 }

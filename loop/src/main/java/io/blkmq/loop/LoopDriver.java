@@ -35,6 +35,11 @@ final class LoopDriver implements BlockDriver {
     }
 
     @Override
+    public void exitRequest(TagSet set, Request rq, int hctxIndex) {
+        LoopCommand.of(rq).exit();
+    }
+
+    @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         LoopQueue queue = queueOf(hctx);
         BackingFile backing = device.backing();
@@ -42,6 +47,9 @@ final class LoopDriver implements BlockDriver {
         queue.submitting();
         if (rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !backing.file().isWritable()) {
             return Status.IOERR;
+        }
+        if (!command.prepare()) {
+            return Status.RESOURCE;
         }
         Status status = Status.OK;
         if (!backing.isDirect() || !rq.operation().hasData()) {
