@@ -76,6 +76,7 @@ final class BlockingIo implements IoCompletion {
     }
 
     private void await(Disk disk, Operation operation, long offset, long bytes) throws BlockIOException {
+        Plug.flushAll();
         boolean polled = queue.isPolled();
         boolean interrupted = false;
         while (!ended) {

@@ -4,8 +4,12 @@ import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
  * a bio each, and cut, bounce and fall back where necessary.
  *
- * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel()} gives a view that takes
+ * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
  * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
@@ -51,7 +55,7 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime()), resources);
+        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime(), queue.isPolled()), resources);
     }
 
     // ---- partitions
@@ -474,10 +478,50 @@ public final class Disk implements AutoCloseable {
      * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and
      * memory. Closing it leaves the disk open.
      *
-     * @return a new channel, readable, and writable unless the disk is read-only
+     * <p>It answers as a device node does: a read at the end finds the end, a write there fails for want of space, either across the
+     * end is shortened, and it cannot be truncated. It cannot be mapped. What is smaller than a block is read, changed and written
+     * under a lock on the block, which all channels of the disk share: two that write different bytes of a block lose nothing.
+     *
+     * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE}, {@code SYNC} and {@code DSYNC}: with the last two,
+     *        each write is durable when it returns. With neither {@code READ} nor {@code WRITE} all is allowed that the disk allows
+     * @return a new channel
+     * @throws UnsupportedOperationException for any other option, and for {@code WRITE} if the disk is read-only
      */
-    public FileChannel openChannel() {
-        return new DiskChannel(this);
+    public FileChannel openChannel(OpenOption... options) {
+        return new DiskChannel(DeviceNode.open(this, options));
+    }
+
+    /**
+     * A view of the disk as a file of fixed size whose operations hold no thread, for code that knows nothing of block devices. It
+     * answers as {@link #openChannel} does.
+     *
+     * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
+     * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     *
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), null);
+    }
+
+    /**
+     * The same, with handlers that run elsewhere and may block.
+     *
+     * @param handlers runs them
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(Executor handlers, OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), Objects.requireNonNull(handlers, "handlers"));
+    }
+
+    /** The part of the device that this is; null for all of it. */
+    @Nullable
+    SectorRange range() {
+        return range;
     }
 
     BlockRangeLock blockLock() {

@@ -4,11 +4,13 @@ import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
 import io.blkmq.core.driver.SoftwareContext;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Holds back what one thread submits until it is flushed, so that the device gets it as one batch: one look at the tags, one
- * doorbell. The kernel's counterpart is {@code struct blk_plug}.
+ * doorbell, and neighbours in one request. The kernel's counterpart is {@code struct blk_plug}.
  *
  * <pre>{@code
  * try (Plug plug = disk.plug()) {
@@ -18,13 +20,21 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>For one thread. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, and
- * before {@link #submit} waits for a tag. Do not block on anything else while it holds requests.
+ * <p>For one thread. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
+ * several disks; before the next request once one has grown to 128 KiB; and before blkmq makes the thread wait, for whatever. Before
+ * you wait for something else that may depend on it, flush it, or {@link #flushAll}.
  */
 public final class Plug extends RequestBatch implements AutoCloseable {
+    /** As many requests as a plug for several disks holds. */
+    private static final int REQUESTS_OF_SEVERAL_MAX = 64;
+
     private final RequestQueue queue;
     /** What the bios are for; null for the whole device. */
     private final @Nullable SectorRange range;
+    /** What goes to other queues, by queue. */
+    private final List<Side> sides = new ArrayList<>();
+    /** Whether there are such. */
+    private boolean several;
 
     Plug(RequestQueue queue, SoftwareContext ctx, @Nullable SectorRange range) {
         super(ctx);
@@ -49,17 +59,66 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Bio bio) {
-        SectorRange part = range;
-        if (part == null) {
-            queue.submit(bio, this);
-        } else {
-            part.submit(bio, this);
+        send(bio, range, queue, this);
+        if (several) {
+            flushIfFull();
         }
     }
 
-    /** Sends down what is held back. */
+    /**
+     * Submits a bio to any disk, through the calling thread's context there, and holds it back. The disk gets it with all others that
+     * this plug holds for it.
+     *
+     * @param disk where to
+     * @param bio an idle bio; from now on the device's
+     */
+    public void submit(Disk disk, Bio bio) {
+        RequestQueue other = disk.queue();
+        send(bio, disk.range(), other, other.equals(queue) ? this : sideOf(other));
+        flushIfFull();
+    }
+
+    private static void send(Bio bio, @Nullable SectorRange part, RequestQueue to, RequestBatch batch) {
+        if (part == null) {
+            to.submit(bio, batch);
+        } else {
+            part.submit(bio, batch);
+        }
+    }
+
+    private Side sideOf(RequestQueue other) {
+        for (Side side : sides) {
+            if (side.goesTo(other)) {
+                return side;
+            }
+        }
+        Side side = new Side(other.contextOfCurrentThread());
+        sides.add(side);
+        several = true;
+        return side;
+    }
+
+    private void flushIfFull() {
+        int held = size();
+        for (Side side : sides) {
+            held += side.size();
+        }
+        if (held >= REQUESTS_OF_SEVERAL_MAX) {
+            flush();
+        }
+    }
+
+    /** Sends down what is held back, disk by disk. */
     public void flush() {
         flushTo(queue);
+        for (Side side : sides) {
+            side.flush();
+        }
+    }
+
+    /** Sends down what any plug of the calling thread holds back: blkmq does so by itself before it waits. */
+    public static void flushAll() {
+        flushOwn();
     }
 
     /** Flushes. */

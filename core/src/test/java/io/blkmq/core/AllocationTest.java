@@ -113,7 +113,7 @@ class AllocationTest {
     private static Bio[] bios(IoBuffer buffer) {
         Bio[] bios = new Bio[QUEUE_DEPTH];
         for (int i = 0; i < bios.length; i++) {
-            bios[i] = new Bio().reset(Operation.READ, i * 8L).add(buffer.memory());
+            bios[i] = new Bio().reset(Operation.READ, i * 16L).add(buffer.memory());
         }
         return bios;
     }

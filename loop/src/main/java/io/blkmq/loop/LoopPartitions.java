@@ -12,21 +12,21 @@ final class LoopPartitions {
     private static final System.Logger LOG = System.getLogger(LoopPartitions.class.getName());
 
     private final Disk disk;
-    private final boolean scans;
 
-    LoopPartitions(Disk disk, boolean scans) {
+    LoopPartitions(Disk disk) {
         this.disk = disk;
-        this.scans = scans;
     }
 
     /**
-     * There may be another table now: after the attachment, another backing file, another size. Where partitions are in use the old
-     * ones stay, which is logged.
+     * There may be another table now: after the attachment, another backing file, another size or block. Where partitions are in use
+     * the old ones stay, which is logged. Without the device's lock.
      *
      * @param why what has changed, for the log
      */
     void mediumChanged(String why) {
-        if (!scans) {
+        if (disk.queue().isPolled()) {
+            LOG.log(System.Logger.Level.DEBUG, "{0}: the owner of its ring has to read its partitions after {1}",
+                    disk.name(), why);
             return;
         }
         try {

@@ -18,12 +18,14 @@ final class LoopTransfer implements AutoCloseable {
     static final long BYTES_MAX = 16L << 20;
 
     private final TransferFunction kind;
+    private final TransferKey key;
     private final Transfer function;
     private final AtomicLong bytesInUse = new AtomicLong();
     private final LongAdder bounces = new LongAdder();
 
     private LoopTransfer(TransferFunction kind, TransferKey key) {
         this.kind = kind;
+        this.key = key;
         this.function = key.open(kind);
     }
 
@@ -74,7 +76,13 @@ final class LoopTransfer implements AutoCloseable {
         return bounces.sum();
     }
 
-    /** Wipes what it has of the key, which is not the configuration's copy. No request is in flight. */
+    /** The device is detached: wipes the key, the configuration's copy too. No request is in flight. */
+    void wipe() {
+        close();
+        key.destroy();
+    }
+
+    /** Wipes what it has of the key itself. No request is in flight. */
     @Override
     public void close() {
         function.close();

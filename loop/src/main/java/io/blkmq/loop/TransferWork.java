@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SegmentVisitor;
 import io.blkmq.loop.transfer.Transfer;
@@ -21,7 +22,8 @@ final class TransferWork implements SegmentVisitor {
     private static final int KEPT_BYTES = 16 << 10;
     private static final int SECTOR_BYTES = Transfer.SECTOR_BYTES;
 
-    private final LoopTransfer transfer;
+    /** The current use's. */
+    private @Nullable LoopTransfer transfer;
     private @Nullable IoBuffer kept;
     private @Nullable IoBuffer large;
 
@@ -33,42 +35,44 @@ final class TransferWork implements SegmentVisitor {
     private long visited;
     private long end;
 
-    TransferWork(LoopTransfer transfer) {
-        this.transfer = transfer;
-    }
-
     /**
-     * Transforms what a write is to write.
+     * Begins a use, and transforms what a write is to write.
      *
      * @return whether that is done; false if too much memory is in use for it now
      */
-    boolean prepareWrite(Request rq) {
+    boolean begin(LoopTransfer function, Request rq) {
         // One that failed on its way down may have left its buffer.
         endWrite();
-        IoBuffer buffer = takeBuffer(rq.bytes());
+        if (transfer != function) {
+            transfer = function;
+        }
+        if (rq.operation() != Operation.WRITE) {
+            return true;
+        }
+        IoBuffer buffer = takeBuffer(function, rq.bytes());
         if (buffer == null) {
             return false;
         }
         target = buffer.memory();
         visit(rq, rq.bytes());
-        transfer.countBounce();
+        function.countBounce();
         return true;
     }
 
-    private @Nullable IoBuffer takeBuffer(long bytes) {
+    private @Nullable IoBuffer takeBuffer(LoopTransfer function, long bytes) {
         if (bytes <= KEPT_BYTES) {
             if (kept == null) {
                 kept = IoBuffer.allocate(KEPT_BYTES);
             }
             return kept;
         }
-        if (!transfer.reserve(bytes)) {
+        if (!function.reserve(bytes)) {
             return null;
         }
         try {
             large = IoBuffer.allocate(bytes);
         } catch (Throwable t) {
-            transfer.release(bytes);
+            function.release(bytes);
             throw t;
         }
         return large;
@@ -87,7 +91,7 @@ final class TransferWork implements SegmentVisitor {
             large = null;
             long bytes = buffer.bytes();
             buffer.close();
-            transfer.release(bytes);
+            transfer().release(bytes);
         }
     }
 
@@ -95,6 +99,10 @@ final class TransferWork implements SegmentVisitor {
     void finishRead(Request rq, long bytes) {
         target = null;
         visit(rq, bytes - bytes % SECTOR_BYTES);
+    }
+
+    private LoopTransfer transfer() {
+        return Objects.requireNonNull(transfer);
     }
 
     private void visit(Request rq, long bytes) {
@@ -113,9 +121,9 @@ final class TransferWork implements SegmentVisitor {
         MemorySegment users = memory.asSlice(offset, length);
         MemorySegment to = target;
         if (to != null) {
-            transfer.function().toFile(sector, users, to.asSlice(visited, length));
+            transfer().function().toFile(sector, users, to.asSlice(visited, length));
         } else {
-            transfer.function().fromFile(sector, users, users);
+            transfer().function().fromFile(sector, users, users);
         }
         sector += length / SECTOR_BYTES;
         visited += length;

@@ -2,7 +2,6 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -316,9 +315,8 @@ class LoopPartitionsTest {
     @Test
     void aPolledDeviceLeavesTheScanToTheOwnerOfItsRing() throws Exception {
         PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
-        assertThatIllegalArgumentException().isThrownBy(() -> config(true).polled(true).build())
-                .withMessageContaining("rescan");
-        try (LoopDevice device = LoopDevice.attach(config(true).partScan(false).polled(true).build())) {
+        try (LoopDevice device = LoopDevice.attach(config(true).polled(true).build())) {
+            assertThat(shortly(device)).isEmpty();
             device.disk().partitions().rescan();
             assertThat(shortly(device)).hasSize(2);
             try (Disk one = device.disk().partitions().open(1)) {

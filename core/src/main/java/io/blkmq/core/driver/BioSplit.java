@@ -122,7 +122,7 @@ final class BioSplit implements BioCompletion {
         return (met & (boundary - 1)) != 0;
     }
 
-    private static long bytesMax(Operation operation, QueueLimits limits) {
+    static long bytesMax(Operation operation, QueueLimits limits) {
         return switch (operation) {
             case READ, WRITE -> limits.requestBytesMax();
             case DISCARD -> limits.discardBytesMax();
@@ -132,7 +132,7 @@ final class BioSplit implements BioCompletion {
     }
 
     /** How far it is to the end of the chunk. */
-    private static long chunkRoom(Operation operation, long deviceSector, QueueLimits limits) {
+    static long chunkRoom(Operation operation, long deviceSector, QueueLimits limits) {
         long chunk = limits.chunkBytes();
         return chunk == 0 || operation == Operation.DISCARD || !operation.hasRange()
                 ? Long.MAX_VALUE

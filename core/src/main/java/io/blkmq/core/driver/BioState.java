@@ -320,13 +320,13 @@ public abstract sealed class BioState permits Bio {
     static int segmentCount(Bio self, long skip) {
         BioState state = self;
         if (state.bounce == null) {
-            int count = self.vecCount();
-            long left = skip;
-            for (int i = 0; left > 0 && left >= self.vec(i).bytes(); i++) {
-                left -= self.vec(i).bytes();
-                count--;
+            int vecs = self.vecCount();
+            int skipped = 0;
+            // A bio without memory may have ended in part, too.
+            for (long left = skip; skipped < vecs && left >= self.vec(skipped).bytes(); skipped++) {
+                left -= self.vec(skipped).bytes();
             }
-            return count;
+            return vecs - skipped;
         }
         int most = Objects.requireNonNull(state.bounceLimits).segmentBytesMax();
         return (int) ((self.bytes() + most - 1) / most - skip / most);
@@ -352,6 +352,26 @@ public abstract sealed class BioState permits Bio {
                 left = 0;
             }
         }
+    }
+
+    /** Where the memory that the device sees begins. */
+    static long startAddress(Bio self) {
+        BioState state = self;
+        if (state.bounce != null) {
+            return state.bounce.memory().address() + state.bounceOffset;
+        }
+        BioVec first = self.vec(0);
+        return first.memory().address() + first.offset();
+    }
+
+    /** Where the memory that the device sees ends. */
+    static long endAddress(Bio self) {
+        BioState state = self;
+        if (state.bounce != null) {
+            return state.bounce.memory().address() + state.bounceOffset + self.bytes();
+        }
+        BioVec last = self.vec(self.vecCount() - 1);
+        return last.memory().address() + last.offset() + last.bytes();
     }
 
     private void forEachBounced(IoBuffer buffer, long bytes, long skip, SegmentVisitor visitor) {

@@ -89,6 +89,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private boolean putReserved;
     private @Nullable HardwareContext putHctx;
 
+    /** The time, read when it is first asked for. */
+    private long nowNanos;
+    private @Nullable IoRuntime clock;
+
     private CompletionBatch() {}
 
     /**
@@ -137,6 +141,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             }
         }
         if (batch.depth++ == 0) {
+            batch.clock = null;
             // Opaque: awaitOthers sees it change in the end.
             ENTRIES.setOpaque(batch, batch.entries + 1);
         }
@@ -238,6 +243,16 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
     }
 
+    /** The time of what is being done, read once for all of it. */
+    @SuppressWarnings("ReferenceEquality") // another clock, and nothing else, is another time
+    long nowNanos(IoRuntime runtime) {
+        if (clock != runtime) {
+            clock = runtime;
+            nowNanos = runtime.nanoTime();
+        }
+        return nowNanos;
+    }
+
     boolean isNested() {
         return depth > 1;
     }
@@ -260,6 +275,11 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             finish(rq);
             return;
         }
+        addLater(rq);
+    }
+
+    /** A request has ended, and a lock is held under which nobody can be told. */
+    void addLater(Request rq) {
         assert rq.next == null;
         if (endedLast == null) {
             endedFirst = rq;
@@ -323,8 +343,28 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             rq.tellPassThrough();
             return;
         }
+        Request scheduled = rq.scheduled;
+        if (scheduled == null && rq.scheduler == null) {
+            rq.finishBios();
+            put(rq);
+        } else {
+            finishScheduled(rq, scheduled);
+        }
+    }
+
+    /** Ends a request of a scheduler's, and the one that carried it out if it got so far. */
+    private void finishScheduled(Request rq, @Nullable Request scheduled) {
+        Request waited = scheduled == null ? rq : scheduled;
+        Scheduler scheduler = Objects.requireNonNull(waited.scheduler);
+        if (scheduled != null) {
+            rq.scheduled = null;
+            scheduler.completed(waited, this);
+        }
         rq.finishBios();
-        put(rq);
+        if (scheduled != null) {
+            put(rq);
+        }
+        scheduler.release(waited, this);
     }
 
     /** Collects the tag of an ended request. */
@@ -357,6 +397,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             } else if (putMask != 0) {
                 freeTags();
             } else if (!toRun.isEmpty()) {
+                clock = null;
                 toRun.removeFirst().run();
             } else if (deferredFirst != null) {
                 submitDeferred();
@@ -386,6 +427,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     /** One batch of bios that came in the same way. */
     private void submitDeferred() {
+        clock = null;
         SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(deferredFirst)).context);
         RequestQueue queue = ctx.queue();
         RequestBatch.Deferred batch = deferredBatch;

@@ -1,8 +1,11 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.util.ArrayDeque;
+import java.util.Iterator;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -37,6 +40,9 @@ import org.jspecify.annotations.Nullable;
 public final class HardwareContext {
     /** How long the layer waits before it offers again what a driver refused with {@link Status#RESOURCE}. */
     static final long RESOURCE_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(3);
+
+    /** How many of the newest requests on the list are looked at for a merge. */
+    private static final int MERGE_LOOKS = 8;
 
     private static final int HELD = 1 << 30;
     private static final int IDLE = 0;
@@ -74,6 +80,8 @@ public final class HardwareContext {
     private final AtomicInteger rerunTimers = new AtomicInteger();
     /** Whether the tag set has noted that the driver refused. */
     private final AtomicBoolean starved = new AtomicBoolean();
+    /** Where requests wait before they come here, in whose order; null without an elevator. Changed only while the queue is frozen. */
+    private volatile @Nullable Scheduler scheduler;
     /** Serves the list where the driver may block; null elsewhere. */
     private final @Nullable DispatchAgent agent;
 
@@ -179,11 +187,85 @@ public final class HardwareContext {
         return java.util.Objects.requireNonNull(flushQueue);
     }
 
-    boolean hasWaiting() {
+    /** While the queue is frozen and nothing is in flight. */
+    void useScheduler(@Nullable Scheduler value) {
+        scheduler = value;
+    }
+
+    @Nullable
+    Scheduler scheduler() {
+        return scheduler;
+    }
+
+    private boolean hasWaiting() {
         return (waiting & ~HELD) != 0;
     }
 
-    private boolean isHeld() {
+    /** Whether there may be something to dispatch, on the list or with the elevator. */
+    boolean hasWork() {
+        Scheduler elevator = scheduler;
+        return hasWaiting() || (elevator != null && elevator.hasWork(index));
+    }
+
+    /** Whose tags an I/O has: the scheduler's, unless there is none or it is one of a flush sequence. */
+    TagShare source(Bio bio, boolean sequenced) {
+        Scheduler elevator = scheduler;
+        return elevator == null || sequenced ? share : elevator.share(index, bio.operation(), bio.flags());
+    }
+
+    // ---- tags of the driver's for requests that the elevator gives out
+
+    /** Takes a tag of the driver's without waiting. If there is none, completions that free one run this context. */
+    @Nullable
+    Request takeTag() {
+        Request rq = share.tryGetAny();
+        if (rq == null && (tags.isShared() || queue.tagSet().isHostWide())) {
+            // What goes through here frees tags and looks here; what goes another way looks at who is noted.
+            noteStarved();
+            rq = share.tryGetAny();
+        }
+        if (rq != null) {
+            rq.ownBy(queue);
+        }
+        return rq;
+    }
+
+    /** Gives a tag back that nothing was found for. It does not run this context: that has just looked. */
+    void putTagBack(Request rq, CompletionBatch batch) {
+        share.put(rq.word, rq.mask, false);
+        queue.tagsFreed(1, batch);
+    }
+
+    // ---- merging with what waits without an elevator
+
+    /**
+     * Lets a bio join one of the last few requests of its software context on the dispatch list.
+     *
+     * @return whether it has
+     */
+    boolean mergeWaiting(Bio bio, SoftwareContext ctx, QueueLimits limits) {
+        lock.lock();
+        try {
+            if (queue.limits() != limits) {
+                return false;
+            }
+            int looks = queue.mergesFurther() ? MERGE_LOOKS : 1;
+            Iterator<Request> newest = dispatch.descendingIterator();
+            for (int i = 0; i < looks && newest.hasNext(); i++) {
+                Request rq = newest.next();
+                if (rq.softwareContext() == ctx
+                        && (Merging.append(rq, bio, limits) || Merging.prepend(rq, bio, limits))) {
+                    return true;
+                }
+            }
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether it is stopped or quiesced: what waits may not go. */
+    boolean isHeld() {
         return (waiting & HELD) != 0;
     }
 
@@ -257,6 +339,25 @@ public final class HardwareContext {
         } else if (issueToDriver(rq, true, batch) == Issue.REFUSED) {
             defer(rq);
             rerunLater();
+        }
+    }
+
+    /** Lets the elevator have a request, and the context be run. */
+    void schedule(Scheduler elevator, Request rq, CompletionBatch batch) {
+        elevator.insert(rq, batch);
+        runSoon(batch);
+    }
+
+    /** The same with all requests of a plug. */
+    void schedule(Scheduler elevator, RequestBatch requests, CompletionBatch batch) {
+        elevator.insert(requests, batch);
+        runSoon(batch);
+    }
+
+    /** Has it run, unless completions of it are found by another thread, which then runs it when it looks for them. */
+    void runIfMine(CompletionBatch batch) {
+        if (!isPolled() || driver.mayPoll(this)) {
+            runSoon(batch);
         }
     }
 
@@ -471,10 +572,14 @@ public final class HardwareContext {
                 lock.unlock();
             }
             if (rq == null) {
-                return;
+                break;
             }
             rq.failUnissued(Status.NODEV);
             batch.add(rq);
+        }
+        Scheduler elevator = scheduler;
+        if (elevator != null) {
+            elevator.endWaiting(index, batch);
         }
     }
 
@@ -497,14 +602,18 @@ public final class HardwareContext {
 
     /** The driver has refused: a timer sees to it that the context goes on, if no completion does before. */
     private void rerunLater() {
-        if (starved.compareAndSet(false, true)) {
-            queue.tagSet().noteStarved(this);
-        }
+        noteStarved();
         if (rerunTimers.compareAndSet(0, 1)) {
             queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
                 run();
             });
+        }
+    }
+
+    private void noteStarved() {
+        if (starved.compareAndSet(false, true)) {
+            queue.tagSet().noteStarved(this);
         }
     }
 
@@ -584,14 +693,14 @@ public final class HardwareContext {
     }
 
     boolean mayDispatch() {
-        return hasWaiting() && !isHeld();
+        return !isHeld() && hasWork();
     }
 
     /** Serves the list like {@link #run}, on the agent. */
     void dispatchOnAgent() {
         boolean bellDue = false;
-        for (Request rq = takeInHand(); rq != null; rq = takeInHand()) {
-            boolean last = waiting == 1;
+        for (Request rq = takeNextOnAgent(); rq != null; rq = takeNextOnAgent()) {
+            boolean last = isLast();
             Issue issue = issueToBlockingDriver(rq, last);
             putFromHand(issue == Issue.REFUSED ? rq : null);
             if (issue == Issue.REFUSED) {
@@ -639,8 +748,8 @@ public final class HardwareContext {
 
     private void dispatchWaiting(CompletionBatch batch) {
         boolean bellDue = false;
-        for (Request rq = takeInHand(); rq != null; rq = takeInHand()) {
-            boolean last = waiting == 1;
+        for (Request rq = takeNext(batch); rq != null; rq = takeNext(batch)) {
+            boolean last = isLast();
             Issue issue = issueToDriver(rq, last, batch);
             putFromHand(issue == Issue.REFUSED ? rq : null);
             if (issue == Issue.REFUSED) {
@@ -651,6 +760,69 @@ public final class HardwareContext {
         }
         if (bellDue) {
             ringBell(batch);
+        }
+    }
+
+    /** Whether nothing follows the request in hand, as far as can be seen. If nothing does all the same, the bell is rung. */
+    private boolean isLast() {
+        Scheduler elevator = scheduler;
+        return waiting == 1 && (elevator == null || !elevator.hasWork(index));
+    }
+
+    /** What goes next: from the list, and when that is empty from the elevator, with a tag of the driver's. */
+    private @Nullable Request takeNext(CompletionBatch batch) {
+        Request rq = takeInHand();
+        if (rq == null) {
+            return takeScheduled(batch);
+        }
+        if (rq.scheduler == null) {
+            return rq;
+        }
+        // Given out to another context, which had no tag for it.
+        Request carrier = takeTag();
+        if (carrier != null) {
+            carrier.carryOut(rq);
+            return carrier;
+        }
+        putFromHand(rq);
+        // Those behind it that have their tags must not wait for one: it may be theirs that is missing.
+        return takeTaggedInHand();
+    }
+
+    private @Nullable Request takeNextOnAgent() {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            return takeNext(batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private @Nullable Request takeScheduled(CompletionBatch batch) {
+        Scheduler elevator = scheduler;
+        if (elevator == null || !elevator.hasWork(index) || !beginHand()) {
+            return null;
+        }
+        Request rq = elevator.next(this, batch);
+        if (rq == null) {
+            putFromHand(null);
+        }
+        return rq;
+    }
+
+    /** Like {@link #takeInHand}, for a request that the elevator is going to give out. Returns false if nothing may go. */
+    private boolean beginHand() {
+        lock.lock();
+        try {
+            if (stopped || quiesced || dead) {
+                return false;
+            }
+            inHand = true;
+            agentBusy |= agent != null;
+            countWaiting();
+            return true;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -666,6 +838,27 @@ public final class HardwareContext {
             agentBusy |= inHand && agent != null;
             countWaiting();
             return rq;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private @Nullable Request takeTaggedInHand() {
+        lock.lock();
+        try {
+            if (stopped || quiesced || dead) {
+                return null;
+            }
+            for (Request rq : dispatch) {
+                if (rq.scheduler == null) {
+                    dispatch.remove(rq);
+                    inHand = true;
+                    agentBusy |= agent != null;
+                    countWaiting();
+                    return rq;
+                }
+            }
+            return null;
         } finally {
             lock.unlock();
         }

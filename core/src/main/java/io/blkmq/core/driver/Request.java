@@ -51,6 +51,13 @@ public final class Request {
     /** One of the two is being noted. */
     static final int TIMING_NOTING = 7;
 
+    /** The flags of {@link Bio} that a driver is shown. */
+    private static final int DRIVER_FLAGS = Bio.FUA | Bio.NOUNMAP | Bio.SYNC;
+    /** Beside the flags of a bio: the driver has had it and given it back, so it stays as it is. */
+    private static final int OFFERED = 1 << 30;
+    /** Beside the flags of a bio: what the driver has prepared in its part of the request is kept. */
+    private static final int PREPARED = 1 << 29;
+
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
             "timed out and complete", "timed out and given back", "timed out and on its way"};
     private static final int STATE_BITS = 3;
@@ -74,8 +81,11 @@ public final class Request {
     final int word;
     final long mask;
     final boolean reserved;
-    /** Whether a {@link TagShare} counts the tag. The holder's. */
-    boolean counted;
+    /** The scheduler whose tag it is; null for a request that a driver is given. */
+    final @Nullable Scheduler scheduler;
+    /** The share that counts the tag, if one does. The holder's. */
+    @Nullable
+    TagShare countedBy;
     private final MemorySegment pdu;
     private @Nullable Object driverData;
     private @Nullable Object elevatorData;
@@ -115,6 +125,15 @@ public final class Request {
 
     /** The bios, in ascending order of their sectors. */
     private @Nullable Bio bio;
+    /** The last of them once there are several; meaningless before. */
+    private @Nullable Bio lastBio;
+    /** How many pieces of memory, or ranges without data, the bios have once there are several; 0 before. */
+    private int mergedPieces;
+    /** The scheduler's request that this one carries out; null if there is none. Goes with the request. */
+    @Nullable
+    Request scheduled;
+    /** Of a scheduler's request: how far it is. Guarded by the elevator's lock. */
+    Scheduler.Place place = Scheduler.Place.OUTSIDE;
     /** How many bytes of the first bio are done: see {@link #update}. */
     private long bioDoneBytes;
     /** The thread that keeps the request TIMING. Written by it alone, and meaningful to it alone. */
@@ -129,8 +148,9 @@ public final class Request {
     @Nullable
     FlushQueue flushQueue;
 
-    Request(Tags tags, int tag, MemorySegment pdu) {
+    Request(Tags tags, int tag, MemorySegment pdu, @Nullable Scheduler scheduler) {
         this.tags = tags;
+        this.scheduler = scheduler;
         this.tag = tag;
         this.word = tags.wordOf(tag);
         this.mask = tags.maskOf(tag);
@@ -165,7 +185,7 @@ public final class Request {
      * @return a set of bits
      */
     public int flags() {
-        return flags;
+        return flags & DRIVER_FLAGS;
     }
 
     /**
@@ -402,6 +422,7 @@ public final class Request {
                 queue().countStrayCompletion(this);
                 return;
             } else if (LIFE.compareAndSet(this, now, use | IDLE)) {
+                flags |= OFFERED;
                 queue().requeue(this, kick);
                 return;
             }
@@ -417,8 +438,23 @@ public final class Request {
      */
     public void requeueCompleted(boolean kick) {
         requireComplete("given back");
+        flags |= OFFERED;
         setState(IDLE);
         queue().requeue(this, kick);
+    }
+
+    /**
+     * Notes that the driver has prepared something in its part of this request, PDU or object, which it wants to find again if it gives
+     * the request back. Such a request keeps its tag and goes to the dispatch list; any other goes back to the elevator, if there is
+     * one, and may come with another tag. Holds for one use. While the driver has it. The kernel's counterpart is
+     * {@code RQF_DONTPREP}.
+     */
+    public void keepPrepared() {
+        flags |= PREPARED;
+    }
+
+    boolean isPrepared() {
+        return (flags & PREPARED) != 0;
     }
 
     /** What is complete is its completing thread's: all who could take it out of flight have lost. */
@@ -574,7 +610,8 @@ public final class Request {
         if (operation != what) {
             operation = what;
         }
-        flags = first.flags() & (Bio.FUA | Bio.NOUNMAP | Bio.SYNC);
+        flags = first.flags();
+        mergedPieces = 0;
         if (priority != first.priority()) {
             priority = first.priority();
         }
@@ -583,6 +620,101 @@ public final class Request {
         }
         sector = first.deviceSector();
         bytes = first.bytes();
+    }
+
+    // ---- merging: the request is the caller's, and waits
+
+    /** Whether nothing has been done of it, and it may still grow: see {@link Merging}. */
+    boolean isWhole() {
+        return bio != null && (flags & OFFERED) == 0 && bioDoneBytes == 0 && flush == FlushSequence.NONE;
+    }
+
+    /** Flags of its bios, with {@link #OFFERED} and {@link #PREPARED}. */
+    int allFlags() {
+        return flags;
+    }
+
+    Bio firstBio() {
+        return Objects.requireNonNull(bio);
+    }
+
+    Bio lastBio() {
+        return Objects.requireNonNull(mergedPieces == 0 ? bio : lastBio);
+    }
+
+    /** How many pieces of memory it has, or, of an operation without data, how many ranges: at least 1. */
+    int piecesNow() {
+        return mergedPieces != 0 ? mergedPieces : Merging.pieces(firstBio());
+    }
+
+    /** A bio that begins where the request ends becomes its last one. */
+    void append(Bio added, int pieces) {
+        ((BioState) lastBio()).next = added;
+        lastBio = added;
+        mergedPieces = pieces;
+        bytes += added.bytes();
+    }
+
+    /** A bio that ends where the request begins becomes its first one. */
+    void prepend(Bio added, int pieces) {
+        Bio last = lastBio();
+        BioState link = added;
+        link.next = bio;
+        bio = added;
+        lastBio = last;
+        mergedPieces = pieces;
+        sector = added.sector();
+        bytes += added.bytes();
+    }
+
+    /** The bios of a request that begins where this one ends become this one's. That one keeps its sector and length. */
+    void absorb(Request following, int pieces) {
+        Bio last = following.lastBio();
+        ((BioState) lastBio()).next = following.bio;
+        lastBio = last;
+        mergedPieces = pieces;
+        bytes += following.bytes;
+        following.bio = null;
+        following.lastBio = null;
+    }
+
+    // ---- a scheduler's request, and the one that carries it out
+
+    /** Carries out a scheduler's request, which keeps its sector and length for the elevator. */
+    void carryOut(Request source) {
+        assert state() == IDLE : this;
+        route(source.softwareContext(), source.hardwareContext());
+        life = (generation() + 1) << STATE_BITS | IDLE;
+        timeoutTicks = 0;
+        scheduled = source;
+        copyWork(source);
+    }
+
+    /** Takes back what is left of what another request was to carry out. */
+    void takeBackFrom(Request carrier) {
+        copyWork(carrier);
+        carrier.scheduled = null;
+    }
+
+    private void copyWork(Request from) {
+        operation = from.operation;
+        flags = from.flags;
+        priority = from.priority;
+        lifetime = from.lifetime;
+        sector = from.sector;
+        bytes = from.bytes;
+        bio = from.bio;
+        bioDoneBytes = from.bioDoneBytes;
+        lastBio = from.lastBio;
+        mergedPieces = from.mergedPieces;
+        from.bio = null;
+        from.lastBio = null;
+        from.bioDoneBytes = 0;
+    }
+
+    /** For the elevator's clock: when it began to wait, in ticks. */
+    void noteWaitingSince(int tick) {
+        startTick = tick;
     }
 
     /** Makes an allocated request its caller's own: without bios, and freed by the caller. */
@@ -697,7 +829,11 @@ public final class Request {
      * @return false if the driver has completed it all the same
      */
     boolean unstart(long use) {
-        return leaveFlight(use, IDLE);
+        if (leaveFlight(use, IDLE)) {
+            flags |= OFFERED;
+            return true;
+        }
+        return false;
     }
 
     /** The block layer ends it in the driver's place, if it is the same use. Returns false if the driver has completed it. */
@@ -733,6 +869,9 @@ public final class Request {
         Bio b = bio;
         bio = null;
         bioDoneBytes = 0;
+        if (mergedPieces != 0) {
+            lastBio = null;
+        }
         // Plain: freeing the tag publishes it.
         setState(IDLE);
         Status result = status;
@@ -855,6 +994,7 @@ public final class Request {
             queue().completeInDriver(this);
         } else {
             timeoutTicks = 0;
+            flags |= OFFERED;
             setState(IDLE);
             queue().requeue(this, timedKick);
         }

@@ -1,15 +1,22 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.Plug;
+import io.blkmq.core.QueueLimits;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Requests of one software context that go down together: what a {@link Plug} has collected, and what a driver's
  * {@code queueRqs} is given. It also keeps tags that were taken in advance. Belongs to one thread at a time.
  */
-public abstract sealed class RequestBatch extends CacheLines permits Plug, RequestBatch.Deferred {
+public abstract sealed class RequestBatch extends CacheLines permits Plug, RequestBatch.Side, RequestBatch.Deferred {
     /** As many requests as one batch holds; then it goes down by itself. */
     static final int REQUESTS_MAX = 32;
+    /** Once a request is as long as this, the batch goes down before another one is added (BLK_PLUG_FLUSH_SIZE). */
+    static final int GROWN_BYTES = 128 << 10;
+    /** No sector. */
+    private static final long NOWHERE = -1;
 
     /** The tags, as numbers: storing a number costs less than storing a reference. */
     private final int[] tagNumbers = new int[REQUESTS_MAX];
@@ -18,7 +25,19 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     private final SoftwareContext ctx;
     /** The way of all requests and tags in the batch; while it is empty it may change. */
     private HardwareContext hctx;
+    /** Whose tags they are: the driver's, or a scheduler's. Changes like {@link #hctx}. */
+    private Tags tags;
     private int size;
+    /** Where the newest request begins and ends: only what meets it there can join it. Negative without one. */
+    private long newestSector = NOWHERE;
+    private long newestEnd = NOWHERE;
+    /** Whether a request has grown so large that the batch goes down before another one is added. */
+    private boolean grown;
+    /** The thread whose {@link OpenPlugs} know this batch, while it holds something; and the next of the same thread. */
+    @Nullable
+    Thread holder;
+    @Nullable
+    RequestBatch nextOpen;
 
     /** Tags taken and not yet used, all of one word. */
     private long spareMask;
@@ -34,6 +53,34 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     protected RequestBatch(SoftwareContext ctx) {
         this.ctx = ctx;
         this.hctx = ctx.hardwareContext();
+        this.tags = hctx.tags;
+    }
+
+    /** Requests of a plug's thread that go to another queue than the plug's own. */
+    protected static final class Side extends RequestBatch {
+        /**
+         * Makes one.
+         *
+         * @param ctx of the other queue
+         */
+        public Side(SoftwareContext ctx) {
+            super(ctx);
+        }
+
+        /**
+         * Whether it is for a queue.
+         *
+         * @param queue another than the plug's own
+         * @return true if it is
+         */
+        public boolean goesTo(RequestQueue queue) {
+            return context().queue().equals(queue);
+        }
+
+        /** Sends everything down. */
+        public void flush() {
+            flushTo(context().queue());
+        }
     }
 
     /** The batch in which bios that were put off go down. */
@@ -60,7 +107,7 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
      */
     public final Request request(int index) {
         Objects.checkIndex(index, size);
-        return hctx.tags.requests[tagNumbers[index]];
+        return tags.requests[tagNumbers[index]];
     }
 
     final SoftwareContext context() {
@@ -72,10 +119,11 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     }
 
     /** Sees to it that requests of a hardware context can be added: what goes another way goes down first. */
-    final void use(HardwareContext next) {
-        if (hctx != next) {
+    private void use(HardwareContext next, Tags source) {
+        if (hctx != next || tags != source) {
             flushTo(ctx.queue());
             hctx = next;
+            tags = source;
         }
     }
 
@@ -84,11 +132,20 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         expected = requests;
     }
 
-    /** A request with a tag, from those in reserve if there are any; null if there is none to be had now. */
-    final @org.jspecify.annotations.Nullable Request tryGet() {
+    /**
+     * A request with a tag, from those in reserve if there are any; null if there is none to be had now.
+     *
+     * @param way of the request
+     * @param source whose tags it has: the way's own, or the scheduler's
+     */
+    final @Nullable Request tryGet(HardwareContext way, TagShare source) {
+        use(way, source.tags);
+        if (grown) {
+            flushTo(ctx.queue());
+        }
         if (spareMask == 0) {
-            if (hctx.tags.isRoundRobin()) {
-                return hctx.share.tryGet(ctx);
+            if (source != way.share || source.tags.isRoundRobin()) {
+                return source.tryGet(ctx);
             }
             if (!takeSpares()) {
                 return null;
@@ -97,13 +154,13 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         long mask = Long.lowestOneBit(spareMask);
         spareMask ^= mask;
         expected--;
-        return hctx.tags.request(spareWord, mask);
+        return tags.request(spareWord, mask);
     }
 
     private boolean takeSpares() {
         int count = Math.clamp(expected, 1, REQUESTS_MAX);
         int words = hctx.tags.words();
-        int word = ctx.hintWord;
+        int word = hctx.tags.hint(ctx);
         for (int i = 0; i < words; i++) {
             long mask = hctx.share.takeSome(word, count);
             if (mask != 0) {
@@ -112,6 +169,9 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
                 spareWord = word;
                 ctx.hintWord = word;
                 own();
+                if (holder == null && isPlug()) {
+                    OpenPlugs.add(this);
+                }
                 return true;
             }
             word = word + 1 == words ? 0 : word + 1;
@@ -151,7 +211,40 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     }
 
     final void add(Request rq) {
+        if (holder == null && isPlug()) {
+            OpenPlugs.add(this);
+        }
         tagNumbers[size++] = rq.tag();
+        noteNewest(rq);
+    }
+
+    private void noteNewest(Request rq) {
+        long sector = rq.sector();
+        long bytes = rq.bytes();
+        newestSector = sector;
+        newestEnd = sector + (bytes >>> 9);
+        if (bytes >= GROWN_BYTES) {
+            grown = true;
+        }
+    }
+
+    /** Whether a bio meets the newest request at its beginning or end. Asked for every bio. */
+    final boolean touches(Bio bio) {
+        long sector = bio.deviceSector();
+        return sector == newestEnd || sector + (bio.bytes() >>> 9) == newestSector;
+    }
+
+    /** Lets a bio join the newest request, if it is the bio's neighbour and goes the same way. */
+    final boolean merge(Bio bio, HardwareContext way, QueueLimits limits) {
+        if (size == 0 || hctx != way || !touches(bio)) {
+            return false;
+        }
+        Request newest = tags.requests[tagNumbers[size - 1]];
+        if (!Merging.append(newest, bio, limits) && !Merging.prepend(newest, bio, limits)) {
+            return false;
+        }
+        noteNewest(newest);
+        return true;
     }
 
     final boolean isFull() {
@@ -160,6 +253,18 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
 
     final void clear() {
         size = 0;
+        newestSector = NOWHERE;
+        newestEnd = NOWHERE;
+        grown = false;
+    }
+
+    /** Sends down what any plug of the calling thread holds back. */
+    protected static void flushOwn() {
+        OpenPlugs.flushOwn();
+    }
+
+    private boolean isPlug() {
+        return !(this instanceof Deferred);
     }
 
     /**
@@ -170,5 +275,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     protected final void flushTo(RequestQueue queue) {
         queue.issue(this);
         dropSpares(queue);
+        if (holder != null) {
+            OpenPlugs.remove(this);
+        }
     }
 }

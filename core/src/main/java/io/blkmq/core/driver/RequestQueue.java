@@ -8,6 +8,8 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -60,6 +62,16 @@ public final class RequestQueue {
     private final AtomicLong bouncingBytes = new AtomicLong();
     private volatile CompletionAffinity affinity;
     private final LongAdder bounces = new LongAdder();
+    /** How many bios and requests have joined others, by operation. */
+    private final Map<Operation, LongAdder> mergeCounts = new EnumMap<>(Operation.class);
+    /** The kernel's {@code queue/nomerges}: 0, 1 or 2. */
+    private volatile int nomerges;
+    /** Whether bios are merged at all: the tag set wants it and {@link #nomerges} does not forbid it. */
+    private volatile boolean merges;
+    /** The elevator at work; null for none. Changed under the tag set's lock for changes, while the queue is frozen. */
+    private volatile @Nullable Scheduler scheduler;
+    /** What the elevator was, while the hardware contexts are changed. Under the same lock. */
+    private @Nullable AsideElevator aside;
     private final LongAdder strayCompletions = new LongAdder();
 
     RequestQueue(TagSet set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData)
@@ -71,6 +83,10 @@ public final class RequestQueue {
         this.capacitySectors = requireCapacity(capacitySectors);
         this.queueData = queueData;
         this.affinity = set.completionAffinity();
+        this.merges = set.isMerging();
+        for (Operation operation : Operation.values()) {
+            mergeCounts.put(operation, new LongAdder());
+        }
         this.lock = set.runtime().newLock();
         this.gate = new QueueGate(set.runtime());
         this.backlog = new Backlog(set);
@@ -410,15 +426,19 @@ public final class RequestQueue {
         if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx, lim)) {
             return;
         }
+        boolean sequenced = steps != FlushSequence.DATA;
+        if (!sequenced && merges && mayMeet(bio, ctx, plug) && merge(bio, ctx, plug, lim)) {
+            return;
+        }
         Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
-                ? get(bio, ctx, plug, wait == Wait.INTERRUPTIBLE)
-                : tryGet(bio, ctx, plug);
+                ? get(bio, ctx, plug, sequenced, wait == Wait.INTERRUPTIBLE)
+                : tryGet(bio, ctx, plug, sequenced);
         if (rq == null) {
             return;
         }
         // From here on the tag keeps a freeze from ending, and so the limits from changing and a range from being closed.
         if (limits != lim || isShutOut(bio)) {
-            giveBack(rq);
+            giveBack(rq, rq.hardwareContext());
             sendAgain(bio, ctx, plug, wait);
             return;
         }
@@ -427,13 +447,64 @@ public final class RequestQueue {
             // A flush after the data does it, or nothing has to.
             rq.dropFlags(Bio.FUA);
         }
-        if (steps != FlushSequence.DATA) {
+        if (sequenced) {
             startSequence(rq, steps);
         } else if (plug != null) {
             plug(rq, plug);
         } else {
             issue(rq);
         }
+    }
+
+    /** Whether there may be a request that a bio could join. For most there is none, and they are asked no more than this. */
+    private static boolean mayMeet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+        return (plug != null && plug.touches(bio)) || ctx.hardwareContext(bio.operation(), bio.flags()).hasWork();
+    }
+
+    /** Lets a bio join a request that waits: with the plug, with the elevator, or on the list of its hardware context. */
+    private boolean merge(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
+        if (!Merging.mayMerge(bio) || isShutOut(bio)) {
+            return false;
+        }
+        HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
+        boolean merged;
+        if (plug != null && plug.merge(bio, hctx, lim)) {
+            merged = true;
+        } else if (!hctx.hasWork() || !gate.isOpen()) {
+            // At a frozen queue a bio waits, and joins nothing.
+            merged = false;
+        } else {
+            merged = mergeWaiting(bio, ctx, hctx, lim);
+        }
+        if (merged) {
+            countMerge(bio.operation());
+        }
+        return merged;
+    }
+
+    private boolean mergeWaiting(Bio bio, SoftwareContext ctx, HardwareContext hctx, QueueLimits lim) {
+        Scheduler elevator = hctx.scheduler();
+        if (elevator == null) {
+            return hctx.mergeWaiting(bio, ctx, lim);
+        }
+        if (!mergesFurther()) {
+            return false;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            return elevator.merge(hctx.index(), bio, lim, batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /** Whether neighbours are looked for beyond the newest request. */
+    boolean mergesFurther() {
+        return merges && nomerges == 0;
+    }
+
+    void countMerge(Operation operation) {
+        mergeCount(operation).increment();
     }
 
     /** Sends a bio by limits that have changed on its way. */
@@ -483,7 +554,7 @@ public final class RequestQueue {
     private void plug(Request rq, RequestBatch plug) {
         plug.add(rq);
         if (plug.isFull()) {
-            issue(plug);
+            plug.flushTo(this);
         }
     }
 
@@ -499,7 +570,12 @@ public final class RequestQueue {
     private void issue(Request rq) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            rq.hardwareContext().issue(rq, batch);
+            Scheduler elevator = rq.scheduler;
+            if (elevator == null) {
+                rq.hardwareContext().issue(rq, batch);
+            } else {
+                rq.hardwareContext().schedule(elevator, rq, batch);
+            }
         } finally {
             batch.leave();
         }
@@ -512,7 +588,12 @@ public final class RequestQueue {
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            requests.hardwareContext().issue(requests, batch);
+            Scheduler elevator = requests.request(0).scheduler;
+            if (elevator == null) {
+                requests.hardwareContext().issue(requests, batch);
+            } else {
+                requests.hardwareContext().schedule(elevator, requests, batch);
+            }
         } finally {
             requests.clear();
             batch.leave();
@@ -530,7 +611,8 @@ public final class RequestQueue {
      * A request for a bio of a thread that may wait. Null if the queue is dying, or the wait was interrupted, and the bio has ended; or
      * if it turns out that the thread is completing and uses a plug: then it may not wait, and the bio stands on the backlog.
      */
-    private @Nullable Request get(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean interruptible) {
+    private @Nullable Request get(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean sequenced,
+            boolean interruptible) {
         for (;;) {
             int opened = gate.state();
             if (!QueueGate.isOpen(opened)) {
@@ -540,7 +622,7 @@ public final class RequestQueue {
                 }
                 flushBeforeWait(plug);
                 if (mustNotWait(plug)) {
-                    return tryGet(bio, ctx, plug);
+                    return tryGet(bio, ctx, plug, sequenced);
                 }
                 if (!gate.awaitOpen(interruptible)) {
                     BioState.finish(bio, Status.INTR);
@@ -549,13 +631,14 @@ public final class RequestQueue {
                 continue;
             }
             HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
-            Request rq = tryTake(ctx, hctx, plug);
+            TagShare source = hctx.source(bio, sequenced);
+            Request rq = tryTake(ctx, hctx, source, plug);
             if (rq == null) {
                 flushBeforeWait(plug);
                 if (mustNotWait(plug)) {
-                    return tryGet(bio, ctx, plug);
+                    return tryGet(bio, ctx, plug, sequenced);
                 }
-                rq = awaitTag(ctx, hctx, false, interruptible);
+                rq = awaitTag(ctx, hctx, source, false, interruptible);
                 if (rq == null) {
                     if (interruptible && Thread.currentThread().isInterrupted()) {
                         BioState.finish(bio, Status.INTR);
@@ -571,11 +654,12 @@ public final class RequestQueue {
     }
 
     /** A request for a bio that does not wait. Null if there is none: the bio has ended or stands on the backlog. */
-    private @Nullable Request tryGet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+    private @Nullable Request tryGet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean sequenced) {
         int opened = gate.state();
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
+        TagShare source = hctx.source(bio, sequenced);
         if (QueueGate.isOpen(opened)) {
-            Request rq = tryTake(ctx, hctx, plug);
+            Request rq = tryTake(ctx, hctx, source, plug);
             if (rq != null && enter(rq, ctx, hctx, opened)) {
                 return rq;
             }
@@ -585,18 +669,14 @@ public final class RequestQueue {
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             BioState.finish(bio, Status.AGAIN);
         } else {
-            TagShare share = hctx.share;
-            hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && share.mayTake() && share.tags.hasFree()));
+            hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && source.mayTake() && source.tags.hasFree()));
         }
         return null;
     }
 
-    private static @Nullable Request tryTake(SoftwareContext ctx, HardwareContext hctx, @Nullable RequestBatch plug) {
-        if (plug == null) {
-            return hctx.share.tryGet(ctx);
-        }
-        plug.use(hctx);
-        return plug.tryGet();
+    private static @Nullable Request tryTake(SoftwareContext ctx, HardwareContext hctx, TagShare source,
+            @Nullable RequestBatch plug) {
+        return plug == null ? source.tryGet(ctx) : plug.tryGet(hctx, source);
     }
 
     /**
@@ -613,7 +693,7 @@ public final class RequestQueue {
             rq.route(ctx, hctx);
             return true;
         }
-        putTags(hctx, rq.word, rq.mask, rq.reserved);
+        giveBack(rq, hctx);
         return false;
     }
 
@@ -622,9 +702,13 @@ public final class RequestQueue {
         return plug != null && CompletionBatch.current() != null;
     }
 
+    /** What the calling thread holds back may be what it is going to wait for. */
     private void flushBeforeWait(@Nullable RequestBatch plug) {
         if (plug != null) {
             plug.flushTo(this);
+        }
+        if (CompletionBatch.current() == null) {
+            OpenPlugs.flushOwn();
         }
     }
 
@@ -633,10 +717,10 @@ public final class RequestQueue {
      *
      * @return null if polled, interrupted or turned away
      */
-    private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, boolean reserved,
+    private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, TagShare source, boolean reserved,
             boolean interruptible) {
         if (!hctx.isPolled()) {
-            return hctx.share.await(ctx, reserved, interruptible);
+            return source.await(ctx, reserved, interruptible);
         }
         // Host-wide tags may be held by what went through other hardware contexts.
         if (poll(ctx) == 0 && (hostShare == null || !pollAll())) {
@@ -645,26 +729,36 @@ public final class RequestQueue {
         return null;
     }
 
-    private void giveBack(Request rq) {
-        putTags(rq.hardwareContext(), rq.word, rq.mask, rq.reserved);
-    }
-
-    /** Gives tags back outside of a completion. */
-    void putTags(HardwareContext hctx, int word, long mask, boolean reserved) {
+    /** Gives back a request that nothing has become of. */
+    private void giveBack(Request rq, HardwareContext hctx) {
+        Scheduler elevator = rq.scheduler;
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            hctx.share.put(word, mask, reserved);
-            tagsFreed(Long.bitCount(mask), batch);
+            if (elevator == null) {
+                putTags(hctx, rq.word, rq.mask, rq.reserved, batch);
+            } else {
+                elevator.putTag(rq, hctx.index(), batch);
+            }
         } finally {
             batch.leave();
         }
     }
 
-    /** Gives back the tags of requests that have ended. */
+    /** Gives tags of the driver's back outside of a completion. */
+    void putTags(HardwareContext hctx, int word, long mask, boolean reserved) {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            putTags(hctx, word, mask, reserved, batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /** Gives tags of the driver's back. */
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
         hctx.share.put(word, mask, reserved);
         tagsFreed(Long.bitCount(mask), batch);
-        if (hctx.hasWaiting()) {
+        if (hctx.hasWork()) {
             batch.runLater(hctx);
         }
     }
@@ -681,10 +775,13 @@ public final class RequestQueue {
         if (!backlog.isEmpty()) {
             serveBacklogNow(backlog.size());
         }
+        if (scheduler != null) {
+            runAll();
+        }
     }
 
     /** After tags were given back: whoever may have waited for them goes on. */
-    private void tagsFreed(int count, CompletionBatch batch) {
+    void tagsFreed(int count, CompletionBatch batch) {
         if (!gate.isOpen()) {
             gate.tagsFreed();
         }
@@ -889,7 +986,12 @@ public final class RequestQueue {
     private int poll(HardwareContext hctx, SoftwareContext ctx) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            return batch.isNested() ? 0 : driver.poll(hctx, ctx);
+            int found = batch.isNested() ? 0 : driver.poll(hctx, ctx);
+            if (hctx.mayDispatch()) {
+                // Left here by a thread that is not the one to issue it.
+                batch.runLater(hctx);
+            }
+            return found;
         } catch (Throwable t) {
             CallbackFailures.report("poll of " + name, t);
             return 0;
@@ -953,9 +1055,11 @@ public final class RequestQueue {
         if (QueueGate.isOpen(opened)) {
             rq = reserved ? hctx.share.tryGetReserved() : hctx.share.tryGet(ctx);
             if (rq == null && mayWait) {
-                rq = awaitTag(ctx, hctx, reserved, true);
+                flushBeforeWait(null);
+                rq = awaitTag(ctx, hctx, hctx.share, reserved, true);
             }
         } else if (mayWait) {
+            flushBeforeWait(null);
             gate.awaitOpen(true);
         }
         if (rq == null || !enter(rq, ctx, hctx, opened)) {
@@ -1000,6 +1104,7 @@ public final class RequestQueue {
             set.runtime().unpark(waiter);
         });
         boolean interrupted = false;
+        flushBeforeWait(null);
         while (!ended.get()) {
             if (!pollAll()) {
                 set.runtime().park(this);
@@ -1020,17 +1125,31 @@ public final class RequestQueue {
      */
     public void free(Request rq) {
         rq.endPassThrough();
-        giveBack(rq);
+        giveBack(rq, rq.hardwareContext());
     }
 
     // ---- requeue
 
     void requeue(Request rq, boolean kick) {
-        requeued.add(rq);
+        requeued.add(rq.scheduled == null || rq.isPrepared() ? rq : handBack(rq));
         // After adding: pairs with who ends the queue, says so and then kicks the list.
         if (kick || gate.isDying()) {
             kickRequeueList();
         }
+    }
+
+    /** What the driver has given back is the scheduler's again, and its tag is free. */
+    private Request handBack(Request carrier) {
+        Request rq = Objects.requireNonNull(carrier.scheduled);
+        rq.takeBackFrom(carrier);
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            Objects.requireNonNull(rq.scheduler).requeued(rq);
+            putTags(rq.hardwareContext(), carrier.word, carrier.mask, carrier.reserved, batch);
+        } finally {
+            batch.leave();
+        }
+        return rq;
     }
 
     /**
@@ -1041,7 +1160,11 @@ public final class RequestQueue {
         CompletionBatch batch = CompletionBatch.enter();
         try {
             for (Request rq = requeued.takeLast(); rq != null; rq = requeued.takeLast()) {
-                rq.hardwareContext().deferFirst(rq);
+                if (rq.scheduler == null) {
+                    rq.hardwareContext().deferFirst(rq);
+                } else {
+                    rq.scheduler.insertAgain(rq, batch);
+                }
                 batch.runLater(rq.hardwareContext());
             }
         } finally {
@@ -1150,6 +1273,7 @@ public final class RequestQueue {
         }
         long start = set.runtime().nanoTime();
         boolean interrupted = false;
+        OpenPlugs.flushOwn();
         gate.freezerComes();
         try {
             while (isBusy()) {
@@ -1223,6 +1347,23 @@ public final class RequestQueue {
     }
 
     boolean isBusy() {
+        Scheduler elevator = scheduler;
+        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
+        return (elevator != null && elevator.isBusy()) || hasDriverTags();
+    }
+
+    /** Whether a hardware context is stopped or quiesced. */
+    boolean isAnyHeld() {
+        for (HardwareContext hctx : hctxs) {
+            if (hctx.isHeld()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether something holds a tag of the driver's: what has not been given out by an elevator has none. */
+    boolean hasDriverTags() {
         if (hostShare != null) {
             return hostShare.tags.holdsAnyOf(this);
         }
@@ -1306,6 +1447,7 @@ public final class RequestQueue {
 
     /** Undoes everything. Nothing is in flight, and nobody changes the tag set. */
     void undo() {
+        useScheduler(null);
         exitContexts(hctxs, 0);
         for (SoftwareContext ctx : contexts) {
             ctx.relay.stop();
@@ -1352,6 +1494,10 @@ public final class RequestQueue {
         for (HardwareContext hctx : hctxs) {
             hctx.share.wakeWaiters();
         }
+        Scheduler elevator = scheduler;
+        if (elevator != null) {
+            elevator.wakeWaiters();
+        }
         letGo();
     }
 
@@ -1366,6 +1512,210 @@ public final class RequestQueue {
         } finally {
             lock.unlock();
         }
+    }
+
+    // ---- elevator
+
+    /**
+     * What orders its requests.
+     *
+     * @return a name of {@link Elevators#names}
+     */
+    public String elevator() {
+        Scheduler now = scheduler;
+        return now == null ? Elevators.NONE : now.type().name();
+    }
+
+    /**
+     * Changes what orders its requests: freezes, changes, and lets go on. Waits for what is in flight; an interrupt does not end that
+     * and is kept for the caller. Tunables and {@link #nrRequests} begin with their defaults. Setting what it is already changes nothing.
+     *
+     * @param name one of {@link Elevators#names}
+     * @throws IllegalArgumentException if there is no such elevator, with the names of those there are
+     * @throws UnsupportedOperationException if the tag set has {@link TagSet.Flag#NO_ELEVATOR}, unless it is {@code none}
+     * @throws IllegalStateException if the queue is closed, or if called by a completion or from within a callback that would wait for
+     *         itself
+     */
+    public void setElevator(String name) {
+        ElevatorType type = Elevators.named(name);
+        if (type != null && set.isWithoutElevator()) {
+            throw new UnsupportedOperationException(
+                    this.name + ": elevator '" + name + "': the device takes none (NO_ELEVATOR)");
+        }
+        change("setElevator", () -> {
+            Scheduler now = scheduler;
+            if (!Objects.equals(now == null ? null : now.type(), type)) {
+                useScheduler(null);
+                useScheduler(type == null ? null : new Scheduler(this, type, Scheduler.depthByDefault(set.depth())));
+            }
+        });
+    }
+
+    /**
+     * The tunables of the elevator, as sysfs shows them below {@code queue/iosched}. They are the elevator's: after a change of that
+     * these have no effect.
+     *
+     * @return by name; empty for {@code none}
+     */
+    public Map<String, ElevatorAttribute> elevatorAttributes() {
+        Scheduler now = scheduler;
+        return now == null ? Map.of() : now.attributes();
+    }
+
+    /**
+     * How many requests a hardware context can have: of the elevator's tags if there is one, else of the driver's. The kernel's
+     * counterpart is {@code queue/nr_requests}.
+     *
+     * @return with reserved ones
+     */
+    public int nrRequests() {
+        Scheduler now = scheduler;
+        return now == null ? set.resizedDepth() : now.depth();
+    }
+
+    /**
+     * Changes how many requests a hardware context can have. With an elevator: freezes, makes other requests, and lets go on. Without
+     * one it is {@link TagSet#resize}, and concerns all queues of the tag set.
+     *
+     * @param value at least 4; at most {@link TagSet#depth()} without an elevator, and 2048 with one
+     * @throws IllegalArgumentException if it is not within these
+     * @throws IllegalStateException if the queue is closed, or if called by a completion or from within a callback that would wait for
+     *         itself
+     */
+    public void setNrRequests(int value) {
+        change("setNrRequests", () -> {
+            Scheduler now = scheduler;
+            int most = now == null ? set.depth() : Scheduler.REQUESTS_MAX;
+            if (value < Scheduler.REQUESTS_MIN || value > most) {
+                throw new IllegalArgumentException(this.name + ": nrRequests " + value + ": " + Scheduler.REQUESTS_MIN
+                        + " to " + most + " are possible with elevator '" + elevator() + "'");
+            }
+            if (now == null) {
+                set.resize(value);
+            } else if (now.depth() != value) {
+                AsideElevator same = new AsideElevator(now.type(), value, now.settings());
+                useScheduler(null);
+                restore(same);
+            }
+        });
+    }
+
+    /** What an elevator is, without being at work. */
+    private record AsideElevator(ElevatorType type, int depth, Map<String, String> settings) {}
+
+    /** Changes something while nothing is in flight, and nothing else of the tag set changes. */
+    private void change(String what, Runnable step) {
+        requireNoCompletion(what);
+        set.changing().lock(what);
+        try {
+            freeze();
+            try {
+                if (gate.isDying()) {
+                    throw new IllegalStateException(name + " is closed");
+                }
+                step.run();
+            } finally {
+                unfreeze();
+            }
+        } finally {
+            set.changing().unlock();
+        }
+    }
+
+    /** Before the hardware contexts change: frozen, and nothing is in flight. */
+    void setElevatorAside() {
+        Scheduler now = scheduler;
+        if (now != null) {
+            aside = new AsideElevator(now.type(), now.depth(), now.settings());
+            useScheduler(null);
+        }
+    }
+
+    /** After the hardware contexts have changed, or could not be changed. */
+    void takeElevatorBack() {
+        AsideElevator before = aside;
+        aside = null;
+        if (before != null) {
+            restore(before);
+        }
+    }
+
+    private void restore(AsideElevator before) {
+        try {
+            Scheduler made = new Scheduler(this, before.type(), before.depth());
+            before.settings().forEach((attribute, value) -> {
+                ElevatorAttribute known = made.attributes().get(attribute);
+                if (known != null && !known.get().equals(value)) {
+                    known.set(value);
+                }
+            });
+            useScheduler(made);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            CallbackFailures.report("elevator " + before.type().name() + " of " + name + ": none from now on", e);
+        }
+    }
+
+    /** While the queue is frozen and nothing is in flight. */
+    private void useScheduler(@Nullable Scheduler value) {
+        Scheduler before = scheduler;
+        scheduler = value;
+        for (HardwareContext hctx : hctxs) {
+            hctx.useScheduler(value);
+        }
+        if (before != null) {
+            before.close();
+        }
+    }
+
+    /** Ends what the elevator has lost. The timer's. */
+    void endLost(int tick, int ticksMax) {
+        Scheduler elevator = scheduler;
+        if (elevator != null) {
+            CompletionBatch batch = CompletionBatch.enter();
+            try {
+                elevator.endLost(tick, ticksMax, batch);
+            } finally {
+                batch.leave();
+            }
+        }
+    }
+
+    /**
+     * How far merging goes.
+     *
+     * @return the kernel's {@code queue/nomerges}: 0 for all merges; 1 for those that cost no search, with the newest request of a plug
+     *         or of a list; 2 for none
+     */
+    public int nomerges() {
+        return nomerges;
+    }
+
+    /**
+     * Changes how far merging goes, from the next bios on.
+     *
+     * @param value 0, 1 or 2, see {@link #nomerges()}
+     * @throws IllegalArgumentException if it is another
+     */
+    public void setNomerges(int value) {
+        if (value < 0 || value > 2) {
+            throw new IllegalArgumentException(name + ": nomerges " + value + ": 0, 1 and 2 are possible");
+        }
+        nomerges = value;
+        merges = set.isMerging() && value < 2;
+    }
+
+    /**
+     * How many bios and requests have joined a request.
+     *
+     * @param operation of what kind
+     * @return since the queue was made
+     */
+    public long merges(Operation operation) {
+        return mergeCount(operation).sum();
+    }
+
+    private LongAdder mergeCount(Operation operation) {
+        return Objects.requireNonNull(mergeCounts.get(operation));
     }
 
     // ---- what it is
@@ -1682,7 +2032,11 @@ public final class RequestQueue {
                 .append(gate.isDying() ? "dying" : gate.isFrozen() ? "frozen" : "open")
                 .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog.size())
                 .append(", requeue list ").append(requeued.size()).append(", stray completions ")
-                .append(strayCompletions()).append('\n');
+                .append(strayCompletions()).append(", elevator ").append(elevator()).append('\n');
+        Scheduler now = scheduler;
+        if (now != null) {
+            text.append("  ").append(now.describe()).append('\n');
+        }
         for (HardwareContext hctx : hctxs) {
             text.append("  ").append(hctx).append(", flush: ").append(hctx.flushQueue()).append('\n');
             hctx.tags.eachActiveOf(this, rq -> {

@@ -83,7 +83,11 @@ public final class TagSet implements AutoCloseable {
         /** All hardware contexts share one set of tags, as deep as one of them would be (BLK_MQ_F_TAG_HCTX_SHARED). */
         HOST_WIDE_TAGS,
         /** Tags go out in ascending order and wrap: a tag just freed is not used again at once (BLK_MQ_F_TAG_RR). */
-        ROUND_ROBIN
+        ROUND_ROBIN,
+        /** Neighbours may be merged into one request: the driver serves requests of several bios (BLK_MQ_F_SHOULD_MERGE). */
+        MERGE,
+        /** The queues take no elevator (BLK_MQ_F_NO_SCHED). */
+        NO_ELEVATOR
     }
 
     private TagSet(Builder b) throws IOException {
@@ -145,7 +149,7 @@ public final class TagSet implements AutoCloseable {
         try {
             MemorySegment slab = pduSlab(made.arena(), deep);
             for (; ready < deep; ready++) {
-                Request rq = new Request(made, ready, pdu(slab, ready));
+                Request rq = new Request(made, ready, pdu(slab, ready), null);
                 made.place(ready, rq);
                 initRequest(rq, hctxIndex);
             }
@@ -175,7 +179,7 @@ public final class TagSet implements AutoCloseable {
 
     /** The request that a hardware context needs for itself. */
     Request newFlushRequest(HardwareContext hctx, Arena arena) throws IOException {
-        Request rq = new Request(hctx.tags, 0, pdu(pduSlab(arena, 1), 0));
+        Request rq = new Request(hctx.tags, 0, pdu(pduSlab(arena, 1), 0), null);
         initRequest(rq, hctx.index());
         return rq;
     }
@@ -409,6 +413,7 @@ public final class TagSet implements AutoCloseable {
         all.forEach(RequestQueue::freezeStart);
         try {
             all.forEach(queue -> queue.freezeWait(Long.MAX_VALUE));
+            all.forEach(RequestQueue::setElevatorAside);
             Tags[] before = tags;
             useMoreTags(wanted.total());
             try {
@@ -426,7 +431,10 @@ public final class TagSet implements AutoCloseable {
             throw new IOException("hardware queues could not be changed from " + layout + " to " + wanted
                     + " and stay as they are: " + e.getMessage(), e);
         } finally {
-            all.forEach(RequestQueue::unfreeze);
+            for (RequestQueue queue : all) {
+                queue.takeElevatorBack();
+                queue.unfreeze();
+            }
         }
     }
 
@@ -523,17 +531,20 @@ public final class TagSet implements AutoCloseable {
         return starvedCount.get() != 0;
     }
 
-    /** Something may have become free: lets as many contexts run. */
+    /** Something may have become free: lets as many contexts run that have a use for it. */
     void runStarved(int count, CompletionBatch batch) {
-        for (int i = 0; i < count; i++) {
+        for (int left = count; left > 0;) {
             HardwareContext hctx = starved.poll();
             if (hctx == null) {
                 return;
             }
             starvedCount.getAndDecrement();
-            // Before it runs: what it is refused then is noted again.
+            // Before the look and before it runs: what it is refused then is noted again.
             hctx.noLongerStarved();
-            batch.runLater(hctx);
+            if (hctx.mayDispatch()) {
+                batch.runLater(hctx);
+                left--;
+            }
         }
     }
 
@@ -643,6 +654,28 @@ public final class TagSet implements AutoCloseable {
      */
     public boolean isPolled() {
         return flags.contains(Flag.POLLED);
+    }
+
+    /**
+     * Whether neighbours may be merged into one request.
+     *
+     * @return true with {@link Flag#MERGE}
+     */
+    public boolean isMerging() {
+        return flags.contains(Flag.MERGE);
+    }
+
+    /**
+     * Whether the queues take no elevator.
+     *
+     * @return true with {@link Flag#NO_ELEVATOR}
+     */
+    public boolean isWithoutElevator() {
+        return flags.contains(Flag.NO_ELEVATOR);
+    }
+
+    SleepingLock changing() {
+        return changing;
     }
 
     /**

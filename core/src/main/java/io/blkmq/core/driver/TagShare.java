@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 final class TagShare {
     /** A user may always hold as many. */
     private static final int SHARE_MIN = 4;
+    /** No bound of its own. */
+    private static final int FAIR = 0;
 
     final Tags tags;
     final RequestQueue queue;
@@ -24,6 +26,8 @@ final class TagShare {
     /** Tags held and counted: only what was taken while the tags were shared. Reserved tags are not counted. */
     private final AtomicInteger held = new AtomicInteger();
     private final AtomicBoolean active = new AtomicBoolean();
+    /** How many tags it may hold, {@link #FAIR} for its fair share. */
+    private volatile int bound = FAIR;
     /** Whether the user has gone. A thread that still comes with a map of before finds it so, and takes another way. */
     private volatile boolean dropped;
 
@@ -32,6 +36,21 @@ final class TagShare {
         this.queue = queue;
         this.waiters = tags.newWaiters();
         this.reservedWaiters = tags.newWaiters();
+    }
+
+    /**
+     * Gives the user a bound of its own in place of a fair share: an elevator's for what it does not want to have all tags.
+     *
+     * @param most at least 1; {@link Integer#MAX_VALUE} for no bound at all
+     */
+    void bound(int most) {
+        int before = bound;
+        if (before != most) {
+            bound = most;
+            if (most > before) {
+                tags.serveWaiters();
+            }
+        }
     }
 
     /** Takes one tag; never waits. Returns its request or null. */
@@ -45,6 +64,29 @@ final class TagShare {
             return null;
         }
         Request rq = tags.take(ctx);
+        if (rq != null) {
+            count(rq);
+        }
+        return rq;
+    }
+
+    /** Takes one tag from wherever there is one; never waits. Returns its request or null. */
+    @Nullable
+    Request tryGetAny() {
+        if (tags.isShared()) {
+            activate();
+        }
+        return takeBounded();
+    }
+
+    private @Nullable Request takeBounded() {
+        if (!tags.isShared()) {
+            return tags.takeAny();
+        }
+        if (room() <= 0) {
+            return null;
+        }
+        Request rq = tags.takeAny();
         if (rq != null) {
             count(rq);
         }
@@ -83,9 +125,10 @@ final class TagShare {
         if (tags.wasShared() && !reserved) {
             for (long left = mask; left != 0; left &= left - 1) {
                 Request rq = tags.request(word, Long.lowestOneBit(left));
-                if (rq.counted) {
-                    rq.counted = false;
-                    held.getAndDecrement();
+                TagShare by = rq.countedBy;
+                if (by != null) {
+                    rq.countedBy = null;
+                    by.held.getAndDecrement();
                 }
             }
         }
@@ -93,12 +136,14 @@ final class TagShare {
     }
 
     private void count(Request rq) {
-        rq.counted = true;
-        held.getAndIncrement();
+        if (bound != Integer.MAX_VALUE) {
+            rq.countedBy = this;
+            held.getAndIncrement();
+        }
     }
 
     private void activate() {
-        if (!active.get() && active.compareAndSet(false, true)) {
+        if (bound == FAIR && !active.get() && active.compareAndSet(false, true)) {
             tags.userBecameActive();
             if (dropped) {
                 // Nobody else would: pairs with drop, which says so and then makes it idle.
@@ -136,6 +181,10 @@ final class TagShare {
 
     /** How many tags the user may take besides those that it holds. */
     private int room() {
+        int own = bound;
+        if (own != FAIR) {
+            return own - held.get();
+        }
         int depth = tags.depthForAll();
         int users = tags.activeUsers();
         if (depth == 1 || users <= 1) {
@@ -225,17 +274,7 @@ final class TagShare {
         if (ctx != null) {
             return tryGet(ctx);
         }
-        if (!tags.isShared()) {
-            return tags.takeAny();
-        }
-        if (room() <= 0) {
-            return null;
-        }
-        Request rq = tags.takeAny();
-        if (rq != null) {
-            count(rq);
-        }
-        return rq;
+        return takeBounded();
     }
 
     /** The next one who waits for a tag that is being given back, and may have it; null if there is none. */

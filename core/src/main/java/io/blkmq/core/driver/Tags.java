@@ -188,7 +188,7 @@ final class Tags {
             return takeInTurn();
         }
         int words = bitmap.words();
-        int word = ctx.hintWord;
+        int word = hint(ctx);
         for (int i = 0; i < words; i++) {
             long mask = bitmap.take(word, 1);
             if (mask != 0) {
@@ -200,6 +200,12 @@ final class Tags {
             word = word + 1 == words ? 0 : word + 1;
         }
         return null;
+    }
+
+    /** The word to look at first. It may have been noted for another bitmap, a scheduler's or the driver's, with more words. */
+    int hint(SoftwareContext ctx) {
+        int word = ctx.hintWord;
+        return word < bitmap.words() ? word : 0;
     }
 
     /** Takes one tag for a waiter. Returns its request or null. */

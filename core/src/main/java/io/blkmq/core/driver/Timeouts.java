@@ -79,6 +79,7 @@ final class Timeouts {
     private void tickEnds() {
         tick++;
         queue.eachActive(this::look);
+        queue.endLost(tick, timeoutTicks);
         idleTicks = queue.isBusy() ? 0 : idleTicks + 1;
         if (idleTicks == 0 || (queue.hasActiveShares() && idleTicks <= timeoutTicks)) {
             runtime.schedule(tickNanos, this::tickEnds);

@@ -236,7 +236,7 @@ public final class NullBlk implements BlockDriver {
         private int pollQueues;
         private int depth = 128;
         private int reservedTags;
-        private final Set<TagSet.Flag> flags = EnumSet.noneOf(TagSet.Flag.class);
+        private final Set<TagSet.Flag> flags = EnumSet.of(TagSet.Flag.MERGE);
         private CompletionAffinity completionAffinity = CompletionAffinity.ANY;
         private Completion completion = Completion.POLLED;
         private long completionNanos = 10_000;
@@ -346,7 +346,8 @@ public final class NullBlk implements BlockDriver {
         }
 
         /**
-         * Adds a property of the tags: host-wide, handed out in turn. {@link Completion#POLLED} adds its own.
+         * Adds a property of the tags: host-wide, handed out in turn. {@link Completion#POLLED} adds its own, and
+         * {@link TagSet.Flag#MERGE} is always there.
          *
          * @param value the property; {@link TagSet.Flag#BLOCKING} for a driver that may block
          * @return this

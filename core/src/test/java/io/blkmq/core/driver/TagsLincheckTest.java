@@ -100,7 +100,7 @@ class TagsLincheckTest {
 
         /** The tag is free. */
         public OneTag() {
-            tags.place(0, new Request(tags, 0, MemorySegment.NULL));
+            tags.place(0, new Request(tags, 0, MemorySegment.NULL, null));
             share = tags.newShare(QUEUE);
         }
 

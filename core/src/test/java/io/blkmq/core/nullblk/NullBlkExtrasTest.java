@@ -101,7 +101,7 @@ class NullBlkExtrasTest {
                 AtomicInteger ended = new AtomicInteger();
                 long begin = runtime.nanoTime();
                 for (int i = 0; i < 48; i++) {
-                    disk.submit(new Bio(1).reset(Operation.WRITE, i * 128L).add(buffer.memory())
+                    disk.submit(new Bio(1).reset(Operation.WRITE, i * 256L).add(buffer.memory())
                             .onEnd(_ -> ended.incrementAndGet()));
                 }
                 runtime.await("all written", () -> ended.get() == 48);
@@ -308,7 +308,7 @@ class NullBlkExtrasTest {
                     IoBuffer buffer = disk.allocate(512)) {
                 long begin = runtime.nanoTime();
                 for (int i = 0; i < 10; i++) {
-                    disk.submit(new Bio(1).reset(Operation.READ, i).add(buffer.memory())
+                    disk.submit(new Bio(1).reset(Operation.READ, 2L * i).add(buffer.memory())
                             .onEnd(_ -> ended.incrementAndGet()));
                 }
                 assertThat(runtime.nanoTime() - begin).isLessThan(TimeUnit.SECONDS.toNanos(1));

@@ -1,0 +1,531 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.IoRuntime;
+import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An elevator at work for one queue, with the tags that its requests have. The kernel's counterpart is
+ * {@code struct elevator_queue} with {@code hctx->sched_tags}.
+ *
+ * <p>A bio that goes by the elevator gets a request of the scheduler's, which no driver ever sees: it waits in the elevator, grows by
+ * merges, and has no PDU. When the elevator gives it out a tag of the driver's is taken, whose request carries it out
+ * ({@link Request#carryOut}), and ends with it. So a request that waits holds no tag of the driver's, and what a driver is given is
+ * always the request of its tag.
+ *
+ * <p>Where a scheduler's request is ({@link Request#place}) is guarded by the elevator's lock of its hardware context. That is also how
+ * an elevator is found out that gives a request out twice, gives out what it never got, or loses one: the first two are refused, the
+ * last ends with an error as soon as the elevator says that it has nothing, or at the latest when it has waited for a time-out while
+ * nothing is in flight. Each is reported with the elevator's name.
+ *
+ * <p>Made and closed while its queue is frozen and nothing is in flight.
+ */
+final class Scheduler implements ElevatorQueue {
+    /** The fewest and the most requests that a hardware context can have with an elevator (BLKDEV_MIN_RQ, MAX_SCHED_RQ). */
+    static final int REQUESTS_MIN = 4;
+    static final int REQUESTS_MAX = 2048;
+    /** Of the driver's depth, as much counts for the number of requests unless another is set. */
+    private static final int DEPTH_COUNTED_MAX = 128;
+
+    private final RequestQueue queue;
+    private final ElevatorType type;
+    private final int depth;
+    private final Pool[] pools;
+    /** How many requests wait for each hardware context. Guarded by the elevator's lock of that context. */
+    private final int[] waiting;
+    /** For how many ticks all could have gone on and nothing has. The timer's. */
+    private int standing;
+    private final Elevator elevator;
+
+    /** Where a scheduler's request is. */
+    enum Place {
+        /** Not with the elevator: new, on a plug or a list, with the driver, or gone. */
+        OUTSIDE,
+        /** With the elevator. */
+        WAITING
+    }
+
+    /** The tags of a hardware context, or of all where the driver's are host-wide. */
+    private static final class Pool {
+        final Tags tags;
+        /** Of those that may have all tags, and of those whose number the elevator limits. */
+        final TagShare share;
+        final TagShare limited;
+
+        Pool(Scheduler scheduler, int depth, RequestQueue queue) {
+            tags = new Tags(depth, 0, false, scheduler.runtime());
+            for (int tag = 0; tag < depth; tag++) {
+                tags.place(tag, new Request(tags, tag, MemorySegment.NULL, scheduler));
+            }
+            share = tags.newShare(queue);
+            share.bound(Integer.MAX_VALUE);
+            limited = tags.newShare(queue);
+            limited.bound(depth);
+        }
+    }
+
+    Scheduler(RequestQueue queue, ElevatorType type, int depth) {
+        this.queue = queue;
+        this.type = type;
+        this.depth = depth;
+        this.pools = new Pool[queue.hardwareContexts()];
+        this.waiting = new int[pools.length];
+        for (int i = 0; i < pools.length; i++) {
+            pools[i] = i > 0 && queue.tagSet().isHostWide() ? pools[0] : new Pool(this, depth, queue);
+        }
+        this.elevator = type.create(this);
+    }
+
+    static int depthByDefault(int driverDepth) {
+        return Math.max(2 * Math.min(driverDepth, DEPTH_COUNTED_MAX), REQUESTS_MIN);
+    }
+
+    /** Nothing waits, and nobody has a tag. Who still waits for one looks elsewhere. */
+    void close() {
+        for (int i = 0; i < pools.length; i++) {
+            if (i == 0 || pools[i] != pools[0]) {
+                pools[i].tags.dropShare(pools[i].share);
+                pools[i].tags.dropShare(pools[i].limited);
+                pools[i].tags.close();
+            }
+        }
+        try {
+            elevator.close();
+        } catch (Throwable t) {
+            failed("close", t);
+        }
+    }
+
+    ElevatorType type() {
+        return type;
+    }
+
+    Map<String, ElevatorAttribute> attributes() {
+        return elevator.attributes();
+    }
+
+    /** What its tunables are set to, to be given to another of its type. */
+    Map<String, String> settings() {
+        Map<String, String> settings = new TreeMap<>();
+        attributes().forEach((name, attribute) -> settings.put(name, attribute.get()));
+        return settings;
+    }
+
+    // ---- what the elevator sees
+
+    @Override
+    public String name() {
+        return queue.name();
+    }
+
+    @Override
+    public IoRuntime runtime() {
+        return queue.tagSet().runtime();
+    }
+
+    @Override
+    public int hardwareContexts() {
+        return pools.length;
+    }
+
+    @Override
+    public int depth() {
+        return depth;
+    }
+
+    @Override
+    public void run(int hctx) {
+        CompletionBatch current = CompletionBatch.current();
+        HardwareContext context = queue.hardwareContext(hctx);
+        if (current != null) {
+            current.runLater(context);
+        } else {
+            context.run();
+        }
+    }
+
+    // ---- tags
+
+    /** Which tags an I/O may have. */
+    TagShare share(int hctx, Operation operation, int flags) {
+        Pool pool = pools[hctx];
+        int limit;
+        try {
+            limit = elevator.depthLimit(operation, flags);
+        } catch (Throwable t) {
+            failed("depthLimit", t);
+            return pool.share;
+        }
+        if (limit >= depth) {
+            return pool.share;
+        }
+        pool.limited.bound(Math.max(1, limit));
+        return pool.limited;
+    }
+
+    boolean isBusy() {
+        for (Pool pool : pools) {
+            if (pool.tags.heldCount() > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    int heldTags() {
+        int held = 0;
+        for (int i = 0; i < pools.length; i++) {
+            held += i == 0 || pools[i] != pools[0] ? pools[i].tags.heldCount() : 0;
+        }
+        return held;
+    }
+
+    void wakeWaiters() {
+        for (Pool pool : pools) {
+            pool.share.wakeWaiters();
+            pool.limited.wakeWaiters();
+        }
+    }
+
+    // ---- in
+
+    /** Takes a request that comes from a submitter, and merges it with its neighbours if it may. */
+    void insert(Request rq, CompletionBatch batch) {
+        int hctx = rq.hardwareContext().index();
+        long now = batch.nowNanos(runtime());
+        Request gone;
+        Lock lock = elevator.lock(hctx);
+        lock.lock();
+        try {
+            gone = insertAndJoin(hctx, rq, now, null, batch);
+        } finally {
+            lock.unlock();
+        }
+        releaseAll(gone, batch);
+    }
+
+    /** Takes all requests of a plug, which go the same way. */
+    void insert(RequestBatch requests, CompletionBatch batch) {
+        int hctx = requests.hardwareContext().index();
+        long now = batch.nowNanos(runtime());
+        Request gone = null;
+        Lock lock = elevator.lock(hctx);
+        lock.lock();
+        try {
+            for (int i = 0; i < requests.size(); i++) {
+                gone = insertAndJoin(hctx, requests.request(i), now, gone, batch);
+            }
+        } finally {
+            lock.unlock();
+        }
+        releaseAll(gone, batch);
+    }
+
+    /** Takes a request back that the driver has given back. */
+    void insertAgain(Request rq, CompletionBatch batch) {
+        int hctx = rq.hardwareContext().index();
+        long now = batch.nowNanos(runtime());
+        Lock lock = elevator.lock(hctx);
+        lock.lock();
+        try {
+            insert(hctx, rq, true, now, batch);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Under the lock. Returns the chain of requests that were absorbed, with those of before. */
+    private @Nullable Request insertAndJoin(int hctx, Request rq, long now, @Nullable Request before,
+            CompletionBatch batch) {
+        if (!insert(hctx, rq, false, now, batch) || !queue.mergesFurther() || !Merging.mayMerge(rq)) {
+            return before;
+        }
+        Request gone = before;
+        try {
+            Request kept = rq;
+            Request preceding = elevator.preceding(hctx, rq);
+            if (preceding != null && join(hctx, preceding, rq)) {
+                rq.next = gone;
+                gone = rq;
+                kept = preceding;
+            }
+            Request following = elevator.following(hctx, kept);
+            if (following != null && join(hctx, kept, following)) {
+                following.next = gone;
+                gone = following;
+            }
+        } catch (Throwable t) {
+            failed("merge", t);
+        }
+        return gone;
+    }
+
+    /** Under the lock. Returns false if the elevator would not have it: then it ends with an error. */
+    private boolean insert(int hctx, Request rq, boolean atHead, long now, CompletionBatch batch) {
+        rq.noteWaitingSince(queue.timeouts().tick());
+        rq.place = Place.WAITING;
+        waiting[hctx]++;
+        try {
+            elevator.insert(hctx, rq, atHead, now);
+            return true;
+        } catch (Throwable t) {
+            failed("insert", t);
+            leave(hctx, rq);
+            rq.failUnissued(Status.IOERR);
+            batch.addLater(rq);
+            return false;
+        }
+    }
+
+    /** Under the lock. */
+    private void leave(int hctx, Request rq) {
+        rq.place = Place.OUTSIDE;
+        waiting[hctx]--;
+    }
+
+    // ---- merges
+
+    /** Lets a bio join a request that waits, if one is its neighbour. */
+    boolean merge(int hctx, Bio bio, QueueLimits limits, CompletionBatch batch) {
+        Request gone = null;
+        Lock lock = elevator.lock(hctx);
+        lock.lock();
+        try {
+            // What waits keeps the limits as they are; what was there before they changed does not wait any more.
+            if (queue.limits() != limits) {
+                return false;
+            }
+            Request rq = elevator.endingAt(hctx, bio);
+            boolean atFront = rq == null || !waitsHere(rq) || !Merging.append(rq, bio, limits);
+            if (atFront) {
+                rq = elevator.beginningAt(hctx, bio);
+                if (rq == null || !waitsHere(rq) || !Merging.prepend(rq, bio, limits)) {
+                    return false;
+                }
+            }
+            gone = grown(hctx, Objects.requireNonNull(rq), atFront);
+        } catch (Throwable t) {
+            failed("merge", t);
+            return false;
+        } finally {
+            lock.unlock();
+        }
+        releaseAll(gone, batch);
+        return true;
+    }
+
+    /** Tells the elevator of a merge. Whatever it says, the bio has joined. Returns the request that was absorbed, if one was. */
+    private @Nullable Request grown(int hctx, Request rq, boolean atFront) {
+        try {
+            elevator.merged(hctx, rq, atFront);
+            Request neighbour = atFront ? elevator.preceding(hctx, rq) : elevator.following(hctx, rq);
+            if (neighbour != null && join(hctx, atFront ? neighbour : rq, atFront ? rq : neighbour)) {
+                return atFront ? rq : neighbour;
+            }
+        } catch (Throwable t) {
+            failed("merge", t);
+        }
+        return null;
+    }
+
+    /** Under the lock. */
+    private boolean join(int hctx, Request first, Request second) {
+        if (first == second || !waitsHere(first) || !waitsHere(second)
+                || !Merging.join(first, second, queue.limits())) {
+            return false;
+        }
+        queue.countMerge(second.operation());
+        leave(second.hardwareContext().index(), second);
+        elevator.absorbed(hctx, first, second);
+        return true;
+    }
+
+    private boolean waitsHere(Request rq) {
+        return rq.scheduler == this && rq.place == Place.WAITING;
+    }
+
+    private void releaseAll(@Nullable Request first, CompletionBatch batch) {
+        Request rq = first;
+        while (rq != null) {
+            Request following = rq.next;
+            rq.next = null;
+            release(rq, batch);
+            rq = following;
+        }
+    }
+
+    // ---- out
+
+    /** Whether there may be something for a hardware context. */
+    boolean hasWork(int hctx) {
+        try {
+            return elevator.hasWork(hctx);
+        } catch (Throwable t) {
+            failed("hasWork", t);
+            return true;
+        }
+    }
+
+    /**
+     * The next request for the driver, with a tag of the driver's; null if there is none now. What the elevator gives out for another
+     * hardware context goes to that one's list.
+     */
+    @Nullable
+    Request next(HardwareContext hctx, CompletionBatch batch) {
+        for (;;) {
+            Request carrier = hctx.takeTag();
+            if (carrier == null) {
+                return null;
+            }
+            Request rq = dispatch(hctx.index(), batch);
+            if (rq == null) {
+                hctx.putTagBack(carrier, batch);
+                return null;
+            }
+            if (rq.hardwareContext() == hctx) {
+                carrier.carryOut(rq);
+                return carrier;
+            }
+            hctx.putTagBack(carrier, batch);
+            HardwareContext other = rq.hardwareContext();
+            other.defer(rq);
+            other.runIfMine(batch);
+        }
+    }
+
+    /** What the elevator gives out next, if it is one that waits there. */
+    private @Nullable Request dispatch(int hctx, CompletionBatch batch) {
+        long now = batch.nowNanos(runtime());
+        Request rq;
+        Lock lock = elevator.lock(hctx);
+        lock.lock();
+        try {
+            rq = elevator.dispatch(hctx, now);
+            if (rq == null) {
+                return null;
+            }
+            if (waitsHere(rq)) {
+                leave(rq.hardwareContext().index(), rq);
+                return rq;
+            }
+        } catch (Throwable t) {
+            failed("dispatch", t);
+            return null;
+        } finally {
+            lock.unlock();
+        }
+        CallbackFailures.report(this + " gave out " + rq + ", which does not wait there: ignored");
+        return null;
+    }
+
+    /** Ends everything that waits for a hardware context: the device is gone. */
+    void endWaiting(int hctx, CompletionBatch batch) {
+        for (Request rq = dispatch(hctx, batch); rq != null; rq = dispatch(hctx, batch)) {
+            rq.failUnissued(Status.NODEV);
+            batch.add(rq);
+        }
+    }
+
+    // ---- afterwards
+
+    /** The driver's part of a request is over; its bios are told next. */
+    void completed(Request rq, CompletionBatch batch) {
+        try {
+            elevator.completed(rq, batch.nowNanos(runtime()));
+        } catch (Throwable t) {
+            failed("completed", t);
+        }
+    }
+
+    /** The driver gives a request back. */
+    void requeued(Request rq) {
+        try {
+            elevator.requeued(rq);
+        } catch (Throwable t) {
+            failed("requeued", t);
+        }
+    }
+
+    /** A request has ended, or was absorbed: gives its tag back. */
+    void release(Request rq, CompletionBatch batch) {
+        try {
+            elevator.finished(rq);
+        } catch (Throwable t) {
+            failed("finished", t);
+        }
+        putTag(rq, rq.hardwareContext().index(), batch);
+    }
+
+    /** Gives a tag back that was taken for a hardware context. */
+    void putTag(Request rq, int hctx, CompletionBatch batch) {
+        pools[hctx].share.put(rq.word, rq.mask, false);
+        queue.tagsFreed(1, batch);
+    }
+
+    // ---- elevators that break their contract
+
+    /**
+     * Finds requests that the elevator has lost: it says that it has nothing while requests are with it; or they have waited for a
+     * time-out while nothing was in flight, whose end could let them go, and nobody held a context back. They end with an error.
+     * While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age.
+     *
+     * @param tick now
+     * @param ticksMax how long a request may wait while all stands
+     */
+    void endLost(int tick, int ticksMax, CompletionBatch batch) {
+        // All of that time: what was in flight until just now, or was held, may be about to let them go.
+        standing = queue.hasDriverTags() || queue.isAnyHeld() ? 0 : standing + 1;
+        boolean stands = standing > ticksMax;
+        for (int i = 0; i < pools.length; i++) {
+            List<Request> lost = new ArrayList<>();
+            Lock lock = elevator.lock(i);
+            lock.lock();
+            try {
+                if (waiting[i] > 0) {
+                    boolean denied = !hasWork(i);
+                    for (Request rq : pools[i].tags.requests) {
+                        if (rq.place == Place.WAITING && rq.hardwareContext().index() == i
+                                && (denied || (stands && tick - rq.startTick() > ticksMax))) {
+                            lost.add(rq);
+                        }
+                    }
+                    lost.forEach(rq -> leave(rq.hardwareContext().index(), rq));
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (standing > 0 && hasWork(i)) {
+                queue.hardwareContext(i).runIfMine(batch);
+            }
+            for (Request rq : lost) {
+                CallbackFailures.report(this + " has lost " + rq + ": it ends with an error");
+                rq.failUnissued(Status.IOERR);
+                batch.add(rq);
+            }
+        }
+    }
+
+    /** For people: what the elevator says of itself. */
+    String describe() {
+        return elevator + ", " + heldTags() + " of " + depth + " requests";
+    }
+
+    private void failed(String callback, Throwable t) {
+        CallbackFailures.report(callback + " of " + this, t);
+    }
+
+    @Override
+    public String toString() {
+        return "elevator " + type.name() + " of " + queue.name();
+    }
+}
