@@ -74,7 +74,7 @@ public final class Partitions {
 
     Partitions(Disk disk) {
         this.disk = disk;
-        this.changing = new BlockRangeLock(disk.queue().tagSet().runtime(), disk.queue().isPolled());
+        this.changing = Disk.newBlockLock(disk.queue());
     }
 
     /**
