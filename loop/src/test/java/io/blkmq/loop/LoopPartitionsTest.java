@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -308,6 +309,47 @@ class LoopPartitionsTest {
             }
             device.disk().partitions().rescan();
             assertThat(shortly(device)).isEmpty();
+            assertThat(events()).containsExactly("-loop0p1", "-loop0p2");
+        }
+    }
+
+    @Test
+    void aPartitionInUsePutsOffTheDetachmentLikeAHandle() throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        try (LoopControl control = LoopControl.open()) {
+            LoopDevice device = control.add(5);
+            device.disk().partitions().addListener(new Listener());
+            device.configure(LoopConfig.builder(image).partScan(true).build());
+            assertThat(events()).containsExactly("+loop5p1", "+loop5p2");
+            Disk one = device.disk().partitions().open(1);
+            Disk two = device.disk().partitions().open(2);
+            assertThat(device.openers()).isEqualTo(2);
+            device.detach();
+            assertThat(device.state()).isEqualTo(LoopState.BOUND);
+            assertThat(device.status().flags()).contains(LoopFlag.PARTSCAN, LoopFlag.AUTOCLEAR);
+            one.close();
+            two.read(0, MemorySegment.ofArray(new byte[4096]));
+            two.close();
+            assertThat(device.state()).isEqualTo(LoopState.UNBOUND);
+            assertThat(device.disk().partitions().list()).isEmpty();
+            assertThat(events()).containsExactly("-loop5p1", "-loop5p2");
+            device.configure(LoopConfig.builder(PartitionedImage.raw(directory.resolve("raw.img"), IMAGE_BYTES))
+                    .partScan(true).build());
+            assertThat(events()).as("of another file").isEmpty();
+        }
+    }
+
+    @Test
+    void theFlagCanBeSetLater() throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        try (LoopDevice device = LoopDevice.attach(config(true).partScan(false).build())) {
+            assertThat(events()).isEmpty();
+            LoopStatus now = device.status();
+            device.setStatus(
+                    new LoopStatus(now.offsetBytes(), now.sizeLimitBytes(), Set.of(LoopFlag.PARTSCAN), now.fileName()));
+            assertThat(events()).containsExactly("+loop0p1", "+loop0p2");
+            // From here on it begins a block later, where no table is.
+            device.setStatus(new LoopStatus(512, 0, Set.of(), ""));
             assertThat(events()).containsExactly("-loop0p1", "-loop0p2");
         }
     }

@@ -296,6 +296,75 @@ class LoopTransferTest {
         }
     }
 
+    @Test
+    void aDeviceOnADeviceTransformsToo() throws Exception {
+        byte[] data = bytes(100_352, 5);
+        try (LoopDevice below = LoopDevice.attach(LoopConfig.builder(image).name("below").build());
+                LoopDevice above = LoopDevice.attach(LoopConfig.builder(below.disk()).name("above")
+                        .transfer(TransferFunctions.AES_XTS, TransferKey.copyOf(key(32))).build());
+                IoBuffer buffer = IoBuffer.allocate(data.length)) {
+            buffer.memory().copyFrom(MemorySegment.ofArray(data));
+            above.disk().write(4096, buffer.memory());
+            assertThat(buffer.memory().mismatch(MemorySegment.ofArray(data))).isEqualTo(-1);
+            assertThat(above.transferBounces()).isPositive();
+            buffer.memory().fill((byte) 0);
+            above.disk().read(4096, buffer.memory());
+            assertThat(buffer.memory().mismatch(MemorySegment.ofArray(data))).isEqualTo(-1);
+            assertThat(above.disk().limits().discardBytesMax()).isZero();
+            above.disk().flush();
+        }
+        assertThat(Arrays.copyOfRange(plain(TransferFunctions.AES_XTS, 32), 4096, 4096 + data.length)).isEqualTo(data);
+    }
+
+    @Test
+    void theFunctionGoesWithTheFileAndNotWithTheDevice() throws Exception {
+        byte[] data = bytes(4096, 11);
+        Path other = Files.write(directory.resolve("other.img"), new byte[MIB]);
+        try (LoopControl control = LoopControl.open()) {
+            LoopDevice device = control.add(0);
+            TransferKey key = TransferKey.copyOf(key(64));
+            device.configure(LoopConfig.builder(image).transfer(TransferFunctions.AES_XTS, key).build());
+            device.disk().write(0, MemorySegment.ofArray(data));
+            device.setDirect(false);
+            device.disk().write(4096, MemorySegment.ofArray(data));
+            assertThat(device.disk().limits().discardBytesMax()).isZero();
+            device.detach();
+            assertThat(key.isDestroyed()).isTrue();
+            device.configure(LoopConfig.builder(other).build());
+            assertThat(device.disk().limits().discardBytesMax()).isPositive();
+            device.disk().write(0, MemorySegment.ofArray(data));
+            device.disk().flush();
+            device.detach();
+        }
+        assertThat(Arrays.copyOf(plain(TransferFunctions.AES_XTS, 64), 8192))
+                .isEqualTo(java.nio.ByteBuffer.allocate(8192).put(data).put(data).array());
+        assertThat(Arrays.copyOf(Files.readAllBytes(other), 4096)).as("without a function").isEqualTo(data);
+    }
+
+    @Test
+    void theFunctionHoldsWhileTheWayOfIoIsSwitchedUnderLoad() throws Exception {
+        byte[] data = bytes(64 * 1024, 12);
+        try (LoopDevice device = LoopDevice.attach(config(TransferFunctions.AES_XTS, 32).build());
+                IoBuffer buffer = IoBuffer.allocate(data.length)) {
+            buffer.memory().copyFrom(MemorySegment.ofArray(data));
+            for (int i = 0; i < 40; i++) {
+                List<CompletableFuture<Void>> writes = new ArrayList<>();
+                for (int at = 0; at < 16; at++) {
+                    writes.add(device.disk().writeAsync((long) at * data.length, buffer.memory()));
+                }
+                device.setDirect(i % 2 == 1);
+                for (CompletableFuture<Void> write : writes) {
+                    write.get();
+                }
+            }
+            device.disk().flush();
+        }
+        byte[] plain = plain(TransferFunctions.AES_XTS, 32);
+        for (int at = 0; at < 16; at++) {
+            assertThat(Arrays.copyOfRange(plain, at * data.length, (at + 1) * data.length)).isEqualTo(data);
+        }
+    }
+
     // ---- keys
 
     @Test
