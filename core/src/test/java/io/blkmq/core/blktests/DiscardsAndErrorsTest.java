@@ -98,7 +98,6 @@ class DiscardsAndErrorsTest {
     /** Takes discards, and keeps the books. */
     private static final class Discarding implements BlockDriver {
         final AtomicLong bytes = new AtomicLong();
-        final AtomicInteger inFlight = new AtomicInteger();
         final Queue<String> wrong = new ConcurrentLinkedQueue<>();
         private final long partMax;
         private volatile long nextSector;
