@@ -266,6 +266,8 @@ final class BioLedger {
         for (int i = 0; i < bios.size(); i++) {
             checkBio(rq, bios.get(i), bios.size(), limits);
         }
+        require(rq.operation() != Operation.DISCARD || bios.size() <= limits.discardRangesMax(),
+                bios.size() + " ranges, more than " + limits.discardRangesMax(), rq);
         if (!bios.isEmpty()) {
             checkCuts(rq, bios.getFirst(), bios.getLast(), limits);
         }
@@ -304,7 +306,9 @@ final class BioLedger {
         require(rq.flags() == flags, "flags 0x" + Integer.toHexString(rq.flags()) + " and not those of " + bio, rq);
         if (count > 1) {
             require(merging, count + " bios, where nothing is to be merged", rq);
-            require(!io.has(Bio.NOMERGE | Bio.PREFLUSH | Bio.FUA), "merged with another, but may not be: " + bio, rq);
+            // Without a cache the other two mean nothing.
+            int alone = Bio.NOMERGE | (limits.hasWriteCache() ? Bio.PREFLUSH | Bio.FUA : 0);
+            require(!io.has(alone), "merged with another, but may not be: " + bio, rq);
         }
     }
 

@@ -11,6 +11,10 @@ import java.util.StringJoiner;
 
 /** One line of a program of bios: a property of the device, a bio, or something else that a submitter does. */
 sealed interface BioStep {
+    /** The elevators, by number. */
+    List<String> ELEVATORS = List.of("none", "mq-deadline", "kyber");
+    /** The number of an act that takes longer than any time-out. */
+    int A_LONG_WHILE = 7;
 
     /** A property of the device; one that no step sets has its usual value. */
     enum Knob {
@@ -30,6 +34,8 @@ sealed interface BioStep {
         CAPACITY_SECTORS,
         /** Its tags and queues. */
         DEPTH, HARDWARE_QUEUES, READ_QUEUES, RESERVED_TAGS, BLOCKING, HOST_WIDE_TAGS, ROUND_ROBIN,
+        /** What is done with what waits; the elevator's number is its place in {@link #ELEVATORS}. */
+        MERGE, NOMERGES, ELEVATOR, NR_REQUESTS,
         /** What it does wrong, in so many of 256 requests. */
         REFUSALS, REQUEUES, ERRORS, PARTS, LOSSES,
         /** How many of 256 requests end within {@code queueRq}. */
@@ -169,7 +175,8 @@ sealed interface BioStep {
 
     /** What a submitter can do besides. */
     enum Kind {
-        WAIT(6), UNPLUG(6), SLEEP(3), FREEZE(1), QUIESCE(1), STOP(1), OTHER_QUEUES(1), DIE(0);
+        WAIT(12), UNPLUG(12), SLEEP(6), FREEZE(2), QUIESCE(3), STOP(3), OTHER_QUEUES(2), ELEVATOR(2), NOMERGES(
+                1), NR_REQUESTS(1), DIE(0);
 
         final int weight;
 

@@ -62,10 +62,10 @@ final class BioStepGenerator {
         limits(blockBytes).forEach(steps::add);
         this.dmaAlignment = Setting.limits(steps).dmaAlignmentBytes();
         this.plugged = random.nextInt(3) * 128;
-        this.continued = random.nextInt(4) * 80;
+        this.continued = new int[]{0, 128, 220, 250}[random.nextInt(4)];
         this.oddMemory = random.nextInt(3) * 100;
-        this.flagged = new int[]{0, 12, 60}[random.nextInt(3)];
-        this.urgent = random.nextInt(3) * 60;
+        this.flagged = new int[]{0, 0, 12, 60}[random.nextInt(4)];
+        this.urgent = oneIn(2) ? 0 : 1 + random.nextInt(120);
         this.blocksMax = new int[]{1, 4, 16, 16, 48}[random.nextInt(5)] * (block > 2 ? 1 : 2) / 2 + 1;
         for (int i = 0; i < SUBMITTERS_MAX; i++) {
             lastOperation[i] = Operation.WRITE;
@@ -91,15 +91,23 @@ final class BioStepGenerator {
     // ---- the device
 
     private void device() {
-        set(Knob.DEPTH, 2 + random.nextInt(oneIn(3) ? 30 : 6));
+        set(Knob.DEPTH, 1 + random.nextInt(oneIn(3) ? 31 : 7));
         if (oneIn(2)) {
             set(Knob.HARDWARE_QUEUES, 1 + random.nextInt(3));
+        }
+        if (Setting.of(Knob.DEPTH, steps) > 1) {
+            rarely(Knob.RESERVED_TAGS, 8, 1);
         }
         rarely(Knob.READ_QUEUES, 6, 1);
         rarely(Knob.BLOCKING, 8, 1);
         rarely(Knob.HOST_WIDE_TAGS, 8, 1);
         rarely(Knob.ROUND_ROBIN, 8, 1);
-        rarely(Knob.RESERVED_TAGS, 8, 1);
+        if (!oneIn(6)) {
+            set(Knob.MERGE, 1);
+        }
+        rarely(Knob.NOMERGES, 5, 1 + random.nextInt(2));
+        rarely(Knob.ELEVATOR, 2, 1 + random.nextInt(2));
+        rarely(Knob.NR_REQUESTS, 6, 4);
         rarely(Knob.REFUSALS, 2, 1 + random.nextInt(40));
         rarely(Knob.REQUEUES, 3, 1 + random.nextInt(40));
         rarely(Knob.ERRORS, 2, 1 + random.nextInt(30));
@@ -185,7 +193,8 @@ final class BioStepGenerator {
                 steps.add(new Relimit(submitter, limits(block * QueueLimits.SECTOR_BYTES).stream()
                         .filter(BioStepGenerator::canChange).toList()));
             } else {
-                steps.add(new Act(submitter, kinds.get(random.nextInt(kinds.size())), 1 + random.nextInt(6)));
+                int number = oneIn(12) ? BioStep.A_LONG_WHILE : 1 + random.nextInt(6);
+                steps.add(new Act(submitter, kinds.get(random.nextInt(kinds.size())), number));
             }
         }
     }

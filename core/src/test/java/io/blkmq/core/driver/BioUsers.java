@@ -22,6 +22,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Carries a program of bios out on a device of its own, and fails if anything of it was wrong. */
@@ -75,11 +76,28 @@ final class BioUsers {
         flag(builder, steps, Knob.BLOCKING, TagSet.Flag.BLOCKING);
         flag(builder, steps, Knob.HOST_WIDE_TAGS, TagSet.Flag.HOST_WIDE_TAGS);
         flag(builder, steps, Knob.ROUND_ROBIN, TagSet.Flag.ROUND_ROBIN);
+        flag(builder, steps, Knob.MERGE, TagSet.Flag.MERGE);
+        int nomerges = Setting.of(Knob.NOMERGES, steps);
+        boolean changes = steps.stream().anyMatch(step -> step instanceof Act act && act.kind() == Kind.NOMERGES);
+        if (Setting.of(Knob.MERGE, steps) == 0 || (nomerges == 2 && !changes)) {
+            ledger.expectNoMerges();
+        }
         try (TagSet set = builder.build()) {
             RequestQueue queue = set.newQueue("q0", Setting.limits(steps), capacity, null);
-            new BioUsers(runtime, steps, ledger, device, set, queue).run();
+            queue.setElevator(BioStep.ELEVATORS.get(Setting.of(Knob.ELEVATOR, steps)));
+            queue.setNomerges(nomerges);
+            BioUsers users = new BioUsers(runtime, steps, ledger, device, set, queue);
+            users.setNrRequests(Setting.of(Knob.NR_REQUESTS, steps));
+            users.run();
         }
         return ledger;
+    }
+
+    /** As many requests as there can be with any elevator and without one, where that is fewer. */
+    private void setNrRequests(int value) {
+        if (value > 0 && set.depth() >= 4) {
+            queue.setNrRequests(Math.min(value, set.depth()));
+        }
     }
 
     private static void flag(TagSet.Builder builder, List<BioStep> steps, Knob knob, TagSet.Flag flag) {
@@ -133,7 +151,7 @@ final class BioUsers {
             switch (step) {
                 case Io io -> submit(self, io);
                 case Act act -> act(self, act);
-                case Relimit relimit -> relimit(self, relimit);
+                case Relimit relimit -> relimit(relimit);
                 case Setting _ -> throw new AssertionError("a setting is nobody's");
             }
         }
@@ -155,10 +173,6 @@ final class BioUsers {
     }
 
     private void act(Submitter self, Act act) throws IOException {
-        if (act.kind() == Kind.FREEZE || act.kind() == Kind.OTHER_QUEUES) {
-            // Who waits for a freeze with requests in its own plug waits for itself.
-            unplug(self);
-        }
         switch (act.kind()) {
             case WAIT -> await(self);
             case UNPLUG -> unplug(self);
@@ -170,16 +184,20 @@ final class BioUsers {
             }
             case QUIESCE -> {
                 queue.quiesce();
-                runtime.sleep(act.number() * 500L);
+                runtime.sleep(aWhile(act));
                 queue.unquiesce();
             }
             case STOP -> {
                 HardwareContext hctx = queue.hardwareContext(act.number() % queue.hardwareContexts());
                 hctx.stop();
-                runtime.sleep(act.number() * 500L);
+                runtime.sleep(aWhile(act));
                 hctx.start();
             }
             case OTHER_QUEUES -> set.updateHardwareQueues(1 + act.number() % 3);
+            case ELEVATOR ->
+                unlessClosed(() -> queue.setElevator(BioStep.ELEVATORS.get(act.number() % BioStep.ELEVATORS.size())));
+            case NOMERGES -> queue.setNomerges(act.number() % 3);
+            case NR_REQUESTS -> unlessClosed(() -> setNrRequests(3 + act.number()));
             case DIE -> {
                 ledger.dies();
                 queue.markDead();
@@ -187,11 +205,25 @@ final class BioUsers {
         }
     }
 
-    private void relimit(Submitter self, Relimit relimit) {
+    private static long aWhile(Act act) {
+        return act.number() == BioStep.A_LONG_WHILE ? TimeUnit.SECONDS.toNanos(70) : act.number() * 500L;
+    }
+
+    /** Of a device that is gone little can be changed. */
+    private void unlessClosed(Runnable change) {
+        try {
+            change.run();
+        } catch (IllegalStateException e) {
+            if (!ledger.isDead()) {
+                throw e;
+            }
+        }
+    }
+
+    private void relimit(Relimit relimit) {
         List<BioStep> now = new ArrayList<>(steps.stream().filter(BioUsers::staysWithTheDevice).toList());
         now.addAll(relimit.settings());
         QueueLimits limits = Setting.limits(now);
-        unplug(self);
         queue.freeze();
         // On both sides: a bio may come in, and even end, in between.
         ledger.relimited(limits);
@@ -208,11 +240,9 @@ final class BioUsers {
     // ---- its bios
 
     private void submit(Submitter self, Io io) {
-        if (!io.plugged() || !ledger.isFree(io)) {
-            // It may have to wait, perhaps for what its own plug holds back.
-            unplug(self);
-        }
         if (!ledger.isFree(io)) {
+            // Perhaps it waits for what its own plug holds back. Where blkmq makes it wait, that goes down by itself.
+            unplug(self);
             runtime.await("sectors " + io.sector() + " to " + (io.sector() + io.sectors()) + " are free",
                     () -> ledger.isFree(io) || !ledger.isRight());
             requireRight();

@@ -55,7 +55,6 @@ class KernelDifferentialTest {
         long first = given != null ? given : ThreadLocalRandom.current().nextLong();
         IO.println("KernelDifferentialTest on " + parent + ": " + SEQUENCES + " sequences of " + STEPS
                 + " steps from seed " + first + " on, replay with: " + replay(first, SEQUENCES));
-        long start = System.nanoTime();
         Path directory = Files.createTempDirectory(parent, "blkmq-differential");
         try (Sides sides = new Sides(directory)) {
             for (int i = 0; i < SEQUENCES; i++) {
