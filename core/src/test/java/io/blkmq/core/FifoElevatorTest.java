@@ -10,6 +10,8 @@ import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.nullblk.NullBlk;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -117,6 +119,14 @@ class FifoElevatorTest {
         }
     }
     // end of the example
+
+    @Test
+    void thePageOnElevatorsQuotesIt() throws IOException {
+        String source = Files.readString(Path.of("src/test/java/io/blkmq/core/FifoElevatorTest.java"));
+        String example = source.substring(source.indexOf("// begin of the example\n") + 24,
+                source.indexOf("    // end of the example"));
+        assertThat(Files.readString(Path.of("../docs/elevators.md"))).contains(example.stripIndent().strip());
+    }
 
     @Test
     void itOrdersTheRequestsOfADisk() throws IOException {

@@ -140,8 +140,9 @@ class RunCommandTest {
         Path job = job("[a]\nfilename=d\nrw=randrw\niodepth=16\nnumjobs=2\nioscheduler=" + elevator + "\n");
         assertThat(execute("run", "--attach", "d=mem:1m", job)).as(err.toString()).isZero();
         assertThat(out.toString()).contains("null block driver with memory, elevator " + elevator, "jobs=1, err=0");
-        assertThat(execute("run", "--attach", "d=mem:1m", job("[a]\nfilename=d\nsize=512k\nioscheduler=" + elevator
-                + "\n[b]\nfilename=d\nsize=512k\n"))).isNotZero();
+        assertThat(execute("run", "--attach", "d=mem:1m",
+                job("[a]\nfilename=d\nsize=512k\nioscheduler=" + elevator + "\n[b]\nfilename=d\nsize=512k\n")))
+                .isNotZero();
         assertThat(err.toString()).contains("which says otherwise about ioscheduler");
     }
 

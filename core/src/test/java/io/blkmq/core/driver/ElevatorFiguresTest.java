@@ -169,8 +169,8 @@ class ElevatorFiguresTest {
                 if (!elevator.equals("none")) {
                     queue.setNrRequests(REQUESTS);
                 }
-                settings.forEach((name, value) -> Objects.requireNonNull(queue.elevatorAttributes().get(name))
-                        .set(value));
+                settings.forEach(
+                        (name, value) -> Objects.requireNonNull(queue.elevatorAttributes().get(name)).set(value));
                 scene.run(runtime, queue, device);
                 queue.close();
             }
@@ -219,8 +219,7 @@ class ElevatorFiguresTest {
         run(4, ElevatorFiguresTest::diskTime, elevator, settings, (runtime, queue, device) -> {
             SplittableRandom random = new SplittableRandom(SEED);
             long[] next = {CAPACITY_SECTORS / 2};
-            User stream = new User(runtime, queue, Operation.READ, 64 << 10, () -> (next[0] += 128) - 128)
-                    .flood(32);
+            User stream = new User(runtime, queue, Operation.READ, 64 << 10, () -> (next[0] += 128) - 128).flood(32);
             User behind = new User(runtime, queue, Operation.READ, 4096,
                     () -> random.nextLong(CAPACITY_SECTORS / 2 / 8 - 8) * 8).threads(1, 20_000_000);
             letRun(runtime, 20 * SECOND, stream, behind);
@@ -276,17 +275,17 @@ class ElevatorFiguresTest {
             letRun(runtime, 0, reads, writes);
             figures[0] = longest / 16.0;
             figures[1] = (double) writeCount / (readCount + writeCount);
-            System.out.printf(Locale.ROOT, "| %s | %.1f | %.1f | %d | %s | %s |%n",
-                    named(elevator, settings), readCount / 10.0, writeCount / 10.0, longest,
-                    millis(reads.percentile(0.5)), millis(writes.percentile(0.5)));
+            System.out.printf(Locale.ROOT, "| %s | %.1f | %.1f | %d | %s | %s |%n", named(elevator, settings),
+                    readCount / 10.0, writeCount / 10.0, longest, millis(reads.percentile(0.5)),
+                    millis(writes.percentile(0.5)));
         });
         return figures;
     }
 
     @Test
     void mqDeadlineStarvesWritesForSoManyBatchesAndNoMore() {
-        System.out.println(
-                "| elevator | reads/s | writes/s | longest run of reads | median read ms | median write ms |");
+        System.out
+                .println("| elevator | reads/s | writes/s | longest run of reads | median read ms | median write ms |");
         System.out.println("| --- | --- | --- | --- | --- | --- |");
         double[] none = readsAndWrites("none", Map.of());
         for (int starved : new int[]{1, 2, 8}) {
