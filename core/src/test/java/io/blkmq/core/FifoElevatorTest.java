@@ -56,7 +56,8 @@ class FifoElevatorTest {
         public @Nullable Request dispatch(int hctx, long nowNanos) {
             Request rq = waiting.pollFirst();
             count = waiting.size();
-            given += rq == null ? 0 : 1;
+            long before = given;
+            given = rq == null ? before : before + 1;
             return rq;
         }
 
