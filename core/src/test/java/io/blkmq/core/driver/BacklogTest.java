@@ -25,7 +25,7 @@ class BacklogTest {
             int scheduled = elevator.equals("none") ? 1 : disk.queue().nrRequests();
             // Each end submits the next: they always want the tag that has just become free.
             for (int i = 0; i < scheduled; i++) {
-                disk.submit(resubmitting(disk, 100 * i));
+                disk.submit(resubmitting(disk, 100L * i));
             }
             // And once, one more.
             Bio waits = told.read(7);
