@@ -331,6 +331,17 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         deferredLast = bio;
     }
 
+    /** Bios that waited for tags, a chain of them that know their contexts, go down before those that were submitted by completions. */
+    void deferBefore(Bio first, Bio last) {
+        BioState end = last;
+        assert end.next == null;
+        end.next = deferredFirst;
+        if (deferredFirst == null) {
+            deferredLast = last;
+        }
+        deferredFirst = first;
+    }
+
     /** A hardware context has requests to dispatch. */
     void runLater(HardwareContext hctx) {
         if (!toRun.contains(hctx)) {

@@ -838,16 +838,27 @@ public final class RequestQueue {
         }
     }
 
+    /** Those that have waited go before what the completions under way submit, or they would find the same tags taken for ever. */
     private void serveBacklog(int count, CompletionBatch batch) {
+        Bio first = null;
+        Bio last = null;
         for (int i = 0; i < count; i++) {
             Bio bio = backlog.poll();
             if (bio == null) {
-                return;
+                break;
             }
             if (isRefusedNow(bio)) {
                 continue;
             }
-            batch.defer(bio, Objects.requireNonNull(((BioState) bio).context));
+            if (last == null) {
+                first = bio;
+            } else {
+                ((BioState) last).next = bio;
+            }
+            last = bio;
+        }
+        if (first != null && last != null) {
+            batch.deferBefore(first, last);
         }
     }
 
