@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class BlockRangeLock {
     private final IoRuntime runtime;
-    private final boolean polled;
+    private final @Nullable Runnable poll;
     private final Lock lock;
     private final List<Hold> holds = new ArrayList<>();
 
@@ -29,11 +29,12 @@ final class BlockRangeLock {
      * A lock that nobody has.
      *
      * @param runtime for waiting and telling
-     * @param polled whether completions are found by the thread that submits: an operation then goes on there
+     * @param poll looks for completions, on a disk where whoever submits has to: a thread that waits does, and an operation that is told
+     *        goes on where its blocks were given up. Null elsewhere
      */
-    BlockRangeLock(IoRuntime runtime, boolean polled) {
+    BlockRangeLock(IoRuntime runtime, @Nullable Runnable poll) {
         this.runtime = runtime;
-        this.polled = polled;
+        this.poll = poll;
         this.lock = runtime.newLock();
     }
 
@@ -54,7 +55,12 @@ final class BlockRangeLock {
                 hold.close();
                 return null;
             }
-            runtime.park(this);
+            if (poll != null) {
+                poll.run();
+                runtime.spinWait();
+            } else {
+                runtime.park(this);
+            }
         }
         return hold;
     }
@@ -119,7 +125,7 @@ final class BlockRangeLock {
         } finally {
             lock.unlock();
         }
-        told.forEach(polled && CompletionBatch.current() != null ? Runnable::run : runtime::execute);
+        told.forEach(poll != null && CompletionBatch.current() != null ? Runnable::run : runtime::execute);
     }
 
     /** A range that somebody has or waits for. */

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import java.util.Comparator;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -59,7 +60,8 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
 
     private void end(Object outcome) {
         if (state.compareAndSet(null, outcome)) {
-            waiters.forEach(runtime::unpark);
+            // In the order of the threads' start, since that of the set is another each time.
+            runtime.unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
         }
     }
 

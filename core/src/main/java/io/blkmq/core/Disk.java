@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
 import java.nio.file.OpenOption;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -55,7 +56,12 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime(), queue.isPolled()), resources);
+        return new Disk(queue, null, newBlockLock(queue), resources);
+    }
+
+    static BlockRangeLock newBlockLock(RequestQueue queue) {
+        return new BlockRangeLock(queue.tagSet().runtime(),
+                queue.isPolled() ? () -> queue.poll(queue.contextOfCurrentThread()) : null);
     }
 
     // ---- partitions
@@ -290,6 +296,76 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
+     * Reads one range of the disk into several pieces of memory, one behind the other, and waits. It is one I/O. Their sum is whole
+     * blocks; each of them may have any length, but what is not aligned as the device needs is copied once.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; up to 1024 pieces
+     * @throws BlockIOException if it fails
+     * @throws IllegalArgumentException also if a piece is empty or overlaps another
+     */
+    public void read(long offset, List<MemorySegment> memory) throws BlockIOException {
+        BlockingIo.transfer(this, Operation.READ, offset, MemoryRow.of(Operation.READ, memory), 0);
+    }
+
+    /**
+     * Reads one range of the disk into several buffers and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffers are filled from their positions to their limits, in this order; the positions are the limits afterwards
+     * @throws BlockIOException if it fails; the positions are unchanged then
+     * @see #read(long, List)
+     */
+    public void read(long offset, ByteBuffer[] buffers) throws BlockIOException {
+        ByteBuffer[] mine = buffers.clone();
+        BlockingIo.transfer(this, Operation.READ, offset, MemoryRow.of(Operation.READ, mine), 0);
+        moveToLimits(mine);
+    }
+
+    /**
+     * Writes several pieces of memory, one behind the other, to one range of the disk, and waits. It is one I/O.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; up to 1024 pieces
+     * @throws BlockIOException if it fails
+     * @see #read(long, List)
+     */
+    public void write(long offset, List<MemorySegment> memory) throws BlockIOException {
+        write(offset, memory, 0);
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk, and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; up to 1024 pieces
+     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}
+     * @throws BlockIOException if it fails
+     */
+    public void write(long offset, List<MemorySegment> memory, int flags) throws BlockIOException {
+        BlockingIo.transfer(this, Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags);
+    }
+
+    /**
+     * Writes several buffers to one range of the disk, and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffers are written from their positions to their limits, in this order; the positions are the limits afterwards
+     * @throws BlockIOException if it fails; the positions are unchanged then
+     */
+    public void write(long offset, ByteBuffer[] buffers) throws BlockIOException {
+        ByteBuffer[] mine = buffers.clone();
+        BlockingIo.transfer(this, Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, mine), 0);
+        moveToLimits(mine);
+    }
+
+    private static void moveToLimits(ByteBuffer[] buffers) {
+        for (ByteBuffer buffer : buffers) {
+            buffer.position(buffer.limit());
+        }
+    }
+
+    /**
      * Makes all writes durable that were acknowledged before.
      *
      * @throws BlockIOException if it fails: nothing is known about those writes then
@@ -347,6 +423,43 @@ public final class Disk implements AutoCloseable {
      */
     public void write(long offset, MemorySegment memory, IoCompletion completion) {
         start(Operation.WRITE, offset, memory, 0, completion);
+    }
+
+    /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the completion runs
+     * @param flags {@link Bio#FUA} for a write that is durable when it is told, {@link Bio#PREFLUSH}
+     * @param completion is told once
+     */
+    public void write(long offset, MemorySegment memory, int flags, IoCompletion completion) {
+        start(Operation.WRITE, offset, memory, flags, completion);
+    }
+
+    /**
+     * Reads one range of the disk into several pieces of memory.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; the device's until the completion runs
+     * @param completion is told once
+     * @see #read(long, List)
+     */
+    public void read(long offset, List<MemorySegment> memory, IoCompletion completion) {
+        start(Operation.READ, offset, MemoryRow.of(Operation.READ, memory), 0, completion);
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; the device's until the completion runs
+     * @param flags {@link Bio#FUA} for a write that is durable when it is told, {@link Bio#PREFLUSH}
+     * @param completion is told once
+     * @see #write(long, List)
+     */
+    public void write(long offset, List<MemorySegment> memory, int flags, IoCompletion completion) {
+        start(Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags, completion);
     }
 
     /**
@@ -410,6 +523,51 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the future is complete
+     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     */
+    public CompletableFuture<Void> writeAsync(long offset, MemorySegment memory, int flags) {
+        FutureIo future = new FutureIo(this, Operation.WRITE, offset, memory.byteSize());
+        write(offset, memory, flags, future);
+        return future;
+    }
+
+    /**
+     * Reads one range of the disk into several pieces of memory.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; the device's until the future is complete
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     * @see #read(long, List)
+     */
+    public CompletableFuture<Void> readAsync(long offset, List<MemorySegment> memory) {
+        MemoryRow row = MemoryRow.of(Operation.READ, memory);
+        FutureIo future = new FutureIo(this, Operation.READ, offset, row.bytes());
+        start(Operation.READ, offset, row, 0, future);
+        return future;
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; the device's until the future is complete
+     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     * @see #write(long, List)
+     */
+    public CompletableFuture<Void> writeAsync(long offset, List<MemorySegment> memory, int flags) {
+        MemoryRow row = MemoryRow.of(Operation.WRITE, memory);
+        FutureIo future = new FutureIo(this, Operation.WRITE, offset, row.bytes());
+        start(Operation.WRITE, offset, row, flags, future);
+        return future;
+    }
+
+    /**
      * Makes all writes durable that were acknowledged before.
      *
      * @return fails with {@link BlockIOException}
@@ -454,6 +612,10 @@ public final class Disk implements AutoCloseable {
         submit(bio.add(memory).flags(flags).onEnd(ended -> completion.ended(ended.status())));
     }
 
+    void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
+        submit(row.bio(operation, sector(operation, offset), flags).onEnd(ended -> completion.ended(ended.status())));
+    }
+
     void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
         if (operation == Operation.WRITE_ZEROES) {
             ZeroOut.start(this, offset, bytes, flags, completion);
@@ -470,6 +632,70 @@ public final class Disk implements AutoCloseable {
                             + limits().logicalBlockBytes() + " bytes, or negative");
         }
         return offset / QueueLimits.SECTOR_BYTES;
+    }
+
+    // ---- from disk to disk
+
+    /**
+     * Transfers a range to another disk, or to another place of this one, and waits. Several pieces are on their way at a time, so a
+     * failed transfer may have written any of them.
+     *
+     * @param offset where on this disk, in bytes
+     * @param bytes how long; whole blocks of both disks
+     * @param target where to
+     * @param targetOffset where there, in bytes
+     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @throws IllegalArgumentException if the range is no whole blocks of both, or overlaps the target's on the same disk
+     * @throws IndexOutOfBoundsException if it reaches past the end of either disk
+     * @throws UnsupportedOperationException if the target is read-only
+     */
+    public void transferTo(long offset, long bytes, Disk target, long targetOffset) throws BlockIOException {
+        queue.requireNoCompletion("a blocking transfer");
+        startTransfer(offset, bytes, target, targetOffset, TransferOptions.DEFAULT).await();
+    }
+
+    /**
+     * Starts a transfer of a range to another disk, or to another place of this one.
+     *
+     * @param offset where on this disk, in bytes
+     * @param bytes how long; whole blocks of both disks
+     * @param target where to
+     * @param targetOffset where there, in bytes
+     * @param options how
+     * @return to wait for it, follow it or call it off
+     * @see #transferTo
+     */
+    public DiskTransfer startTransfer(long offset, long bytes, Disk target, long targetOffset,
+            TransferOptions options) {
+        return DiskTransfer.start(this, offset, bytes, target, targetOffset, options);
+    }
+
+    /**
+     * Copies all of this disk to the beginning of another, and waits. Their block sizes may differ. What the target has more than this
+     * disk stays as it is.
+     *
+     * @param target where to
+     * @param options how
+     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @throws IllegalArgumentException if the target is smaller, or is this disk
+     * @throws UnsupportedOperationException if the target is read-only
+     * @throws java.util.concurrent.CancellationException if it was cancelled
+     */
+    public void copyTo(Disk target, TransferOptions options) throws BlockIOException {
+        queue.requireNoCompletion("a blocking copy");
+        startCopy(target, options).await();
+    }
+
+    /**
+     * Starts a copy of all of this disk to the beginning of another.
+     *
+     * @param target where to
+     * @param options how
+     * @return to wait for it, follow it or call it off
+     * @see #copyTo
+     */
+    public DiskTransfer startCopy(Disk target, TransferOptions options) {
+        return DiskTransfer.startAll(this, target, options);
     }
 
     // ---- the rest

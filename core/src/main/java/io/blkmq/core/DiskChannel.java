@@ -45,7 +45,7 @@ final class DiskChannel extends FileChannel {
     DiskChannel(DeviceNode node) {
         this.node = node;
         this.disk = node.disk();
-        this.positionLock = new BlockRangeLock(node.runtime(), false);
+        this.positionLock = new BlockRangeLock(node.runtime(), null);
     }
 
     DeviceNode node() {

@@ -4,12 +4,14 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The partitions that a disk has now: those of its table when that was read last. A new disk has none until {@link #rescan}. The
@@ -28,8 +30,11 @@ public final class Partitions {
     private final BlockRangeLock changing;
     /** Replaced under the lock. */
     private volatile PartitionTable table = PartitionTable.NONE;
-    /** Guarded by the lock. */
+    /** Changed under the lock. */
     private final List<Handle> handles = new ArrayList<>();
+    /** How many handles there are, for those who only look. */
+    private volatile int openers;
+    private volatile Runnable unused = () -> {};
     private final List<PartitionListener> listeners = new CopyOnWriteArrayList<>();
     /** Joined under the lock, taken by who is telling. */
     private final Queue<Event> events = new ConcurrentLinkedQueue<>();
@@ -39,6 +44,8 @@ public final class Partitions {
     /** Somebody's use of a partition. */
     private final class Handle implements AutoCloseable {
         private final int index;
+        /** Guarded by the lock. */
+        private @Nullable Disk opened;
 
         Handle(int index) {
             this.index = index;
@@ -46,7 +53,14 @@ public final class Partitions {
 
         @Override
         public void close() {
-            change("closing a partition of " + disk.name(), () -> handles.remove(this));
+            boolean last = change("closing a partition of " + disk.name(), () -> {
+                boolean removed = handles.remove(this);
+                openers = handles.size();
+                return removed && handles.isEmpty();
+            });
+            if (last) {
+                unused.run();
+            }
         }
     }
 
@@ -60,7 +74,7 @@ public final class Partitions {
 
     Partitions(Disk disk) {
         this.disk = disk;
-        this.changing = new BlockRangeLock(disk.queue().tagSet().runtime(), disk.queue().isPolled());
+        this.changing = Disk.newBlockLock(disk.queue());
     }
 
     /**
@@ -110,7 +124,9 @@ public final class Partitions {
                             + " has " + list().stream().map(Partition::index).toList()));
             Handle handle = new Handle(index);
             Disk opened = disk.partition(nameOf(index), partition.startBytes(), partition.sizeBytes(), handle);
+            handle.opened = opened;
             handles.add(handle);
+            openers = handles.size();
             return opened;
         });
     }
@@ -121,7 +137,17 @@ public final class Partitions {
      * @return of all partitions together
      */
     public int openers() {
-        return change("looking at the partitions of " + disk.name(), handles::size);
+        return openers;
+    }
+
+    /**
+     * Sets what is done when a partition has been closed and none is in use any more. For the disk's driver, whose device may wait
+     * for that; the kernel calls a driver's {@code release} for partitions, too.
+     *
+     * @param action run by the thread that closes; takes the place of the one that was set before
+     */
+    public void whenUnused(Runnable action) {
+        unused = action;
     }
 
     /**
@@ -166,6 +192,24 @@ public final class Partitions {
             replace(PartitionTable.NONE);
             return true;
         });
+    }
+
+    /**
+     * The medium has gone, whoever uses it: all partitions are removed, and those in use are closed. For the disk's driver; it waits for
+     * what is in flight.
+     *
+     * @throws IllegalStateException if called by a completion
+     */
+    public void mediumGone() {
+        List<Disk> inUse = change("removal", () -> {
+            List<Disk> all = new ArrayList<>();
+            handles.forEach(handle -> all.add(Objects.requireNonNull(handle.opened)));
+            handles.clear();
+            openers = 0;
+            replace(PartitionTable.NONE);
+            return all;
+        });
+        inUse.forEach(Disk::close);
     }
 
     /** The disk has been closed, and its partitions with it. */

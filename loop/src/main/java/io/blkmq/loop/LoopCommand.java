@@ -31,6 +31,10 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
     private final LoopDevice device;
     private final Request rq;
     private final Kiocb kiocb;
+    /** The transfer function's part; null if the current use has none. */
+    private @Nullable TransferWork transfer;
+    /** Made with the first use that has one, and kept for those to come. */
+    private @Nullable TransferWork transferWork;
 
     /** The file that the current use began on. */
     private @Nullable BackingFile backing;
@@ -73,6 +77,40 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
         return (LoopCommand) Objects.requireNonNull(rq.driverData());
     }
 
+    /** What comes before a submission: whether there is memory to transform what is to be written. */
+    boolean prepare() {
+        LoopTransfer function = device.transfer();
+        if (function == null) {
+            if (transfer != null) {
+                transfer = null;
+            }
+            return true;
+        }
+        TransferWork work = transferWork;
+        if (work == null) {
+            work = new TransferWork();
+            transferWork = work;
+        }
+        transfer = work;
+        return work.begin(function, rq);
+    }
+
+    /** What was prepared for a write has been written, or never will be. */
+    void endPrepared() {
+        TransferWork work = transfer;
+        if (work != null) {
+            work.endWrite();
+        }
+    }
+
+    /** The request is no more. */
+    void exit() {
+        TransferWork work = transferWork;
+        if (work != null) {
+            work.close();
+        }
+    }
+
     private void begin(BackingFile on, LoopQueue from) {
         if (backing != on) {
             backing = on;
@@ -97,8 +135,13 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
         } else {
             kiocb.prepareRead(on.io(), position, this, rq.generation());
         }
-        visit = Visit.TO_KIOCB;
-        rq.forEachSegment(this);
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            kiocb.addSegment(work.written(rq), 0, rq.bytes());
+        } else {
+            visit = Visit.TO_KIOCB;
+            rq.forEachSegment(this);
+        }
         return from.engine().submit(kiocb);
     }
 
@@ -131,6 +174,10 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
 
     /** A transfer of what the disk below has; if it has been shortened, the rest of a read is zeroed when it ends. */
     private Bio transferBelow(BackingDisk on, long sector) {
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(rq)).flags(Bio.CALLER_MEMORY);
+        }
         visit = Visit.COUNT;
         visited = 0;
         rq.forEachSegment(this);
@@ -161,6 +208,7 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
     /** The disk below is done. */
     @Override
     public void ended(Bio bio) {
+        endPrepared();
         Status status = bio.status();
         if (status == Status.NOTSUPP && !rq.operation().hasData() && rq.operation().hasRange()) {
             rq.queue().disable(rq.operation());
@@ -188,6 +236,7 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
             status = execute(Objects.requireNonNull(backing));
         } catch (Throwable t) {
             device.logFailure(rq, t);
+            endPrepared();
             status = Status.IOERR;
         }
         Objects.requireNonNull(queue).workDone(this, status);
@@ -210,7 +259,12 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
         visited = 0;
         errno = 0;
         atEnd = false;
-        rq.forEachSegment(this);
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            transferSegment(work.written(rq));
+        } else {
+            rq.forEachSegment(this);
+        }
         return statusOf(errno != 0 ? errno : visited);
     }
 
@@ -247,6 +301,33 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
      * the rest is zeroes, and an error if it is a whole sector or more.
      */
     private Status statusOf(long result) {
+        TransferWork work = transfer;
+        if (work != null) {
+            return transformed(work, result);
+        }
+        return plainStatusOf(result);
+    }
+
+    /** The same of a device with a transfer function, where a sector that is not whole is nothing. */
+    private Status transformed(TransferWork work, long result) {
+        if (rq.operation() == Operation.WRITE) {
+            work.endWrite();
+            return plainStatusOf(result);
+        }
+        if (result <= 0) {
+            return plainStatusOf(result);
+        }
+        long sectors = result - result % SECTOR_BYTES;
+        try {
+            work.finishRead(rq, sectors);
+        } catch (RuntimeException e) {
+            device.logFailure(rq, e);
+            return Status.IOERR;
+        }
+        return plainStatusOf(sectors);
+    }
+
+    private Status plainStatusOf(long result) {
         if (result == rq.bytes()) {
             return Status.OK;
         }

@@ -3,8 +3,12 @@ package io.blkmq.loop;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.loop.transfer.TransferFunction;
+import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.loop.transfer.TransferKey;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -34,6 +38,10 @@ public final class LoopConfig {
     private final int blockBytes;
     private final long offsetBytes;
     private final long sizeLimitBytes;
+    private final boolean partScan;
+    private final @Nullable PartitionListener partitionListener;
+    private final TransferFunction transfer;
+    private final TransferKey transferKey;
     private final @Nullable LoopParameters parameters;
 
     private LoopConfig(Builder b) {
@@ -47,6 +55,10 @@ public final class LoopConfig {
         this.blockBytes = b.blockBytes;
         this.offsetBytes = b.offsetBytes;
         this.sizeLimitBytes = b.sizeLimitBytes;
+        this.partScan = b.partScan;
+        this.partitionListener = b.partitionListener;
+        this.transfer = b.transfer;
+        this.transferKey = b.transferKey;
         this.parameters = b.parameters == null ? null : b.parameters.build();
     }
 
@@ -168,6 +180,38 @@ public final class LoopConfig {
     }
 
     /**
+     * Whether the device reads its partition table by itself (LO_FLAGS_PARTSCAN).
+     *
+     * @return true if it does
+     */
+    public boolean isPartScan() {
+        return partScan;
+    }
+
+    /**
+     * Who is told of partitions from the attachment on.
+     *
+     * @return null for nobody
+     */
+    public @Nullable PartitionListener partitionListener() {
+        return partitionListener;
+    }
+
+    /**
+     * What stands in the file in place of the data (lo_encrypt_type).
+     *
+     * @return {@link TransferFunctions#NONE} for the data itself
+     */
+    public TransferFunction transfer() {
+        return transfer;
+    }
+
+    /** The transfer function's key, which the device wipes. */
+    TransferKey transferKey() {
+        return transferKey;
+    }
+
+    /**
      * Queues, engine and threads of a device that is made for this file.
      *
      * @return the defaults where nothing was set
@@ -194,6 +238,10 @@ public final class LoopConfig {
         private int blockBytes;
         private long offsetBytes;
         private long sizeLimitBytes;
+        private boolean partScan;
+        private @Nullable PartitionListener partitionListener;
+        private TransferFunction transfer = TransferFunctions.NONE;
+        private TransferKey transferKey = TransferKey.none();
         private LoopParameters.@Nullable Builder parameters;
 
         private Builder(@Nullable Path file, @Nullable Disk disk) {
@@ -356,6 +404,45 @@ public final class LoopConfig {
         }
 
         /**
+         * Lets the device read its partition table when it is attached, and again when its file, its size or its block changes:
+         * {@link Disk#partitions()}. On a polled device nothing is read, since its ring would belong to the thread that changes it
+         * from then on; there the owner calls {@link io.blkmq.core.Partitions#rescan}.
+         *
+         * @param value true for partitions
+         * @return this
+         */
+        public Builder partScan(boolean value) {
+            this.partScan = value;
+            return this;
+        }
+
+        /**
+         * Sets who is told of the partitions of a device that is made for this file, those included that the attachment finds. A
+         * device that is there already has {@link io.blkmq.core.Partitions#addListener}.
+         *
+         * @param value null for nobody
+         * @return this
+         */
+        public Builder partitionListener(@Nullable PartitionListener value) {
+            this.partitionListener = value;
+            return this;
+        }
+
+        /**
+         * Sets what stands in the file in place of the data. A device with a transfer function has no discard, and writes zeroes by
+         * writing them.
+         *
+         * @param function one of {@link TransferFunctions#all}, or another
+         * @param key its key; the device that is attached with it wipes it when it is detached, so that it serves for one attachment
+         * @return this
+         */
+        public Builder transfer(TransferFunction function, TransferKey key) {
+            this.transfer = function;
+            this.transferKey = key;
+            return this;
+        }
+
+        /**
          * Sets where threads and time come from.
          *
          * @param value a runtime
@@ -375,6 +462,7 @@ public final class LoopConfig {
         public LoopConfig build() {
             require("offsetBytes", offsetBytes, 0, Long.MAX_VALUE);
             require("sizeLimitBytes", sizeLimitBytes, 0, Long.MAX_VALUE);
+            transfer.checkKeyBytes(transferKey.length());
             if (blockBytes != 0 && !isBlock(blockBytes)) {
                 throw new IllegalArgumentException("blockBytes " + blockBytes + ": 0, or a power of two from "
                         + QueueLimits.SECTOR_BYTES + " to " + QueueLimits.LOGICAL_BLOCK_BYTES_MAX + ", is possible");

@@ -9,6 +9,7 @@ import io.blkmq.aio.Errno;
 import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Request;
@@ -83,14 +84,22 @@ public final class LoopDevice implements AutoCloseable {
     private final LoopQueue[] queues;
     private final WorkQueue workQueue;
     private final Disk disk;
+    private final LoopPartitions partitions;
 
     private final Lock lock;
     /** What those who only look see. Replaced under the lock. */
     private volatile Binding binding = Binding.NONE;
     /** Changed under the lock, and only while the queue is frozen; read by whoever issues a request. */
     private volatile @Nullable Backing backing;
+    /**
+     * Null if the file holds the data itself. Changed under the lock, while there is no backing; so a request that has a backing has
+     * the function that goes with it.
+     */
+    private volatile @Nullable LoopTransfer transfer;
     /** Changed under the lock. */
     private volatile int openers;
+    /** Why the partitions are to be read when the lock has been let go; null if they are not. Guarded by the lock. */
+    private @Nullable String scanDue;
     /** Guarded by the lock. */
     private boolean removed;
     /** Whether the engines are told of the memory that blkmq has. Guarded by the lock. */
@@ -177,10 +186,12 @@ public final class LoopDevice implements AutoCloseable {
             TagSet tags = undo.add((parameters.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build());
             RequestQueue queue = tags.newQueue(name, UNBOUND_LIMITS, 0, this);
             this.disk = Disk.of(queue, this::gone);
+            this.partitions = new LoopPartitions(disk);
         } catch (Throwable t) {
             undo.run();
             throw t;
         }
+        disk.partitions().whenUnused(this::settle);
     }
 
     /**
@@ -196,6 +207,10 @@ public final class LoopDevice implements AutoCloseable {
      */
     public static LoopDevice attach(LoopConfig config) throws IOException {
         LoopDevice device = new LoopDevice(null, 0, config.name(), config.parameters(), new LoopEvents());
+        PartitionListener listener = config.partitionListener();
+        if (listener != null) {
+            device.disk.partitions().addListener(listener);
+        }
         try {
             device.configure(config);
             Backing attached = Objects.requireNonNull(device.backing);
@@ -257,12 +272,12 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     /**
-     * How many handles there are.
+     * How many use it.
      *
-     * @return those that were opened and not closed
+     * @return handles, and partitions ({@link io.blkmq.core.Partitions#open}), that were opened and not closed
      */
     public int openers() {
-        return openers;
+        return openers + disk.partitions().openers();
     }
 
     /**
@@ -317,6 +332,16 @@ public final class LoopDevice implements AutoCloseable {
         }
         return new LoopStatus(now.offsetBytes(), known.sizeLimitBytes,
                 now.isDirect() ? known.with(LoopFlag.DIRECT_IO) : known.flags, known.fileName);
+    }
+
+    /**
+     * How many writes the transfer function has transformed, each in a buffer of its own.
+     *
+     * @return since the attachment; 0 without a transfer function
+     */
+    public long transferBounces() {
+        LoopTransfer used = transfer;
+        return used == null ? 0 : used.bounces();
     }
 
     /**
@@ -375,7 +400,17 @@ public final class LoopDevice implements AutoCloseable {
         begin("close");
         try {
             setOpeners(openers - 1);
-            if (openers > 0) {
+        } finally {
+            end();
+        }
+        settle();
+    }
+
+    /** A handle or the last partition has been closed: if nobody uses the device any more, what was put off is done. */
+    private void settle() {
+        begin("close");
+        try {
+            if (openers() > 0) {
                 return;
             }
             if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
@@ -405,7 +440,7 @@ public final class LoopDevice implements AutoCloseable {
         begin("detach");
         try {
             requireBound();
-            if (openers > own) {
+            if (openers() > own) {
                 binding = binding.flagged(binding.with(LoopFlag.AUTOCLEAR));
                 return;
             }
@@ -425,8 +460,17 @@ public final class LoopDevice implements AutoCloseable {
         disk.freeze();
         backing = null;
         disk.unfreeze();
+        wipeTransfer();
         if (old != null) {
             old.close();
+        }
+    }
+
+    private void wipeTransfer() {
+        LoopTransfer used = transfer;
+        transfer = null;
+        if (used != null) {
+            used.wipe();
         }
     }
 
@@ -437,6 +481,7 @@ public final class LoopDevice implements AutoCloseable {
     private void unbind() {
         binding = Binding.NONE;
         disk.queue().setCapacitySectors(0);
+        disk.partitions().mediumGone();
         events.note(LoopEvent.Kind.DETACH, this);
     }
 
@@ -571,7 +616,10 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     private void bind(LoopConfig config, Backing opened) throws IOException {
+        LoopTransfer function = null;
         try {
+            function = LoopTransfer.of(config);
+            transfer = function;
             int block = config.blockBytes() == 0 ? opened.blockBytesMin() : config.blockBytes();
             if (block < opened.blockBytesMin()) {
                 throw new LoopException(Errno.EINVAL, name + ": blocks of " + block + " bytes on " + opened.name()
@@ -585,13 +633,28 @@ public final class LoopDevice implements AutoCloseable {
             if (config.isAutoclear()) {
                 flags.add(LoopFlag.AUTOCLEAR);
             }
+            if (config.isPartScan()) {
+                flags.add(LoopFlag.PARTSCAN);
+                scanDue = "the attachment";
+            }
             use(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
-                    block, sectors), opened.limits(block));
+                    block, sectors), limitsOn(opened, block));
         } catch (Throwable t) {
+            scanDue = null;
+            transfer = null;
+            if (function != null) {
+                function.close();
+            }
             opened.close();
             throw t;
         }
         events.note(LoopEvent.Kind.ATTACH, this);
+    }
+
+    /** What the device can take: what the backing can, less what the transfer function cannot. */
+    private QueueLimits limitsOn(Backing next, int blockBytes) {
+        QueueLimits limits = next.limits(blockBytes);
+        return transfer == null ? limits : LoopTransfer.fit(limits);
     }
 
     // ---- changes
@@ -615,7 +678,7 @@ public final class LoopDevice implements AutoCloseable {
     /** The same of the file that the device has already: what has been found out about it, or was set by hand, holds on. */
     private void use(Backing next, Binding then) {
         QueueLimits now = disk.limits();
-        QueueLimits limits = next.limits(then.blockBytes);
+        QueueLimits limits = limitsOn(next, then.blockBytes);
         use(next, then, limits.toBuilder().discardBytesMax(Math.min(limits.discardBytesMax(), now.discardBytesMax()))
                 .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax()))
                 .requestBytesMax(Math.max(then.blockBytes, Math.min(limits.requestBytesMax(), now.requestBytesMax())))
@@ -660,15 +723,27 @@ public final class LoopDevice implements AutoCloseable {
             Backing now = requireBound();
             requirePossible(wanted);
             Binding then = binding.flagged(settable(wanted.flags())).called(wanted.sizeLimitBytes(), wanted.fileName());
+            boolean scansNow = then.flags.contains(LoopFlag.PARTSCAN) && !binding.flags.contains(LoopFlag.PARTSCAN);
             if (wanted.offsetBytes() == now.offsetBytes() && wanted.sizeLimitBytes() == binding.sizeLimitBytes) {
                 binding = then;
+                if (scansNow) {
+                    scanAfter("the change of its flags");
+                }
                 return;
             }
             Backing next = at(now, wanted.offsetBytes());
             resize(next, then.of(next.capacitySectors(wanted.sizeLimitBytes())));
             closeUnused(now, next);
+            scanAfter("the change of its place in the file");
         } finally {
             end();
+        }
+    }
+
+    /** Lets the partitions be read after the lock, if the device does that. */
+    private void scanAfter(String why) {
+        if (binding.flags.contains(LoopFlag.PARTSCAN)) {
+            scanDue = why;
         }
     }
 
@@ -734,6 +809,7 @@ public final class LoopDevice implements AutoCloseable {
                 binding = then;
                 disk.queue().setCapacitySectors(wholeBlocks(then));
                 events.note(LoopEvent.Kind.RESIZE, this);
+                scanAfter("the change of its size");
             }
             return disk.sizeBytes();
         } finally {
@@ -825,9 +901,10 @@ public final class LoopDevice implements AutoCloseable {
                         ? file.buffered()
                         : now;
                 QueueLimits limits = disk.limits();
-                use(next, binding.inBlocksOf(block), next.limits(block).toBuilder()
+                use(next, binding.inBlocksOf(block), limitsOn(next, block).toBuilder()
                         .writeCache(limits.hasWriteCache(), limits.hasFua()).rotational(limits.isRotational()).build());
                 closeUnused(now, next);
+                scanAfter("the change of its block");
             }
         } finally {
             end();
@@ -867,6 +944,7 @@ public final class LoopDevice implements AutoCloseable {
             }
             old.close();
             events.note(LoopEvent.Kind.CHANGE, this);
+            scanAfter("the change of its file");
         } finally {
             end();
         }
@@ -897,9 +975,9 @@ public final class LoopDevice implements AutoCloseable {
         begin("remove");
         try {
             requireThere();
-            if (binding.state != LoopState.UNBOUND || openers > 0) {
+            if (binding.state != LoopState.UNBOUND || openers() > 0) {
                 throw new LoopException(Errno.EBUSY,
-                        name + " cannot be removed: " + binding.state + ", " + openers + " handles open");
+                        name + " cannot be removed: " + binding.state + ", " + openers() + " handles open");
             }
             removed = true;
         } finally {
@@ -914,6 +992,7 @@ public final class LoopDevice implements AutoCloseable {
             removed = true;
             Backing old = backing;
             backing = null;
+            wipeTransfer();
             if (binding.state != LoopState.UNBOUND) {
                 unbind();
             }
@@ -943,9 +1022,14 @@ public final class LoopDevice implements AutoCloseable {
         lock.lock();
     }
 
-    /** Lets the lock go, and then tells what has happened. */
+    /** Lets the lock go, and then tells what has happened, and reads the partitions if they may be others now. */
     private void end() {
+        String due = scanDue;
+        scanDue = null;
         lock.unlock();
+        if (due != null) {
+            partitions.mediumChanged(due);
+        }
         events.tell();
     }
 
@@ -982,6 +1066,11 @@ public final class LoopDevice implements AutoCloseable {
         return backing;
     }
 
+    @Nullable
+    LoopTransfer transfer() {
+        return transfer;
+    }
+
     /** The syncs of the file; for tests. */
     SyncLatch syncs() {
         return ((BackingFile) Objects.requireNonNull(backing)).syncs();
@@ -1015,7 +1104,7 @@ public final class LoopDevice implements AutoCloseable {
                                         ? "a disk"
                                         : (now.isDirect() ? "direct, " : "buffered, ")
                                                 + (isAio() ? queues[0].engine() : "work queue"))
-                                + ", " + disk.sizeBytes() + " bytes)")
+                                + (transfer == null ? "" : ", " + transfer) + ", " + disk.sizeBytes() + " bytes)")
                 + ", " + parameters.hardwareQueues() + " x " + parameters.depth() + " tags, "
                 + (parameters.isPolled() ? "polled" : "reaper") + (disk.isClosed() ? ", closed" : "");
     }

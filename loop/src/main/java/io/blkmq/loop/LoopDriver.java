@@ -35,6 +35,11 @@ final class LoopDriver implements BlockDriver {
     }
 
     @Override
+    public void exitRequest(TagSet set, Request rq, int hctxIndex) {
+        LoopCommand.of(rq).exit();
+    }
+
+    @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         LoopQueue queue = queueOf(hctx);
         Backing backing = device.backing();
@@ -44,10 +49,16 @@ final class LoopDriver implements BlockDriver {
                 || (rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !backing.isWritable())) {
             return Status.IOERR;
         }
+        if (!command.prepare()) {
+            return Status.RESOURCE;
+        }
         Status status = switch (backing) {
             case BackingFile file -> queue(command, file, queue, rq.operation().hasData());
             case BackingDisk below -> command.pass(below);
         };
+        if (status != Status.OK) {
+            command.endPrepared();
+        }
         if (last) {
             queue.commit();
         }

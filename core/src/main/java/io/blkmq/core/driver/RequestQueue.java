@@ -758,6 +758,10 @@ public final class RequestQueue {
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
         hctx.share.put(word, mask, reserved);
         tagsFreed(Long.bitCount(mask), batch);
+        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
+        if (!hctx.tags.withoutTag.isEmpty()) {
+            hctx.tags.withoutTag.run(Long.bitCount(mask), batch);
+        }
         if (hctx.hasWork()) {
             batch.runLater(hctx);
         }
@@ -795,8 +799,8 @@ public final class RequestQueue {
                 }
             }
         }
-        if (set.hasStarved()) {
-            set.runStarved(count, batch);
+        if (!set.refused.isEmpty()) {
+            set.refused.run(count, batch);
         }
     }
 
@@ -1352,16 +1356,6 @@ public final class RequestQueue {
         return (elevator != null && elevator.isBusy()) || hasDriverTags();
     }
 
-    /** Whether a hardware context is stopped or quiesced. */
-    boolean isAnyHeld() {
-        for (HardwareContext hctx : hctxs) {
-            if (hctx.isHeld()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** Whether something holds a tag of the driver's: what has not been given out by an elevator has none. */
     boolean hasDriverTags() {
         if (hostShare != null) {
@@ -1545,7 +1539,7 @@ public final class RequestQueue {
         change("setElevator", () -> {
             Scheduler now = scheduler;
             if (!Objects.equals(now == null ? null : now.type(), type)) {
-                useScheduler(null);
+                // Made first: if it cannot be, all stays as it is.
                 useScheduler(type == null ? null : new Scheduler(this, type, Scheduler.depthByDefault(set.depth())));
             }
         });
@@ -1593,9 +1587,9 @@ public final class RequestQueue {
             if (now == null) {
                 set.resize(value);
             } else if (now.depth() != value) {
-                AsideElevator same = new AsideElevator(now.type(), value, now.settings());
-                useScheduler(null);
-                restore(same);
+                Scheduler made = remake(new AsideElevator(now.type(), value, now.settings()));
+                made.tellDepth();
+                useScheduler(made);
             }
         });
     }
@@ -1642,17 +1636,22 @@ public final class RequestQueue {
 
     private void restore(AsideElevator before) {
         try {
-            Scheduler made = new Scheduler(this, before.type(), before.depth());
-            before.settings().forEach((attribute, value) -> {
-                ElevatorAttribute known = made.attributes().get(attribute);
-                if (known != null && !known.get().equals(value)) {
-                    known.set(value);
-                }
-            });
-            useScheduler(made);
-        } catch (RuntimeException | OutOfMemoryError e) {
+            useScheduler(remake(before));
+        } catch (RuntimeException | Error e) {
             CallbackFailures.report("elevator " + before.type().name() + " of " + name + ": none from now on", e);
         }
+    }
+
+    /** Another elevator that is tuned like one before. */
+    private Scheduler remake(AsideElevator before) {
+        Scheduler made = new Scheduler(this, before.type(), before.depth());
+        try {
+            made.useSettings(before.settings());
+        } catch (Throwable t) {
+            made.close();
+            throw t;
+        }
+        return made;
     }
 
     /** While the queue is frozen and nothing is in flight. */

@@ -44,6 +44,8 @@ final class Tags {
     private final AtomicInteger activeUsers = new AtomicInteger();
     /** How many threads wait, of all users. */
     private final AtomicInteger waiting = new AtomicInteger();
+    /** Contexts that have requests of an elevator's, and no tag for them. */
+    final StarvedContexts withoutTag = new StarvedContexts();
     /** The user whose waiters come first. Written without order: any will do. */
     private int turn;
 
@@ -202,7 +204,7 @@ final class Tags {
         return null;
     }
 
-    /** The word to look at first. It may have been noted for another bitmap, a scheduler's or the driver's, with more words. */
+    /** Where a context begins to look: its hint, unless that is of other tags, a scheduler's for one, which have more words. */
     int hint(SoftwareContext ctx) {
         int word = ctx.hintWord;
         return word < bitmap.words() ? word : 0;
