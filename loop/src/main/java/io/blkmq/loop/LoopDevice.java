@@ -800,7 +800,8 @@ public final class LoopDevice implements AutoCloseable {
 
     /**
      * Changes the logical block (LOOP_SET_BLOCK_SIZE), also under load. A direct device becomes buffered if direct I/O to the file needs
-     * larger blocks.
+     * larger blocks. What the file was found not to be able to do is tried once more, and limits that were set by hand are as
+     * at first.
      *
      * @param bytes a power of two from 512 to 65536; 0 for the smallest that the file allows
      * @throws LoopException with ENXIO if the device has no file, EINVAL if it is another number or smaller than the blocks of the disk
@@ -818,11 +819,13 @@ public final class LoopDevice implements AutoCloseable {
                                 + (now instanceof BackingDisk ? now.blockBytesMin() : QueueLimits.SECTOR_BYTES) + " to "
                                 + QueueLimits.LOGICAL_BLOCK_BYTES_MAX);
             }
-            if (block != binding.blockBytes) {
+            if (bytes != binding.blockBytes) {
                 Backing next = now instanceof BackingFile file && !file.fits(file.offsetBytes(), block)
                         ? file.buffered()
                         : now;
-                use(next, binding.inBlocksOf(block));
+                QueueLimits limits = disk.limits();
+                use(next, binding.inBlocksOf(block), next.limits(block).toBuilder()
+                        .writeCache(limits.hasWriteCache(), limits.hasFua()).rotational(limits.isRotational()).build());
                 closeUnused(now, next);
             }
         } finally {
@@ -836,7 +839,7 @@ public final class LoopDevice implements AutoCloseable {
      *
      * @param file the other file
      * @throws LoopException with ENXIO if the device has no file, EINVAL if it is not read-only or the other file has another number of
-     *         sectors, EBUSY if the other file is in use
+     *         sectors than the one behind it has now, EBUSY if the other file is in use
      * @throws IOException if the file cannot be opened
      * @throws IllegalStateException if called by a completion
      */
@@ -851,9 +854,10 @@ public final class LoopDevice implements AutoCloseable {
             BackingFile next = openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes);
             try {
                 long sectors = next.capacitySectors(binding.sizeLimitBytes);
-                if (sectors != binding.sectors) {
-                    throw new LoopException(Errno.EINVAL,
-                            next.path() + " has " + sectors + " sectors, but " + name + " has " + binding.sectors);
+                long before = old.capacitySectors(binding.sizeLimitBytes);
+                if (sectors != before) {
+                    throw new LoopException(Errno.EINVAL, name + ": " + next.path() + " has " + sectors
+                            + " sectors, but " + old.name() + " has " + before);
                 }
                 use(next, binding);
             } catch (Throwable t) {
