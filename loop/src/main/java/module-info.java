@@ -7,4 +7,7 @@ import org.jspecify.annotations.NullMarked;
     requires transitive io.blkmq.aio;
 
     exports io.blkmq.loop;
+    exports io.blkmq.loop.transfer;
+
+    uses io.blkmq.loop.transfer.TransferFunction;
 }

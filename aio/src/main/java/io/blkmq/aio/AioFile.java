@@ -5,6 +5,7 @@ import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 
 /**
@@ -179,6 +180,26 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
 
     /** Whether both are the same file of the file system, under whatever names. */
     public abstract boolean isSameFile(AioFile other);
+
+    /**
+     * Opens the same file once more, for the same access: on Linux whatever its name is now, and even if it has none any
+     * more. A lock stays with the open that took it. {@link #path} of the new one is that of this one.
+     *
+     * @param direct past the page cache
+     * @return another open of the file, to be closed by itself
+     * @throws DirectUnsupportedException if the file cannot do direct I/O
+     * @throws IOException if this one is closed, the system refuses, or, where a file is found by its path alone, another
+     *         file has the path now
+     */
+    public abstract AioFile reopen(boolean direct) throws IOException;
+
+    final FileSystemException closedFailure() {
+        return new FileSystemException(path.toString(), null, "is closed");
+    }
+
+    final FileSystemException anotherFailure() {
+        return new FileSystemException(path.toString(), null, "is another file now");
+    }
 
     /** Closes it: new operations get EBADF; those in flight end as if it were open. Idempotent. */
     @Override

@@ -14,7 +14,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashSet;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +38,8 @@ final class ChannelFile extends AioFile {
     private final Set<OpenOption> options;
     private final int alignment;
     private final int blockBytes;
+    /** What tells the file from another at its path, where there is no companion; null if the file system has no such thing. */
+    private final @Nullable Object key;
 
     /** Replaced under the monitor. */
     private volatile FileChannel channel;
@@ -43,7 +47,7 @@ final class ChannelFile extends AioFile {
     private @Nullable FileLock lock;
 
     private ChannelFile(Path path, Access access, boolean direct, @Nullable NativeFile companion,
-            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment) {
+            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment) throws IOException {
         super(path, access, direct);
         this.companion = companion;
         this.options = options;
@@ -51,6 +55,7 @@ final class ChannelFile extends AioFile {
         this.channel = channel;
         this.alignment = alignment;
         blockBytes = companion != null ? companion.blockBytes() : Math.max(alignment, 4096);
+        key = companion != null ? null : Files.readAttributes(path, BasicFileAttributes.class).fileKey();
     }
 
     /** Opens a file; see {@link AioEngine#open}. */
@@ -85,8 +90,15 @@ final class ChannelFile extends AioFile {
         Path reopenPath = link != null && Files.exists(link) ? link : path;
         FileChannel channel = openChannel(path, reopenPath, options, direct);
         // What the JDK insists on is the block of the file store, which may be more than the file needs.
-        int alignment = direct ? (int) Math.min(Files.getFileStore(path).getBlockSize(), 1 << 20) : 1;
+        int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
         return new ChannelFile(path, access, direct, companion, options, reopenPath, channel, alignment);
+    }
+
+    private static long storeBlock(Path path, @Nullable NativeFile companion) throws IOException {
+        // A file that has lost its name is on no file store.
+        return companion != null && !Files.exists(path)
+                ? companion.blockBytes()
+                : Files.getFileStore(path).getBlockSize();
     }
 
     /**
@@ -372,6 +384,28 @@ final class ChannelFile extends AioFile {
         } catch (NonWritableChannelException e) {
             throw new FileSystemException(path().toString(), null,
                     "cannot be locked exclusively: not open for writing");
+        }
+    }
+
+    @Override
+    public ChannelFile reopen(boolean direct) throws IOException {
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        NativeFile another = companion == null ? null : companion.reopen(false);
+        try {
+            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, another);
+            another = null;
+            if (companion == null && !Objects.equals(key, opened.key)) {
+                opened.close();
+                throw anotherFailure();
+            }
+            return opened;
+        } finally {
+            if (another != null) {
+                another.close();
+            }
+            release();
         }
     }
 

@@ -258,6 +258,14 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
+    public MemoryFile reopen(boolean direct) throws IOException {
+        if (isClosed()) {
+            throw closedFailure();
+        }
+        return new MemoryFile(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, content);
+    }
+
+    @Override
     public boolean isSameFile(AioFile other) {
         return other instanceof MemoryFile file && file.content.equals(content);
     }

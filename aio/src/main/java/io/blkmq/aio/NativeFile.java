@@ -7,6 +7,7 @@ import java.lang.ref.Reference;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileSystems;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -74,8 +75,13 @@ final class NativeFile extends AioFile {
         if (!path.getFileSystem().equals(FileSystems.getDefault())) {
             throw new IllegalArgumentException(path + " is not a path of the default file system");
         }
+        return open(path, path.toString(), access, direct);
+    }
+
+    /** Opens what is under a name now, which may be another than that by which the file goes. */
+    private static NativeFile open(Path path, String nameNow, Access access, boolean direct) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment name = arena.allocateFrom(path.toString(), FileCalls.nameCharset());
+            MemorySegment name = arena.allocateFrom(nameNow, FileCalls.nameCharset());
             // Before opening: opening a FIFO waits for its other end.
             requireFile(path, access, direct, FileFacts.ofPath(name));
             int flags = FileCalls.O_CLOEXEC | (access == Access.READ_WRITE ? FileCalls.O_RDWR : FileCalls.O_RDONLY)
@@ -402,6 +408,25 @@ final class NativeFile extends AioFile {
             case MemoryFile _ -> null;
         };
         return there != null && isSameNative(there);
+    }
+
+    @Override
+    public NativeFile reopen(boolean direct) throws IOException {
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        try {
+            String link = "/proc/self/fd/" + fd;
+            NativeFile opened = open(path(), Files.exists(Path.of(link)) ? link : path().toString(),
+                    isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct);
+            if (!isSameNative(opened)) {
+                opened.close();
+                throw anotherFailure();
+            }
+            return opened;
+        } finally {
+            release();
+        }
     }
 
     private boolean isSameNative(NativeFile other) {

@@ -266,4 +266,53 @@ class AioFileTest {
             return files.count();
         }
     }
+
+    @Test
+    void anotherOpenIsOfTheSameFileWhateverItsNameIsNow() throws IOException {
+        Setup.skipIf(kind == Kind.CHANNEL_ALONE || !Files.exists(Path.of("/proc/self/fd")), "no links to open files");
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofShared()) {
+            MemorySegment memory = arena.allocate(BLOCK, BLOCK);
+            assertThat(file.tryLock(true)).isTrue();
+            Files.move(path, directory.resolve("elsewhere"));
+            Files.write(path, new byte[1]);
+            try (AioFile again = file.reopen(false)) {
+                assertThat(again.isSameFile(file)).isTrue();
+                assertThat(again.path()).isEqualTo(path);
+                assertThat(again.size()).isEqualTo(64 * BLOCK);
+                memory.fill((byte) 7);
+                assertThat(again.write(BLOCK, memory)).isEqualTo(BLOCK);
+                assertThat(again.tryLock(false)).as("the lock stays with the open that took it").isFalse();
+            }
+            Files.delete(directory.resolve("elsewhere"));
+            memory.fill((byte) 0);
+            try (AioFile unnamed = file.reopen(true)) {
+                assertThat(unnamed.isDirect()).isTrue();
+                assertThat(unnamed.isWritable()).isTrue();
+                assertThat(unnamed.read(BLOCK, memory)).isEqualTo(BLOCK);
+                assertThat(memory.get(java.lang.foreign.ValueLayout.JAVA_BYTE, 5)).isEqualTo((byte) 7);
+            } catch (AioFile.DirectUnsupportedException e) {
+                Setup.skipIf(true, "no direct I/O here");
+            }
+        }
+    }
+
+    @Test
+    void aFileFoundByItsPathIsNotOpenedAgainAsAnother() throws IOException {
+        Setup.skipIf(kind != Kind.CHANNEL_ALONE, "others are found by their descriptor");
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            file.reopen(false).close();
+            Files.move(path, directory.resolve("elsewhere"));
+            Files.write(path, new byte[1]);
+            assertThatThrownBy(() -> file.reopen(false)).isInstanceOf(FileSystemException.class)
+                    .hasMessageContaining("another file now");
+        }
+    }
+
+    @Test
+    void aClosedFileIsNotOpenedAgain() throws IOException {
+        AioFile file = open(path, AioFile.Access.READ_ONLY, false);
+        file.close();
+        assertThatThrownBy(() -> file.reopen(false)).isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("closed");
+    }
 }

@@ -68,6 +68,31 @@ final class BlockingIo implements IoCompletion {
         }
     }
 
+    static void transfer(Disk disk, Operation operation, long offset, MemoryRow row, int flags)
+            throws BlockIOException {
+        disk.queue().requireNoCompletion("a blocking " + operation);
+        if (row.isShared()) {
+            BlockingIo io = new BlockingIo(disk.queue());
+            disk.start(operation, offset, row, flags, io);
+            io.await(disk, operation, offset, row.bytes());
+            return;
+        }
+        // All of it, before the first piece goes: what is refused has changed nothing.
+        disk.queue().check(row.bio(operation, disk.sector(operation, offset), flags));
+        try (IoBuffer buffer = IoBuffer.allocate(Math.min(row.bytes(), PIECE_BYTES))) {
+            for (long at = 0; at < row.bytes(); at += buffer.bytes()) {
+                MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), row.bytes() - at));
+                if (operation == Operation.WRITE) {
+                    row.copyTo(at, piece);
+                }
+                transferShared(disk, operation, offset + at, piece, flags);
+                if (operation == Operation.READ) {
+                    row.copyFrom(at, piece);
+                }
+            }
+        }
+    }
+
     @Override
     public void ended(Status result) {
         status = result;

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * <p>On a polled disk the thread stays until the operation has ended, because it is the one that finds the completion.
  */
 final class ChannelTransfer implements AutoCloseable {
+    private final DeviceNode node;
     private final Disk disk;
     private final DiskChannel channel;
     private final @Nullable IoBuffer buffer;
@@ -32,7 +33,8 @@ final class ChannelTransfer implements AutoCloseable {
      */
     ChannelTransfer(DiskChannel channel, @Nullable IoBuffer buffer, BlockRangeLock.@Nullable Hold hold) {
         this.channel = channel;
-        this.disk = channel.disk();
+        this.node = channel.node();
+        this.disk = node.disk();
         this.buffer = buffer;
         this.hold = hold;
     }
@@ -40,7 +42,7 @@ final class ChannelTransfer implements AutoCloseable {
     /** Reads or writes a part of the buffer, and waits. */
     void run(Operation operation, long offset, MemorySegment part) throws BlockIOException, AsynchronousCloseException {
         long bytes = part.byteSize();
-        run(operation, offset, bytes, step -> disk.start(operation, offset, part, 0, step));
+        run(operation, offset, bytes, step -> disk.start(operation, offset, part, node.flags(operation), step));
     }
 
     /** Flushes, and waits. */
@@ -58,16 +60,11 @@ final class ChannelTransfer implements AutoCloseable {
         try {
             start.accept(step);
         } catch (RuntimeException e) {
-            // Nothing is in flight. The range was checked before: the disk has been closed, or changed, meanwhile.
+            // Nothing is in flight.
             leave();
-            throw failure(operation, offset, bytes, disk.isClosed() ? Status.NODEV : Status.INVAL, e);
+            throw node.refusal(operation, offset, bytes, e);
         }
         step.await(operation, offset, bytes);
-    }
-
-    private BlockIOException failure(Operation operation, long offset, long bytes, Status status,
-            @Nullable Throwable cause) {
-        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, cause);
     }
 
     /** The thread leaves. */
@@ -89,7 +86,7 @@ final class ChannelTransfer implements AutoCloseable {
 
     /** One operation in flight. */
     private final class Step implements IoCompletion {
-        private final IoRuntime runtime = disk.queue().tagSet().runtime();
+        private final IoRuntime runtime = node.runtime();
         private final boolean polled = disk.queue().isPolled();
         private final Thread waiter = Thread.currentThread();
         private volatile @Nullable Status status;
@@ -114,7 +111,7 @@ final class ChannelTransfer implements AutoCloseable {
                 }
             }
             if (result != Status.OK) {
-                throw failure(operation, offset, bytes, result, null);
+                throw node.failure(operation, offset, bytes, result);
             }
         }
     }

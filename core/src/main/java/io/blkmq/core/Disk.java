@@ -4,8 +4,13 @@ import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
  * a bio each, and cut, bounce and fall back where necessary.
  *
- * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel()} gives a view that takes
+ * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
  * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
@@ -31,6 +36,8 @@ public final class Disk implements AutoCloseable {
     /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
+    /** None of a partition. */
+    private final @Nullable Partitions partitions;
 
     private Disk(RequestQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
             @Nullable AutoCloseable resources) {
@@ -38,6 +45,7 @@ public final class Disk implements AutoCloseable {
         this.range = range;
         this.blockLock = blockLock;
         this.resources = resources;
+        this.partitions = range == null ? new Partitions(this) : null;
     }
 
     /**
@@ -48,7 +56,12 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, null, new BlockRangeLock(queue.tagSet().runtime()), resources);
+        return new Disk(queue, null, newBlockLock(queue), resources);
+    }
+
+    static BlockRangeLock newBlockLock(RequestQueue queue) {
+        return new BlockRangeLock(queue.tagSet().runtime(),
+                queue.isPolled() ? () -> queue.poll(queue.contextOfCurrentThread()) : null);
     }
 
     // ---- partitions
@@ -91,6 +104,20 @@ public final class Disk implements AutoCloseable {
         SectorRange made = queue.newRange(name, startBytes / QueueLimits.SECTOR_BYTES,
                 sizeBytes / QueueLimits.SECTOR_BYTES);
         return new Disk(queue, made, blockLock, resources);
+    }
+
+    /**
+     * The partitions that its partition table says, once {@link Partitions#rescan} has read it.
+     *
+     * @return always the same
+     * @throws UnsupportedOperationException if this disk is a partition
+     */
+    public Partitions partitions() {
+        Partitions all = partitions;
+        if (all == null) {
+            throw new UnsupportedOperationException(name() + " is a partition itself, of " + queue.name());
+        }
+        return all;
     }
 
     /**
@@ -269,6 +296,76 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
+     * Reads one range of the disk into several pieces of memory, one behind the other, and waits. It is one I/O. Their sum is whole
+     * blocks; each of them may have any length, but what is not aligned as the device needs is copied once.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; up to 1024 pieces
+     * @throws BlockIOException if it fails
+     * @throws IllegalArgumentException also if a piece is empty or overlaps another
+     */
+    public void read(long offset, List<MemorySegment> memory) throws BlockIOException {
+        BlockingIo.transfer(this, Operation.READ, offset, MemoryRow.of(Operation.READ, memory), 0);
+    }
+
+    /**
+     * Reads one range of the disk into several buffers and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffers are filled from their positions to their limits, in this order; the positions are the limits afterwards
+     * @throws BlockIOException if it fails; the positions are unchanged then
+     * @see #read(long, List)
+     */
+    public void read(long offset, ByteBuffer[] buffers) throws BlockIOException {
+        ByteBuffer[] mine = buffers.clone();
+        BlockingIo.transfer(this, Operation.READ, offset, MemoryRow.of(Operation.READ, mine), 0);
+        moveToLimits(mine);
+    }
+
+    /**
+     * Writes several pieces of memory, one behind the other, to one range of the disk, and waits. It is one I/O.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; up to 1024 pieces
+     * @throws BlockIOException if it fails
+     * @see #read(long, List)
+     */
+    public void write(long offset, List<MemorySegment> memory) throws BlockIOException {
+        write(offset, memory, 0);
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk, and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; up to 1024 pieces
+     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}
+     * @throws BlockIOException if it fails
+     */
+    public void write(long offset, List<MemorySegment> memory, int flags) throws BlockIOException {
+        BlockingIo.transfer(this, Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags);
+    }
+
+    /**
+     * Writes several buffers to one range of the disk, and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffers are written from their positions to their limits, in this order; the positions are the limits afterwards
+     * @throws BlockIOException if it fails; the positions are unchanged then
+     */
+    public void write(long offset, ByteBuffer[] buffers) throws BlockIOException {
+        ByteBuffer[] mine = buffers.clone();
+        BlockingIo.transfer(this, Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, mine), 0);
+        moveToLimits(mine);
+    }
+
+    private static void moveToLimits(ByteBuffer[] buffers) {
+        for (ByteBuffer buffer : buffers) {
+            buffer.position(buffer.limit());
+        }
+    }
+
+    /**
      * Makes all writes durable that were acknowledged before.
      *
      * @throws BlockIOException if it fails: nothing is known about those writes then
@@ -326,6 +423,43 @@ public final class Disk implements AutoCloseable {
      */
     public void write(long offset, MemorySegment memory, IoCompletion completion) {
         start(Operation.WRITE, offset, memory, 0, completion);
+    }
+
+    /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the completion runs
+     * @param flags {@link Bio#FUA} for a write that is durable when it is told, {@link Bio#PREFLUSH}
+     * @param completion is told once
+     */
+    public void write(long offset, MemorySegment memory, int flags, IoCompletion completion) {
+        start(Operation.WRITE, offset, memory, flags, completion);
+    }
+
+    /**
+     * Reads one range of the disk into several pieces of memory.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; the device's until the completion runs
+     * @param completion is told once
+     * @see #read(long, List)
+     */
+    public void read(long offset, List<MemorySegment> memory, IoCompletion completion) {
+        start(Operation.READ, offset, MemoryRow.of(Operation.READ, memory), 0, completion);
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; the device's until the completion runs
+     * @param flags {@link Bio#FUA} for a write that is durable when it is told, {@link Bio#PREFLUSH}
+     * @param completion is told once
+     * @see #write(long, List)
+     */
+    public void write(long offset, List<MemorySegment> memory, int flags, IoCompletion completion) {
+        start(Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags, completion);
     }
 
     /**
@@ -389,6 +523,51 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
+     * Writes.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write; the device's until the future is complete
+     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     */
+    public CompletableFuture<Void> writeAsync(long offset, MemorySegment memory, int flags) {
+        FutureIo future = new FutureIo(this, Operation.WRITE, offset, memory.byteSize());
+        write(offset, memory, flags, future);
+        return future;
+    }
+
+    /**
+     * Reads one range of the disk into several pieces of memory.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory is filled, in the order of the list; the device's until the future is complete
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     * @see #read(long, List)
+     */
+    public CompletableFuture<Void> readAsync(long offset, List<MemorySegment> memory) {
+        MemoryRow row = MemoryRow.of(Operation.READ, memory);
+        FutureIo future = new FutureIo(this, Operation.READ, offset, row.bytes());
+        start(Operation.READ, offset, row, 0, future);
+        return future;
+    }
+
+    /**
+     * Writes several pieces of memory to one range of the disk.
+     *
+     * @param offset where on the disk, in bytes
+     * @param memory what to write, in the order of the list; the device's until the future is complete
+     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
+     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     * @see #write(long, List)
+     */
+    public CompletableFuture<Void> writeAsync(long offset, List<MemorySegment> memory, int flags) {
+        MemoryRow row = MemoryRow.of(Operation.WRITE, memory);
+        FutureIo future = new FutureIo(this, Operation.WRITE, offset, row.bytes());
+        start(Operation.WRITE, offset, row, flags, future);
+        return future;
+    }
+
+    /**
      * Makes all writes durable that were acknowledged before.
      *
      * @return fails with {@link BlockIOException}
@@ -433,6 +612,10 @@ public final class Disk implements AutoCloseable {
         submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)));
     }
 
+    void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
+        submit(row.bio(operation, sector(operation, offset), flags).onEnd(ended -> completion.ended(ended.status())));
+    }
+
     void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
         if (operation == Operation.WRITE_ZEROES) {
             ZeroOut.start(this, offset, bytes, flags, completion);
@@ -457,6 +640,70 @@ public final class Disk implements AutoCloseable {
         return offset / QueueLimits.SECTOR_BYTES;
     }
 
+    // ---- from disk to disk
+
+    /**
+     * Transfers a range to another disk, or to another place of this one, and waits. Several pieces are on their way at a time, so a
+     * failed transfer may have written any of them.
+     *
+     * @param offset where on this disk, in bytes
+     * @param bytes how long; whole blocks of both disks
+     * @param target where to
+     * @param targetOffset where there, in bytes
+     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @throws IllegalArgumentException if the range is no whole blocks of both, or overlaps the target's on the same disk
+     * @throws IndexOutOfBoundsException if it reaches past the end of either disk
+     * @throws UnsupportedOperationException if the target is read-only
+     */
+    public void transferTo(long offset, long bytes, Disk target, long targetOffset) throws BlockIOException {
+        queue.requireNoCompletion("a blocking transfer");
+        startTransfer(offset, bytes, target, targetOffset, TransferOptions.DEFAULT).await();
+    }
+
+    /**
+     * Starts a transfer of a range to another disk, or to another place of this one.
+     *
+     * @param offset where on this disk, in bytes
+     * @param bytes how long; whole blocks of both disks
+     * @param target where to
+     * @param targetOffset where there, in bytes
+     * @param options how
+     * @return to wait for it, follow it or call it off
+     * @see #transferTo
+     */
+    public DiskTransfer startTransfer(long offset, long bytes, Disk target, long targetOffset,
+            TransferOptions options) {
+        return DiskTransfer.start(this, offset, bytes, target, targetOffset, options);
+    }
+
+    /**
+     * Copies all of this disk to the beginning of another, and waits. Their block sizes may differ. What the target has more than this
+     * disk stays as it is.
+     *
+     * @param target where to
+     * @param options how
+     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @throws IllegalArgumentException if the target is smaller, or is this disk
+     * @throws UnsupportedOperationException if the target is read-only
+     * @throws java.util.concurrent.CancellationException if it was cancelled
+     */
+    public void copyTo(Disk target, TransferOptions options) throws BlockIOException {
+        queue.requireNoCompletion("a blocking copy");
+        startCopy(target, options).await();
+    }
+
+    /**
+     * Starts a copy of all of this disk to the beginning of another.
+     *
+     * @param target where to
+     * @param options how
+     * @return to wait for it, follow it or call it off
+     * @see #copyTo
+     */
+    public DiskTransfer startCopy(Disk target, TransferOptions options) {
+        return DiskTransfer.startAll(this, target, options);
+    }
+
     // ---- the rest
 
     /**
@@ -473,10 +720,44 @@ public final class Disk implements AutoCloseable {
      * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and
      * memory. Closing it leaves the disk open.
      *
-     * @return a new channel, readable, and writable unless the disk is read-only
+     * <p>It answers as a device node does: a read at the end finds the end, a write there fails for want of space, either across the
+     * end is shortened, and it cannot be truncated. It cannot be mapped. What is smaller than a block is read, changed and written
+     * under a lock on the block, which all channels of the disk share: two that write different bytes of a block lose nothing.
+     *
+     * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE}, {@code SYNC} and {@code DSYNC}: with the last two,
+     *        each write is durable when it returns. With neither {@code READ} nor {@code WRITE} all is allowed that the disk allows
+     * @return a new channel
+     * @throws UnsupportedOperationException for any other option, and for {@code WRITE} if the disk is read-only
      */
-    public FileChannel openChannel() {
-        return new DiskChannel(this);
+    public FileChannel openChannel(OpenOption... options) {
+        return new DiskChannel(DeviceNode.open(this, options));
+    }
+
+    /**
+     * A view of the disk as a file of fixed size whose operations hold no thread, for code that knows nothing of block devices. It
+     * answers as {@link #openChannel} does.
+     *
+     * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
+     * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     *
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), null);
+    }
+
+    /**
+     * The same, with handlers that run elsewhere and may block.
+     *
+     * @param handlers runs them
+     * @param options as for {@link #openChannel}
+     * @return a new channel
+     * @throws UnsupportedOperationException as {@link #openChannel}
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(Executor handlers, OpenOption... options) {
+        return new AsyncDiskChannel(DeviceNode.open(this, options), Objects.requireNonNull(handlers, "handlers"));
     }
 
     /** The part of the device that this is; null for all of it. */
@@ -582,6 +863,7 @@ public final class Disk implements AutoCloseable {
         SectorRange part = range;
         if (part == null) {
             queue.close();
+            partitions().diskClosed();
         } else {
             part.close();
         }

@@ -8,7 +8,6 @@ import java.nio.MappedByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
-import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.Comparator;
@@ -21,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * A disk as a file of fixed size. It answers as the kernel does at the device node: a read at the end finds the end, one across
  * it is shortened; a write at the end finds no space, one across it is shortened. Thread-safe.
  *
- * <p>All data goes through a buffer of the channel's own, cut into pieces of {@link #PIECE_BYTES}. So any offset, length and
+ * <p>All data goes through a buffer of the channel's own, cut into pieces of {@link DeviceNode#PIECE_BYTES}. So any offset, length and
  * memory will do, and a thread that is interrupted or whose channel is closed can leave at once with its memory, while the buffer
  * stays with the device ({@link ChannelTransfer}).
  *
@@ -35,9 +34,7 @@ import org.jspecify.annotations.Nullable;
  * with the next call.
  */
 final class DiskChannel extends FileChannel {
-    /** The longest piece of a transfer. A multiple of every block size. */
-    static final int PIECE_BYTES = 1 << 20;
-
+    private final DeviceNode node;
     private final Disk disk;
     private final BlockRangeLock positionLock;
     /** Guarded by its lock. */
@@ -45,26 +42,14 @@ final class DiskChannel extends FileChannel {
     /** Threads that may be parked in an operation. */
     private final Set<Thread> inOperation = ConcurrentHashMap.newKeySet();
 
-    DiskChannel(Disk disk) {
-        this.disk = disk;
-        this.positionLock = new BlockRangeLock(runtime());
+    DiskChannel(DeviceNode node) {
+        this.node = node;
+        this.disk = node.disk();
+        this.positionLock = new BlockRangeLock(node.runtime(), null);
     }
 
-    Disk disk() {
-        return disk;
-    }
-
-    private IoRuntime runtime() {
-        return disk.queue().tagSet().runtime();
-    }
-
-    private int blockBytes() {
-        return disk.limits().logicalBlockBytes();
-    }
-
-    /** The size in whole blocks: a rest that is smaller than a block cannot be reached. */
-    private long sizeBytes() {
-        return disk.sizeBytes() & -blockBytes();
+    DeviceNode node() {
+        return node;
     }
 
     // ---- reading
@@ -82,12 +67,17 @@ final class DiskChannel extends FileChannel {
 
     @Override
     public int read(ByteBuffer dst, long from) throws IOException {
-        requireNotNegative("position", from);
+        Objects.requireNonNull(dst, "dst");
+        DeviceNode.requireNotNegative("position", from);
+        requireOpen();
+        node.requireReadable();
         BufferRow row = BufferRow.toFill(new ByteBuffer[]{dst}, 0, 1);
         return (int) operate(() -> readTo(row, from));
     }
 
     private long readAtPosition(ByteBuffer[] dsts, int offset, int length) throws IOException {
+        requireOpen();
+        node.requireReadable();
         BufferRow row = BufferRow.toFill(dsts, offset, length);
         return atPosition(() -> {
             long done = readTo(row, position);
@@ -97,19 +87,13 @@ final class DiskChannel extends FileChannel {
     }
 
     private long readTo(BufferRow row, long from) throws IOException {
-        long left = sizeBytes() - from;
-        if (row.remaining() == 0) {
-            return 0;
-        }
-        if (left <= 0) {
-            return -1;
-        }
-        return inPieces(from, Math.min(left, row.remaining()), (at, bytes) -> readPiece(row, at, bytes));
+        long bytes = node.readableBytes(from, row.remaining());
+        return bytes <= 0 ? bytes : inPieces(from, bytes, (at, length) -> readPiece(row, at, length));
     }
 
     private void readPiece(BufferRow row, long from, int bytes) throws IOException {
-        long first = from & -blockBytes();
-        IoBuffer buffer = IoBuffer.allocate(roundedUp(from + bytes) - first);
+        long first = from & -node.blockBytes();
+        IoBuffer buffer = IoBuffer.allocate(node.roundedUp(from + bytes) - first);
         try (ChannelTransfer transfer = new ChannelTransfer(this, buffer, null)) {
             transfer.run(Operation.READ, first, buffer.memory());
             row.fill(view(buffer, from - first, bytes));
@@ -131,12 +115,17 @@ final class DiskChannel extends FileChannel {
 
     @Override
     public int write(ByteBuffer src, long to) throws IOException {
-        requireNotNegative("position", to);
+        Objects.requireNonNull(src, "src");
+        DeviceNode.requireNotNegative("position", to);
+        requireOpen();
+        node.requireWritable();
         BufferRow row = BufferRow.toDrain(new ByteBuffer[]{src}, 0, 1);
         return (int) operate(() -> writeFrom(row, to));
     }
 
     private long writeAtPosition(ByteBuffer[] srcs, int offset, int length) throws IOException {
+        requireOpen();
+        node.requireWritable();
         BufferRow row = BufferRow.toDrain(srcs, offset, length);
         return atPosition(() -> {
             long done = writeFrom(row, position);
@@ -146,31 +135,15 @@ final class DiskChannel extends FileChannel {
     }
 
     private long writeFrom(BufferRow row, long to) throws IOException {
-        requireWritable();
-        if (row.remaining() == 0) {
-            return 0;
-        }
-        long bytes = Math.min(room(to, row.remaining()), row.remaining());
+        long bytes = node.writableBytes(to, row.remaining());
         return inPieces(to, bytes, (at, length) -> writePiece(row, at, length));
     }
 
-    /** How much there is from an offset to the end of the disk. */
-    private long room(long to, long wanted) throws IOException {
-        long room = sizeBytes() - to;
-        if (room <= 0) {
-            throw new IOException("No space left on device: write of " + wanted + " bytes at offset " + to + " of "
-                    + disk.name() + ", which ends at " + sizeBytes());
-        }
-        return room;
-    }
-
     private void writePiece(BufferRow row, long to, int bytes) throws IOException {
-        int block = blockBytes();
+        int block = node.blockBytes();
         long first = to & -block;
-        long end = roundedUp(to + bytes);
-        // By their numbers on the device: channels of the device and of its partitions exclude each other.
-        long start = disk.startBytes();
-        BlockRangeLock.Hold hold = disk.blockLock().lock((start + first) / block, (start + end) / block, this::isOpen);
+        long end = node.roundedUp(to + bytes);
+        BlockRangeLock.Hold hold = disk.blockLock().lock(node.deviceBlock(first), node.deviceBlock(end), this::isOpen);
         if (hold == null) {
             throw new ClosedChannelException();
         }
@@ -207,10 +180,14 @@ final class DiskChannel extends FileChannel {
         if (!target.isOpen()) {
             throw new ClosedChannelException();
         }
-        requireNotNegative("position", from);
-        requireNotNegative("count", count);
-        long wanted = Math.min(count, sizeBytes() - from);
-        ByteBuffer carrier = ByteBuffer.allocate(Math.clamp(wanted, 0, PIECE_BYTES));
+        node.requireReadable();
+        if (target instanceof DiskChannel other) {
+            other.node.requireWritable();
+        }
+        DeviceNode.requireNotNegative("position", from);
+        DeviceNode.requireNotNegative("count", count);
+        long wanted = Math.max(0, node.readableBytes(from, count));
+        ByteBuffer carrier = ByteBuffer.allocate((int) Math.min(wanted, DeviceNode.PIECE_BYTES));
         long done = 0;
         while (done < wanted) {
             carrier.clear().limit((int) Math.min(carrier.capacity(), wanted - done));
@@ -233,15 +210,15 @@ final class DiskChannel extends FileChannel {
         if (!source.isOpen()) {
             throw new ClosedChannelException();
         }
-        requireNotNegative("position", to);
-        requireNotNegative("count", count);
-        requireWritable();
-        if (to > sizeBytes() || count == 0) {
-            return 0;
+        node.requireWritable();
+        if (source instanceof DiskChannel other) {
+            other.node.requireReadable();
         }
+        DeviceNode.requireNotNegative("position", to);
+        DeviceNode.requireNotNegative("count", count);
         // Not more than there is room for is taken from the source: what was taken could not be given back.
-        long wanted = Math.min(count, room(to, count));
-        ByteBuffer carrier = ByteBuffer.allocate((int) Math.min(wanted, PIECE_BYTES));
+        long wanted = node.writableBytes(to, count);
+        ByteBuffer carrier = ByteBuffer.allocate((int) Math.min(wanted, DeviceNode.PIECE_BYTES));
         long done = 0;
         while (done < wanted) {
             carrier.clear().limit((int) Math.min(carrier.capacity(), wanted - done));
@@ -266,7 +243,7 @@ final class DiskChannel extends FileChannel {
     @Override
     public FileChannel position(long newPosition) throws IOException {
         requireOpen();
-        requireNotNegative("position", newPosition);
+        DeviceNode.requireNotNegative("position", newPosition);
         atPosition(() -> position = newPosition);
         return this;
     }
@@ -274,18 +251,15 @@ final class DiskChannel extends FileChannel {
     @Override
     public long size() throws IOException {
         requireOpen();
-        return sizeBytes();
+        return node.sizeBytes();
     }
 
     @Override
     public FileChannel truncate(long size) throws IOException {
         requireOpen();
-        requireNotNegative("size", size);
-        requireWritable();
-        if (size < sizeBytes()) {
-            throw new UnsupportedOperationException("truncate of " + disk.name() + " from " + sizeBytes() + " to "
-                    + size + " bytes: a disk has a fixed size");
-        }
+        DeviceNode.requireNotNegative("size", size);
+        node.requireWritable();
+        node.truncate(size);
         atPosition(() -> position = Math.min(position, size));
         return this;
     }
@@ -303,16 +277,34 @@ final class DiskChannel extends FileChannel {
     }
 
     @Override
-    public MappedByteBuffer map(MapMode mode, long from, long size) {
-        throw unmappable();
+    public MappedByteBuffer map(MapMode mode, long from, long size) throws IOException {
+        if (size > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    "size " + size + ": at most " + Integer.MAX_VALUE + " bytes can be mapped as a buffer");
+        }
+        throw unmappable(mode, from, size);
     }
 
     @Override
-    public MemorySegment map(MapMode mode, long from, long size, Arena arena) {
-        throw unmappable();
+    public MemorySegment map(MapMode mode, long from, long size, Arena arena) throws IOException {
+        Objects.requireNonNull(arena, "arena");
+        throw unmappable(mode, from, size);
     }
 
-    private UnsupportedOperationException unmappable() {
+    /** What would be refused for a file is refused in the same way; the rest is refused because it is no file. */
+    private UnsupportedOperationException unmappable(MapMode mode, long from, long size) throws ClosedChannelException {
+        Objects.requireNonNull(mode, "mode");
+        requireOpen();
+        DeviceNode.requireNotNegative("position", from);
+        DeviceNode.requireNotNegative("size", size);
+        if (from + size < 0) {
+            throw new IllegalArgumentException(
+                    "position " + from + " and size " + size + ": the sum is above 2^63 - 1");
+        }
+        node.requireReadable();
+        if (!mode.equals(MapMode.READ_ONLY)) {
+            node.requireWritable();
+        }
         return new UnsupportedOperationException(
                 disk.name() + " cannot be mapped: its blocks are reached through its queue and not through memory");
     }
@@ -320,9 +312,7 @@ final class DiskChannel extends FileChannel {
     @Override
     public FileLock lock(long from, long size, boolean shared) throws IOException {
         requireOpen();
-        if (!shared) {
-            requireWritable();
-        }
+        node.requireLockable(shared);
         FileLock lock = disk.fileLocks().lock(this, from, size, shared);
         if (!isOpen()) {
             // Closed meanwhile: whoever closed it may have looked at the table before the lock was there.
@@ -341,7 +331,7 @@ final class DiskChannel extends FileChannel {
     protected void implCloseChannel() {
         disk.fileLocks().releaseAll(this);
         // Under the monitor of close. In the order of the threads' start, since that of the set is another each time.
-        runtime().unparkAll(inOperation.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
+        node.runtime().unparkAll(inOperation.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
     }
 
     @Override
@@ -397,7 +387,7 @@ final class DiskChannel extends FileChannel {
         long done = 0;
         while (done < bytes) {
             long at = from + done;
-            int length = (int) Math.min(bytes - done, PIECE_BYTES - at % PIECE_BYTES);
+            int length = DeviceNode.pieceBytes(at, bytes - done);
             try {
                 piece.transfer(at, length);
             } catch (IOException e) {
@@ -411,11 +401,6 @@ final class DiskChannel extends FileChannel {
         return done;
     }
 
-    private long roundedUp(long offset) {
-        int block = blockBytes();
-        return (offset + block - 1) & -block;
-    }
-
     private static ByteBuffer view(IoBuffer buffer, long from, int bytes) {
         return buffer.memory().asSlice(from, bytes).asByteBuffer();
     }
@@ -423,18 +408,6 @@ final class DiskChannel extends FileChannel {
     private void requireOpen() throws ClosedChannelException {
         if (!isOpen()) {
             throw new ClosedChannelException();
-        }
-    }
-
-    private void requireWritable() {
-        if (disk.limits().isReadOnly()) {
-            throw new NonWritableChannelException();
-        }
-    }
-
-    private static void requireNotNegative(String what, long value) {
-        if (value < 0) {
-            throw new IllegalArgumentException(what + " " + value + " is negative");
         }
     }
 
@@ -462,6 +435,9 @@ final class DiskChannel extends FileChannel {
         }
 
         static BufferRow toDrain(ByteBuffer[] buffers, int offset, int length) {
+            for (int i = offset; i < offset + length; i++) {
+                Objects.requireNonNull(buffers[i], "buffer");
+            }
             return new BufferRow(buffers, offset, offset + length);
         }
 

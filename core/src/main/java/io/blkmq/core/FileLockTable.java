@@ -1,5 +1,7 @@
 package io.blkmq.core;
 
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.Channel;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -28,12 +30,23 @@ final class FileLockTable {
      * @throws OverlappingFileLockException if a part of the range is locked
      */
     FileLock lock(FileChannel channel, long position, long size, boolean shared) {
-        long bytes = size == 0 ? Long.MAX_VALUE - Math.max(0, position) : size;
-        DiskFileLock asked = new DiskFileLock(channel, position, bytes, shared);
+        return hold(new DiskFileLock(channel, position, bytes(position, size), shared));
+    }
+
+    /** The same for the other kind of channel. */
+    FileLock lock(AsynchronousFileChannel channel, long position, long size, boolean shared) {
+        return hold(new DiskFileLock(channel, position, bytes(position, size), shared));
+    }
+
+    private static long bytes(long position, long size) {
+        return size == 0 ? Long.MAX_VALUE - Math.max(0, position) : size;
+    }
+
+    private FileLock hold(DiskFileLock asked) {
         lock.lock();
         try {
             for (DiskFileLock other : held) {
-                if (other.overlaps(position, bytes)) {
+                if (other.overlaps(asked.position(), asked.size())) {
                     throw new OverlappingFileLockException();
                 }
             }
@@ -55,11 +68,11 @@ final class FileLockTable {
     }
 
     /** Releases all locks of a channel that is being closed. */
-    void releaseAll(FileChannel channel) {
+    void releaseAll(Channel channel) {
         lock.lock();
         try {
             for (DiskFileLock each : held) {
-                if (each.channel().equals(channel)) {
+                if (each.acquiredBy().equals(channel)) {
                     each.valid = false;
                 }
             }
@@ -74,6 +87,10 @@ final class FileLockTable {
         private volatile boolean valid = true;
 
         DiskFileLock(FileChannel channel, long position, long size, boolean shared) {
+            super(channel, position, size, shared);
+        }
+
+        DiskFileLock(AsynchronousFileChannel channel, long position, long size, boolean shared) {
             super(channel, position, size, shared);
         }
 

@@ -33,6 +33,8 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     private final @Nullable SectorRange range;
     /** What goes to other queues, by queue. */
     private final List<Side> sides = new ArrayList<>();
+    /** Whether there are such. */
+    private boolean several;
 
     Plug(RequestQueue queue, SoftwareContext ctx, @Nullable SectorRange range) {
         super(ctx);
@@ -58,7 +60,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      */
     public void submit(Bio bio) {
         send(bio, range, queue, this);
-        if (!sides.isEmpty()) {
+        if (several) {
             flushIfFull();
         }
     }
@@ -92,6 +94,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
         }
         Side side = new Side(other.contextOfCurrentThread());
         sides.add(side);
+        several = true;
         return side;
     }
 

@@ -1,5 +1,7 @@
 package io.blkmq.core;
 
+import java.lang.foreign.MemorySegment;
+
 /**
  * Makes a range read as zeroes: by the device's own operation, and where it has none, or says so, by writing zeroes. The kernel's
  * counterpart is {@code blkdev_issue_zeroout}.
@@ -16,6 +18,11 @@ final class ZeroOut implements BioCompletion {
             buffer.memory().fill((byte) 0);
             return buffer;
         }
+    }
+
+    /** Zeroes, to compare with or to write; never written to. */
+    static MemorySegment zeroes() {
+        return Zeroes.BUFFER.memory();
     }
 
     private final Disk disk;

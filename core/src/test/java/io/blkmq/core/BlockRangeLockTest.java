@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class BlockRangeLockTest {
-    private final BlockRangeLock lock = new BlockRangeLock(IoRuntime.system());
+    private final BlockRangeLock lock = new BlockRangeLock(IoRuntime.system(), null);
 
     private BlockRangeLock.Hold lock(long first, long end) {
         return Objects.requireNonNull(lock.lock(first, end, () -> true));

@@ -1,73 +1,183 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioFile;
+import io.blkmq.aio.Errno;
+import io.blkmq.core.QueueLimits;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** The file behind a device: opened, locked, and placed. Immutable but for one thing: a sync that failed is never forgotten. */
-final class BackingFile implements AutoCloseable {
-    private static final int SECTOR_BYTES = 512;
-
-    private final AioFile file;
+/**
+ * A file behind a device. It is open once through the page cache: that open has the lock, and is the one that is synced, since it
+ * has been there from the first write on and so is told of each that failed. For direct I/O the same file is open a second time.
+ */
+final class BackingFile implements Backing {
+    private final AioFile base;
+    /** What is read and written: the base, or a direct open of the same file. */
+    private final AioFile io;
+    private final boolean aio;
     private final long offsetBytes;
+    /** A sync that failed is never forgotten, whichever way the I/O goes. */
     private final SyncLatch syncs;
 
-    private BackingFile(AioFile file, long offsetBytes) {
-        this.file = file;
+    private BackingFile(AioFile base, AioFile io, boolean aio, long offsetBytes, SyncLatch syncs) {
+        this.base = base;
+        this.io = io;
+        this.aio = aio;
         this.offsetBytes = offsetBytes;
-        this.syncs = new SyncLatch(() -> file.sync(false));
+        this.syncs = syncs;
     }
 
     /**
-     * Locks an opened file: a device that writes excludes every other, one that reads only those that write.
+     * Opens and locks a file, buffered, for the work queue: a device that writes excludes every other, one that reads only those
+     * that write.
      *
-     * @throws IOException if it is locked by another, naming it; the file is closed then
+     * @throws LoopException with EBUSY if another has locked it
+     * @throws IOException if it cannot be opened
      */
-    static BackingFile lock(AioFile file, long offsetBytes) throws IOException {
+    static BackingFile open(AioEngine engine, Path path, boolean readOnly, long offsetBytes) throws IOException {
+        AioFile file = engine.open(path, readOnly ? AioFile.Access.READ_ONLY : AioFile.Access.READ_WRITE, false);
         try {
             if (!file.tryLock(file.isWritable())) {
-                throw new IOException(file.path() + " is in use: another device or process has locked it"
+                throw new LoopException(Errno.EBUSY, file.path() + " is in use: another device or process has locked it"
                         + (file.isWritable() ? "" : " for writing"));
             }
         } catch (Throwable t) {
             file.close();
             throw t;
         }
-        return new BackingFile(file, offsetBytes);
+        return new BackingFile(file, file, false, offsetBytes, new SyncLatch(() -> file.sync(false)));
     }
 
-    AioFile file() {
-        return file;
+    // ---- the same file, otherwise
+
+    /** The same at another offset. */
+    BackingFile at(long offset) {
+        return new BackingFile(base, io, aio, offset, syncs);
+    }
+
+    /** The same, with transfers by the engine (USE_AIO) or the work queue. */
+    BackingFile by(boolean engine) {
+        return new BackingFile(base, io, engine, offsetBytes, syncs);
+    }
+
+    /** The same, through the page cache and the work queue. */
+    BackingFile buffered() {
+        return new BackingFile(base, base, false, offsetBytes, syncs);
+    }
+
+    /**
+     * The same, past the page cache and by the engine.
+     *
+     * @param blockBytes the device's logical block; 0 if it goes by the file
+     * @throws LoopException with EINVAL if the file, the offset or the block do not allow it
+     */
+    BackingFile direct(int blockBytes) throws IOException {
+        AioFile opened;
+        try {
+            opened = base.reopen(true);
+        } catch (AioFile.DirectUnsupportedException e) {
+            throw new LoopException(Errno.EINVAL, base.path() + " cannot do direct I/O", e);
+        }
+        BackingFile direct = new BackingFile(base, opened, true, offsetBytes, syncs);
+        if (!direct.fits(offsetBytes, blockBytes == 0 ? direct.blockBytesMin() : blockBytes)) {
+            opened.close();
+            throw new LoopException(Errno.EINVAL,
+                    base.path() + " needs direct I/O in multiples of " + opened.offsetAlignment()
+                            + " bytes, but the device begins at offset " + offsetBytes
+                            + (blockBytes == 0 ? "" : " and has blocks of " + blockBytes + " bytes"));
+        }
+        return direct;
+    }
+
+    /** Whether a device at an offset, with such blocks, asks nothing of the file that it cannot do. */
+    boolean fits(long offset, int blockBytes) {
+        return offset % io.offsetAlignment() == 0 && blockBytes % io.offsetAlignment() == 0;
+    }
+
+    // ---- what it is
+
+    /** What is read and written. */
+    AioFile io() {
+        return io;
+    }
+
+    /** What holes are made in. */
+    AioFile base() {
+        return base;
     }
 
     Path path() {
-        return file.path();
+        return base.path();
     }
 
-    boolean isDirect() {
-        return file.isDirect();
-    }
-
-    /** The size of the device over this file: whole blocks only, 0 if the offset is past the end. */
-    long capacitySectors(long sizeLimitBytes, int blockBytes) throws IOException {
-        long bytes = Math.max(0, file.size() - offsetBytes);
-        if (sizeLimitBytes > 0) {
-            bytes = Math.min(bytes, sizeLimitBytes);
-        }
-        return bytes / blockBytes * (blockBytes / SECTOR_BYTES);
-    }
-
-    /** Where in the file a sector of the device is. */
-    long position(long sector) {
-        return offsetBytes + sector * SECTOR_BYTES;
+    /** Whether transfers go to the engine, and not to the work queue. */
+    boolean isAio() {
+        return aio;
     }
 
     SyncLatch syncs() {
         return syncs;
     }
 
+    /** Where in the file a sector of the device is. */
+    long position(long sector) {
+        return offsetBytes + sector * QueueLimits.SECTOR_BYTES;
+    }
+
+    @Override
+    public String name() {
+        return base.path().toString();
+    }
+
+    @Override
+    public boolean isWritable() {
+        return base.isWritable();
+    }
+
+    @Override
+    public boolean isDirect() {
+        return io.isDirect();
+    }
+
+    @Override
+    public long offsetBytes() {
+        return offsetBytes;
+    }
+
+    @Override
+    public long sizeBytes() throws IOException {
+        return base.size();
+    }
+
+    @Override
+    public int blockBytesMin() {
+        return Math.max(QueueLimits.SECTOR_BYTES, io.offsetAlignment());
+    }
+
+    @Override
+    public QueueLimits limits(int blockBytes) {
+        boolean writable = isWritable();
+        return QueueLimits.builder().logicalBlockBytes(blockBytes).requestBytesMax(REQUEST_BYTES_MAX)
+                .segmentsMax(SEGMENTS_MAX).segmentBytesMax(Math.max(SEGMENT_BYTES_MAX, blockBytes))
+                .dmaAlignmentBytes(io.memoryAlignment()).discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
+                .discardGranularityBytes(Math.max(blockBytes, base.blockBytes()))
+                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, false).readOnly(!writable)
+                .build();
+    }
+
+    /** Lets go what another that has taken its place does not use. */
+    void closeFor(BackingFile next) {
+        if (!io.equals(base) && !io.equals(next.io)) {
+            io.close();
+        }
+    }
+
     @Override
     public void close() {
-        file.close();
+        if (!io.equals(base)) {
+            io.close();
+        }
+        base.close();
     }
 }

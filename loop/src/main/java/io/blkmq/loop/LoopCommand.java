@@ -2,8 +2,10 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioCompletion;
 import io.blkmq.aio.AioFile;
+import io.blkmq.aio.Errno;
 import io.blkmq.aio.Kiocb;
 import io.blkmq.core.Bio;
+import io.blkmq.core.BioCompletion;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
@@ -18,22 +20,32 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Belongs to whoever has the request: the submitter, then the engine or a worker, then the completing thread.
  */
-final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
+final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor, Runnable {
     /** Segments that fit into the PDU; a request with more borrows room. */
     static final int SEGMENTS_INLINE = 8;
     /** The size of the PDU: as many {@code struct iovec}. */
     static final int PDU_BYTES = SEGMENTS_INLINE * 16;
 
-    private static final int EINVAL = 22;
-    private static final int EOPNOTSUPP = 95;
     private static final int SECTOR_BYTES = 512;
 
     private final LoopDevice device;
     private final Request rq;
     private final Kiocb kiocb;
+    /** The transfer function's part; null if the current use has none. */
+    private @Nullable TransferWork transfer;
+    /** Made with the first use that has one, and kept for those to come. */
+    private @Nullable TransferWork transferWork;
 
     /** The file that the current use began on. */
     private @Nullable BackingFile backing;
+    /** What is sent to a disk below; null on a device that has never had one. */
+    private @Nullable Bio lower;
+    /** The generation of the use that the disk below has; who ends it has it from there. */
+    private long passed;
+    /** How many pieces of memory the bio below has room for. */
+    private int lowerVecs;
+    /** How many bytes of a transfer lie within the disk below. */
+    private long reachable;
     private @Nullable LoopQueue queue;
     /** Where in the file the current use begins. */
     private long position;
@@ -52,7 +64,7 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
     private @Nullable LoopCommand followed;
 
     private enum Visit {
-        TO_KIOCB, TRANSFER, ZERO_REST
+        TO_KIOCB, TRANSFER, ZERO_REST, COUNT, TO_BIO
     }
 
     LoopCommand(LoopDevice device, Request rq) {
@@ -63,6 +75,40 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
 
     static LoopCommand of(Request rq) {
         return (LoopCommand) Objects.requireNonNull(rq.driverData());
+    }
+
+    /** What comes before a submission: whether there is memory to transform what is to be written. */
+    boolean prepare() {
+        LoopTransfer function = device.transfer();
+        if (function == null) {
+            if (transfer != null) {
+                transfer = null;
+            }
+            return true;
+        }
+        TransferWork work = transferWork;
+        if (work == null) {
+            work = new TransferWork();
+            transferWork = work;
+        }
+        transfer = work;
+        return work.begin(function, rq);
+    }
+
+    /** What was prepared for a write has been written, or never will be. */
+    void endPrepared() {
+        TransferWork work = transfer;
+        if (work != null) {
+            work.endWrite();
+        }
+    }
+
+    /** The request is no more. */
+    void exit() {
+        TransferWork work = transferWork;
+        if (work != null) {
+            work.close();
+        }
     }
 
     private void begin(BackingFile on, LoopQueue from) {
@@ -85,12 +131,17 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
     int submit(BackingFile on, LoopQueue from) {
         begin(on, from);
         if (rq.operation() == Operation.WRITE) {
-            kiocb.prepareWrite(on.file(), position, this, rq.generation());
+            kiocb.prepareWrite(on.io(), position, this, rq.generation());
         } else {
-            kiocb.prepareRead(on.file(), position, this, rq.generation());
+            kiocb.prepareRead(on.io(), position, this, rq.generation());
         }
-        visit = Visit.TO_KIOCB;
-        rq.forEachSegment(this);
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            kiocb.addSegment(work.written(rq), 0, rq.bytes());
+        } else {
+            visit = Visit.TO_KIOCB;
+            rq.forEachSegment(this);
+        }
         return from.engine().submit(kiocb);
     }
 
@@ -98,6 +149,75 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
     @Override
     public void complete(long generation, long result) {
         rq.complete(generation, statusOf(result));
+    }
+
+    // ---- through a disk below
+
+    /** Gives anything to the disk below, which waits for nothing here: this runs in a batch, and its requests go down after it. */
+    Status pass(BackingDisk on) {
+        passed = rq.generation();
+        try {
+            Bio bio = switch (rq.operation()) {
+                case READ, WRITE -> transferBelow(on, on.sector(rq.sector()));
+                case FLUSH -> bioBelow(0).reset(Operation.FLUSH, 0);
+                case DISCARD, WRITE_ZEROES -> bioBelow(0).reset(rq.operation(), on.sector(rq.sector()))
+                        .length(rq.bytes()).flags(rq.flags() & Bio.NOUNMAP);
+            };
+            on.disk().submit(bio.onEnd(this));
+            return Status.OK;
+        } catch (IllegalStateException | IndexOutOfBoundsException | UnsupportedOperationException
+                | IllegalArgumentException e) {
+            // The disk below has been closed, shortened, made read-only, or given larger blocks.
+            return Status.IOERR;
+        }
+    }
+
+    /** A transfer of what the disk below has; if it has been shortened, the rest of a read is zeroed when it ends. */
+    private Bio transferBelow(BackingDisk on, long sector) {
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(rq)).flags(Bio.CALLER_MEMORY);
+        }
+        visit = Visit.COUNT;
+        visited = 0;
+        rq.forEachSegment(this);
+        Bio bio = bioBelow((int) visited).reset(rq.operation(), sector).flags(Bio.CALLER_MEMORY);
+        long left = on.disk().sizeBytes() - sector * SECTOR_BYTES;
+        int block = on.disk().limits().logicalBlockBytes();
+        reachable = rq.operation() == Operation.READ ? Math.clamp(left / block * block, 0, rq.bytes()) : rq.bytes();
+        if (reachable == 0) {
+            // Refused below, by what is in the disk's own message.
+            reachable = rq.bytes();
+        }
+        visit = Visit.TO_BIO;
+        visited = 0;
+        rq.forEachSegment(this);
+        return bio;
+    }
+
+    private Bio bioBelow(int vecs) {
+        Bio bio = lower;
+        if (bio == null || lowerVecs < vecs) {
+            lowerVecs = Math.max(SEGMENTS_INLINE, Integer.highestOneBit(Math.max(1, vecs) * 2 - 1));
+            bio = new Bio(lowerVecs);
+            lower = bio;
+        }
+        return bio;
+    }
+
+    /** The disk below is done. */
+    @Override
+    public void ended(Bio bio) {
+        endPrepared();
+        Status status = bio.status();
+        if (status == Status.NOTSUPP && !rq.operation().hasData() && rq.operation().hasRange()) {
+            rq.queue().disable(rq.operation());
+        } else if (status == Status.OK && rq.operation() == Operation.READ) {
+            status = statusOf(reachable);
+        } else if (status == Status.NODEV || status == Status.INVAL) {
+            status = Status.IOERR;
+        }
+        rq.complete(passed, status);
     }
 
     // ---- through the work queue
@@ -116,13 +236,14 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
             status = execute(Objects.requireNonNull(backing));
         } catch (Throwable t) {
             device.logFailure(rq, t);
+            endPrepared();
             status = Status.IOERR;
         }
         Objects.requireNonNull(queue).workDone(this, status);
     }
 
     private Status execute(BackingFile on) {
-        AioFile file = on.file();
+        AioFile file = on.base();
         return switch (rq.operation()) {
             case READ, WRITE -> transfer();
             case FLUSH -> flush(on);
@@ -138,7 +259,12 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         visited = 0;
         errno = 0;
         atEnd = false;
-        rq.forEachSegment(this);
+        TransferWork work = transfer;
+        if (work != null && rq.operation() == Operation.WRITE) {
+            transferSegment(work.written(rq));
+        } else {
+            rq.forEachSegment(this);
+        }
         return statusOf(errno != 0 ? errno : visited);
     }
 
@@ -159,10 +285,10 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         if (result == 0) {
             return Status.OK;
         }
-        if (result != -EOPNOTSUPP && result != -EINVAL) {
-            return Status.IOERR;
+        if (result != -Errno.EOPNOTSUPP && result != -Errno.EINVAL) {
+            return failure(result);
         }
-        if (result == -EOPNOTSUPP) {
+        if (result == -Errno.EOPNOTSUPP) {
             rq.queue().disable(operation);
         }
         return Status.NOTSUPP;
@@ -175,11 +301,38 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
      * the rest is zeroes, and an error if it is a whole sector or more.
      */
     private Status statusOf(long result) {
+        TransferWork work = transfer;
+        if (work != null) {
+            return transformed(work, result);
+        }
+        return plainStatusOf(result);
+    }
+
+    /** The same of a device with a transfer function, where a sector that is not whole is nothing. */
+    private Status transformed(TransferWork work, long result) {
+        if (rq.operation() == Operation.WRITE) {
+            work.endWrite();
+            return plainStatusOf(result);
+        }
+        if (result <= 0) {
+            return plainStatusOf(result);
+        }
+        long sectors = result - result % SECTOR_BYTES;
+        try {
+            work.finishRead(rq, sectors);
+        } catch (RuntimeException e) {
+            device.logFailure(rq, e);
+            return Status.IOERR;
+        }
+        return plainStatusOf(sectors);
+    }
+
+    private Status plainStatusOf(long result) {
         if (result == rq.bytes()) {
             return Status.OK;
         }
         if (result < 0 || rq.operation() == Operation.WRITE) {
-            return Status.IOERR;
+            return failure(result);
         }
         visit = Visit.ZERO_REST;
         visited = 0;
@@ -189,10 +342,23 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         return wholeSectors >= rq.bytes() ? Status.OK : Status.IOERR;
     }
 
+    /** A full file system is worth a status of its own: the device goes on as soon as there is room again. */
+    private static Status failure(long result) {
+        return result == -Errno.ENOSPC || result == -Errno.EDQUOT ? Status.NOSPC : Status.IOERR;
+    }
+
     @Override
     public void segment(MemorySegment memory, long offset, int bytes) {
         switch (visit) {
             case TO_KIOCB -> kiocb.addSegment(memory, offset, bytes);
+            case COUNT -> visited++;
+            case TO_BIO -> {
+                int within = Math.clamp(reachable - visited, 0, bytes);
+                if (within > 0) {
+                    Objects.requireNonNull(lower).add(memory, offset, within);
+                }
+                visited += bytes;
+            }
             case TRANSFER -> transferSegment(memory.asSlice(offset, bytes));
             case ZERO_REST -> {
                 long from = Math.clamp(kept - visited, 0, bytes);
@@ -206,7 +372,7 @@ final class LoopCommand implements AioCompletion, SegmentVisitor, Runnable {
         if (errno != 0 || atEnd) {
             return;
         }
-        AioFile file = Objects.requireNonNull(backing).file();
+        AioFile file = Objects.requireNonNull(backing).io();
         long result = rq.operation() == Operation.WRITE
                 ? file.write(position + visited, memory)
                 : file.read(position + visited, memory);

@@ -1,44 +1,65 @@
 package io.blkmq.loop;
 
-import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
+import io.blkmq.core.Disk;
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.PartitionListener;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.loop.transfer.TransferFunction;
+import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.loop.transfer.TransferKey;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** How a file is to become a device. Immutable; checked when it is built. The kernel's counterpart is {@code struct loop_config}. */
+/**
+ * How a file, or a disk, is to become a device. Immutable; checked when it is built. The kernel's counterpart is
+ * {@code struct loop_config}.
+ *
+ * <p>For a device that is made for this one file ({@link LoopDevice#attach}) it also has the {@linkplain LoopParameters parameters}
+ * and the name of the device. A device that is there already ({@link LoopDevice#configure}) has both, and takes what is not set
+ * here from there.
+ */
 public final class LoopConfig {
     /** The depth of a hardware queue, as the kernel's. */
-    public static final int DEPTH_DEFAULT = 128;
+    public static final int DEPTH_DEFAULT = LoopParameters.DEPTH_DEFAULT;
+    /** The longest {@link #fileName}, in bytes of UTF-8: LO_NAME_SIZE less the byte that ends it. */
+    public static final int FILE_NAME_BYTES_MAX = 63;
 
-    private final Path file;
-    private final String name;
+    private final @Nullable Path file;
+    private final @Nullable Disk disk;
+    private final @Nullable String name;
+    private final String fileName;
     private final boolean readOnly;
     private final boolean direct;
-    private final @Nullable String engine;
-    private final boolean polled;
-    private final int hardwareQueues;
-    private final int depth;
+    private final boolean autoclear;
+    private final int blockBytes;
     private final long offsetBytes;
     private final long sizeLimitBytes;
-    private final int workers;
-    private final IoRuntime runtime;
+    private final boolean partScan;
+    private final @Nullable PartitionListener partitionListener;
+    private final TransferFunction transfer;
+    private final TransferKey transferKey;
+    private final @Nullable LoopParameters parameters;
 
     private LoopConfig(Builder b) {
         this.file = b.file;
+        this.disk = b.disk;
         this.name = b.name;
+        this.fileName = b.fileName;
         this.readOnly = b.readOnly;
         this.direct = b.direct;
-        this.engine = b.engine;
-        this.polled = b.polled;
-        this.hardwareQueues = b.hardwareQueues;
-        this.depth = b.depth;
+        this.autoclear = b.autoclear;
+        this.blockBytes = b.blockBytes;
         this.offsetBytes = b.offsetBytes;
         this.sizeLimitBytes = b.sizeLimitBytes;
-        this.workers = b.workers;
-        this.runtime = b.runtime;
+        this.partScan = b.partScan;
+        this.partitionListener = b.partitionListener;
+        this.transfer = b.transfer;
+        this.transferKey = b.transferKey;
+        this.parameters = b.parameters == null ? null : b.parameters.build();
     }
 
     /**
@@ -49,25 +70,59 @@ public final class LoopConfig {
      * @return a new builder
      */
     public static Builder builder(Path file) {
-        return new Builder(file);
+        return new Builder(Objects.requireNonNull(file, "file"), null);
+    }
+
+    /**
+     * Begins with the same defaults, for a device on a device: what comes to it goes to another disk. No engine and no work queue
+     * has part in that.
+     *
+     * @param disk an open disk that is not polled
+     * @return a new builder
+     */
+    public static Builder builder(Disk disk) {
+        return new Builder(null, Objects.requireNonNull(disk, "disk"));
     }
 
     /**
      * The file.
      *
-     * @return as given
+     * @return as given; null if a disk was given
      */
-    public Path file() {
+    public @Nullable Path file() {
         return file;
+    }
+
+    /**
+     * The disk.
+     *
+     * @return as given; null if a file was given
+     */
+    public @Nullable Disk disk() {
+        return disk;
     }
 
     /**
      * The device's name.
      *
-     * @return for people
+     * @return for people; {@code loop0} if none was set
      */
     public String name() {
-        return name;
+        return name != null ? name : "loop0";
+    }
+
+    /** Whether a name was set. */
+    boolean isNamed() {
+        return name != null;
+    }
+
+    /**
+     * What the file is called by whoever attaches it (lo_file_name). The device does not look at it.
+     *
+     * @return empty if none was set
+     */
+    public String fileName() {
+        return fileName;
     }
 
     /**
@@ -89,40 +144,21 @@ public final class LoopConfig {
     }
 
     /**
-     * The engine for direct I/O.
+     * Whether the file is detached with the device's last handle (LO_FLAGS_AUTOCLEAR).
      *
-     * @return its name; the fastest there is if none was set
+     * @return false by default
      */
-    public String engine() {
-        String name = engine;
-        return name != null ? name : AioEngines.best();
+    public boolean isAutoclear() {
+        return autoclear;
     }
 
     /**
-     * Whether completions are found by the submitting thread.
+     * The logical block.
      *
-     * @return true for polled, false for a reaper
+     * @return bytes; 0 for the smallest that the file allows
      */
-    public boolean isPolled() {
-        return polled;
-    }
-
-    /**
-     * How many hardware queues, each with an engine of its own.
-     *
-     * @return at least 1
-     */
-    public int hardwareQueues() {
-        return hardwareQueues;
-    }
-
-    /**
-     * How many requests a hardware queue has.
-     *
-     * @return at least 1
-     */
-    public int depth() {
-        return depth;
+    public int blockBytes() {
+        return blockBytes;
     }
 
     /**
@@ -144,40 +180,82 @@ public final class LoopConfig {
     }
 
     /**
-     * How many threads do blocking I/O: of the work queue, or of the {@code channel} engine.
+     * Whether the device reads its partition table by itself (LO_FLAGS_PARTSCAN).
      *
-     * @return 0 for the default: 1 for the work queue, 16 for the engine
+     * @return true if it does
      */
-    public int workers() {
-        return workers;
+    public boolean isPartScan() {
+        return partScan;
     }
 
     /**
-     * Threads and time.
+     * Who is told of partitions from the attachment on.
      *
-     * @return the runtime
+     * @return null for nobody
      */
-    public IoRuntime runtime() {
-        return runtime;
+    public @Nullable PartitionListener partitionListener() {
+        return partitionListener;
+    }
+
+    /**
+     * What stands in the file in place of the data (lo_encrypt_type).
+     *
+     * @return {@link TransferFunctions#NONE} for the data itself
+     */
+    public TransferFunction transfer() {
+        return transfer;
+    }
+
+    /** The transfer function's key, which the device wipes. */
+    TransferKey transferKey() {
+        return transferKey;
+    }
+
+    /**
+     * Queues, engine and threads of a device that is made for this file.
+     *
+     * @return the defaults where nothing was set
+     */
+    public LoopParameters parameters() {
+        LoopParameters own = parameters;
+        return own != null ? own : LoopParameters.builder().build();
+    }
+
+    /** Whether parameters were set. */
+    boolean hasParameters() {
+        return parameters != null;
     }
 
     /** Builds configurations. For one thread. */
     public static final class Builder {
-        private final Path file;
-        private String name = "loop0";
+        private final @Nullable Path file;
+        private final @Nullable Disk disk;
+        private @Nullable String name;
+        private String fileName = "";
         private boolean readOnly;
         private boolean direct = true;
-        private @Nullable String engine;
-        private boolean polled;
-        private int hardwareQueues = 1;
-        private int depth = DEPTH_DEFAULT;
+        private boolean autoclear;
+        private int blockBytes;
         private long offsetBytes;
         private long sizeLimitBytes;
-        private int workers;
-        private IoRuntime runtime = IoRuntime.system();
+        private boolean partScan;
+        private @Nullable PartitionListener partitionListener;
+        private TransferFunction transfer = TransferFunctions.NONE;
+        private TransferKey transferKey = TransferKey.none();
+        private LoopParameters.@Nullable Builder parameters;
 
-        private Builder(Path file) {
-            this.file = Objects.requireNonNull(file, "file");
+        private Builder(@Nullable Path file, @Nullable Disk disk) {
+            this.file = file;
+            this.disk = disk;
+        }
+
+        private LoopParameters.Builder parameters() {
+            LoopParameters.Builder own = parameters;
+            if (own == null) {
+                own = LoopParameters.builder();
+                parameters = own;
+            }
+            return own;
         }
 
         /**
@@ -188,6 +266,39 @@ public final class LoopConfig {
          */
         public Builder name(String value) {
             this.name = value;
+            return this;
+        }
+
+        /**
+         * Sets what the file is called (lo_file_name).
+         *
+         * @param value at most {@value LoopConfig#FILE_NAME_BYTES_MAX} bytes of UTF-8
+         * @return this
+         */
+        public Builder fileName(String value) {
+            this.fileName = value;
+            return this;
+        }
+
+        /**
+         * Lets the file be detached with the device's last handle (LO_FLAGS_AUTOCLEAR).
+         *
+         * @param value true for that
+         * @return this
+         */
+        public Builder autoclear(boolean value) {
+            this.autoclear = value;
+            return this;
+        }
+
+        /**
+         * Sets the logical block, which offsets and lengths of I/O are multiples of.
+         *
+         * @param value a power of two from 512 to 65536; 0 for the smallest that the file allows
+         * @return this
+         */
+        public Builder blockBytes(int value) {
+            this.blockBytes = value;
             return this;
         }
 
@@ -221,7 +332,7 @@ public final class LoopConfig {
          * @return this
          */
         public Builder engine(String value) {
-            this.engine = value;
+            var _ = parameters().engine(value);
             return this;
         }
 
@@ -233,7 +344,7 @@ public final class LoopConfig {
          * @return this
          */
         public Builder polled(boolean value) {
-            this.polled = value;
+            var _ = parameters().polled(value);
             return this;
         }
 
@@ -244,7 +355,7 @@ public final class LoopConfig {
          * @return this
          */
         public Builder hardwareQueues(int value) {
-            this.hardwareQueues = value;
+            var _ = parameters().hardwareQueues(value);
             return this;
         }
 
@@ -255,7 +366,7 @@ public final class LoopConfig {
          * @return this
          */
         public Builder depth(int value) {
-            this.depth = value;
+            var _ = parameters().depth(value);
             return this;
         }
 
@@ -288,7 +399,46 @@ public final class LoopConfig {
          * @return this
          */
         public Builder workers(int value) {
-            this.workers = value;
+            var _ = parameters().workers(value);
+            return this;
+        }
+
+        /**
+         * Lets the device read its partition table when it is attached, and again when its file, its size or its block changes:
+         * {@link Disk#partitions()}. On a polled device nothing is read, since its ring would belong to the thread that changes it
+         * from then on; there the owner calls {@link io.blkmq.core.Partitions#rescan}.
+         *
+         * @param value true for partitions
+         * @return this
+         */
+        public Builder partScan(boolean value) {
+            this.partScan = value;
+            return this;
+        }
+
+        /**
+         * Sets who is told of the partitions of a device that is made for this file, those included that the attachment finds. A
+         * device that is there already has {@link io.blkmq.core.Partitions#addListener}.
+         *
+         * @param value null for nobody
+         * @return this
+         */
+        public Builder partitionListener(@Nullable PartitionListener value) {
+            this.partitionListener = value;
+            return this;
+        }
+
+        /**
+         * Sets what stands in the file in place of the data. A device with a transfer function has no discard, and writes zeroes by
+         * writing them.
+         *
+         * @param function one of {@link TransferFunctions#all}, or another
+         * @param key its key; the device that is attached with it wipes it when it is detached, so that it serves for one attachment
+         * @return this
+         */
+        public Builder transfer(TransferFunction function, TransferKey key) {
+            this.transfer = function;
+            this.transferKey = key;
             return this;
         }
 
@@ -299,7 +449,7 @@ public final class LoopConfig {
          * @return this
          */
         public Builder runtime(IoRuntime value) {
-            this.runtime = value;
+            var _ = parameters().runtime(value);
             return this;
         }
 
@@ -310,21 +460,31 @@ public final class LoopConfig {
          * @throws IllegalArgumentException naming what is wrong, its value and its limit
          */
         public LoopConfig build() {
-            require("hardwareQueues", hardwareQueues, 1, TagSet.HARDWARE_QUEUES_MAX);
-            require("depth", depth, 1, TagSet.DEPTH_MAX);
             require("offsetBytes", offsetBytes, 0, Long.MAX_VALUE);
             require("sizeLimitBytes", sizeLimitBytes, 0, Long.MAX_VALUE);
-            require("workers", workers, 0, AioEngineConfig.WORKERS_MAX);
-            if (engine != null) {
-                AioEngines.find(engine);
+            transfer.checkKeyBytes(transferKey.length());
+            if (blockBytes != 0 && !isBlock(blockBytes)) {
+                throw new IllegalArgumentException("blockBytes " + blockBytes + ": 0, or a power of two from "
+                        + QueueLimits.SECTOR_BYTES + " to " + QueueLimits.LOGICAL_BLOCK_BYTES_MAX + ", is possible");
+            }
+            int bytes = fileName.getBytes(StandardCharsets.UTF_8).length;
+            if (bytes > FILE_NAME_BYTES_MAX) {
+                throw new IllegalArgumentException("fileName of " + bytes + " bytes: at most " + FILE_NAME_BYTES_MAX
+                        + " are possible: " + fileName);
             }
             return new LoopConfig(this);
         }
+    }
 
-        private static void require(String name, long value, long min, long max) {
-            if (value < min || value > max) {
-                throw new IllegalArgumentException(name + " " + value + ": " + min + " to " + max + " are possible");
-            }
+    /** Whether that many bytes can be a logical block. */
+    static boolean isBlock(int bytes) {
+        return bytes >= QueueLimits.SECTOR_BYTES && bytes <= QueueLimits.LOGICAL_BLOCK_BYTES_MAX
+                && Integer.bitCount(bytes) == 1;
+    }
+
+    static void require(String name, long value, long min, long max) {
+        if (value < min || value > max) {
+            throw new IllegalArgumentException(name + " " + value + ": " + min + " to " + max + " are possible");
         }
     }
 }

@@ -3,12 +3,13 @@ package io.blkmq.loop;
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
-import io.blkmq.aio.AioFile;
 import io.blkmq.aio.AioStatistics;
 import io.blkmq.aio.CompletionMode;
+import io.blkmq.aio.Errno;
 import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Request;
@@ -16,11 +17,17 @@ import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file as a multi-queue block device. The kernel's counterpart is {@code struct loop_device}. Thread-safe.
@@ -32,6 +39,19 @@ import java.util.concurrent.atomic.AtomicInteger;
  * }
  * }</pre>
  *
+ * <p>So much for one device. {@link LoopControl} has many, which come without a file and get one, and another, by
+ * {@link #configure} and {@link #detach}:
+ *
+ * <pre>
+ *           configure              detach, by the only handle         last handle closed
+ * UNBOUND ------------&gt; BOUND -----------------------------&gt; RUNDOWN -------------------&gt; UNBOUND
+ *                         |  detach, by one of several: AUTOCLEAR                            ^
+ *                         +------------------------------------------ last handle closed ---+
+ * </pre>
+ *
+ * <p>All methods but those that only look take the device's lock, and many freeze its queue: what is in flight ends by the old state,
+ * what comes later goes by the new one. A completion may look, and nothing else.
+ *
  * <p>A direct device goes past the page cache, through a completion engine for each hardware queue. A buffered one, as the driver
  * was before the series' last patch, does blocking I/O on a work queue. A device that writes locks its file against all others,
  * also of other processes; one that reads locks it against those that write.
@@ -42,22 +62,86 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class LoopDevice implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());
 
-    private static final int REQUEST_BYTES_MAX = 1280 << 10;
-    private static final int SEGMENTS_MAX = 128;
-    private static final int SEGMENT_BYTES_MAX = 64 << 10;
-    private static final long DISCARD_BYTES_MAX = 1L << 31;
     private static final int WORKERS_DEFAULT = 1;
     private static final int ENGINE_WORKERS_DEFAULT = 16;
+    /** A device without a file. Its size is 0, so nothing of it is used before another has taken its place. */
+    private static final QueueLimits UNBOUND_LIMITS = QueueLimits.builder().requestBytesMax(Backing.REQUEST_BYTES_MAX)
+            .segmentsMax(Backing.SEGMENTS_MAX).segmentBytesMax(Backing.SEGMENT_BYTES_MAX).build();
+    /** What LOOP_SET_STATUS may set; AUTOCLEAR alone it may clear. */
+    private static final Set<LoopFlag> SETTABLE = Set.of(LoopFlag.AUTOCLEAR, LoopFlag.PARTSCAN);
+    /**
+     * Held while a device gets a disk behind it, so that no two make a circle. Not of the runtime: its holder may wait for I/O to
+     * end, and those who wait for it are about to do the same. Before the device's lock.
+     */
+    private static final Lock STACKING = new ReentrantLock();
 
-    private final LoopConfig config;
-    private final String engineName;
+    private final String name;
+    private final LoopParameters parameters;
+    private final @Nullable LoopControl control;
+    private final int index;
+    private final LoopEvents events;
+    private final Undo undo = new Undo();
     private final LoopQueue[] queues;
     private final WorkQueue workQueue;
     private final Disk disk;
-    /** Changed only while the queue is frozen; read by whoever issues a request. */
-    private volatile BackingFile backing;
+    private final LoopPartitions partitions;
 
-    /** Undoes, in reverse, what an attachment that fails had done. */
+    private final Lock lock;
+    /** What those who only look see. Replaced under the lock. */
+    private volatile Binding binding = Binding.NONE;
+    /** Changed under the lock, and only while the queue is frozen; read by whoever issues a request. */
+    private volatile @Nullable Backing backing;
+    /**
+     * Null if the file holds the data itself. Changed under the lock, while there is no backing; so a request that has a backing has
+     * the function that goes with it.
+     */
+    private volatile @Nullable LoopTransfer transfer;
+    /** Changed under the lock. */
+    private volatile int openers;
+    /** Why the partitions are to be read when the lock has been let go; null if they are not. Guarded by the lock. */
+    private @Nullable String scanDue;
+    /** Guarded by the lock. */
+    private boolean removed;
+    /** Whether the engines are told of the memory that blkmq has. Guarded by the lock. */
+    private boolean slabsObserved;
+
+    /**
+     * What a device is at a time. Immutable.
+     *
+     * @param sectors its size as the kernel has it; the disk's is in whole blocks
+     */
+    private record Binding(LoopState state, Set<LoopFlag> flags, long sizeLimitBytes, String fileName, int blockBytes,
+            long sectors) {
+        static final Binding NONE = new Binding(LoopState.UNBOUND, Set.of(), 0, "", QueueLimits.SECTOR_BYTES, 0);
+
+        Binding in(LoopState next) {
+            return new Binding(next, flags, sizeLimitBytes, fileName, blockBytes, sectors);
+        }
+
+        Binding flagged(Set<LoopFlag> next) {
+            return new Binding(state, next, sizeLimitBytes, fileName, blockBytes, sectors);
+        }
+
+        Binding of(long nextSectors) {
+            return new Binding(state, flags, sizeLimitBytes, fileName, blockBytes, nextSectors);
+        }
+
+        Binding inBlocksOf(int nextBytes) {
+            return new Binding(state, flags, sizeLimitBytes, fileName, nextBytes, sectors);
+        }
+
+        Binding called(long nextLimit, String nextName) {
+            return new Binding(state, flags, nextLimit, nextName, blockBytes, sectors);
+        }
+
+        Set<LoopFlag> with(LoopFlag flag) {
+            Set<LoopFlag> more = EnumSet.of(flag);
+            more.addAll(flags);
+            return more;
+        }
+    }
+
+    /** Undoes, in reverse, what making a device had done. */
     private static final class Undo {
         private final List<AutoCloseable> steps = new ArrayList<>();
 
@@ -71,66 +155,448 @@ public final class LoopDevice implements AutoCloseable {
                 try {
                     step.close();
                 } catch (Exception e) {
-                    LOG.log(System.Logger.Level.WARNING, "an attachment that failed could not be undone whole", e);
+                    LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", e);
                 }
             }
+            steps.clear();
         }
     }
 
-    private LoopDevice(LoopConfig config, Undo undo) throws IOException {
-        this.config = config;
-        this.engineName = config.engine();
-        this.queues = new LoopQueue[config.hardwareQueues()];
+    /** A device without a file. */
+    LoopDevice(@Nullable LoopControl control, int index, String name, LoopParameters parameters, LoopEvents events)
+            throws IOException {
+        this.control = control;
+        this.index = index;
+        this.name = name;
+        this.parameters = parameters;
+        this.events = events;
+        this.lock = parameters.runtime().newLock();
+        this.queues = new LoopQueue[parameters.hardwareQueues()];
         for (int i = 0; i < queues.length; i++) {
-            queues[i] = new LoopQueue(undo.add(openEngine(i)), config.isPolled());
+            queues[i] = new LoopQueue(parameters.isPolled());
         }
-        this.backing = open(config.file());
-        undo.add(() -> backing.close());
-        this.workQueue = new WorkQueue(config.runtime(), config.name(),
-                config.workers() == 0 ? WORKERS_DEFAULT : config.workers(),
-                config.hardwareQueues() * (config.depth() + 1));
+        this.workQueue = new WorkQueue(parameters.runtime(), name,
+                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(),
+                parameters.hardwareQueues() * (parameters.depth() + 1));
         undo.add(workQueue::stop);
-        if (backing.isDirect()) {
-            undo.add(IoBuffer.observeSlabs(this::register));
-        }
-        TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
-                .hardwareQueues(config.hardwareQueues()).depth(config.depth()).pduBytes(LoopCommand.PDU_BYTES)
-                .runtime(config.runtime());
-        TagSet tags = undo.add((config.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build());
-        QueueLimits limits = limits(backing.file());
-        RequestQueue queue = tags.newQueue(config.name(), limits,
-                backing.capacitySectors(config.sizeLimitBytes(), limits.logicalBlockBytes()), this);
-        this.disk = Disk.of(queue, undo::run);
-    }
-
-    /**
-     * Attaches a file.
-     *
-     * @param config the file, and how
-     * @return the device, ready
-     * @throws java.nio.file.NoSuchFileException if there is no such file
-     * @throws java.nio.file.AccessDeniedException if it may not be opened
-     * @throws io.blkmq.aio.AioUnavailableException if the engine does not work here, saying why
-     * @throws IOException if it is a directory, is empty, or is in use by another device, or if the system refuses resources;
-     *         nothing is left behind
-     */
-    public static LoopDevice attach(LoopConfig config) throws IOException {
-        Undo undo = new Undo();
         try {
-            return new LoopDevice(config, undo);
+            TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
+                    .hardwareQueues(parameters.hardwareQueues()).depth(parameters.depth())
+                    .pduBytes(LoopCommand.PDU_BYTES).runtime(parameters.runtime());
+            TagSet tags = undo.add((parameters.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build());
+            RequestQueue queue = tags.newQueue(name, UNBOUND_LIMITS, 0, this);
+            this.disk = Disk.of(queue, this::gone);
+            this.partitions = new LoopPartitions(disk);
         } catch (Throwable t) {
             undo.run();
             throw t;
         }
+        disk.partitions().whenUnused(this::settle);
     }
 
-    private AioEngine openEngine(int index) throws IOException {
+    /**
+     * Makes a device for one file, and attaches that.
+     *
+     * @param config the file, and how; also the device's name and parameters
+     * @return the device, ready; closing it detaches the file
+     * @throws java.nio.file.NoSuchFileException if there is no such file
+     * @throws java.nio.file.AccessDeniedException if it may not be opened
+     * @throws io.blkmq.aio.AioUnavailableException if the engine does not work here, saying why
+     * @throws LoopException with EBUSY if the file is in use by another device
+     * @throws IOException if it is a directory, is empty, or if the system refuses resources; nothing is left behind
+     */
+    public static LoopDevice attach(LoopConfig config) throws IOException {
+        LoopDevice device = new LoopDevice(null, 0, config.name(), config.parameters(), new LoopEvents());
+        PartitionListener listener = config.partitionListener();
+        if (listener != null) {
+            device.disk.partitions().addListener(listener);
+        }
+        try {
+            device.configure(config);
+            Backing attached = Objects.requireNonNull(device.backing);
+            if (attached.sizeBytes() == 0) {
+                throw new IOException(attached.name() + " is empty: a device needs at least one block");
+            }
+            return device;
+        } catch (Throwable t) {
+            device.close();
+            throw t;
+        }
+    }
+
+    // ---- what it is
+
+    /**
+     * The device as a disk. Closing it closes the device.
+     *
+     * @return always the same
+     */
+    public Disk disk() {
+        return disk;
+    }
+
+    /**
+     * Its name.
+     *
+     * @return {@code loop} with its index, or what {@link LoopConfig#name} said
+     */
+    public String name() {
+        return name;
+    }
+
+    /**
+     * Its index at its control.
+     *
+     * @return 0 if it has none
+     */
+    public int index() {
+        return index;
+    }
+
+    /**
+     * What it had before it had a file.
+     *
+     * @return always the same
+     */
+    public LoopParameters parameters() {
+        return parameters;
+    }
+
+    /**
+     * Whether it has a file.
+     *
+     * @return now
+     */
+    public LoopState state() {
+        return binding.state;
+    }
+
+    /**
+     * How many use it.
+     *
+     * @return handles, and partitions ({@link io.blkmq.core.Partitions#open}), that were opened and not closed
+     */
+    public int openers() {
+        return openers + disk.partitions().openers();
+    }
+
+    /**
+     * The file behind it.
+     *
+     * @return its path, as given; null if there is none, or a disk
+     */
+    public @Nullable Path backingFile() {
+        return backing instanceof BackingFile file ? file.path() : null;
+    }
+
+    /**
+     * The disk behind it.
+     *
+     * @return as given; null if there is none, or a file
+     */
+    public @Nullable Disk backingDisk() {
+        return backing instanceof BackingDisk below ? below.disk() : null;
+    }
+
+    /**
+     * Whether I/O goes past the page cache.
+     *
+     * @return false for a buffered device, also where direct was wanted and the file or the offset does not allow it
+     */
+    public boolean isDirect() {
+        Backing now = backing;
+        return now != null && now.isDirect();
+    }
+
+    /**
+     * Whether reads and writes go to the engine.
+     *
+     * @return false if the work queue does them, or the disk below
+     */
+    public boolean isAio() {
+        return backing instanceof BackingFile file && file.isAio();
+    }
+
+    /**
+     * What the device says of itself (LOOP_GET_STATUS).
+     *
+     * @return offset, limit, flags and the file's name
+     * @throws LoopException with ENXIO if it has no file
+     */
+    public LoopStatus status() throws LoopException {
+        // The backing first: it is gone before the state says so, and never the other way round.
+        Backing now = backing;
+        Binding known = binding;
+        if (now == null || known.state != LoopState.BOUND) {
+            throw unbound();
+        }
+        return new LoopStatus(now.offsetBytes(), known.sizeLimitBytes,
+                now.isDirect() ? known.with(LoopFlag.DIRECT_IO) : known.flags, known.fileName);
+    }
+
+    /**
+     * How many writes the transfer function has transformed, each in a buffer of its own.
+     *
+     * @return since the attachment; 0 without a transfer function
+     */
+    public long transferBounces() {
+        LoopTransfer used = transfer;
+        return used == null ? 0 : used.bounces();
+    }
+
+    /**
+     * What the engines have done so far.
+     *
+     * @return one for each hardware queue; none before the device has its first file
+     */
+    public List<AioStatistics> engineStatistics() {
+        List<AioStatistics> all = new ArrayList<>();
+        for (LoopQueue queue : queues) {
+            if (queue.hasEngine()) {
+                all.add(queue.engine().statistics());
+            }
+        }
+        return all;
+    }
+
+    /**
+     * Tells what happens to this device from now on.
+     *
+     * @param listener is told
+     * @return closing it ends that
+     */
+    public AutoCloseable listen(LoopListener listener) {
+        return events.add(event -> {
+            if (event.device().equals(this)) {
+                listener.happened(event);
+            }
+        });
+    }
+
+    // ---- open and close
+
+    /**
+     * Opens the device.
+     *
+     * @return a handle, to be closed
+     * @throws LoopException with ENXIO if its file is being detached, ENODEV if it has been removed
+     */
+    public LoopHandle open() throws LoopException {
+        begin("open");
+        try {
+            requireThere();
+            if (binding.state == LoopState.RUNDOWN) {
+                throw new LoopException(Errno.ENXIO, name + " is being detached");
+            }
+            setOpeners(openers + 1);
+            return new LoopHandle(this);
+        } finally {
+            end();
+        }
+    }
+
+    /** A handle is closed. */
+    void release() {
+        begin("close");
+        try {
+            setOpeners(openers - 1);
+        } finally {
+            end();
+        }
+        settle();
+    }
+
+    /** A handle or the last partition has been closed: if nobody uses the device any more, what was put off is done. */
+    private void settle() {
+        begin("close");
+        try {
+            if (openers() > 0) {
+                return;
+            }
+            if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
+                runDown();
+            }
+            if (binding.state == LoopState.RUNDOWN) {
+                unbind();
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Opens the device, detaches its file, and closes it: at once, if nobody has it open, or else with the last handle
+     * (LOOP_CLR_FD, as {@code losetup -d} does).
+     *
+     * @throws LoopException with ENXIO if it has no file
+     * @throws IllegalStateException if called by a completion
+     */
+    public void detach() throws LoopException {
+        detachBy(0);
+    }
+
+    /** Detaches for one of so many handles. */
+    void detachBy(int own) throws LoopException {
+        begin("detach");
+        try {
+            requireBound();
+            if (openers() > own) {
+                binding = binding.flagged(binding.with(LoopFlag.AUTOCLEAR));
+                return;
+            }
+            runDown();
+            if (openers == 0) {
+                unbind();
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /** The file goes, and I/O fails from now on. */
+    private void runDown() {
+        binding = binding.in(LoopState.RUNDOWN);
+        Backing old = backing;
+        disk.freeze();
+        backing = null;
+        disk.unfreeze();
+        wipeTransfer();
+        if (old != null) {
+            old.close();
+        }
+    }
+
+    private void wipeTransfer() {
+        LoopTransfer used = transfer;
+        transfer = null;
+        if (used != null) {
+            used.wipe();
+        }
+    }
+
+    /**
+     * Nobody has it open any more. The limits stay as they were: who was let in by them, and waited, is to find that there is no file,
+     * and not that its bio is wrong.
+     */
+    private void unbind() {
+        binding = Binding.NONE;
+        disk.queue().setCapacitySectors(0);
+        disk.partitions().mediumGone();
+        events.note(LoopEvent.Kind.DETACH, this);
+    }
+
+    // ---- attach
+
+    /**
+     * Attaches a file, or a disk, to a device that has none (LOOP_CONFIGURE).
+     *
+     * @param config the file, and how. Where direct I/O is wanted and not possible the device is buffered
+     * @throws LoopException with EBUSY if the device has one, or another device has locked it; ENODEV if the device was removed; for
+     *         a disk EBADF, EINVAL, ENXIO or ENODEV, see {@link LoopConfig#builder(Disk)}
+     * @throws java.nio.file.NoSuchFileException if there is no such file
+     * @throws java.nio.file.AccessDeniedException if it may not be opened
+     * @throws io.blkmq.aio.AioUnavailableException if the engine does not work here, saying why
+     * @throws IOException if it is a directory, or the system refuses resources; the device is as before
+     * @throws IllegalArgumentException if the configuration has a name or parameters that are not this device's
+     * @throws IllegalStateException if called by a completion
+     */
+    public void configure(LoopConfig config) throws IOException {
+        requireSuited(config);
+        requireNoCompletion("configure");
+        boolean stacks = config.disk() != null;
+        if (stacks) {
+            STACKING.lock();
+        }
+        try {
+            begin("configure");
+            try {
+                requireThere();
+                if (binding.state != LoopState.UNBOUND) {
+                    throw new LoopException(Errno.EBUSY, name + " has a file: " + this);
+                }
+                bind(config, open(config));
+            } finally {
+                end();
+            }
+        } finally {
+            if (stacks) {
+                STACKING.unlock();
+            }
+        }
+    }
+
+    private void requireSuited(LoopConfig config) {
+        if (config.isNamed() && !config.name().equals(name)) {
+            throw new IllegalArgumentException(
+                    "the configuration is for a device named " + config.name() + ", and this is " + name);
+        }
+        if (config.hasParameters() && !config.parameters().isLike(parameters)) {
+            throw new IllegalArgumentException("the configuration is for a device with " + config.parameters()
+                    + ", and " + name + " has " + parameters);
+        }
+    }
+
+    private Backing open(LoopConfig config) throws IOException {
+        Disk below = config.disk();
+        return below != null
+                ? BackingDisk.open(this, below, config.isReadOnly(), config.offsetBytes())
+                : openFile(Objects.requireNonNull(config.file()), config.isReadOnly(), config.isDirect(),
+                        config.offsetBytes(), config.blockBytes());
+    }
+
+    /** Opens and locks a file, direct if that is wanted and possible. */
+    private BackingFile openFile(Path path, boolean readOnly, boolean direct, long offsetBytes, int blockBytes)
+            throws IOException {
+        openEngines();
+        BackingFile opened = BackingFile.open(queues[0].engine(), path, readOnly, offsetBytes);
+        try {
+            return direct ? directIfPossible(opened, blockBytes) : opened;
+        } catch (Throwable t) {
+            opened.close();
+            throw t;
+        }
+    }
+
+    private BackingFile directIfPossible(BackingFile file, int blockBytes) throws IOException {
+        try {
+            return direct(file, blockBytes);
+        } catch (LoopException e) {
+            LOG.log(System.Logger.Level.INFO, "{0}: {1}; so it is buffered", name, e.getMessage());
+            return file.buffered();
+        }
+    }
+
+    private BackingFile direct(BackingFile file, int blockBytes) throws IOException {
+        BackingFile direct = file.direct(blockBytes);
+        if (!slabsObserved) {
+            undo.add(IoBuffer.observeSlabs(this::register));
+            slabsObserved = true;
+        }
+        return direct;
+    }
+
+    private void register(MemorySegment slab) {
+        for (LoopQueue queue : queues) {
+            queue.engine().registerMemory(slab);
+        }
+    }
+
+    /** Opens the engines, with the first file. They are kept for the next. */
+    private void openEngines() throws IOException {
+        for (int i = 0; i < queues.length; i++) {
+            if (!queues[i].hasEngine()) {
+                queues[i].useEngine(openEngine(i));
+            }
+        }
+    }
+
+    private AioEngine openEngine(int queue) throws IOException {
         AtomicInteger threads = new AtomicInteger();
-        String prefix = "blkmq-" + config.name() + "-" + engineName + "-" + index + "-";
-        return AioEngines.open(engineName, AioEngineConfig.builder()
-                .depth(Math.min(config.depth(), AioEngineConfig.DEPTH_MAX))
-                .completionMode(config.isPolled() ? CompletionMode.POLLED : CompletionMode.REAPER)
-                .workers(config.workers() == 0 ? ENGINE_WORKERS_DEFAULT : config.workers())
+        String prefix = "blkmq-" + name + "-" + parameters.engine() + "-" + queue + "-";
+        return AioEngines.open(parameters.engine(), AioEngineConfig.builder()
+                .depth(Math.min(parameters.depth(), AioEngineConfig.DEPTH_MAX))
+                .completionMode(parameters.isPolled() ? CompletionMode.POLLED : CompletionMode.REAPER)
+                .workers(parameters.workers() == 0 ? ENGINE_WORKERS_DEFAULT : parameters.workers())
                 .threadFactory(
                         work -> Thread.ofPlatform().daemon().name(prefix + threads.getAndIncrement()).unstarted(work))
                 .reapListener(new OneBatch()).build());
@@ -149,153 +615,180 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    /** Opens and locks a file, direct if that is wanted and possible. */
-    private BackingFile open(Path path) throws IOException {
-        AioFile.Access access = config.isReadOnly() ? AioFile.Access.READ_ONLY : AioFile.Access.READ_WRITE;
-        AioFile file = openFile(path, access);
-        BackingFile opened = BackingFile.lock(file, config.offsetBytes());
+    private void bind(LoopConfig config, Backing opened) throws IOException {
+        LoopTransfer function = null;
         try {
-            if (file.size() == 0) {
-                throw new IOException(path + " is empty: a device needs at least one block");
+            function = LoopTransfer.of(config);
+            transfer = function;
+            int block = config.blockBytes() == 0 ? opened.blockBytesMin() : config.blockBytes();
+            if (block < opened.blockBytesMin()) {
+                throw new LoopException(Errno.EINVAL, name + ": blocks of " + block + " bytes on " + opened.name()
+                        + ", which has blocks of " + opened.blockBytesMin());
             }
-            return opened;
+            long sectors = opened.capacitySectors(config.sizeLimitBytes());
+            Set<LoopFlag> flags = EnumSet.noneOf(LoopFlag.class);
+            if (!opened.isWritable()) {
+                flags.add(LoopFlag.READ_ONLY);
+            }
+            if (config.isAutoclear()) {
+                flags.add(LoopFlag.AUTOCLEAR);
+            }
+            if (config.isPartScan()) {
+                flags.add(LoopFlag.PARTSCAN);
+                scanDue = "the attachment";
+            }
+            use(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
+                    block, sectors), limitsOn(opened, block));
         } catch (Throwable t) {
+            scanDue = null;
+            transfer = null;
+            if (function != null) {
+                function.close();
+            }
             opened.close();
             throw t;
         }
+        events.note(LoopEvent.Kind.ATTACH, this);
     }
 
-    private AioFile openFile(Path path, AioFile.Access access) throws IOException {
-        AioEngine engine = queues[0].engine();
-        if (config.isDirect()) {
-            try {
-                AioFile file = engine.open(path, access, true);
-                if (config.offsetBytes() % file.offsetAlignment() == 0) {
-                    return file;
-                }
-                LOG.log(System.Logger.Level.INFO, "{0}: offset {1} is not a multiple of {2}, so it is buffered", path,
-                        config.offsetBytes(), file.offsetAlignment());
-                file.close();
-            } catch (AioFile.DirectUnsupportedException e) {
-                LOG.log(System.Logger.Level.INFO, "{0}: no direct I/O, so it is buffered", path);
-            }
-        }
-        return engine.open(path, access, false);
-    }
-
-    private QueueLimits limits(AioFile file) {
-        int block = Math.max(QueueLimits.SECTOR_BYTES, file.offsetAlignment());
-        boolean writable = file.isWritable();
-        return QueueLimits.builder().logicalBlockBytes(block).requestBytesMax(REQUEST_BYTES_MAX)
-                .segmentsMax(SEGMENTS_MAX).segmentBytesMax(SEGMENT_BYTES_MAX).dmaAlignmentBytes(file.memoryAlignment())
-                .discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
-                .discardGranularityBytes(Math.max(block, file.blockBytes()))
-                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, false).readOnly(!writable)
-                .build();
-    }
-
-    private void register(MemorySegment slab) {
-        for (LoopQueue queue : queues) {
-            queue.engine().registerMemory(slab);
-        }
-    }
-
-    // ---- what it is
-
-    /**
-     * The device as a disk. Closing it detaches the device.
-     *
-     * @return always the same
-     */
-    public Disk disk() {
-        return disk;
-    }
-
-    /**
-     * How it was attached.
-     *
-     * @return the configuration
-     */
-    public LoopConfig config() {
-        return config;
-    }
-
-    /**
-     * The file behind it now.
-     *
-     * @return its path
-     */
-    public Path backingFile() {
-        return backing.path();
-    }
-
-    /**
-     * Whether I/O goes past the page cache, through the engine.
-     *
-     * @return false for a buffered device, also where direct was wanted and the file or the offset does not allow it
-     */
-    public boolean isDirect() {
-        return backing.isDirect();
-    }
-
-    /**
-     * What the engines have done so far.
-     *
-     * @return one for each hardware queue
-     */
-    public List<AioStatistics> engineStatistics() {
-        List<AioStatistics> all = new ArrayList<>();
-        for (LoopQueue queue : queues) {
-            all.add(queue.engine().statistics());
-        }
-        return all;
+    /** What the device can take: what the backing can, less what the transfer function cannot. */
+    private QueueLimits limitsOn(Backing next, int blockBytes) {
+        QueueLimits limits = next.limits(blockBytes);
+        return transfer == null ? limits : LoopTransfer.fit(limits);
     }
 
     // ---- changes
 
-    /**
-     * Puts another file of the same size behind a read-only device, while it is in use: what is in flight ends on the old file,
-     * what comes later goes to the new one.
-     *
-     * @param file the other file
-     * @throws IllegalStateException if the device is not read-only, or detached
-     * @throws IllegalArgumentException if the file has another number of sectors, or other needs of alignment
-     * @throws IOException if the file cannot be opened or is in use
-     */
-    public synchronized void changeBackingFile(Path file) throws IOException {
-        if (disk.isClosed()) {
-            throw new IllegalStateException(config.name() + " is detached");
-        }
-        if (!config.isReadOnly()) {
-            throw new IllegalStateException(
-                    config.name() + " is writable: only the file of a read-only device can be changed");
-        }
-        BackingFile next = open(file);
-        try {
-            requireAlike(next);
-        } catch (Throwable t) {
-            next.close();
-            throw t;
-        }
+    /** Goes over to another backing, size and block, with nothing in flight. */
+    private void use(Backing next, Binding then, QueueLimits limits) {
         disk.freeze();
-        BackingFile old = backing;
-        backing = next;
-        disk.unfreeze();
-        old.close();
+        try {
+            // Bios that wait are looked at once more where the limits are another object.
+            if (!areAlike(limits, disk.limits())) {
+                disk.queue().setLimits(limits);
+            }
+            disk.queue().setCapacitySectors(wholeBlocks(then));
+            backing = next;
+            binding = then;
+        } finally {
+            disk.unfreeze();
+        }
     }
 
-    private void requireAlike(BackingFile next) throws IOException {
+    /** The same of the file that the device has already: what has been found out about it, or was set by hand, holds on. */
+    private void use(Backing next, Binding then) {
         QueueLimits now = disk.limits();
-        long sectors = next.capacitySectors(config.sizeLimitBytes(), now.logicalBlockBytes());
-        if (sectors != disk.queue().capacitySectors()) {
-            throw new IllegalArgumentException(next.path() + " has " + sectors + " sectors, but " + config.name()
-                    + " has " + disk.queue().capacitySectors());
+        QueueLimits limits = limitsOn(next, then.blockBytes);
+        use(next, then, limits.toBuilder().discardBytesMax(Math.min(limits.discardBytesMax(), now.discardBytesMax()))
+                .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax()))
+                .requestBytesMax(Math.max(then.blockBytes, Math.min(limits.requestBytesMax(), now.requestBytesMax())))
+                .writeCache(now.hasWriteCache(), now.hasFua()).rotational(now.isRotational()).build());
+    }
+
+    private static boolean areAlike(QueueLimits one, QueueLimits other) {
+        return one.logicalBlockBytes() == other.logicalBlockBytes()
+                && one.physicalBlockBytes() == other.physicalBlockBytes()
+                && one.requestBytesMax() == other.requestBytesMax() && one.segmentsMax() == other.segmentsMax()
+                && one.segmentBytesMax() == other.segmentBytesMax()
+                && one.dmaAlignmentBytes() == other.dmaAlignmentBytes()
+                && one.discardBytesMax() == other.discardBytesMax()
+                && one.discardGranularityBytes() == other.discardGranularityBytes()
+                && one.discardAlignmentBytes() == other.discardAlignmentBytes()
+                && one.writeZeroesBytesMax() == other.writeZeroesBytesMax()
+                && one.alignmentOffsetBytes() == other.alignmentOffsetBytes()
+                && one.hasWriteCache() == other.hasWriteCache() && one.hasFua() == other.hasFua()
+                && one.isRotational() == other.isRotational() && one.isReadOnly() == other.isReadOnly();
+    }
+
+    /** A disk has no part of a block at its end: no I/O of whole blocks would reach it. */
+    private static long wholeBlocks(Binding of) {
+        int blockSectors = of.blockBytes / QueueLimits.SECTOR_BYTES;
+        return of.sectors / blockSectors * blockSectors;
+    }
+
+    /**
+     * Changes offset, limit, the flags AUTOCLEAR (set and clear) and PARTSCAN (set), and the file's name (LOOP_SET_STATUS). Other flags
+     * are not looked at. A direct device becomes buffered if the file cannot do direct I/O at the new offset. With another offset or
+     * limit the device also takes over the size that the file has now.
+     *
+     * @param wanted what it is to say of itself
+     * @throws LoopException with ENXIO if the device has no file, EOVERFLOW if offset or limit are negative, EINVAL if the name is too
+     *         long, or the offset not possible on the disk below
+     * @throws IOException if the file's size cannot be found out
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setStatus(LoopStatus wanted) throws IOException {
+        begin("setStatus");
+        try {
+            Backing now = requireBound();
+            requirePossible(wanted);
+            Binding then = binding.flagged(settable(wanted.flags())).called(wanted.sizeLimitBytes(), wanted.fileName());
+            boolean scansNow = then.flags.contains(LoopFlag.PARTSCAN) && !binding.flags.contains(LoopFlag.PARTSCAN);
+            if (wanted.offsetBytes() == now.offsetBytes() && wanted.sizeLimitBytes() == binding.sizeLimitBytes) {
+                binding = then;
+                if (scansNow) {
+                    scanAfter("the change of its flags");
+                }
+                return;
+            }
+            Backing next = at(now, wanted.offsetBytes());
+            resize(next, then.of(next.capacitySectors(wanted.sizeLimitBytes())));
+            closeUnused(now, next);
+            scanAfter("the change of its place in the file");
+        } finally {
+            end();
         }
-        QueueLimits then = limits(next.file());
-        if (then.logicalBlockBytes() > now.logicalBlockBytes() || then.dmaAlignmentBytes() > now.dmaAlignmentBytes()) {
-            throw new IllegalArgumentException(next.path() + " needs blocks of " + then.logicalBlockBytes()
-                    + " and memory aligned to " + then.dmaAlignmentBytes() + " bytes, but " + config.name() + " has "
-                    + now.logicalBlockBytes() + " and " + now.dmaAlignmentBytes());
+    }
+
+    /** Lets the partitions be read after the lock, if the device does that. */
+    private void scanAfter(String why) {
+        if (binding.flags.contains(LoopFlag.PARTSCAN)) {
+            scanDue = why;
+        }
+    }
+
+    private void requirePossible(LoopStatus wanted) throws LoopException {
+        if (wanted.offsetBytes() < 0 || wanted.sizeLimitBytes() < 0) {
+            throw new LoopException(Errno.EOVERFLOW, name + ": offset " + wanted.offsetBytes() + " and size limit "
+                    + wanted.sizeLimitBytes() + ": 0 to " + Long.MAX_VALUE + " are possible");
+        }
+        int bytes = wanted.fileName().getBytes(StandardCharsets.UTF_8).length;
+        if (bytes > LoopConfig.FILE_NAME_BYTES_MAX) {
+            throw new LoopException(Errno.EINVAL, name + ": file name of " + bytes + " bytes: at most "
+                    + LoopConfig.FILE_NAME_BYTES_MAX + " are possible");
+        }
+    }
+
+    private Set<LoopFlag> settable(Set<LoopFlag> wanted) {
+        Set<LoopFlag> then = EnumSet.noneOf(LoopFlag.class);
+        then.addAll(binding.flags);
+        then.remove(LoopFlag.AUTOCLEAR);
+        wanted.stream().filter(SETTABLE::contains).forEach(then::add);
+        return Set.copyOf(then);
+    }
+
+    private Backing at(Backing now, long offsetBytes) throws LoopException {
+        return switch (now) {
+            case BackingFile file -> {
+                BackingFile moved = file.at(offsetBytes);
+                yield moved.fits(offsetBytes, binding.blockBytes) ? moved : moved.buffered();
+            }
+            case BackingDisk below -> below.at(offsetBytes);
+        };
+    }
+
+    private static void closeUnused(Backing old, Backing next) {
+        if (old instanceof BackingFile file && next instanceof BackingFile other) {
+            file.closeFor(other);
+        }
+    }
+
+    /** Goes over to another size, and tells it if it is one. */
+    private void resize(Backing next, Binding then) {
+        long before = binding.sectors;
+        use(next, then);
+        if (then.sectors != before) {
+            events.note(LoopEvent.Kind.RESIZE, this);
         }
     }
 
@@ -303,53 +796,316 @@ public final class LoopDevice implements AutoCloseable {
      * Takes over the size that the file has now (LOOP_SET_CAPACITY).
      *
      * @return the device's new size in bytes
+     * @throws LoopException with ENXIO if the device has no file
      * @throws IOException if the file's size cannot be found out
+     * @throws IllegalStateException if called by a completion
      */
     public long refreshCapacity() throws IOException {
-        disk.queue().setCapacitySectors(
-                backing.capacitySectors(config.sizeLimitBytes(), disk.limits().logicalBlockBytes()));
-        return disk.sizeBytes();
+        begin("refreshCapacity");
+        try {
+            Backing now = requireBound();
+            Binding then = binding.of(now.capacitySectors(binding.sizeLimitBytes));
+            if (then.sectors != binding.sectors) {
+                binding = then;
+                disk.queue().setCapacitySectors(wholeBlocks(then));
+                events.note(LoopEvent.Kind.RESIZE, this);
+                scanAfter("the change of its size");
+            }
+            return disk.sizeBytes();
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Lets I/O go past the page cache, by the engine, or through it, by the work queue (LOOP_SET_DIRECT_IO), also under load.
+     *
+     * @param direct which of the two
+     * @throws LoopException with ENXIO if the device has no file; EINVAL if the file cannot do direct I/O, or not at this offset or with
+     *         this logical block, naming them, or if there is a disk and no file, which is always direct
+     * @throws IOException if the file cannot be opened once more
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setDirect(boolean direct) throws IOException {
+        begin("setDirect");
+        try {
+            switch (requireBound()) {
+                case BackingFile file -> {
+                    if (file.isDirect() != direct) {
+                        change(file, direct ? direct(file, binding.blockBytes) : file.buffered());
+                    }
+                }
+                case BackingDisk below -> {
+                    if (!direct) {
+                        throw new LoopException(Errno.EINVAL,
+                                name + " is on " + below.name() + ", and there is no page cache between them");
+                    }
+                }
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Lets the engine do reads and writes, or the work queue (USE_AIO), also under load. What {@link #setDirect} chooses is what is best
+     * for the one and the other; this is for those who measure.
+     *
+     * @param aio true for the engine
+     * @throws LoopException with ENXIO if the device has no file, EINVAL if it has a disk
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setAio(boolean aio) throws LoopException {
+        begin("setAio");
+        try {
+            if (!(requireBound() instanceof BackingFile file)) {
+                throw new LoopException(Errno.EINVAL,
+                        name + " is on a disk: neither engine nor work queue has part in it");
+            }
+            if (file.isAio() != aio) {
+                use(file.by(aio), binding);
+            }
+        } finally {
+            end();
+        }
+    }
+
+    private void change(BackingFile now, BackingFile next) {
+        use(next, binding);
+        now.closeFor(next);
+    }
+
+    /**
+     * Changes the logical block (LOOP_SET_BLOCK_SIZE), also under load. A direct device becomes buffered if direct I/O to the file needs
+     * larger blocks. What the file was found not to be able to do is tried once more, and limits that were set by hand are as
+     * at first.
+     *
+     * @param bytes a power of two from 512 to 65536; 0 for the smallest that the file allows
+     * @throws LoopException with ENXIO if the device has no file, EINVAL if it is another number or smaller than the blocks of the disk
+     *         below
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setBlockBytes(int bytes) throws LoopException {
+        begin("setBlockBytes");
+        try {
+            Backing now = requireBound();
+            int block = bytes == 0 ? now.blockBytesMin() : bytes;
+            if (!LoopConfig.isBlock(block) || (now instanceof BackingDisk && block < now.blockBytesMin())) {
+                throw new LoopException(Errno.EINVAL,
+                        name + ": blocks of " + bytes + " bytes: a power of two is possible, from "
+                                + (now instanceof BackingDisk ? now.blockBytesMin() : QueueLimits.SECTOR_BYTES) + " to "
+                                + QueueLimits.LOGICAL_BLOCK_BYTES_MAX);
+            }
+            if (bytes != binding.blockBytes) {
+                Backing next = now instanceof BackingFile file && !file.fits(file.offsetBytes(), block)
+                        ? file.buffered()
+                        : now;
+                QueueLimits limits = disk.limits();
+                use(next, binding.inBlocksOf(block), limitsOn(next, block).toBuilder()
+                        .writeCache(limits.hasWriteCache(), limits.hasFua()).rotational(limits.isRotational()).build());
+                closeUnused(now, next);
+                scanAfter("the change of its block");
+            }
+        } finally {
+            end();
+        }
+    }
+
+    /**
+     * Puts another file of the same size behind a read-only device, while it is in use (LOOP_CHANGE_FD): what is in flight ends on the
+     * old file, what comes later goes to the new one.
+     *
+     * @param file the other file
+     * @throws LoopException with ENXIO if the device has no file, EINVAL if it is not read-only or the other file has another number of
+     *         sectors than the one behind it has now, EBUSY if the other file is in use
+     * @throws IOException if the file cannot be opened
+     * @throws IllegalStateException if called by a completion
+     */
+    public void changeBackingFile(Path file) throws IOException {
+        begin("changeBackingFile");
+        try {
+            Backing old = requireBound();
+            if (!binding.flags.contains(LoopFlag.READ_ONLY)) {
+                throw new LoopException(Errno.EINVAL,
+                        name + " is writable: only the file of a read-only device can be changed");
+            }
+            BackingFile next = openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes);
+            try {
+                long sectors = next.capacitySectors(binding.sizeLimitBytes);
+                long before = old.capacitySectors(binding.sizeLimitBytes);
+                if (sectors != before) {
+                    throw new LoopException(Errno.EINVAL, name + ": " + next.path() + " has " + sectors
+                            + " sectors, but " + old.name() + " has " + before);
+                }
+                use(next, binding);
+            } catch (Throwable t) {
+                next.close();
+                throw t;
+            }
+            old.close();
+            events.note(LoopEvent.Kind.CHANGE, this);
+            scanAfter("the change of its file");
+        } finally {
+            end();
+        }
     }
 
     /** Forgets that a flush failed. What it should have made durable stays unknown. */
     public void clearSyncError() {
-        backing.syncs().clear();
+        if (backing instanceof BackingFile file) {
+            file.syncs().clear();
+        }
     }
 
-    /** Refuses new I/O, waits for what is in flight, and lets the file go. It does not flush. Detaching again does nothing. */
+    // ---- the end
+
+    /**
+     * Refuses new I/O, waits for what is in flight, lets the file go, and removes the device, whoever has it open. It does not flush.
+     * Closing again does nothing. {@link LoopControl#remove} is the polite way.
+     *
+     * @throws IllegalStateException if called by a completion
+     */
     @Override
     public void close() {
         disk.close();
     }
 
+    /** Claims the device for who removes it: nobody opens it or gives it a file any more. */
+    void beginRemoval() throws LoopException {
+        begin("remove");
+        try {
+            requireThere();
+            if (binding.state != LoopState.UNBOUND || openers() > 0) {
+                throw new LoopException(Errno.EBUSY,
+                        name + " cannot be removed: " + binding.state + ", " + openers() + " handles open");
+            }
+            removed = true;
+        } finally {
+            end();
+        }
+    }
+
+    /** The disk is closed, and nothing is in flight. */
+    private void gone() {
+        lock.lock();
+        try {
+            removed = true;
+            Backing old = backing;
+            backing = null;
+            wipeTransfer();
+            if (binding.state != LoopState.UNBOUND) {
+                unbind();
+            }
+            undo.run();
+            if (old != null) {
+                old.close();
+            }
+            for (LoopQueue queue : queues) {
+                if (queue.hasEngine()) {
+                    queue.engine().close();
+                }
+            }
+            events.note(LoopEvent.Kind.REMOVE, this);
+        } finally {
+            lock.unlock();
+        }
+        if (control != null) {
+            control.forget(this);
+        }
+        events.tell();
+    }
+
+    // ---- the lock
+
+    private void begin(String what) {
+        requireNoCompletion(what);
+        lock.lock();
+    }
+
+    /** Lets the lock go, and then tells what has happened, and reads the partitions if they may be others now. */
+    private void end() {
+        String due = scanDue;
+        scanDue = null;
+        lock.unlock();
+        if (due != null) {
+            partitions.mediumChanged(due);
+        }
+        events.tell();
+    }
+
+    void requireNoCompletion(String what) {
+        disk.queue().requireNoCompletion(what + " of " + name);
+    }
+
+    private void setOpeners(int count) {
+        openers = count;
+    }
+
+    private void requireThere() throws LoopException {
+        if (removed || disk.isClosed()) {
+            throw new LoopException(Errno.ENODEV, name + " has been removed");
+        }
+    }
+
+    private Backing requireBound() throws LoopException {
+        Backing now = backing;
+        if (now == null || binding.state != LoopState.BOUND || disk.isClosed()) {
+            throw unbound();
+        }
+        return now;
+    }
+
+    private LoopException unbound() {
+        return new LoopException(Errno.ENXIO, name + " has no file");
+    }
+
     // ---- for the driver
 
-    BackingFile backing() {
+    @Nullable
+    Backing backing() {
         return backing;
+    }
+
+    @Nullable
+    LoopTransfer transfer() {
+        return transfer;
+    }
+
+    /** The syncs of the file; for tests. */
+    SyncLatch syncs() {
+        return ((BackingFile) Objects.requireNonNull(backing)).syncs();
     }
 
     WorkQueue workQueue() {
         return workQueue;
     }
 
-    LoopQueue loopQueue(int index) {
-        return queues[index];
+    LoopQueue loopQueue(int queue) {
+        return queues[queue];
     }
 
     void logFailure(Request rq, Throwable thrown) {
-        LOG.log(System.Logger.Level.ERROR, config.name() + ": " + rq + " failed", thrown);
+        LOG.log(System.Logger.Level.ERROR, name + ": " + rq + " failed", thrown);
     }
 
     void logSyncFailure(BackingFile file, int errno) {
-        LOG.log(System.Logger.Level.ERROR, "{0}: sync of {1} failed with errno {2}; flushes fail from now on",
-                config.name(), file.path(), errno);
+        LOG.log(System.Logger.Level.ERROR, "{0}: sync of {1} failed with errno {2}; flushes fail from now on", name,
+                file.path(), errno);
     }
 
     @Override
     public String toString() {
-        return config.name() + " on " + backing.path() + " ("
-                + (isDirect() ? "direct, " + queues[0].engine() : "buffered") + ", " + disk.sizeBytes() + " bytes, "
-                + config.hardwareQueues() + " x " + config.depth() + " tags, "
-                + (config.isPolled() ? "polled" : "reaper") + (disk.isClosed() ? ", detached" : "") + ")";
+        Backing now = backing;
+        return name
+                + (now == null
+                        ? " without a file"
+                        : " on " + now.name() + " ("
+                                + (now instanceof BackingDisk
+                                        ? "a disk"
+                                        : (now.isDirect() ? "direct, " : "buffered, ")
+                                                + (isAio() ? queues[0].engine() : "work queue"))
+                                + (transfer == null ? "" : ", " + transfer) + ", " + disk.sizeBytes() + " bytes)")
+                + ", " + parameters.hardwareQueues() + " x " + parameters.depth() + " tags, "
+                + (parameters.isPolled() ? "polled" : "reaper") + (disk.isClosed() ? ", closed" : "");
     }
 }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver of one loop device, as the series built it: a request is a command on a file; reads and writes of a direct device go
- * to the engine, everything else goes to the work queue. FUA never comes here: the flush machine makes a flush of it.
+ * to the engine, everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA never comes here: the flush machine makes a flush of it.
  *
  * <p>A flush request needs no repair after it was cloned: its {@link LoopCommand} is its own and points at itself, and the bytes
  * of its PDU mean nothing between two uses.
@@ -35,29 +35,47 @@ final class LoopDriver implements BlockDriver {
     }
 
     @Override
+    public void exitRequest(TagSet set, Request rq, int hctxIndex) {
+        LoopCommand.of(rq).exit();
+    }
+
+    @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         LoopQueue queue = queueOf(hctx);
-        BackingFile backing = device.backing();
+        Backing backing = device.backing();
         LoopCommand command = LoopCommand.of(rq);
         queue.submitting();
-        if (rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !backing.file().isWritable()) {
+        if (backing == null
+                || (rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !backing.isWritable())) {
             return Status.IOERR;
         }
-        Status status = Status.OK;
-        if (!backing.isDirect() || !rq.operation().hasData()) {
-            command.work(backing, queue);
-        } else if (command.submit(backing, queue) != 0) {
-            status = Status.IOERR;
+        if (!command.prepare()) {
+            return Status.RESOURCE;
+        }
+        Status status = switch (backing) {
+            case BackingFile file -> queue(command, file, queue, rq.operation().hasData());
+            case BackingDisk below -> command.pass(below);
+        };
+        if (status != Status.OK) {
+            command.endPrepared();
         }
         if (last) {
-            queue.engine().commit();
+            queue.commit();
         }
         return status;
     }
 
+    private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean transfer) {
+        if (transfer && file.isAio()) {
+            return command.submit(file, queue) == 0 ? Status.OK : Status.IOERR;
+        }
+        command.work(file, queue);
+        return Status.OK;
+    }
+
     @Override
     public void commitRqs(HardwareContext hctx) {
-        queueOf(hctx).engine().commit();
+        queueOf(hctx).commit();
     }
 
     @Override

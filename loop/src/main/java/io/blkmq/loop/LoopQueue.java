@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.core.Status;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -13,19 +14,36 @@ import org.jspecify.annotations.Nullable;
  * sees something that is not itself.
  */
 final class LoopQueue {
-    private final AioEngine engine;
+    /** Opened with the device's first file, and kept. Volatile: a poller looks at it without having passed the gate of the queue. */
+    private volatile @Nullable AioEngine engine;
     private final boolean polled;
     private @Nullable Thread owner;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
     private final AtomicReference<@Nullable LoopCommand> done = new AtomicReference<>();
 
-    LoopQueue(AioEngine engine, boolean polled) {
-        this.engine = engine;
+    LoopQueue(boolean polled) {
         this.polled = polled;
     }
 
+    void useEngine(AioEngine opened) {
+        this.engine = opened;
+    }
+
+    boolean hasEngine() {
+        return engine != null;
+    }
+
+    /** The engine of a device that has, or has had, a file. */
     AioEngine engine() {
-        return engine;
+        return Objects.requireNonNull(engine);
+    }
+
+    /** Rings the doorbell, if there is one. */
+    void commit() {
+        AioEngine opened = engine;
+        if (opened != null) {
+            opened.commit();
+        }
     }
 
     /** The calling thread submits: on a polled device it is the owner from now on. */
@@ -58,7 +76,8 @@ final class LoopQueue {
     /** Completes what workers and the engine have done. The owner. */
     int poll() {
         int found = done.get() == null ? 0 : completeDone();
-        return found + engine.poll();
+        AioEngine opened = engine;
+        return opened == null ? found : found + opened.poll();
     }
 
     private int completeDone() {

@@ -68,7 +68,7 @@ class DurabilityTest {
         try (LoopDevice device = LoopDevice.attach(way.config(image).build());
                 IoBuffer buffer = IoBuffer.allocate(4096)) {
             Disk disk = device.disk();
-            SyncLatch syncs = device.backing().syncs();
+            SyncLatch syncs = device.syncs();
             for (int i = 1; i <= 20; i++) {
                 long before = syncs.count();
                 disk.write(0, buffer.memory());
@@ -109,7 +109,7 @@ class DurabilityTest {
             for (Future<Boolean> done : threads.invokeAll(all)) {
                 assertThat(done.get()).isTrue();
             }
-            assertThat(device.backing().syncs().count()).as("syncs for %d flushes", 16 * each).isPositive()
+            assertThat(device.syncs().count()).as("syncs for %d flushes", 16 * each).isPositive()
                     .isLessThanOrEqualTo(16L * each);
             disk.freeze();
             assertThat(disk.queue().heldTags()).isZero();
@@ -123,7 +123,7 @@ class DurabilityTest {
                 IoBuffer buffer = IoBuffer.allocate(4096)) {
             Disk disk = device.disk();
             disk.flush();
-            device.backing().syncs().fail(5);
+            device.syncs().fail(5);
             assertThatThrownBy(disk::flush).isInstanceOf(BlockIOException.class);
             assertThatThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA)).isInstanceOf(BlockIOException.class);
             disk.write(0, buffer.memory());

@@ -366,8 +366,8 @@ class LoopDeviceTest {
             assertThat(device.backingFile()).isEqualTo(second);
 
             Path smaller = file("smaller.img", MIB, 3);
-            assertThatThrownBy(() -> device.changeBackingFile(smaller)).isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageContaining("2048 sectors").hasMessageContaining("8192");
+            assertThatThrownBy(() -> device.changeBackingFile(smaller)).isInstanceOf(LoopException.class)
+                    .hasMessageContaining("2048 sectors").hasMessageContaining("8192").hasMessageContaining("EINVAL");
         }
         assertThat(Files.readAllBytes(image)).isEqualTo(before);
     }

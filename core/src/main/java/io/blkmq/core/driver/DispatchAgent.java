@@ -77,6 +77,8 @@ final class DispatchAgent implements Runnable {
             due = false;
             if (hctx.mayDispatch()) {
                 hctx.dispatchOnAgent();
+            } else {
+                hctx.passOn();
             }
             asleep = true;
             if (!due && !stopped) {

@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * what a look-up has found before anybody dispatches it. All other calls come from any thread at any time. No call may wait or call the
  * queue, except {@link ElevatorQueue#run} where it is allowed. The clock is the caller's {@code nowNanos}, read once per batch.
  *
+ * <p>What a call throws is logged and counted, and an elevator that breaks this contract keeps nobody waiting for ever: a request that
+ * it does not take, or loses, ends with {@link io.blkmq.core.Status#IOERR}.
+ *
  * <p>An elevator is made and closed while the queue is frozen and nothing is in flight, also when the number of hardware contexts
  * changes.
  */
@@ -33,7 +36,7 @@ public interface Elevator {
      * The lock of a hardware context: from {@link io.blkmq.core.IoRuntime#newLock}.
      *
      * @param hctx index of the hardware context
-     * @return always the same for an index
+     * @return always the same for an index: it is asked for once
      */
     Lock lock(int hctx);
 
@@ -54,7 +57,9 @@ public interface Elevator {
      *
      * @param hctx index of the hardware context
      * @param nowNanos the time
-     * @return null if none is to go now: then the elevator sees to it that the context is run when one is
+     * @return one that came through this context, or through another with the same lock; null if none is to go now: then the elevator
+     *         sees to it that the context is run when one is. What waits for a time-out after all that was given out has ended counts
+     *         as lost
      */
     @Nullable
     Request dispatch(int hctx, long nowNanos);
@@ -64,7 +69,8 @@ public interface Elevator {
      * before.
      *
      * @param hctx index of the hardware context
-     * @return false if {@link #dispatch} would give nothing
+     * @return true as long as something that came through the context waits here, also if it may not go yet: an elevator that says
+     *         no while it has requests has lost them, and they end with an error
      */
     boolean hasWork(int hctx);
 
@@ -166,7 +172,8 @@ public interface Elevator {
     }
 
     /**
-     * The number of tags has changed. While the queue is frozen.
+     * It takes the place of another of its type, whose settings it has been given and which had another number of tags: what follows
+     * from the number begins anew. While the queue is frozen.
      *
      * @param depth tags of one hardware context
      */

@@ -7,7 +7,6 @@ import io.blkmq.core.Status;
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -78,8 +77,11 @@ public final class HardwareContext {
     private final AtomicInteger running = new AtomicInteger(IDLE);
     /** Whether a timer is going to run this context. */
     private final AtomicInteger rerunTimers = new AtomicInteger();
-    /** Whether the tag set has noted that the driver refused. */
-    private final AtomicBoolean starved = new AtomicBoolean();
+    /** Whether the last look for a tag of the driver's found none. The thread's that serves the list. */
+    private boolean missedTag;
+    /** Where it stands when the driver has refused, and when it finds no tag. */
+    private final StarvedContexts.Place refused = new StarvedContexts.Place(this);
+    private final StarvedContexts.Place withoutTag = new StarvedContexts.Place(this);
     /** Where requests wait before they come here, in whose order; null without an elevator. Changed only while the queue is frozen. */
     private volatile @Nullable Scheduler scheduler;
     /** Serves the list where the driver may block; null elsewhere. */
@@ -221,9 +223,10 @@ public final class HardwareContext {
         Request rq = share.tryGetAny();
         if (rq == null && (tags.isShared() || queue.tagSet().isHostWide())) {
             // What goes through here frees tags and looks here; what goes another way looks at who is noted.
-            noteStarved();
+            tags.withoutTag.add(withoutTag);
             rq = share.tryGetAny();
         }
+        missedTag = rq == null;
         if (rq != null) {
             rq.ownBy(queue);
         }
@@ -234,6 +237,9 @@ public final class HardwareContext {
     void putTagBack(Request rq, CompletionBatch batch) {
         share.put(rq.word, rq.mask, false);
         queue.tagsFreed(1, batch);
+        if (!tags.withoutTag.isEmpty()) {
+            tags.withoutTag.run(1, batch);
+        }
     }
 
     // ---- merging with what waits without an elevator
@@ -262,6 +268,11 @@ public final class HardwareContext {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Whether the driver could be given more than it has: nothing holds the context, and there is a tag. */
+    boolean couldTake() {
+        return (dead || !isHeld()) && share.mayTake() && tags.hasFree();
     }
 
     private boolean isHeld() {
@@ -358,9 +369,12 @@ public final class HardwareContext {
         runSoon(batch);
     }
 
-    /** Has it run, unless completions of it are found by another thread, which then runs it when it looks for them. */
-    void runIfMine(CompletionBatch batch) {
-        if (!isPolled() || driver.mayPoll(this)) {
+    /**
+     * Has it run, unless it is polled: who polls it runs it, too, and a driver may keep what a context has for one thread, the first that
+     * issues something.
+     */
+    void runUnlessPolled(CompletionBatch batch) {
+        if (!isPolled()) {
             runSoon(batch);
         }
     }
@@ -612,24 +626,13 @@ public final class HardwareContext {
 
     /** The driver has refused: a timer sees to it that the context goes on, if no completion does before. */
     private void rerunLater() {
-        noteStarved();
+        queue.tagSet().refused.add(refused);
         if (rerunTimers.compareAndSet(0, 1)) {
             queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
                 run();
             });
         }
-    }
-
-    private void noteStarved() {
-        if (starved.compareAndSet(false, true)) {
-            queue.tagSet().noteStarved(this);
-        }
-    }
-
-    /** The tag set does not note it any more: it is going to run. */
-    void noLongerStarved() {
-        starved.set(false);
     }
 
     private void ringBell(CompletionBatch batch) {
@@ -681,6 +684,7 @@ public final class HardwareContext {
             return;
         }
         if (!mayDispatch()) {
+            passOn();
             return;
         }
         if (agent != null) {
@@ -706,17 +710,30 @@ public final class HardwareContext {
         return !isHeld() && hasWork();
     }
 
+    /**
+     * A tag that has become free, and was to be for this context, is for another: this one is held by now, or has nothing any more, or
+     * its driver refuses what has a tag already.
+     */
+    void passOn() {
+        if (!tags.withoutTag.isEmpty()) {
+            CompletionBatch batch = CompletionBatch.enter();
+            try {
+                tags.withoutTag.run(1, batch);
+            } finally {
+                batch.leave();
+            }
+        }
+    }
+
     /** Serves the list like {@link #run}, on the agent. */
     void dispatchOnAgent() {
         boolean bellDue = false;
-        for (Request rq = takeNextOnAgent(); rq != null; rq = takeNextOnAgent()) {
+        boolean driverRefused = false;
+        for (Request rq = takeNextOnAgent(); rq != null; rq = driverRefused ? null : takeNextOnAgent()) {
             boolean last = isLast();
             Issue issue = issueToBlockingDriver(rq, last);
-            putFromHand(issue == Issue.REFUSED ? rq : null);
-            if (issue == Issue.REFUSED) {
-                rerunLater();
-                break;
-            }
+            driverRefused = issue == Issue.REFUSED;
+            putFromHand(driverRefused ? rq : null);
             bellDue = issue == Issue.TAKEN ? !last : bellDue;
         }
         if (bellDue) {
@@ -728,6 +745,22 @@ public final class HardwareContext {
         } finally {
             lock.unlock();
         }
+        dispatchEnds(driverRefused);
+    }
+
+    private void dispatchEnds(boolean driverRefused) {
+        if (dead) {
+            // What was put back from the hand may be on the list since after it was emptied.
+            run();
+            return;
+        }
+        if (driverRefused) {
+            rerunLater();
+        }
+        if (!missedTag && (driverRefused || !mayDispatch())) {
+            passOn();
+        }
+        missedTag = false;
     }
 
     /**
@@ -758,19 +791,18 @@ public final class HardwareContext {
 
     private void dispatchWaiting(CompletionBatch batch) {
         boolean bellDue = false;
-        for (Request rq = takeNext(batch); rq != null; rq = takeNext(batch)) {
+        boolean driverRefused = false;
+        for (Request rq = takeNext(batch); rq != null; rq = driverRefused ? null : takeNext(batch)) {
             boolean last = isLast();
             Issue issue = issueToDriver(rq, last, batch);
-            putFromHand(issue == Issue.REFUSED ? rq : null);
-            if (issue == Issue.REFUSED) {
-                rerunLater();
-                break;
-            }
+            driverRefused = issue == Issue.REFUSED;
+            putFromHand(driverRefused ? rq : null);
             bellDue = issue == Issue.TAKEN ? !last : bellDue;
         }
         if (bellDue) {
             ringBell(batch);
         }
+        dispatchEnds(driverRefused);
     }
 
     /** Whether nothing follows the request in hand, as far as can be seen. If nothing does all the same, the bell is rung. */

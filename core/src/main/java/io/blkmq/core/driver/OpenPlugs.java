@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * could, and it may be these that it waits for. The kernel's counterpart is {@code current->plug}.
  *
  * <p>One plug of a thread has a slot, found by the thread's id; further ones, and those of threads whose slot is taken, are in a map.
- * A slot is taken by compare-and-set and emptied by its owner alone. {@link RequestBatch#holder} is written by the plug's thread
+ * A slot is taken by compare-and-set and emptied by its owner alone, or taken over from a thread that has ended. {@link RequestBatch#holder} is written by the plug's thread
  * and says to that thread that the plug is its own; what another thread reads there is never that thread itself.
  */
 final class OpenPlugs {
@@ -32,10 +32,20 @@ final class OpenPlugs {
     static void add(RequestBatch plug) {
         Thread thread = Thread.currentThread();
         plug.holder = thread;
-        if (!TABLE.compareAndSet(slot(thread), null, plug)) {
+        if (!takeSlot(slot(thread), plug)) {
             plug.nextOpen = OTHERS.get(thread);
             OTHERS.put(thread, plug);
         }
+    }
+
+    private static boolean takeSlot(int slot, RequestBatch plug) {
+        if (TABLE.compareAndSet(slot, null, plug)) {
+            return true;
+        }
+        // A thread that has ended with a plug that holds something: nobody will flush it. That it has ended shows what it wrote last.
+        RequestBatch before = TABLE.get(slot);
+        Thread holder = before == null ? null : before.holder;
+        return holder != null && !holder.isAlive() && TABLE.compareAndSet(slot, before, plug);
     }
 
     /** A plug holds nothing any more. */

@@ -15,6 +15,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     static final int REQUESTS_MAX = 32;
     /** Once a request is as long as this, the batch goes down before another one is added (BLK_PLUG_FLUSH_SIZE). */
     static final int GROWN_BYTES = 128 << 10;
+    /** No sector. */
+    private static final long NOWHERE = -1;
 
     /** The tags, as numbers: storing a number costs less than storing a reference. */
     private final int[] tagNumbers = new int[REQUESTS_MAX];
@@ -26,6 +28,9 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     /** Whose tags they are: the driver's, or a scheduler's. Changes like {@link #hctx}. */
     private Tags tags;
     private int size;
+    /** Where the newest request begins and ends: only what meets it there can join it. Negative without one. */
+    private long newestSector = NOWHERE;
+    private long newestEnd = NOWHERE;
     /** Whether a request has grown so large that the batch goes down before another one is added. */
     private boolean grown;
     /** The thread whose {@link OpenPlugs} know this batch, while it holds something; and the next of the same thread. */
@@ -155,7 +160,7 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     private boolean takeSpares() {
         int count = Math.clamp(expected, 1, REQUESTS_MAX);
         int words = hctx.tags.words();
-        int word = ctx.hintWord;
+        int word = hctx.tags.hint(ctx);
         for (int i = 0; i < words; i++) {
             long mask = hctx.share.takeSome(word, count);
             if (mask != 0) {
@@ -212,19 +217,35 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
             OpenPlugs.add(this);
         }
         tagNumbers[size++] = rq.tag();
-        grown |= rq.bytes() >= GROWN_BYTES;
+        noteNewest(rq);
+    }
+
+    private void noteNewest(Request rq) {
+        long sector = rq.sector();
+        long bytes = rq.bytes();
+        newestSector = sector;
+        newestEnd = sector + (bytes >>> 9);
+        if (bytes >= GROWN_BYTES) {
+            grown = true;
+        }
+    }
+
+    /** Whether a bio meets the newest request at its beginning or end. Asked for every bio. */
+    final boolean touches(Bio bio) {
+        long sector = bio.deviceSector();
+        return sector == newestEnd || sector + (bio.bytes() >>> 9) == newestSector;
     }
 
     /** Lets a bio join the newest request, if it is the bio's neighbour and goes the same way. */
     final boolean merge(Bio bio, HardwareContext way, QueueLimits limits) {
-        if (size == 0 || hctx != way) {
+        if (size == 0 || hctx != way || !touches(bio)) {
             return false;
         }
         Request newest = tags.requests[tagNumbers[size - 1]];
         if (!Merging.append(newest, bio, limits) && !Merging.prepend(newest, bio, limits)) {
             return false;
         }
-        grown |= newest.bytes() >= GROWN_BYTES;
+        noteNewest(newest);
         return true;
     }
 
@@ -234,6 +255,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
 
     final void clear() {
         size = 0;
+        newestSector = NOWHERE;
+        newestEnd = NOWHERE;
         grown = false;
     }
 

@@ -425,7 +425,7 @@ public final class RequestQueue {
             return;
         }
         boolean sequenced = steps != FlushSequence.DATA;
-        if (!sequenced && merges && Merging.mayMerge(bio) && !isShutOut(bio) && merge(bio, ctx, plug, lim)) {
+        if (!sequenced && merges && mayMeet(bio, ctx, plug) && merge(bio, ctx, plug, lim)) {
             return;
         }
         Request rq = wait != Wait.NONE && (bio.flags() & Bio.NOWAIT) == 0
@@ -454,8 +454,16 @@ public final class RequestQueue {
         }
     }
 
+    /** Whether there may be a request that a bio could join. For most there is none, and they are asked no more than this. */
+    private static boolean mayMeet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug) {
+        return (plug != null && plug.touches(bio)) || ctx.hardwareContext(bio.operation(), bio.flags()).hasWork();
+    }
+
     /** Lets a bio join a request that waits: with the plug, with the elevator, or on the list of its hardware context. */
     private boolean merge(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
+        if (!Merging.mayMerge(bio) || isShutOut(bio)) {
+            return false;
+        }
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
         boolean merged;
         if (plug != null && plug.merge(bio, hctx, lim)) {
@@ -774,6 +782,10 @@ public final class RequestQueue {
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
         hctx.share.put(word, mask, reserved);
         tagsFreed(Long.bitCount(mask), batch);
+        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
+        if (!hctx.tags.withoutTag.isEmpty()) {
+            hctx.tags.withoutTag.run(Long.bitCount(mask), batch);
+        }
         if (hctx.hasWork()) {
             batch.runLater(hctx);
         }
@@ -811,8 +823,8 @@ public final class RequestQueue {
                 }
             }
         }
-        if (set.hasStarved()) {
-            set.runStarved(count, batch);
+        if (!set.refused.isEmpty()) {
+            set.refused.run(count, batch);
         }
     }
 
@@ -1364,8 +1376,8 @@ public final class RequestQueue {
 
     boolean isBusy() {
         Scheduler elevator = scheduler;
-        // The tags of the driver's last: a request has its scheduler's until after it has given the driver's back.
-        return hasDriverTags() || (elevator != null && elevator.isBusy());
+        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
+        return (elevator != null && elevator.isBusy()) || hasDriverTags();
     }
 
     /** Whether something holds a tag of the driver's: what has not been given out by an elevator has none. */
@@ -1551,7 +1563,7 @@ public final class RequestQueue {
         change("setElevator", () -> {
             Scheduler now = scheduler;
             if (!Objects.equals(now == null ? null : now.type(), type)) {
-                useScheduler(null);
+                // Made first: if it cannot be, all stays as it is.
                 useScheduler(type == null ? null : new Scheduler(this, type, Scheduler.depthByDefault(set.depth())));
             }
         });
@@ -1599,9 +1611,9 @@ public final class RequestQueue {
             if (now == null) {
                 set.resize(value);
             } else if (now.depth() != value) {
-                AsideElevator same = new AsideElevator(now.type(), value, now.settings());
-                useScheduler(null);
-                restore(same);
+                Scheduler made = remake(new AsideElevator(now.type(), value, now.settings()));
+                made.tellDepth();
+                useScheduler(made);
             }
         });
     }
@@ -1648,17 +1660,22 @@ public final class RequestQueue {
 
     private void restore(AsideElevator before) {
         try {
-            Scheduler made = new Scheduler(this, before.type(), before.depth());
-            before.settings().forEach((attribute, value) -> {
-                ElevatorAttribute known = made.attributes().get(attribute);
-                if (known != null && !known.get().equals(value)) {
-                    known.set(value);
-                }
-            });
-            useScheduler(made);
-        } catch (RuntimeException | OutOfMemoryError e) {
+            useScheduler(remake(before));
+        } catch (RuntimeException | Error e) {
             CallbackFailures.report("elevator " + before.type().name() + " of " + name + ": none from now on", e);
         }
+    }
+
+    /** Another elevator that is tuned like one before. */
+    private Scheduler remake(AsideElevator before) {
+        Scheduler made = new Scheduler(this, before.type(), before.depth());
+        try {
+            made.useSettings(before.settings());
+        } catch (Throwable t) {
+            made.close();
+            throw t;
+        }
+        return made;
     }
 
     /** While the queue is frozen and nothing is in flight. */

@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Where a scheduler's request is ({@link Request#place}) is guarded by the elevator's lock of its hardware context. That is also how
  * an elevator is found out that gives a request out twice, gives out what it never got, or loses one: the first two are refused, the
  * last ends with an error as soon as the elevator says that it has nothing, or at the latest when it has waited for a time-out while
- * nothing is in flight. Each is reported with the elevator's name.
+ * everything that the elevator has given out has ended, and the driver could have had more. Each is reported with the elevator's name.
+ * After a mistake the contexts are run again with the next tick of {@link Timeouts}, so that what waits behind it goes on.
  *
  * <p>Made and closed while its queue is frozen and nothing is in flight.
  */
@@ -36,14 +37,26 @@ final class Scheduler implements ElevatorQueue {
     static final int REQUESTS_MAX = 2048;
     /** Of the driver's depth, as much counts for the number of requests unless another is set. */
     private static final int DEPTH_COUNTED_MAX = 128;
+    /** So often an elevator is asked again that gives out what does not wait there. */
+    private static final int DISPATCH_TRIES = 8;
 
     private final RequestQueue queue;
     private final ElevatorType type;
     private final int depth;
+    private final HardwareContext[] contexts;
     private final Pool[] pools;
     /** How many requests wait for each hardware context. Guarded by the elevator's lock of that context. */
     private final int[] waiting;
+    /** Whether the elevator has been asked since the last tick and had nothing to go, or something. Guarded like {@link #waiting}. */
+    private final boolean[] hadNothing;
+    private final boolean[] gaveOut;
+    /** For how many ticks each context has stood still, with requests that wait. The timer's. */
+    private final int[] stillTicks;
     private final Elevator elevator;
+    /** The elevator's, by hardware context. */
+    private final Lock[] locks;
+    /** Whether the elevator has made a mistake while it was asked, which may keep others waiting. */
+    private volatile boolean mistaken;
 
     /** Where a scheduler's request is. */
     enum Place {
@@ -76,12 +89,29 @@ final class Scheduler implements ElevatorQueue {
         this.queue = queue;
         this.type = type;
         this.depth = depth;
-        this.pools = new Pool[queue.hardwareContexts()];
-        this.waiting = new int[pools.length];
-        for (int i = 0; i < pools.length; i++) {
+        this.contexts = new HardwareContext[queue.hardwareContexts()];
+        this.pools = new Pool[contexts.length];
+        this.waiting = new int[contexts.length];
+        this.hadNothing = new boolean[contexts.length];
+        this.gaveOut = new boolean[contexts.length];
+        this.stillTicks = new int[contexts.length];
+        this.locks = new Lock[contexts.length];
+        for (int i = 0; i < contexts.length; i++) {
+            contexts[i] = queue.hardwareContext(i);
             pools[i] = i > 0 && queue.tagSet().isHostWide() ? pools[0] : new Pool(this, depth, queue);
         }
-        this.elevator = type.create(this);
+        boolean made = false;
+        try {
+            this.elevator = Objects.requireNonNull(type.create(this), () -> this + " was not made");
+            for (int i = 0; i < locks.length; i++) {
+                locks[i] = Objects.requireNonNull(elevator.lock(i), () -> this + " names no lock");
+            }
+            made = true;
+        } finally {
+            if (!made) {
+                closePools();
+            }
+        }
     }
 
     static int depthByDefault(int driverDepth) {
@@ -90,17 +120,21 @@ final class Scheduler implements ElevatorQueue {
 
     /** Nothing waits, and nobody has a tag. Who still waits for one looks elsewhere. */
     void close() {
+        closePools();
+        try {
+            elevator.close();
+        } catch (Throwable t) {
+            failed("close", t);
+        }
+    }
+
+    private void closePools() {
         for (int i = 0; i < pools.length; i++) {
             if (i == 0 || pools[i] != pools[0]) {
                 pools[i].tags.dropShare(pools[i].share);
                 pools[i].tags.dropShare(pools[i].limited);
                 pools[i].tags.close();
             }
-        }
-        try {
-            elevator.close();
-        } catch (Throwable t) {
-            failed("close", t);
         }
     }
 
@@ -109,14 +143,42 @@ final class Scheduler implements ElevatorQueue {
     }
 
     Map<String, ElevatorAttribute> attributes() {
-        return elevator.attributes();
+        try {
+            return elevator.attributes();
+        } catch (Throwable t) {
+            failed("attributes", t);
+            return Map.of();
+        }
     }
 
     /** What its tunables are set to, to be given to another of its type. */
     Map<String, String> settings() {
         Map<String, String> settings = new TreeMap<>();
-        attributes().forEach((name, attribute) -> settings.put(name, attribute.get()));
+        try {
+            attributes().forEach((name, attribute) -> settings.put(name, attribute.get()));
+        } catch (Throwable t) {
+            failed("attributes", t);
+        }
         return settings;
+    }
+
+    /** Tunes it like another of its type. */
+    void useSettings(Map<String, String> settings) {
+        settings.forEach((name, value) -> {
+            ElevatorAttribute known = attributes().get(name);
+            if (known != null && !known.get().equals(value)) {
+                known.set(value);
+            }
+        });
+    }
+
+    /** It has another number of requests than the one whose settings it was given. */
+    void tellDepth() {
+        try {
+            elevator.depthChanged(depth);
+        } catch (Throwable t) {
+            failed("depthChanged", t);
+        }
     }
 
     // ---- what the elevator sees
@@ -143,12 +205,11 @@ final class Scheduler implements ElevatorQueue {
 
     @Override
     public void run(int hctx) {
-        CompletionBatch current = CompletionBatch.current();
-        HardwareContext context = queue.hardwareContext(hctx);
-        if (current != null) {
-            current.runLater(context);
-        } else {
-            context.run();
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            contexts[hctx].runUnlessPolled(batch);
+        } finally {
+            batch.leave();
         }
     }
 
@@ -202,7 +263,7 @@ final class Scheduler implements ElevatorQueue {
         int hctx = rq.hardwareContext().index();
         long now = batch.nowNanos(runtime());
         Request gone;
-        Lock lock = elevator.lock(hctx);
+        Lock lock = locks[hctx];
         lock.lock();
         try {
             gone = insertAndJoin(hctx, rq, now, null, batch);
@@ -217,7 +278,7 @@ final class Scheduler implements ElevatorQueue {
         int hctx = requests.hardwareContext().index();
         long now = batch.nowNanos(runtime());
         Request gone = null;
-        Lock lock = elevator.lock(hctx);
+        Lock lock = locks[hctx];
         lock.lock();
         try {
             for (int i = 0; i < requests.size(); i++) {
@@ -235,7 +296,7 @@ final class Scheduler implements ElevatorQueue {
     void insertAgain(Request rq, CompletionBatch batch) {
         int hctx = rq.hardwareContext().index();
         long now = batch.nowNanos(runtime());
-        Lock lock = elevator.lock(hctx);
+        Lock lock = locks[hctx];
         lock.lock();
         try {
             insert(hctx, rq, true, now, batch);
@@ -298,7 +359,7 @@ final class Scheduler implements ElevatorQueue {
     /** Lets a bio join a request that waits, if one is its neighbour. */
     boolean merge(int hctx, Bio bio, QueueLimits limits, CompletionBatch batch) {
         Request gone = null;
-        Lock lock = elevator.lock(hctx);
+        Lock lock = locks[hctx];
         lock.lock();
         try {
             // What waits keeps the limits as they are; what was there before they changed does not wait any more.
@@ -306,10 +367,10 @@ final class Scheduler implements ElevatorQueue {
                 return false;
             }
             Request rq = elevator.endingAt(hctx, bio);
-            boolean atFront = rq == null || !waitsHere(rq) || !Merging.append(rq, bio, limits);
+            boolean atFront = rq == null || !mayGrow(hctx, rq) || !Merging.append(rq, bio, limits);
             if (atFront) {
                 rq = elevator.beginningAt(hctx, bio);
-                if (rq == null || !waitsHere(rq) || !Merging.prepend(rq, bio, limits)) {
+                if (rq == null || !mayGrow(hctx, rq) || !Merging.prepend(rq, bio, limits)) {
                     return false;
                 }
             }
@@ -340,18 +401,34 @@ final class Scheduler implements ElevatorQueue {
 
     /** Under the lock. */
     private boolean join(int hctx, Request first, Request second) {
-        if (first == second || !waitsHere(first) || !waitsHere(second)
+        if (first == second || !mayGrow(hctx, first) || !mayGrow(hctx, second)
                 || !Merging.join(first, second, queue.limits())) {
             return false;
         }
         queue.countMerge(second.softwareContext(), second.operation());
         leave(second.hardwareContext().index(), second);
-        elevator.absorbed(hctx, first, second);
+        try {
+            elevator.absorbed(hctx, first, second);
+        } catch (Throwable t) {
+            // It is gone all the same, and its tag has to be freed.
+            failed("absorbed", t);
+        }
         return true;
     }
 
-    private boolean waitsHere(Request rq) {
-        return rq.scheduler == this && rq.place == Place.WAITING;
+    /** Whether a request waits with the elevator, so that the lock of a context, which is held, guards where it is. */
+    @SuppressWarnings("ReferenceEquality") // this very lock
+    private boolean waitsHere(int hctx, Request rq) {
+        if (rq.scheduler != this) {
+            return false;
+        }
+        int own = rq.hardwareContext().index();
+        return (own == hctx || locks[own] == locks[hctx]) && rq.place == Place.WAITING;
+    }
+
+    /** Whether what comes through a context may join a request: where contexts are polled, whose thread looks for its end. */
+    private boolean mayGrow(int hctx, Request rq) {
+        return waitsHere(hctx, rq) && (!contexts[hctx].isPolled() || rq.hardwareContext().index() == hctx);
     }
 
     private void releaseAll(@Nullable Request first, CompletionBatch batch) {
@@ -400,32 +477,38 @@ final class Scheduler implements ElevatorQueue {
             hctx.putTagBack(carrier, batch);
             HardwareContext other = rq.hardwareContext();
             other.defer(rq);
-            other.runIfMine(batch);
+            other.runUnlessPolled(batch);
         }
     }
 
-    /** What the elevator gives out next, if it is one that waits there. */
+    /** What the elevator gives out next, of what waits there. */
     private @Nullable Request dispatch(int hctx, CompletionBatch batch) {
         long now = batch.nowNanos(runtime());
-        Request rq;
-        Lock lock = elevator.lock(hctx);
-        lock.lock();
-        try {
-            rq = elevator.dispatch(hctx, now);
-            if (rq == null) {
+        Lock lock = locks[hctx];
+        for (int tries = 0; tries < DISPATCH_TRIES; tries++) {
+            Request rq;
+            lock.lock();
+            try {
+                rq = elevator.dispatch(hctx, now);
+                if (rq == null) {
+                    hadNothing[hctx] = true;
+                    return null;
+                }
+                if (waitsHere(hctx, rq)) {
+                    leave(rq.hardwareContext().index(), rq);
+                    gaveOut[hctx] = true;
+                    return rq;
+                }
+            } catch (Throwable t) {
+                mistaken = true;
+                failed("dispatch", t);
                 return null;
+            } finally {
+                lock.unlock();
             }
-            if (waitsHere(rq)) {
-                leave(rq.hardwareContext().index(), rq);
-                return rq;
-            }
-        } catch (Throwable t) {
-            failed("dispatch", t);
-            return null;
-        } finally {
-            lock.unlock();
+            CallbackFailures.report(this + " gave out " + rq + ", which does not wait there: ignored");
         }
-        CallbackFailures.report(this + " gave out " + rq + ", which does not wait there: ignored");
+        mistaken = true;
         return null;
     }
 
@@ -477,42 +560,90 @@ final class Scheduler implements ElevatorQueue {
 
     /**
      * Finds requests that the elevator has lost: it says that it has nothing while requests are with it; or they have waited for a
-     * time-out while nothing is in flight, whose end could let them go. They end with an error.
+     * time-out, and for a time-out it has given out nothing, and nothing was left whose end could let them go. They end with an error. A
+     * context that is held, or whose tags others have, does not let its requests wait in vain; nor does one that nobody has polled.
+     *
+     * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age.
      *
      * @param tick now
-     * @param ticksMax how long a request may wait while nothing is in flight
+     * @param ticksMax how long requests may stand still
      */
     void endLost(int tick, int ticksMax, CompletionBatch batch) {
-        boolean stands = !queue.hasDriverTags();
-        for (int i = 0; i < pools.length; i++) {
-            List<Request> lost = new ArrayList<>();
-            Lock lock = elevator.lock(i);
-            lock.lock();
-            try {
-                if (waiting[i] > 0) {
-                    boolean denied = !hasWork(i);
-                    for (Request rq : pools[i].tags.requests) {
-                        if (rq.place == Place.WAITING && rq.hardwareContext().index() == i
-                                && (denied || (stands && tick - rq.startTick() > ticksMax))) {
-                            lost.add(rq);
-                        }
-                    }
-                    lost.forEach(rq -> leave(rq.hardwareContext().index(), rq));
-                }
-            } finally {
-                lock.unlock();
-            }
-            for (Request rq : lost) {
+        boolean again = mistaken;
+        mistaken = false;
+        boolean idle = !queue.hasDriverTags();
+        boolean standsStill = allWaitForTheElevator() && idle;
+        for (int i = 0; i < contexts.length; i++) {
+            for (Request rq : takeLost(i, tick, ticksMax, standsStill)) {
                 CallbackFailures.report(this + " has lost " + rq + ": it ends with an error");
                 rq.failUnissued(Status.IOERR);
                 batch.add(rq);
             }
+            if (again || (idle && hasWork(i))) {
+                contexts[i].runUnlessPolled(batch);
+            }
         }
+    }
+
+    /**
+     * Whether all requests are with the elevator, and it alone lets them wait, and has given out nothing since the last tick. What may go
+     * through one context may wait for what has to go through another.
+     */
+    private boolean allWaitForTheElevator() {
+        int with = 0;
+        boolean moved = false;
+        for (int i = 0; i < contexts.length; i++) {
+            int here;
+            locks[i].lock();
+            try {
+                here = waiting[i];
+                moved |= gaveOut[i];
+                gaveOut[i] = false;
+            } finally {
+                locks[i].unlock();
+            }
+            moved |= here > 0 && !contexts[i].couldTake();
+            with += here;
+        }
+        return !moved && with == heldTags();
+    }
+
+    private List<Request> takeLost(int hctx, int tick, int ticksMax, boolean standsStill) {
+        List<Request> lost = new ArrayList<>();
+        locks[hctx].lock();
+        try {
+            if (!standsStill || waiting[hctx] == 0) {
+                stillTicks[hctx] = 0;
+            } else if (hadNothing[hctx] || !contexts[hctx].isPolled()) {
+                stillTicks[hctx]++;
+            }
+            hadNothing[hctx] = false;
+            if (waiting[hctx] > 0) {
+                boolean denied = !hasWork(hctx);
+                boolean stood = stillTicks[hctx] > ticksMax;
+                for (Request rq : pools[hctx].tags.requests) {
+                    if (rq.place == Place.WAITING && rq.hardwareContext().index() == hctx
+                            && (denied || (stood && tick - rq.startTick() > ticksMax))) {
+                        lost.add(rq);
+                    }
+                }
+                lost.forEach(rq -> leave(hctx, rq));
+            }
+        } finally {
+            locks[hctx].unlock();
+        }
+        return lost;
     }
 
     /** For people: what the elevator says of itself. */
     String describe() {
-        return elevator + ", " + heldTags() + " of " + depth + " requests";
+        String own = type.name();
+        try {
+            own = elevator.toString();
+        } catch (Throwable t) {
+            failed("toString", t);
+        }
+        return own + ", " + heldTags() + " of " + depth + " requests";
     }
 
     private void failed(String callback, Throwable t) {

@@ -21,8 +21,8 @@ public final class SoftwareContext extends CacheLines {
     private volatile HardwareContext forPoll;
 
     /**
-     * The word of the tag bitmap that had a free tag last. Written and read by the threads of this context without order: a
-     * stale value costs a longer search.
+     * The word of a tag bitmap, the driver's or a scheduler's, that had a free tag last. Written and read by the threads of this
+     * context without order: a stale value, or one for another bitmap, costs a longer search. Read by {@link Tags#hint}.
      */
     int hintWord;
     /** Brings completions here. */

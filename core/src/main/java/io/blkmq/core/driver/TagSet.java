@@ -9,10 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Predicate;
@@ -67,9 +65,8 @@ public final class TagSet implements AutoCloseable {
 
     /** How many queues have bios on their backlog. */
     private final AtomicInteger backlogs = new AtomicInteger();
-    /** Contexts whose driver has refused, each once, and how many they are: counted before they are added. */
-    private final Queue<HardwareContext> starved = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger starvedCount = new AtomicInteger();
+    /** Contexts whose driver has refused a request: it may lack what requests of other contexts and queues have. */
+    final StarvedContexts refused = new StarvedContexts();
 
     /** Properties of a tag set's queues. */
     public enum Flag {
@@ -519,30 +516,6 @@ public final class TagSet implements AutoCloseable {
 
     boolean hasBacklogs() {
         return backlogs.get() != 0;
-    }
-
-    /** The driver has refused a request of a context: completions run it. */
-    void noteStarved(HardwareContext hctx) {
-        starvedCount.getAndIncrement();
-        starved.add(hctx);
-    }
-
-    boolean hasStarved() {
-        return starvedCount.get() != 0;
-    }
-
-    /** Something may have become free: lets as many contexts run. */
-    void runStarved(int count, CompletionBatch batch) {
-        for (int i = 0; i < count; i++) {
-            HardwareContext hctx = starved.poll();
-            if (hctx == null) {
-                return;
-            }
-            starvedCount.getAndDecrement();
-            // Before it runs: what it is refused then is noted again.
-            hctx.noLongerStarved();
-            batch.runLater(hctx);
-        }
     }
 
     /**

@@ -44,6 +44,8 @@ final class Tags {
     private final AtomicInteger activeUsers = new AtomicInteger();
     /** How many threads wait, of all users. */
     private final AtomicInteger waiting = new AtomicInteger();
+    /** Contexts that have requests of an elevator's, and no tag for them. */
+    final StarvedContexts withoutTag = new StarvedContexts();
     /** The user whose waiters come first. Written without order: any will do. */
     private int turn;
 
@@ -188,7 +190,7 @@ final class Tags {
             return takeInTurn();
         }
         int words = bitmap.words();
-        int word = ctx.hintWord;
+        int word = hint(ctx);
         for (int i = 0; i < words; i++) {
             long mask = bitmap.take(word, 1);
             if (mask != 0) {
@@ -200,6 +202,12 @@ final class Tags {
             word = word + 1 == words ? 0 : word + 1;
         }
         return null;
+    }
+
+    /** Where a context begins to look: its hint, unless that is of other tags, a scheduler's for one, which have more words. */
+    int hint(SoftwareContext ctx) {
+        int word = ctx.hintWord;
+        return word < bitmap.words() ? word : 0;
     }
 
     /** Takes one tag for a waiter. Returns its request or null. */

@@ -373,7 +373,10 @@ final class MqDeadline implements Elevator {
         // Lower priorities may have waited for the last one of this. First this, then the look: who inserts counts first and
         // looks at this after that.
         if (priority.unfinished.decrementAndGet() == 0 && waiting != 0) {
-            queue.run(entry.hctx);
+            // Any of them could give out what waits, but any may be held.
+            for (int i = 0; i < queue.hardwareContexts(); i++) {
+                queue.run(i);
+            }
         }
     }
 

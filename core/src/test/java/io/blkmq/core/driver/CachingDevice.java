@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * A device with a volatile cache in a simulation. It refuses, fails, gives back, completes at once, late or never, as its seed says,
@@ -112,7 +113,7 @@ final class CachingDevice implements BlockDriver {
         if (rq.operation() == Operation.FLUSH) {
             begun.put(rq, checker.flushBegins());
         } else {
-            checker.received(rq.sector(), rq.bytes() / QueueLimits.SECTOR_BYTES, isFua(rq));
+            eachBio(rq, bio -> checker.received(bio.sector(), bio.bytes() / QueueLimits.SECTOR_BYTES, isFua(rq)));
             if (rq.flush != FlushSequence.NONE) {
                 Flushes seen = of(hctx);
                 seen.dataInFlightSince = seen.dataInFlight++ == 0 ? events : seen.dataInFlightSince;
@@ -134,6 +135,13 @@ final class CachingDevice implements BlockDriver {
         }
     }
 
+    /** Writes that were merged are several to the checker. */
+    private static void eachBio(Request rq, Consumer<Bio> visitor) {
+        for (Bio bio = rq.firstBio(); bio != null; bio = ((BioState) bio).next) {
+            visitor.accept(bio);
+        }
+    }
+
     private static boolean isFua(Request rq) {
         return (rq.flags() & Bio.FUA) != 0;
     }
@@ -141,7 +149,7 @@ final class CachingDevice implements BlockDriver {
     private void finish(Request rq, long generation) {
         Status status = gone ? Status.NODEV : random.nextInt(12) == 0 ? Status.MEDIUM : Status.OK;
         if (status == Status.OK && rq.operation() != Operation.FLUSH) {
-            checker.written(rq.sector(), rq.bytes() / QueueLimits.SECTOR_BYTES, isFua(rq));
+            eachBio(rq, bio -> checker.written(bio.sector(), bio.bytes() / QueueLimits.SECTOR_BYTES, isFua(rq)));
         } else if (status == Status.OK) {
             checker.flushed(begun.getOrDefault(rq, 0L));
         } else if (rq.operation() == Operation.FLUSH && !gone) {

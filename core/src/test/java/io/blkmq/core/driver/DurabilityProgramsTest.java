@@ -30,6 +30,9 @@ class DurabilityProgramsTest {
     private static final int THREADS_MAX = 4;
     private static final int OPERATIONS_MAX = 32;
     private static final int SECTORS = 4096;
+    private static final String[] ELEVATORS = {"none", "mq-deadline", "kyber"};
+    /** The fewest requests that an elevator may have. */
+    private static final int SCHEDULED_MIN = 4;
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
     private static final int PROGRAMS = 10_000;
     /** A defect that so many programs do not find would not be found. */
@@ -39,7 +42,7 @@ class DurabilityProgramsTest {
     /** What a thread can do. */
     private enum Kind {
         WRITE(8), FUA(6), PREFLUSH(6), PREFLUSH_FUA(6), FLUSH(8), WAIT(6), FREEZE(2), FREEZE_ALL(1), QUIESCE(
-                1), SWITCH_CACHE(2), OTHER_QUEUES(1), POWER_CUT(1);
+                1), SWITCH_CACHE(2), SWITCH_ELEVATOR(2), OTHER_QUEUES(1), POWER_CUT(1);
 
         private final int weight;
 
@@ -149,11 +152,30 @@ class DurabilityProgramsTest {
                     queue.unquiesce();
                 }
                 case SWITCH_CACHE -> switchCache(step.number);
+                case SWITCH_ELEVATOR -> switchElevator(step.number);
                 case OTHER_QUEUES -> set.updateHardwareQueues(1 + step.number % 3);
                 case POWER_CUT -> {
                     device.powerCut();
                     queue.markDead();
                 }
+            }
+        }
+
+        /** Writes go by the elevator; what has flush semantics does not. */
+        private void switchElevator(int number) {
+            try {
+                queue.setElevator(ELEVATORS[number % ELEVATORS.length]);
+                if (number > ELEVATORS.length) {
+                    queue.setNrRequests(SCHEDULED_MIN + number);
+                }
+            } catch (IllegalStateException e) {
+                // The power has failed.
+                if (!queue.isDying()) {
+                    throw e;
+                }
+            } catch (IllegalArgumentException e) {
+                // Another has switched to none meanwhile, with which there are only as many as the device has.
+                assertThat(e).hasMessageContaining("are possible with elevator 'none'");
             }
         }
 
@@ -212,8 +234,9 @@ class DurabilityProgramsTest {
         QueueLimits limits = QueueLimits.builder().requestBytesMax(1024).segmentBytesMax(1024).writeCache(true, fua)
                 .build();
         try (TagSet set = TagSet.builder(device).hardwareQueues(contexts).depth(2 + random.nextInt(6)).pduBytes(8)
-                .runtime(runtime).build()) {
+                .flag(TagSet.Flag.MERGE).runtime(runtime).build()) {
             RequestQueue queue = set.newQueue("q0", limits, SECTORS, null);
+            queue.setElevator(ELEVATORS[random.nextInt(ELEVATORS.length)]);
             for (int i = 0; i < contexts && defect != null; i++) {
                 HardwareContext hctx = queue.hardwareContext(i);
                 hctx.flushQueue().close();

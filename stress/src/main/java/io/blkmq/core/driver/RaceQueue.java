@@ -6,6 +6,8 @@ import io.blkmq.core.Status;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +21,8 @@ final class RaceQueue implements BlockDriver {
     final RequestQueue queue;
     /** How often the driver was given a request. */
     final AtomicInteger queued = new AtomicInteger();
+    /** What the driver was given. */
+    final Queue<Request> given = new ConcurrentLinkedQueue<>();
     /** How often the driver was asked about a time-out. */
     final AtomicInteger asked = new AtomicInteger();
     /** How many executions have ended. */
@@ -30,7 +34,8 @@ final class RaceQueue implements BlockDriver {
 
     RaceQueue(int depth) {
         try {
-            this.set = TagSet.builder(this).depth(depth).runtime(runtime).timeoutNanos(TIMEOUT_NANOS).build();
+            this.set = TagSet.builder(this).depth(depth).flag(TagSet.Flag.MERGE).runtime(runtime)
+                    .timeoutNanos(TIMEOUT_NANOS).build();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -86,6 +91,13 @@ final class RaceQueue implements BlockDriver {
         }
     }
 
+    /** Ends all that the driver was given. */
+    void completeAll() {
+        for (Request rq = given.poll(); rq != null; rq = given.poll()) {
+            rq.complete(Status.OK);
+        }
+    }
+
     /** Gives a request to the driver. */
     void execute(Request rq) {
         queue.execute(rq, _ -> ended.incrementAndGet());
@@ -93,6 +105,7 @@ final class RaceQueue implements BlockDriver {
 
     @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+        given.add(rq);
         queued.incrementAndGet();
         return Status.OK;
     }

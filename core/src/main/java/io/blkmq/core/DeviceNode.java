@@ -1,0 +1,178 @@
+package io.blkmq.core;
+
+import java.io.IOException;
+import java.nio.channels.NonReadableChannelException;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.file.OpenOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * A disk as it is opened to be used like a file: what may be done, where it ends, and what is answered there. The kernel's
+ * counterpart is an open device node. Thread-safe, and shared by all operations of one channel.
+ *
+ * <p>At the end it answers as the kernel does at the node: a read there finds the end, one across it is shortened; a write there
+ * finds no space, one across it is shortened.
+ */
+final class DeviceNode {
+    /** The longest piece of a transfer that goes through a buffer of its own. A multiple of every block size. */
+    static final int PIECE_BYTES = 1 << 20;
+
+    private final Disk disk;
+    private final boolean readable;
+    private final boolean writable;
+    private final int writeFlags;
+
+    private DeviceNode(Disk disk, boolean readable, boolean writable, int writeFlags) {
+        this.disk = disk;
+        this.readable = readable;
+        this.writable = writable;
+        this.writeFlags = writeFlags;
+    }
+
+    static DeviceNode open(Disk disk, OpenOption... options) {
+        boolean read = false;
+        boolean write = false;
+        int flags = 0;
+        for (OpenOption option : options) {
+            if (option == StandardOpenOption.READ) {
+                read = true;
+            } else if (option == StandardOpenOption.WRITE) {
+                write = true;
+            } else if (option == StandardOpenOption.SYNC || option == StandardOpenOption.DSYNC) {
+                flags = Bio.FUA;
+            } else {
+                throw new UnsupportedOperationException(disk.name() + " cannot be opened with " + option
+                        + ": READ, WRITE, SYNC and DSYNC are possible");
+            }
+        }
+        if (write && disk.limits().isReadOnly()) {
+            throw new UnsupportedOperationException(disk.name() + " is read-only: opening it with WRITE refused");
+        }
+        boolean all = !read && !write;
+        return new DeviceNode(disk, read || all, write || all, flags);
+    }
+
+    Disk disk() {
+        return disk;
+    }
+
+    IoRuntime runtime() {
+        return disk.queue().tagSet().runtime();
+    }
+
+    int blockBytes() {
+        return disk.limits().logicalBlockBytes();
+    }
+
+    /** The size in whole blocks: a rest that is smaller than a block cannot be reached. */
+    long sizeBytes() {
+        return disk.sizeBytes() & -blockBytes();
+    }
+
+    /** The number of a block on the device: channels of the device and of its partitions exclude each other by these. */
+    long deviceBlock(long offset) {
+        return (disk.startBytes() + offset) / blockBytes();
+    }
+
+    /** The flags of a data operation: writes are durable when they end, if the disk was opened so. */
+    int flags(Operation operation) {
+        return operation == Operation.WRITE ? writeFlags : 0;
+    }
+
+    void requireReadable() {
+        if (!readable) {
+            throw new NonReadableChannelException();
+        }
+    }
+
+    void requireWritable() {
+        if (!writable || disk.limits().isReadOnly()) {
+            throw new NonWritableChannelException();
+        }
+    }
+
+    void requireLockable(boolean shared) {
+        if (shared) {
+            requireReadable();
+        } else {
+            requireWritable();
+        }
+    }
+
+    /**
+     * How much of a read there is.
+     *
+     * @return 0 if nothing is wanted, -1 at the end, and no more than there is up to it
+     */
+    long readableBytes(long from, long wanted) {
+        long left = sizeBytes() - from;
+        if (wanted == 0) {
+            return 0;
+        }
+        return left <= 0 ? -1 : Math.min(left, wanted);
+    }
+
+    /**
+     * How much of a write there is room for.
+     *
+     * @return 0 if nothing is wanted, and no more than there is up to the end
+     * @throws IOException at the end
+     */
+    long writableBytes(long to, long wanted) throws IOException {
+        long room = sizeBytes() - to;
+        if (wanted == 0) {
+            return 0;
+        }
+        if (room <= 0) {
+            throw new IOException("No space left on device: write of " + wanted + " bytes at offset " + to + " of "
+                    + disk.name() + ", which ends at " + sizeBytes());
+        }
+        return Math.min(room, wanted);
+    }
+
+    /**
+     * Refuses to make the disk smaller, as {@code ftruncate} of a device node is refused with EINVAL. Any other size is no change
+     * of a disk.
+     */
+    void truncate(long size) throws IOException {
+        if (size < sizeBytes()) {
+            throw new IOException("Invalid argument: truncate of " + disk.name() + " from " + sizeBytes() + " to "
+                    + size + " bytes: a disk has a fixed size");
+        }
+    }
+
+    /** The longest piece of a transfer from here: pieces end at multiples of their longest. */
+    static int pieceBytes(long from, long left) {
+        return (int) Math.min(left, PIECE_BYTES - from % PIECE_BYTES);
+    }
+
+    long roundedUp(long offset) {
+        int block = blockBytes();
+        return (offset + block - 1) & -block;
+    }
+
+    /** An operation that did not end well. */
+    BlockIOException failure(Operation operation, long offset, long bytes, Status status, Throwable cause) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, cause);
+    }
+
+    BlockIOException failure(Operation operation, long offset, long bytes, Status status) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, null);
+    }
+
+    /** An operation that was refused. Its range was checked before: the disk has been closed, or changed, meanwhile. */
+    BlockIOException refusal(Operation operation, long offset, long bytes, Throwable cause) {
+        return failure(operation, offset, bytes, disk.isClosed() ? Status.NODEV : Status.INVAL, cause);
+    }
+
+    static void requireNotNegative(String what, long value) {
+        if (value < 0) {
+            throw new IllegalArgumentException(what + " " + value + " is negative");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return disk.toString();
+    }
+}

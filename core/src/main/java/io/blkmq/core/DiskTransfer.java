@@ -1,0 +1,602 @@
+package io.blkmq.core;
+
+import io.blkmq.core.driver.CompletionBatch;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.CompletionHandler;
+import java.util.Comparator;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transfer of a range from one disk to another, or to another place of the same, while it goes on. Thread-safe.
+ *
+ * <p>The range is cut into pieces, and a few slots do one piece after the other: read, write, and then the next that nobody has begun.
+ * Pieces may be written in any order. The first error, or {@link #cancel}, keeps the slots from beginning anything more; the transfer
+ * ends when the last of them has stopped, so that afterwards nothing of it is in flight.
+ *
+ * <p>The completions of a piece carry the transfer on by themselves. Only where a polled disk takes part it goes on in
+ * {@link #await} and {@link #poll} alone, since on such a disk one thread has to submit and find everything: that must always be the same
+ * thread, the one that started it.
+ */
+public final class DiskTransfer {
+    /** Runs of zeroes are looked for in units of this, or of the target's blocks where those are larger. */
+    private static final int ZERO_RUN_BYTES = 4096;
+
+    private final Disk source;
+    private final Disk target;
+    private final long from;
+    private final long to;
+    private final long bytes;
+    private final TransferOptions options;
+    private final IoRuntime runtime;
+    /** Slots whose next step somebody has to call; only where a polled disk takes part. */
+    private final @Nullable ConcurrentLinkedQueue<Slot> ready;
+    private final CompletableFuture<Void> end = new CompletableFuture<>();
+    /** Why it did not end well, or null. Written before its end, read after it. */
+    private @Nullable Throwable endedWith;
+    /** Threads in {@link #await}. A waiter enters and looks at the end; who ends the transfer does so and looks at the waiters. */
+    private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
+
+    private final Lock lock;
+    /** Guarded by the lock, as all that follows. */
+    private long begun;
+    private long done;
+    private long told;
+    private boolean telling;
+    private boolean cancelled;
+    private int slots;
+    private @Nullable Throwable failure;
+    /** For a last block that is covered in part. */
+    private @Nullable AsynchronousFileChannel channel;
+
+    private DiskTransfer(Disk source, long from, long bytes, Disk target, long to, TransferOptions options) {
+        this.source = source;
+        this.from = from;
+        this.bytes = bytes;
+        this.target = target;
+        this.to = to;
+        this.options = options;
+        this.runtime = target.queue().tagSet().runtime();
+        this.lock = runtime.newLock();
+        this.ready = source.queue().isPolled() || target.queue().isPolled() ? new ConcurrentLinkedQueue<>() : null;
+    }
+
+    /** Starts a transfer of whole blocks of both disks. */
+    static DiskTransfer start(Disk source, long from, long bytes, Disk target, long to, TransferOptions options) {
+        requireBlocks(source, "source", from, bytes);
+        requireBlocks(target, "target", to, bytes);
+        requireWithin(source, "source", from, bytes);
+        requireWithin(target, "target", to, bytes);
+        requireWritable(target);
+        if (source.queue().equals(target.queue()) && from < to + bytes && to < from + bytes) {
+            throw new IllegalArgumentException("transfer of " + bytes + " bytes from offset " + from + " to offset "
+                    + to + " of " + source.name() + " itself: the ranges overlap");
+        }
+        return new DiskTransfer(source, from, bytes, target, to, options).begin();
+    }
+
+    /** Starts a transfer of all of a disk. The blocks of the target may be larger: the last one is changed in part then. */
+    static DiskTransfer startAll(Disk source, Disk target, TransferOptions options) {
+        long bytes = source.sizeBytes() & -source.limits().logicalBlockBytes();
+        long room = target.sizeBytes() & -target.limits().logicalBlockBytes();
+        if (source.queue().equals(target.queue())) {
+            throw new IllegalArgumentException("copy of " + source.name() + " to itself");
+        }
+        if (bytes > room) {
+            throw new IllegalArgumentException("copy of " + source.name() + " with " + bytes + " bytes to "
+                    + target.name() + " with " + room + " bytes: the target is smaller");
+        }
+        requireWritable(target);
+        return new DiskTransfer(source, 0, bytes, target, 0, options).begin();
+    }
+
+    private static void requireBlocks(Disk disk, String role, long offset, long bytes) {
+        int block = disk.limits().logicalBlockBytes();
+        if (offset < 0 || bytes <= 0 || ((offset | bytes) & (block - 1)) != 0) {
+            throw new IllegalArgumentException("transfer of " + bytes + " bytes at offset " + offset + " of the " + role
+                    + " " + disk.name() + ": not blocks of " + block + " bytes");
+        }
+    }
+
+    private static void requireWithin(Disk disk, String role, long offset, long bytes) {
+        long size = disk.sizeBytes();
+        if (offset > size - bytes) {
+            throw new IndexOutOfBoundsException("transfer of " + bytes + " bytes at offset " + offset + " of the "
+                    + role + " " + disk.name() + " reaches past its end at " + size);
+        }
+    }
+
+    private static void requireWritable(Disk target) {
+        if (target.limits().isReadOnly()) {
+            throw new UnsupportedOperationException(target.name() + " is read-only: a transfer to it refused");
+        }
+    }
+
+    // ---- for its user
+
+    /**
+     * How much there is to do.
+     *
+     * @return bytes
+     */
+    public long bytesTotal() {
+        return bytes;
+    }
+
+    /**
+     * How much has been done; not necessarily the first so many bytes.
+     *
+     * @return bytes read and written
+     */
+    public long bytesDone() {
+        lock.lock();
+        try {
+            return done;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Whether it has ended: nothing of it is in flight any more.
+     *
+     * @return also true if it failed or was cancelled
+     */
+    public boolean isDone() {
+        return end.isDone();
+    }
+
+    /**
+     * Lets no more pieces begin. The transfer ends with a {@link CancellationException} when those that have begun have ended, unless
+     * they were the last ones or one of them fails. Does not wait.
+     */
+    public void cancel() {
+        lock.lock();
+        try {
+            cancelled = true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Its end, as a future.
+     *
+     * @return fails with {@link BlockIOException}, which names the disk and the place, or {@link CancellationException}. Completing or
+     *         cancelling it has no effect on the transfer
+     */
+    public CompletableFuture<Void> ended() {
+        return end.copy();
+    }
+
+    /**
+     * Waits for its end, and polls meanwhile where that is needed. An interrupt does not end the wait and is kept.
+     *
+     * @throws BlockIOException if a piece could not be read or written
+     * @throws CancellationException if it was cancelled
+     * @throws IllegalStateException if called by a completion, or if the progress listener threw something
+     */
+    public void await() throws BlockIOException {
+        source.queue().requireNoCompletion("waiting for a transfer");
+        target.queue().requireNoCompletion("waiting for a transfer");
+        boolean interrupted = false;
+        waiters.add(Thread.currentThread());
+        while (!end.isDone()) {
+            if (ready == null) {
+                runtime.park(this);
+                interrupted |= Thread.interrupted();
+            } else if (poll() == 0) {
+                runtime.spinWait();
+            }
+        }
+        waiters.remove(Thread.currentThread());
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        Throwable cause = endedWith;
+        if (cause instanceof BlockIOException failed) {
+            throw failed;
+        }
+        if (cause instanceof CancellationException cancellation) {
+            throw cancellation;
+        }
+        if (cause != null) {
+            throw new IllegalStateException("the transfer from " + source.name() + " to " + target.name() + " failed",
+                    cause);
+        }
+    }
+
+    /**
+     * Where a polled disk takes part: looks for completions of both disks, and goes on with what has ended. Does nothing elsewhere.
+     *
+     * @return how many steps were made
+     */
+    public int poll() {
+        if (ready == null) {
+            return 0;
+        }
+        source.poll();
+        target.poll();
+        int steps = 0;
+        try (Plug reads = source.plug(); Plug writes = target.plug()) {
+            for (Slot slot = ready.poll(); slot != null; slot = ready.poll()) {
+                slot.step(reads, writes);
+                steps++;
+            }
+        }
+        return steps;
+    }
+
+    // ---- the slots
+
+    private DiskTransfer begin() {
+        long pieces = (bytes + options.pieceBytes() - 1) / options.pieceBytes();
+        int count = (int) Math.min(options.depth(), pieces);
+        if (count == 0) {
+            slots = 1;
+            slotEnds();
+            return this;
+        }
+        Slot[] made = new Slot[count];
+        int length = (int) Math.min(options.pieceBytes(), roundedUpForTarget(bytes));
+        try {
+            for (int i = 0; i < count; i++) {
+                made[i] = new Slot(IoBuffer.allocate(length));
+            }
+        } catch (OutOfMemoryError e) {
+            for (Slot slot : made) {
+                if (slot != null) {
+                    slot.buffer.close();
+                }
+            }
+            throw e;
+        }
+        slots = count;
+        if (CompletionBatch.current() != null) {
+            for (Slot slot : made) {
+                slot.step(null, null);
+            }
+        } else {
+            try (Plug reads = source.plug(); Plug writes = target.plug()) {
+                for (Slot slot : made) {
+                    slot.step(reads, writes);
+                }
+            }
+        }
+        return this;
+    }
+
+    private long roundedUpForTarget(long length) {
+        int block = target.limits().logicalBlockBytes();
+        return (length + block - 1) & -block;
+    }
+
+    private void fail(Throwable cause) {
+        lock.lock();
+        try {
+            if (failure == null) {
+                failure = cause;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Takes the next piece that nobody has begun: where it begins, or -1 if there is none for this slot. */
+    private long nextPiece() {
+        lock.lock();
+        try {
+            if (failure != null || cancelled || begun == bytes) {
+                return -1;
+            }
+            long at = begun;
+            begun += Math.min(options.pieceBytes(), bytes - at);
+            return at;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void slotEnds() {
+        boolean last;
+        boolean well;
+        lock.lock();
+        try {
+            last = --slots == 0;
+            well = failure == null && done == bytes;
+        } finally {
+            lock.unlock();
+        }
+        if (last && well && options.flush()) {
+            flushTarget();
+        } else if (last) {
+            finish();
+        }
+    }
+
+    private void flushTarget() {
+        try {
+            target.start(Operation.FLUSH, 0, 0, 0, status -> {
+                if (status != Status.OK) {
+                    fail(failureOf(target, Operation.FLUSH, 0, 0, status));
+                }
+                finish();
+            });
+        } catch (RuntimeException e) {
+            fail(refusalOf(target, Operation.FLUSH, 0, 0, e));
+            finish();
+        }
+    }
+
+    /** Nothing is in flight any more. */
+    @SuppressWarnings("NullAway") // the only value of Void
+    private void finish() {
+        Throwable cause;
+        AsynchronousFileChannel toClose;
+        lock.lock();
+        try {
+            cause = failure;
+            if (cause == null && done < bytes) {
+                cause = new CancellationException("the transfer from " + source.name() + " to " + target.name()
+                        + " was cancelled after " + done + " of " + bytes + " bytes");
+            }
+            toClose = channel;
+        } finally {
+            lock.unlock();
+        }
+        if (toClose != null) {
+            closeQuietly(toClose);
+        }
+        endedWith = cause;
+        if (cause == null) {
+            end.complete(null);
+        } else {
+            end.completeExceptionally(cause);
+        }
+        // In the order of the threads' start, since that of the set is another each time.
+        runtime.unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
+    }
+
+    private static void closeQuietly(AsynchronousFileChannel open) {
+        try {
+            open.close();
+        } catch (IOException e) {
+            throw new AssertionError("a channel of a disk", e);
+        }
+    }
+
+    private static BlockIOException failureOf(Disk disk, Operation operation, long offset, long length, Status status) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length, status, null);
+    }
+
+    private static BlockIOException refusalOf(Disk disk, Operation operation, long offset, long length,
+            Throwable cause) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length,
+                disk.isClosed() ? Status.NODEV : Status.INVAL, cause);
+    }
+
+    /** Tells the listener, one thread at a time. The slot that tells has not ended, so nothing is told after the end. */
+    private void tell(long pieceBytes) {
+        long now = 0;
+        lock.lock();
+        try {
+            done += pieceBytes;
+            if (telling) {
+                return;
+            }
+            telling = true;
+            told = done;
+            now = done;
+        } finally {
+            lock.unlock();
+        }
+        while (now >= 0) {
+            try {
+                options.progress().accept(now);
+            } catch (RuntimeException | Error e) {
+                // Nobody is told any more: telling stays true.
+                fail(e);
+                return;
+            }
+            lock.lock();
+            try {
+                telling = told != done;
+                told = done;
+                now = telling ? done : -1;
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    /** What a slot does next. */
+    private enum Step {
+        READ, WRITE, WRITTEN
+    }
+
+    /** Does one piece after the other, each step begun by the end of the one before. */
+    private final class Slot {
+        private final IoBuffer buffer;
+        private final Bio bio = new Bio(1);
+        private Step next = Step.READ;
+        private long at;
+        private int length;
+        /** Parts of the piece that are being written, and one more while they are begun. */
+        private final AtomicInteger writes = new AtomicInteger();
+
+        Slot(IoBuffer buffer) {
+            this.buffer = buffer;
+        }
+
+        /** Goes on where it stands; with plugs, if the caller has some. */
+        void step(@Nullable Plug reads, @Nullable Plug writePlug) {
+            if (next == Step.WRITTEN) {
+                tell(length);
+                next = Step.READ;
+            }
+            if (next == Step.READ) {
+                read(reads);
+            } else {
+                write(writePlug);
+            }
+        }
+
+        /** A step has ended. */
+        private void goOn() {
+            if (ready == null) {
+                step(null, null);
+            } else {
+                ready.add(this);
+            }
+        }
+
+        private void read(@Nullable Plug plug) {
+            at = nextPiece();
+            if (at < 0) {
+                buffer.close();
+                slotEnds();
+                return;
+            }
+            length = (int) Math.min(options.pieceBytes(), bytes - at);
+            bio.reset(Operation.READ, (from + at) / QueueLimits.SECTOR_BYTES).add(buffer.memory(), 0, length)
+                    .onEnd(ended -> {
+                        if (ended.status() == Status.OK) {
+                            next = Step.WRITE;
+                        } else {
+                            fail(failureOf(source, Operation.READ, from + at, length, ended.status()));
+                        }
+                        goOn();
+                    });
+            try {
+                if (plug == null) {
+                    source.submit(bio);
+                } else {
+                    plug.submit(bio);
+                }
+            } catch (RuntimeException e) {
+                fail(refusalOf(source, Operation.READ, from + at, length, e));
+                goOn();
+            }
+        }
+
+        private void write(@Nullable Plug plug) {
+            int rest = length & (target.limits().logicalBlockBytes() - 1);
+            int whole = length - rest;
+            writes.set(1);
+            if (!options.zeroRuns()) {
+                if (whole > 0) {
+                    writeData(0, whole, plug);
+                }
+            } else {
+                int unit = Math.max(ZERO_RUN_BYTES, target.limits().logicalBlockBytes());
+                for (int start = 0; start < whole;) {
+                    boolean zero = isZero(start, whole, unit);
+                    int stop = start + unit;
+                    while (stop < whole && isZero(stop, whole, unit) == zero) {
+                        stop += unit;
+                    }
+                    stop = Math.min(stop, whole);
+                    if (zero) {
+                        writeZeroes(start, stop);
+                    } else {
+                        writeData(start, stop, plug);
+                    }
+                    start = stop;
+                }
+            }
+            if (rest > 0) {
+                writeRest(whole, rest);
+            }
+            written(null);
+        }
+
+        private boolean isZero(int start, int whole, int unit) {
+            MemorySegment part = buffer.memory().asSlice(start, Math.min(unit, whole - start));
+            return part.mismatch(ZeroOut.zeroes().asSlice(0, part.byteSize())) < 0;
+        }
+
+        private void writeData(int start, int stop, @Nullable Plug plug) {
+            long offset = to + at + start;
+            int part = stop - start;
+            writes.incrementAndGet();
+            Bio whole = start == 0 && stop == length ? bio : new Bio(1);
+            whole.reset(Operation.WRITE, offset / QueueLimits.SECTOR_BYTES).add(buffer.memory(), start, part)
+                    .onEnd(ended -> written(ended.status() == Status.OK
+                            ? null
+                            : failureOf(target, Operation.WRITE, offset, part, ended.status())));
+            try {
+                if (plug == null) {
+                    target.submit(whole);
+                } else {
+                    plug.submit(whole);
+                }
+            } catch (RuntimeException e) {
+                written(refusalOf(target, Operation.WRITE, offset, part, e));
+            }
+        }
+
+        private void writeZeroes(int start, int stop) {
+            long offset = to + at + start;
+            int part = stop - start;
+            writes.incrementAndGet();
+            try {
+                target.writeZeroes(offset, part, false, status -> written(
+                        status == Status.OK ? null : failureOf(target, Operation.WRITE_ZEROES, offset, part, status)));
+            } catch (RuntimeException e) {
+                written(refusalOf(target, Operation.WRITE_ZEROES, offset, part, e));
+            }
+        }
+
+        /** The beginning of a block whose end stays as it is. */
+        private void writeRest(int start, int rest) {
+            writes.incrementAndGet();
+            AsynchronousFileChannel opened = target.openAsynchronousChannel();
+            lock.lock();
+            try {
+                channel = opened;
+            } finally {
+                lock.unlock();
+            }
+            opened.write(buffer.memory().asSlice(start, rest).asByteBuffer(), to + at + start, null,
+                    new CompletionHandler<Integer, @Nullable Void>() {
+                        @Override
+                        public void completed(Integer result, @Nullable Void attachment) {
+                            written(null);
+                        }
+
+                        @Override
+                        public void failed(Throwable cause, @Nullable Void attachment) {
+                            written(cause);
+                        }
+                    });
+        }
+
+        private void written(@Nullable Throwable cause) {
+            if (cause != null) {
+                fail(cause);
+            }
+            if (writes.decrementAndGet() == 0) {
+                next = pieceFailed() ? Step.READ : Step.WRITTEN;
+                goOn();
+            }
+        }
+
+        /** Whether a part of this piece may not have been written. */
+        private boolean pieceFailed() {
+            lock.lock();
+            try {
+                return failure != null;
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package io.blkmq.core.driver;
+
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Hardware contexts that have something to dispatch and miss something for it that others have, in the order in which they missed
+ * it. Whoever gives such a thing back lets one of them run. Thread-safe.
+ *
+ * <p>No wake-up is lost: who misses something says so here and then looks for it once more; who gives it back does so and then looks
+ * here. One that was called and does not need it passes the call on ({@link HardwareContext#passOn}): what became free would be for
+ * nobody otherwise. One that uses it has something in flight, and at the end of that the next one is called.
+ */
+final class StarvedContexts {
+    private final Queue<Place> line = new ConcurrentLinkedQueue<>();
+    /** How many stand in the line: counted before they do. */
+    private final AtomicInteger count = new AtomicInteger();
+
+    /** The place of a context in a line: it stands there once at most. */
+    static final class Place {
+        private final HardwareContext hctx;
+        private final AtomicBoolean taken = new AtomicBoolean();
+
+        Place(HardwareContext hctx) {
+            this.hctx = hctx;
+        }
+    }
+
+    void add(Place place) {
+        if (place.taken.compareAndSet(false, true)) {
+            count.getAndIncrement();
+            line.add(place);
+        }
+    }
+
+    boolean isEmpty() {
+        return count.get() == 0;
+    }
+
+    /** So many things may have become free: lets as many contexts run. */
+    void run(int many, CompletionBatch batch) {
+        for (int left = many; left > 0;) {
+            Place place = line.poll();
+            if (place == null) {
+                return;
+            }
+            count.getAndDecrement();
+            // Before it runs: what it misses then is noted again.
+            place.taken.set(false);
+            // One that is polled is run by those who poll it.
+            if (place.hctx.mayDispatch() && !place.hctx.isPolled()) {
+                batch.runLater(place.hctx);
+                left--;
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package io.blkmq.core.partition;
+
+import io.blkmq.core.BlockIOException;
+import io.blkmq.core.Disk;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Reads a disk by logical blocks. Size and block size are those of its making: should the disk become smaller meanwhile, a read fails
+ * as one of a defective disk does.
+ */
+final class BlockReader implements AutoCloseable {
+    /** As much as is read at a time. */
+    private static final int PIECE_BYTES = QueueLimits.LOGICAL_BLOCK_BYTES_MAX;
+
+    private final Disk disk;
+    private final int blockBytes;
+    private final long blocks;
+    private final IoBuffer buffer = IoBuffer.allocate(PIECE_BYTES);
+
+    BlockReader(Disk disk) {
+        this.disk = disk;
+        this.blockBytes = disk.limits().logicalBlockBytes();
+        this.blocks = disk.sizeBytes() / blockBytes;
+    }
+
+    int blockBytes() {
+        return blockBytes;
+    }
+
+    /** How many there are. */
+    long blocks() {
+        return blocks;
+    }
+
+    /** How many blocks are read at a time. */
+    int pieceBlocks() {
+        return PIECE_BYTES / blockBytes;
+    }
+
+    /** One block, for the caller to keep. */
+    ByteBuffer read(long block) throws BlockIOException, DamagedException {
+        return read(block, 1);
+    }
+
+    /**
+     * Some blocks.
+     *
+     * @param count at most {@link #pieceBlocks()}
+     * @return a copy, in the byte order of the tables
+     * @throws DamagedException if they are not on the disk
+     */
+    ByteBuffer read(long block, int count) throws BlockIOException, DamagedException {
+        if (block < 0 || block > blocks - count) {
+            throw new DamagedException("block " + block + " is not on the disk of " + blocks + " blocks");
+        }
+        MemorySegment piece = buffer.memory().asSlice(0, (long) count * blockBytes);
+        try {
+            disk.read(block * blockBytes, piece);
+        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
+            throw new BlockIOException(disk.name(), Operation.READ, block * (blockBytes / QueueLimits.SECTOR_BYTES),
+                    piece.byteSize(), Status.INVAL, e);
+        }
+        ByteBuffer copy = ByteBuffer.allocate(count * blockBytes).order(ByteOrder.LITTLE_ENDIAN);
+        MemorySegment.ofBuffer(copy).copyFrom(piece);
+        return copy;
+    }
+
+    @Override
+    public void close() {
+        buffer.close();
+    }
+}

@@ -1,0 +1,204 @@
+package io.blkmq.loop;
+
+import io.blkmq.aio.AioEngineConfig;
+import io.blkmq.aio.AioEngines;
+import io.blkmq.core.IoRuntime;
+import io.blkmq.core.driver.TagSet;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a device has before it has a file, and keeps whatever file it gets: hardware queues, their depth, the engine, threads.
+ * Immutable; checked when it is built. The kernel's counterpart are the parameters of the module {@code loop}.
+ */
+public final class LoopParameters {
+    /** The depth of a hardware queue, as the kernel's. */
+    public static final int DEPTH_DEFAULT = 128;
+
+    private final @Nullable String engine;
+    private final boolean polled;
+    private final int hardwareQueues;
+    private final int depth;
+    private final int workers;
+    private final IoRuntime runtime;
+
+    private LoopParameters(Builder b) {
+        this.engine = b.engine;
+        this.polled = b.polled;
+        this.hardwareQueues = b.hardwareQueues;
+        this.depth = b.depth;
+        this.workers = b.workers;
+        this.runtime = b.runtime;
+    }
+
+    /**
+     * Begins with the defaults: the fastest engine there is, completed by a reaper, one hardware queue of depth 128.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * The engine for direct I/O.
+     *
+     * @return its name; the fastest there is if none was set
+     */
+    public String engine() {
+        String name = engine;
+        return name != null ? name : AioEngines.best();
+    }
+
+    /**
+     * Whether completions are found by the submitting thread.
+     *
+     * @return true for polled, false for a reaper
+     */
+    public boolean isPolled() {
+        return polled;
+    }
+
+    /**
+     * How many hardware queues, each with an engine of its own.
+     *
+     * @return at least 1
+     */
+    public int hardwareQueues() {
+        return hardwareQueues;
+    }
+
+    /**
+     * How many requests a hardware queue has.
+     *
+     * @return at least 1
+     */
+    public int depth() {
+        return depth;
+    }
+
+    /**
+     * How many threads do blocking I/O at the most: of the work queue, or of the {@code channel} engine.
+     *
+     * @return 0 for the default: 1 for the work queue, 16 for the engine
+     */
+    public int workers() {
+        return workers;
+    }
+
+    /**
+     * Threads and time.
+     *
+     * @return the runtime
+     */
+    public IoRuntime runtime() {
+        return runtime;
+    }
+
+    /** Whether a device made with these is as one made with others. */
+    boolean isLike(LoopParameters other) {
+        return engine().equals(other.engine()) && polled == other.polled && hardwareQueues == other.hardwareQueues
+                && depth == other.depth && workers == other.workers && runtime.equals(other.runtime);
+    }
+
+    @Override
+    public String toString() {
+        return "engine " + engine() + ", " + (polled ? "polled" : "reaper") + ", " + hardwareQueues + " x " + depth
+                + " tags, " + (workers == 0 ? "default" : workers) + " workers";
+    }
+
+    /** Builds parameters. For one thread. */
+    public static final class Builder {
+        private @Nullable String engine;
+        private boolean polled;
+        private int hardwareQueues = 1;
+        private int depth = DEPTH_DEFAULT;
+        private int workers;
+        private IoRuntime runtime = IoRuntime.system();
+
+        private Builder() {}
+
+        /**
+         * Sets the engine for direct I/O.
+         *
+         * @param value one of {@link AioEngines#providers}
+         * @return this
+         */
+        public Builder engine(String value) {
+            this.engine = value;
+            return this;
+        }
+
+        /**
+         * Lets the submitting thread find completions. Each hardware queue then belongs to the platform thread that uses it
+         * first.
+         *
+         * @param value true for polled
+         * @return this
+         */
+        public Builder polled(boolean value) {
+            this.polled = value;
+            return this;
+        }
+
+        /**
+         * Sets the number of hardware queues.
+         *
+         * @param value 1 to {@value TagSet#HARDWARE_QUEUES_MAX}
+         * @return this
+         */
+        public Builder hardwareQueues(int value) {
+            this.hardwareQueues = value;
+            return this;
+        }
+
+        /**
+         * Sets the depth of each hardware queue.
+         *
+         * @param value 1 to {@value TagSet#DEPTH_MAX}
+         * @return this
+         */
+        public Builder depth(int value) {
+            this.depth = value;
+            return this;
+        }
+
+        /**
+         * Sets how many threads do blocking I/O at the most.
+         *
+         * @param value 0 for the default
+         * @return this
+         */
+        public Builder workers(int value) {
+            this.workers = value;
+            return this;
+        }
+
+        /**
+         * Sets where threads and time come from.
+         *
+         * @param value a runtime
+         * @return this
+         */
+        public Builder runtime(IoRuntime value) {
+            this.runtime = Objects.requireNonNull(value, "runtime");
+            return this;
+        }
+
+        /**
+         * Checks and builds.
+         *
+         * @return the parameters
+         * @throws IllegalArgumentException naming what is wrong, its value and its limit
+         */
+        public LoopParameters build() {
+            LoopConfig.require("hardwareQueues", hardwareQueues, 1, TagSet.HARDWARE_QUEUES_MAX);
+            LoopConfig.require("depth", depth, 1, TagSet.DEPTH_MAX);
+            LoopConfig.require("workers", workers, 0, AioEngineConfig.WORKERS_MAX);
+            if (engine != null) {
+                AioEngines.find(engine);
+            }
+            return new LoopParameters(this);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package io.blkmq.loop.transfer;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.security.GeneralSecurityException;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import javax.crypto.Cipher;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * XTS-AES (IEEE Std 1619) for data units of whole blocks, on the JDK's AES, which has no XTS of its own.
+ *
+ * <pre>
+ *   T(0) = AES(key 2, number of the unit)          T(j + 1) = T(j) * x in GF(2^128)
+ *   C(j) = AES(key 1, P(j) ^ T(j)) ^ T(j)
+ * </pre>
+ *
+ * <p>Units are done several at a time, so that each of the two ciphers gets a long run of blocks in one call. A thread that transforms
+ * takes a {@link Workplace} from where its id points to, and puts it back there: two that come to the same place make one more.
+ *
+ * <p>The copies of the key that are ours are overwritten when it is closed. The ciphers get another key, so that nothing leads to the
+ * one they had any more; when that memory is overwritten is the JVM's affair.
+ */
+final class AesXts implements Transfer {
+    private static final int BLOCK_BYTES = 16;
+    /** How much is done at a time, at least a unit. */
+    private static final int RUN_BYTES = 8192;
+    private static final int PLACES = 16;
+    /** Of the reduction polynomial of the field. */
+    private static final long FEEDBACK = 0x87;
+
+    private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+    private final AesKey dataKey;
+    private final AesKey tweakKey;
+    private final int unitBytes;
+    private final int runUnits;
+    private final AtomicReferenceArray<@Nullable Workplace> places = new AtomicReferenceArray<>(PLACES);
+    private volatile boolean closed;
+
+    /**
+     * Begins to use a key.
+     *
+     * @param key both keys of AES, the one for data first
+     * @param unitBytes the length of a data unit, in whole blocks
+     */
+    AesXts(byte[] key, int unitBytes) {
+        int half = key.length / 2;
+        this.dataKey = new AesKey(key, 0, half);
+        this.tweakKey = new AesKey(key, half, half);
+        this.unitBytes = unitBytes;
+        this.runUnits = Math.max(1, RUN_BYTES / unitBytes);
+        // Here it shows whether there is an AES at all.
+        places.set(0, new Workplace());
+    }
+
+    @Override
+    public void toFile(long sector, MemorySegment from, MemorySegment to) {
+        transform(sector, from, to, true);
+    }
+
+    @Override
+    public void fromFile(long sector, MemorySegment from, MemorySegment to) {
+        transform(sector, from, to, false);
+    }
+
+    private void transform(long unit, MemorySegment from, MemorySegment to, boolean encrypt) {
+        long bytes = from.byteSize();
+        if (bytes % unitBytes != 0 || bytes != to.byteSize()) {
+            throw new IllegalArgumentException("from " + bytes + " to " + to.byteSize()
+                    + " bytes: not as many units of " + unitBytes + " bytes on both sides");
+        }
+        int place = (int) (Thread.currentThread().threadId() & (PLACES - 1));
+        Workplace work = places.getAndSet(place, null);
+        if (work == null) {
+            work = new Workplace();
+        }
+        try {
+            int runBytes = runUnits * unitBytes;
+            long next = unit;
+            for (long at = 0; at < bytes; at += runBytes) {
+                int length = (int) Math.min(runBytes, bytes - at);
+                work.run(next, from, to, at, length, encrypt);
+                next += length / unitBytes;
+            }
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("the JDK's AES failed", e);
+        } finally {
+            places.set(place, work);
+            if (closed) {
+                wipe(place);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        dataKey.destroy();
+        tweakKey.destroy();
+        for (int i = 0; i < PLACES; i++) {
+            wipe(i);
+        }
+    }
+
+    private void wipe(int place) {
+        Workplace work = places.getAndSet(place, null);
+        if (work != null) {
+            work.wipe();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "aes-xts with " + dataKey.length() * 8 + " bits" + (closed ? ", closed" : "");
+    }
+
+    /** Ciphers and memory for one thread at a time. */
+    private final class Workplace {
+        private final Cipher encryption = cipher(Cipher.ENCRYPT_MODE, dataKey);
+        private final Cipher decryption = cipher(Cipher.DECRYPT_MODE, dataKey);
+        private final Cipher tweaking = cipher(Cipher.ENCRYPT_MODE, tweakKey);
+        private final byte[] numbers = new byte[runUnits * BLOCK_BYTES];
+        private final byte[] firstTweaks = new byte[runUnits * BLOCK_BYTES];
+        private final byte[] tweaks = new byte[runUnits * unitBytes];
+        private final byte[] input = new byte[runUnits * unitBytes];
+        private final byte[] output = new byte[runUnits * unitBytes];
+
+        private static Cipher cipher(int mode, AesKey key) {
+            try {
+                Cipher cipher = Cipher.getInstance("AES/ECB/NoPadding");
+                cipher.init(mode, key);
+                return cipher;
+            } catch (GeneralSecurityException e) {
+                throw new IllegalStateException("this JDK has no AES", e);
+            }
+        }
+
+        void run(long unit, MemorySegment from, MemorySegment to, long at, int length, boolean encrypt)
+                throws GeneralSecurityException {
+            makeTweaks(unit, length / unitBytes);
+            MemorySegment.copy(from, at, MemorySegment.ofArray(input), 0, length);
+            xorTweaks(input, length);
+            int done = (encrypt ? encryption : decryption).update(input, 0, length, output, 0);
+            assert done == length;
+            xorTweaks(output, length);
+            MemorySegment.copy(MemorySegment.ofArray(output), 0, to, at, length);
+        }
+
+        private void makeTweaks(long unit, int units) throws GeneralSecurityException {
+            for (int i = 0; i < units; i++) {
+                // The upper half stays 0: unit numbers are of 64 bits.
+                LONG.set(numbers, i * BLOCK_BYTES, unit + i);
+            }
+            int done = tweaking.update(numbers, 0, units * BLOCK_BYTES, firstTweaks, 0);
+            assert done == units * BLOCK_BYTES;
+            for (int i = 0; i < units; i++) {
+                long low = (long) LONG.get(firstTweaks, i * BLOCK_BYTES);
+                long high = (long) LONG.get(firstTweaks, i * BLOCK_BYTES + Long.BYTES);
+                int end = (i + 1) * unitBytes;
+                for (int at = i * unitBytes; at < end; at += BLOCK_BYTES) {
+                    LONG.set(tweaks, at, low);
+                    LONG.set(tweaks, at + Long.BYTES, high);
+                    long carry = high >> 63;
+                    high = high << 1 | low >>> 63;
+                    low = (low << 1) ^ (carry & FEEDBACK);
+                }
+            }
+        }
+
+        private void xorTweaks(byte[] data, int length) {
+            for (int at = 0; at < length; at += Long.BYTES) {
+                LONG.set(data, at, (long) LONG.get(data, at) ^ (long) LONG.get(tweaks, at));
+            }
+        }
+
+        void wipe() {
+            try {
+                AesKey zero = AesKey.zero(dataKey.length());
+                encryption.init(Cipher.ENCRYPT_MODE, zero);
+                decryption.init(Cipher.DECRYPT_MODE, zero);
+                tweaking.init(Cipher.ENCRYPT_MODE, zero);
+            } catch (GeneralSecurityException e) {
+                throw new IllegalStateException("the JDK's AES failed", e);
+            }
+            for (byte[] memory : new byte[][]{firstTweaks, tweaks, input, output}) {
+                Arrays.fill(memory, (byte) 0);
+            }
+        }
+    }
+}

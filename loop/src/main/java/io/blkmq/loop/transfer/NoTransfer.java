@@ -1,0 +1,52 @@
+package io.blkmq.loop.transfer;
+
+import java.lang.foreign.MemorySegment;
+
+/** What the file holds is what the user wrote. A device never calls it. */
+final class NoTransfer implements TransferFunction {
+    /** LO_CRYPT_NONE. */
+    private static final int NUMBER = 0;
+
+    @Override
+    public int number() {
+        return NUMBER;
+    }
+
+    @Override
+    public String name() {
+        return "none";
+    }
+
+    @Override
+    public void checkKeyBytes(int bytes) {
+        if (bytes != 0) {
+            throw new IllegalArgumentException("none takes no key, not one of " + bytes + " bytes");
+        }
+    }
+
+    @Override
+    public Transfer open(byte[] key) {
+        checkKeyBytes(key.length);
+        return new Copy();
+    }
+
+    @Override
+    public String toString() {
+        return name();
+    }
+
+    private static final class Copy implements Transfer {
+        @Override
+        public void toFile(long sector, MemorySegment from, MemorySegment to) {
+            to.copyFrom(from);
+        }
+
+        @Override
+        public void fromFile(long sector, MemorySegment from, MemorySegment to) {
+            to.copyFrom(from);
+        }
+
+        @Override
+        public void close() {}
+    }
+}
