@@ -144,7 +144,7 @@ class FifoElevatorTest {
             assertThat(disk.queue().dump()).contains("fifo: 3 waiting");
             disk.queue().unquiesce();
             assertThat(told).containsExactly(80L, 8L, 16L, 72L);
-            assertThat(disk.queue().merges(Operation.WRITE)).as("8 and 16 went as one").isOne();
+            assertThat(disk.statistics().merges(IoGroup.WRITE)).as("8 and 16 went as one").isOne();
             assertThat(Objects.requireNonNull(disk.queue().elevatorAttributes().get("given")).get()).isEqualTo("3");
         }
     }

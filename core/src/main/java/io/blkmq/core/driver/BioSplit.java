@@ -306,7 +306,12 @@ final class BioSplit implements BioCompletion {
 
     private void close() {
         if (open.decrementAndGet() == 0) {
-            BioState.finish(whole, status.get());
+            CompletionBatch batch = CompletionBatch.enter();
+            try {
+                BioState.finish(whole, status.get());
+            } finally {
+                batch.leave();
+            }
         }
     }
 }

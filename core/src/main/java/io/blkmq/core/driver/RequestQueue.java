@@ -354,10 +354,10 @@ public final class RequestQueue {
         if (!BioSplit.isNeeded(bio, lim)) {
             sendPart(bio, ctx, plug, wait, lim);
         } else if (!isSupported(bio.operation(), lim)) {
-            BioState.finish(bio, Status.NOTSUPP);
+            end(bio, Status.NOTSUPP);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             // A part could find no tag after others have gone, and the bio could not be refused any more.
-            BioState.finish(bio, Status.AGAIN);
+            end(bio, Status.AGAIN);
         } else {
             sendParts(new BioSplit(bio, lim), ctx, plug, wait);
         }
@@ -417,7 +417,7 @@ public final class RequestQueue {
         if (durable) {
             steps = FlushSequence.policy(bio, lim);
             if (steps == 0) {
-                BioState.finish(bio, Status.OK);
+                end(bio, Status.OK);
                 return;
             }
         }
@@ -548,9 +548,22 @@ public final class RequestQueue {
             state.split = null;
             begun.abandon(refusal);
         } else {
-            BioState.finish(bio, refusal);
+            end(bio, refusal);
         }
         return true;
+    }
+
+    /**
+     * Ends a bio that has no request, within the block layer like any other end: its completion may not wait, and what that submits is
+     * put off.
+     */
+    private static void end(Bio bio, Status status) {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            BioState.finish(bio, status);
+        } finally {
+            batch.leave();
+        }
     }
 
     /** How a bio that was accepted has to end, because the queue would refuse it now; null if it would not. */
@@ -641,7 +654,7 @@ public final class RequestQueue {
             int opened = gate.state();
             if (!QueueGate.isOpen(opened)) {
                 if (gate.isDying()) {
-                    BioState.finish(bio, Status.NODEV);
+                    end(bio, Status.NODEV);
                     return null;
                 }
                 flushBeforeWait(plug);
@@ -649,7 +662,7 @@ public final class RequestQueue {
                     return tryGet(bio, ctx, plug, sequenced);
                 }
                 if (!gate.awaitOpen(interruptible)) {
-                    BioState.finish(bio, Status.INTR);
+                    end(bio, Status.INTR);
                     return null;
                 }
                 continue;
@@ -665,7 +678,7 @@ public final class RequestQueue {
                 rq = awaitTag(ctx, hctx, source, false, interruptible);
                 if (rq == null) {
                     if (interruptible && Thread.currentThread().isInterrupted()) {
-                        BioState.finish(bio, Status.INTR);
+                        end(bio, Status.INTR);
                         return null;
                     }
                     continue;
@@ -689,9 +702,9 @@ public final class RequestQueue {
             }
         }
         if (gate.isDying()) {
-            BioState.finish(bio, Status.NODEV);
+            end(bio, Status.NODEV);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-            BioState.finish(bio, Status.AGAIN);
+            end(bio, Status.AGAIN);
         } else {
             hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && source.mayTake() && source.tags.hasFree()));
         }
@@ -919,9 +932,9 @@ public final class RequestQueue {
         long bytes = BioState.bounceBytes(bio.bytes(), lim);
         if (!mayBounce(bytes)) {
             if (gate.isDying()) {
-                BioState.finish(bio, Status.NODEV);
+                end(bio, Status.NODEV);
             } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-                BioState.finish(bio, Status.AGAIN);
+                end(bio, Status.AGAIN);
             } else {
                 hold(bio, ctx, () -> gate.isDying() || mayBounce(bytes));
             }
@@ -934,7 +947,7 @@ public final class RequestQueue {
             // The caller has closed its arena, or the pool is at its limit.
             bounceEnded(bytes);
             CallbackFailures.report("bounce buffer for " + bio, e);
-            BioState.finish(bio, Status.IOERR);
+            end(bio, Status.IOERR);
             return false;
         }
         bounces.increment();

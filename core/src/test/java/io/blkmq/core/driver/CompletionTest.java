@@ -74,6 +74,24 @@ class CompletionTest {
     }
 
     @Test
+    void whatEndsWithoutARequestEndsWithinTheBlockLayerToo() {
+        try (Disk disk = driver.disk()) {
+            // No write cache: a flush ends at once.
+            AtomicInteger left = new AtomicInteger(100_000);
+            Bio flush = new Bio(0).reset(Operation.FLUSH, 0);
+            disk.submit(flush.onEnd(ended -> {
+                assertThatIllegalStateException().isThrownBy(disk::flush)
+                        .withMessageContaining("from inside a completion");
+                if (left.getAndDecrement() > 0) {
+                    disk.submit(ended);
+                }
+            }));
+            assertThat(left).hasValue(-1);
+            assertThat(flush.status()).isEqualTo(Status.OK);
+        }
+    }
+
+    @Test
     void aMillionResubmissionsFromTheCompletionNeedNoStack() throws IOException {
         try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.INLINE).depth(4).build();
                 IoBuffer buffer = disk.allocate(512)) {

@@ -326,8 +326,7 @@ class ElevatorFiguresTest {
 
     @Test
     void kyberBringsReadLatencyToItsTargetUnderAFloodOfWrites() {
-        System.out.println(
-                "| writes in flight | elevator | median read ms | p99 read ms | writes/s | p99 write ms |");
+        System.out.println("| writes in flight | elevator | median read ms | p99 read ms | writes/s | p99 write ms |");
         System.out.println("| --- | --- | --- | --- | --- | --- |");
         long[] none = readsUnderWrites(32, "none", Map.of());
         readsUnderWrites(32, "mq-deadline", Map.of());
