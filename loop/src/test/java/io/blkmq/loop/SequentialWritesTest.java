@@ -6,6 +6,7 @@ import io.blkmq.aio.AioStatistics;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.IoGroup;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
@@ -50,7 +51,7 @@ class SequentialWritesTest {
                 writeOneDepth(disk, buffer, bios, offset, way.polled());
             }
             long count = FILE_BYTES / BLOCK_BYTES;
-            long requests = count - disk.queue().merges(Operation.WRITE);
+            long requests = count - disk.statistics().merges(IoGroup.WRITE);
             assertThat(FILE_BYTES / requests).as("average bytes of a request").isEqualTo(DEPTH * BLOCK_BYTES);
             if (device.isAio()) {
                 long submitted = device.engineStatistics().stream().mapToLong(AioStatistics::submitted).sum();
