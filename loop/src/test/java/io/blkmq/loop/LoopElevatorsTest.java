@@ -115,7 +115,10 @@ class LoopElevatorsTest {
                         .flags(Bio.CALLER_MEMORY);
                 List<MemorySegment> pieces = addPieces(bio, memory, bytes);
                 if (write) {
-                    random.nextBytes(model = model.clone(), offset, bytes);
+                    byte[] fresh = new byte[bytes];
+                    random.nextBytes(fresh);
+                    model = model.clone();
+                    System.arraycopy(fresh, 0, model, offset, bytes);
                     copy(pieces, offset, true);
                 }
                 carryOut(disk, bio);
