@@ -17,6 +17,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -189,8 +190,8 @@ class FileSystemTest {
     }
 
     /** Path and content of all files. */
-    private static TreeMap<String, String> contents(Path root) throws IOException {
-        TreeMap<String, String> all = new TreeMap<>();
+    private static Map<String, String> contents(Path root) throws IOException {
+        Map<String, String> all = new TreeMap<>();
         Files.walkFileTree(root, new SimpleFileVisitor<>() {
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {

@@ -703,7 +703,7 @@ public final class Request {
         bio = added;
         lastBio = last;
         mergedPieces = pieces;
-        sector = added.sector();
+        sector = added.deviceSector();
         bytes += added.bytes();
     }
 

@@ -313,6 +313,28 @@ class SectorRangeTest {
     }
 
     @Test
+    void aBioThatIsMergedIntoARequestLeavesItWhereThePartitionIs() {
+        RecordingDriver driver = new RecordingDriver().completesAtOnce();
+        TagSet set = driver.tagSet(builder -> builder.flag(TagSet.Flag.MERGE));
+        try (Disk disk = Disk.of(driver.queue(set, "rec0"), set); Disk part = partition(disk)) {
+            try (Plug plug = part.plug()) {
+                plug.submit(told.read(5));
+                plug.submit(told.read(6));
+                plug.submit(told.read(4));
+                plug.submit(told.read(3));
+            }
+            assertThat(driver.log()).containsExactly("READ 103");
+            assertThat(told.ends()).hasSize(4);
+            // Across the border: the neighbours on the device are neighbours.
+            try (Plug plug = part.plug(); Plug whole = disk.plug()) {
+                whole.submit(told.read(100));
+                plug.submit(told.read(1));
+            }
+            assertThat(driver.log()).containsExactlyInAnyOrder("READ 100", "READ 101");
+        }
+    }
+
+    @Test
     void blockingAsynchronousAndChannelIoAreThoseOfADisk() throws Exception {
         RecordingDriver driver = new RecordingDriver().completesAtOnce();
         long seed = RandomSeed.of(SectorRangeTest.class);
