@@ -94,6 +94,8 @@ public final class LoopDevice implements AutoCloseable {
     private volatile int openers;
     /** Guarded by the lock. */
     private boolean removed;
+    /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
+    private final List<LoopEvents> alsoToTell = new ArrayList<>();
     /** Whether the engines are told of the memory that blkmq has. Guarded by the lock. */
     private boolean slabsObserved;
 
@@ -392,26 +394,42 @@ public final class LoopDevice implements AutoCloseable {
             setOpeners(openers + 1);
             return new LoopHandle(this);
         } finally {
-            end();
+            // Tells nothing: a device above may call this, with its own lock held.
+            lock.unlock();
         }
     }
 
     /** A handle is closed. */
     void release() {
+        releaseUntold();
+        events.tell();
+    }
+
+    /** A handle is closed by a device above, with its own lock held: that tells what is to be told. */
+    LoopEvents releaseUntold() {
         begin("close");
         try {
             setOpeners(openers - 1);
-            if (openers > 0) {
-                return;
-            }
-            if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
+            if (openers == 0 && binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
                 runDown();
             }
-            if (binding.state == LoopState.RUNDOWN) {
+            if (openers == 0 && binding.state == LoopState.RUNDOWN) {
                 unbind();
             }
+            return events;
         } finally {
-            end();
+            lock.unlock();
+        }
+    }
+
+    /** Lets a backing go. With the lock, so nothing is told of the device below before it is let go. */
+    private void close(Backing old) {
+        old.close();
+        if (old instanceof BackingDisk below) {
+            LoopEvents others = below.closed();
+            if (others != null) {
+                alsoToTell.add(others);
+            }
         }
     }
 
@@ -452,7 +470,7 @@ public final class LoopDevice implements AutoCloseable {
         backing = null;
         disk.unfreeze();
         if (old != null) {
-            old.close();
+            close(old);
         }
     }
 
@@ -614,7 +632,7 @@ public final class LoopDevice implements AutoCloseable {
             use(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
                     block, sectors), opened.limits(block));
         } catch (Throwable t) {
-            opened.close();
+            close(opened);
             throw t;
         }
         events.note(LoopEvent.Kind.ATTACH, this);
@@ -910,7 +928,7 @@ public final class LoopDevice implements AutoCloseable {
                 next.close();
                 throw t;
             }
-            old.close();
+            close(old);
             events.note(LoopEvent.Kind.CHANGE, this);
         } finally {
             end();
@@ -964,7 +982,7 @@ public final class LoopDevice implements AutoCloseable {
             }
             undo.run();
             if (old != null) {
-                old.close();
+                close(old);
             }
             for (LoopQueue queue : queues) {
                 if (queue.hasEngine()) {
@@ -972,13 +990,12 @@ public final class LoopDevice implements AutoCloseable {
                 }
             }
             events.note(LoopEvent.Kind.REMOVE, this);
+            if (control != null) {
+                control.forget(this);
+            }
         } finally {
-            lock.unlock();
+            end();
         }
-        if (control != null) {
-            control.forget(this);
-        }
-        events.tell();
     }
 
     // ---- the lock
@@ -990,8 +1007,11 @@ public final class LoopDevice implements AutoCloseable {
 
     /** Lets the lock go, and then tells what has happened. */
     private void end() {
+        List<LoopEvents> others = alsoToTell.isEmpty() ? List.of() : List.copyOf(alsoToTell);
+        alsoToTell.clear();
         lock.unlock();
         events.tell();
+        others.forEach(LoopEvents::tell);
     }
 
     void requireNoCompletion(String what) {
