@@ -11,6 +11,8 @@ final class BackingDisk implements Backing {
     private final @Nullable LoopHandle handle;
     private final boolean readOnly;
     private final long offsetBytes;
+    /** Written by close. Under the lock of the device above. */
+    private @Nullable LoopEvents below;
 
     private BackingDisk(Disk disk, @Nullable LoopHandle handle, boolean readOnly, long offsetBytes) {
         this.disk = disk;
@@ -124,7 +126,13 @@ final class BackingDisk implements Backing {
     @Override
     public void close() {
         if (handle != null) {
-            handle.close();
+            below = handle.closeUntold();
         }
+    }
+
+    /** After {@link #close}: where it is told what has happened to the device below; null if nothing has, or it is no such device. */
+    @Nullable
+    LoopEvents closed() {
+        return below;
     }
 }

@@ -103,6 +103,8 @@ public final class LoopDevice implements AutoCloseable {
     private @Nullable String scanDue;
     /** Guarded by the lock. */
     private boolean removed;
+    /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
+    private final List<LoopEvents> alsoToTell = new ArrayList<>();
     /** Whether the engines are told of the memory that blkmq has. Guarded by the lock. */
     private boolean slabsObserved;
 
@@ -418,36 +420,60 @@ public final class LoopDevice implements AutoCloseable {
             setOpeners(openers + 1);
             return new LoopHandle(this);
         } finally {
-            end();
+            // Tells nothing: a device above may call this, with its own lock held.
+            lock.unlock();
         }
     }
 
     /** A handle is closed. */
     void release() {
+        releaseUntold();
+        events.tell();
+    }
+
+    /** A handle is closed by a device above, with its own lock held: that tells what is to be told. */
+    LoopEvents releaseUntold() {
         begin("close");
         try {
             setOpeners(openers - 1);
+            settleLocked();
+            return events;
         } finally {
-            end();
+            lock.unlock();
         }
-        settle();
     }
 
-    /** A handle or the last partition has been closed: if nobody uses the device any more, what was put off is done. */
+    /** The last partition has been closed. */
     private void settle() {
         begin("close");
         try {
-            if (openers() > 0) {
-                return;
-            }
-            if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
-                runDown();
-            }
-            if (binding.state == LoopState.RUNDOWN) {
-                unbind();
-            }
+            settleLocked();
         } finally {
             end();
+        }
+    }
+
+    /** If nobody uses the device any more, what was put off is done. Under the lock. */
+    private void settleLocked() {
+        if (openers() > 0) {
+            return;
+        }
+        if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
+            runDown();
+        }
+        if (binding.state == LoopState.RUNDOWN) {
+            unbind();
+        }
+    }
+
+    /** Lets a backing go. With the lock, so nothing is told of the device below before it is let go. */
+    private void close(Backing old) {
+        old.close();
+        if (old instanceof BackingDisk below) {
+            LoopEvents others = below.closed();
+            if (others != null) {
+                alsoToTell.add(others);
+            }
         }
     }
 
@@ -489,7 +515,7 @@ public final class LoopDevice implements AutoCloseable {
         disk.unfreeze();
         wipeTransfer();
         if (old != null) {
-            old.close();
+            close(old);
         }
     }
 
@@ -672,7 +698,7 @@ public final class LoopDevice implements AutoCloseable {
             if (function != null) {
                 function.close();
             }
-            opened.close();
+            close(opened);
             throw t;
         }
         events.note(LoopEvent.Kind.ATTACH, this);
@@ -988,7 +1014,7 @@ public final class LoopDevice implements AutoCloseable {
                 next.close();
                 throw t;
             }
-            old.close();
+            close(old);
             events.note(LoopEvent.Kind.CHANGE, this);
             scanAfter("the change of its file");
         } finally {
@@ -1044,7 +1070,7 @@ public final class LoopDevice implements AutoCloseable {
             }
             undo.run();
             if (old != null) {
-                old.close();
+                close(old);
             }
             for (LoopQueue queue : queues) {
                 if (queue.hasEngine()) {
@@ -1052,13 +1078,12 @@ public final class LoopDevice implements AutoCloseable {
                 }
             }
             events.note(LoopEvent.Kind.REMOVE, this);
+            if (control != null) {
+                control.forget(this);
+            }
         } finally {
-            lock.unlock();
+            end();
         }
-        if (control != null) {
-            control.forget(this);
-        }
-        events.tell();
     }
 
     // ---- the lock
@@ -1072,11 +1097,14 @@ public final class LoopDevice implements AutoCloseable {
     private void end() {
         String due = scanDue;
         scanDue = null;
+        List<LoopEvents> others = alsoToTell.isEmpty() ? List.of() : List.copyOf(alsoToTell);
+        alsoToTell.clear();
         lock.unlock();
         if (due != null) {
             partitions.mediumChanged(due);
         }
         events.tell();
+        others.forEach(LoopEvents::tell);
     }
 
     void requireNoCompletion(String what) {

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.core.Disk;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device that is open: it is not removed, and not detached from its file by others, until it is closed. The kernel's counterpart is
@@ -58,6 +59,12 @@ public final class LoopHandle implements AutoCloseable {
         if (closed.compareAndSet(false, true)) {
             device.release();
         }
+    }
+
+    /** Closes it without telling what happens to the device; null if it was closed. */
+    @Nullable
+    LoopEvents closeUntold() {
+        return closed.compareAndSet(false, true) ? device.releaseUntold() : null;
     }
 
     @Override

@@ -21,7 +21,10 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -271,5 +274,25 @@ class DeviceOnADeviceTest {
             assertThatThrownBy(() -> top.disk().write(0, buffer.memory()))
                     .isInstanceOf(UnsupportedOperationException.class);
         }
+    }
+
+    @Test
+    void whatHappensBelowIsToldWhenNoDeviceIsLocked() throws Exception {
+        List<String> told = new ArrayList<>();
+        top.configure(on(below.disk()));
+        below.detach();
+        try (ExecutorService threads = Executors.newSingleThreadExecutor()) {
+            var _ = control.listen(event -> {
+                try {
+                    // Takes the device's lock on another thread, which would wait for this one if it held any.
+                    told.add(event.kind() + " " + event.device().name() + " "
+                            + threads.submit(() -> top.open().device().name()).get(10, TimeUnit.SECONDS));
+                } catch (InterruptedException | ExecutionException | TimeoutException e) {
+                    told.add(e.toString());
+                }
+            });
+            top.detach();
+        }
+        assertThat(told).containsExactly("DETACH loop0 loop1", "DETACH loop1 loop1");
     }
 }
