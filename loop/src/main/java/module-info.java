@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
     requires transitive io.blkmq.core;
     requires transitive io.blkmq.aio;
+    requires java.management;
 
     exports io.blkmq.loop;
     exports io.blkmq.loop.transfer;

@@ -609,7 +609,7 @@ public final class Disk implements AutoCloseable {
 
     void start(Operation operation, long offset, MemorySegment memory, int flags, IoCompletion completion) {
         Bio bio = new Bio(1).reset(operation, sector(operation, offset));
-        submit(bio.add(memory).flags(flags).onEnd(ended -> completion.ended(ended.status())));
+        submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)));
     }
 
     void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
@@ -622,7 +622,13 @@ public final class Disk implements AutoCloseable {
             return;
         }
         Bio bio = new Bio(0).reset(operation, sector(operation, offset)).length(bytes).flags(flags);
-        submit(bio.onEnd(ended -> completion.ended(ended.status())));
+        submit(bio.onEnd(ended -> tell(ended, completion)));
+    }
+
+    /** Who is told finds what has been done in the {@link #statistics}. */
+    private static void tell(Bio ended, IoCompletion completion) {
+        Bio.countEnded();
+        completion.ended(ended.status());
     }
 
     long sector(Operation operation, long offset) {
@@ -699,6 +705,16 @@ public final class Disk implements AutoCloseable {
     }
 
     // ---- the rest
+
+    /**
+     * What the disk has done, counted since it was made, unless {@link RequestQueue#setIostats} has turned that off. A partition has
+     * the figures of its whole device.
+     *
+     * @return the counters as they are now; any thread, at any time
+     */
+    public DiskStatistics statistics() {
+        return new DiskStatistics(queue);
+    }
 
     /**
      * A view of the disk as a file of fixed size, for code that knows nothing of block devices. It takes any offset, length and

@@ -111,8 +111,10 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     /** Sends down what is held back, disk by disk. */
     public void flush() {
         flushTo(queue);
-        for (Side side : sides) {
-            side.flush();
+        if (several) {
+            for (Side side : sides) {
+                side.flush();
+            }
         }
     }
 

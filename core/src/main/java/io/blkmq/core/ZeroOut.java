@@ -52,6 +52,7 @@ final class ZeroOut implements BioCompletion {
         if (!writing && ended.status() == Status.NOTSUPP) {
             writing = true;
         } else if (!writing || ended.status() != Status.OK || nextSector == endSector) {
+            Bio.countEnded();
             completion.ended(ended.status());
             return;
         }

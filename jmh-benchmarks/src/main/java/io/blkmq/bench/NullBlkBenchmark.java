@@ -46,6 +46,10 @@ public class NullBlkBenchmark {
         @Param({"own", "shared"})
         public String hardwareQueue = "own";
 
+        /** Whether the disk counts what it does. */
+        @Param({"true", "false"})
+        public boolean iostats = true;
+
         private @Nullable Disk disk;
 
         /**
@@ -58,6 +62,7 @@ public class NullBlkBenchmark {
         public void make(org.openjdk.jmh.infra.BenchmarkParams threads) throws IOException {
             int queues = hardwareQueue.equals("own") ? threads.getThreads() : 1;
             disk = NullBlk.builder().capacityBytes(32L << 30).hardwareQueues(queues).depth(depth).build();
+            disk().queue().setIostats(iostats);
         }
 
         /** Closes it. */

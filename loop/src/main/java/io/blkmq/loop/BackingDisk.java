@@ -29,8 +29,8 @@ final class BackingDisk implements Backing {
     static BackingDisk open(LoopDevice top, Disk disk, boolean readOnly, long offsetBytes) throws LoopException {
         requireNoCircle(top, disk);
         if (disk.queue().isPolled()) {
-            throw new LoopException(Errno.EINVAL,
-                    disk.name() + " is polled: nobody would find the completions of what " + top + " sends there");
+            throw new LoopException(Errno.EINVAL, disk.name() + " is polled: nobody would find the completions of what "
+                    + top.name() + " sends there");
         }
         if (disk.isClosed()) {
             throw new LoopException(Errno.ENODEV, disk.name() + " is closed");

@@ -27,6 +27,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -342,6 +343,32 @@ public final class LoopDevice implements AutoCloseable {
     public long transferBounces() {
         LoopTransfer used = transfer;
         return used == null ? 0 : used.bounces();
+    }
+
+    /**
+     * Its attributes, under the names that they have in sysfs.
+     *
+     * @return a view
+     */
+    public LoopAttributes attributes() {
+        return new LoopAttributes(this);
+    }
+
+    /**
+     * Shows the {@link #attributes} over JMX, at the platform's server, as {@code io.blkmq:type=LoopDevice,name="loop0"}, until that is
+     * closed or the device is removed.
+     *
+     * @return closing it ends that
+     * @throws LoopException with EEXIST if a device of that name is shown already, ENODEV if the device has been removed
+     */
+    public AutoCloseable registerMBean() throws LoopException {
+        begin("registerMBean");
+        try {
+            requireThere();
+            return undo.add(LoopMBean.register(this));
+        } finally {
+            end();
+        }
     }
 
     /**
@@ -683,6 +710,25 @@ public final class LoopDevice implements AutoCloseable {
                 .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax()))
                 .requestBytesMax(Math.max(then.blockBytes, Math.min(limits.requestBytesMax(), now.requestBytesMax())))
                 .writeCache(now.hasWriteCache(), now.hasFua()).rotational(now.isRotational()).build());
+    }
+
+    /** Changes limits that people may change. */
+    void changeLimits(UnaryOperator<QueueLimits.Builder> change) throws LoopException {
+        begin("changeLimits");
+        try {
+            requireThere();
+            QueueLimits limits = change.apply(disk.limits().toBuilder()).build();
+            disk.freeze();
+            try {
+                disk.queue().setLimits(limits);
+            } finally {
+                disk.unfreeze();
+            }
+        } catch (IllegalArgumentException e) {
+            throw new LoopException(Errno.EINVAL, name + ": " + e.getMessage(), e);
+        } finally {
+            end();
+        }
     }
 
     private static boolean areAlike(QueueLimits one, QueueLimits other) {

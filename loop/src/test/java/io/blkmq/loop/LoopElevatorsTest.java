@@ -23,7 +23,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -115,10 +114,9 @@ class LoopElevatorsTest {
                         .flags(Bio.CALLER_MEMORY);
                 List<MemorySegment> pieces = addPieces(bio, memory, bytes);
                 if (write) {
-                    byte[] fresh = new byte[bytes];
-                    random.nextBytes(fresh);
-                    model = model.clone();
-                    System.arraycopy(fresh, 0, model, offset, bytes);
+                    byte[] data = new byte[bytes];
+                    random.nextBytes(data);
+                    System.arraycopy(data, 0, model, offset, bytes);
                     copy(pieces, offset, true);
                 }
                 carryOut(disk, bio);
@@ -181,17 +179,24 @@ class LoopElevatorsTest {
     @DisplayName("block/005 block/020 block/021 elevators are switched and resized between threads that write, on hardware queues of their own")
     void switchedBetweenThreads(Way way) throws Exception {
         for (int depth : new int[]{1, 8}) {
+            // A ring that is polled belongs to its thread: the same threads from the first elevator to the last.
             try (LoopDevice device = LoopDevice
-                    .attach(way.config(image).hardwareQueues(THREADS).depth(depth).build())) {
+                    .attach(way.config(image).hardwareQueues(THREADS).depth(depth).build());
+                    ExecutorService first = Executors.newSingleThreadExecutor();
+                    ExecutorService second = Executors.newSingleThreadExecutor()) {
                 for (String elevator : ELEVATORS) {
                     device.disk().queue().setElevator(elevator);
                     if (!elevator.equals("none")) {
                         device.disk().queue().setNrRequests(4 * depth);
                     }
-                    together(number -> {
-                        writeInBatches(device.disk(), way, number, elevator.charAt(0));
-                        return true;
-                    });
+                    List<Future<Boolean>> both = new ArrayList<>();
+                    for (ExecutorService thread : List.of(first, second)) {
+                        int number = both.size();
+                        both.add(thread.submit(() -> writeInBatches(device.disk(), way, number, elevator.charAt(0))));
+                    }
+                    for (Future<Boolean> each : both) {
+                        assertThat(each.get(60, TimeUnit.SECONDS)).isTrue();
+                    }
                 }
                 assertThat(device.disk().queue().strayCompletions()).isZero();
             }
@@ -200,29 +205,8 @@ class LoopElevatorsTest {
         }
     }
 
-    /** Work of one of several threads. */
-    @FunctionalInterface
-    private interface Numbered {
-        boolean run(int number) throws Exception;
-    }
-
-    private static void together(Numbered work) throws Exception {
-        // A ring that is polled belongs to its thread, so they are new each time only where none is polled.
-        try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
-            List<Future<Boolean>> all = new ArrayList<>();
-            for (int i = 0; i < THREADS; i++) {
-                int number = i;
-                Callable<Boolean> call = () -> work.run(number);
-                all.add(threads.submit(call));
-            }
-            for (Future<Boolean> each : all) {
-                assertThat(each.get(60, TimeUnit.SECONDS)).isTrue();
-            }
-        }
-    }
-
     /** Fills a thread's half of the disk with a byte, by plugs of neighbours and strangers. */
-    private static void writeInBatches(Disk disk, Way way, int number, int content) throws IOException {
+    private static boolean writeInBatches(Disk disk, Way way, int number, int content) {
         AtomicInteger ended = new AtomicInteger();
         AtomicInteger failed = new AtomicInteger();
         int blocks = BYTES / 4096 / THREADS;
@@ -249,5 +233,6 @@ class LoopElevatorsTest {
             }
         }
         assertThat(failed).hasValue(0);
+        return true;
     }
 }

@@ -135,6 +135,18 @@ class RunCommandTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"mq-deadline", "kyber"})
+    void theElevatorIsSetAndShown(String elevator) throws IOException {
+        Path job = job("[a]\nfilename=d\nrw=randrw\niodepth=16\nnumjobs=2\nioscheduler=" + elevator + "\n");
+        assertThat(execute("run", "--attach", "d=mem:1m", job)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("null block driver with memory, elevator " + elevator, "jobs=1, err=0");
+        assertThat(execute("run", "--attach", "d=mem:1m",
+                job("[a]\nfilename=d\nsize=512k\nioscheduler=" + elevator + "\n[b]\nfilename=d\nsize=512k\n")))
+                .isNotZero();
+        assertThat(err.toString()).contains("which says otherwise about ioscheduler");
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"io_uring", "libaio", "sync"})
     void theVerifyJobOfTheRepositoryGoesWellOnEveryEngine(String engine) throws IOException {
         String text = Files.readString(Path.of("../docs/jobs/verify.fio")).replace("size=128m", "size=4m");

@@ -6,7 +6,7 @@ package io.blkmq.core.driver;
  * other are all apart.
  */
 @SuppressWarnings("unused")
-abstract sealed class CacheLines permits CompletionBatch, SoftwareContext, RequestBatch {
+abstract sealed class CacheLines permits CompletionBatch, SoftwareContext, RequestBatch, ContextCounters, Tally {
     private long p00;
     private long p01;
     private long p02;

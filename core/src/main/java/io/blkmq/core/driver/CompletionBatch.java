@@ -93,6 +93,9 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private long nowNanos;
     private @Nullable IoRuntime clock;
 
+    /** What has ended and is not counted yet. */
+    private final Tally tally = new Tally();
+
     private CompletionBatch() {}
 
     /**
@@ -223,6 +226,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     /** What an error has broken off is lost; the slot's next owner must not find it. */
     private void forgetAll() {
+        tally.close();
         issuing = 0;
         endedFirst = null;
         endedLast = null;
@@ -253,6 +257,12 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         return nowNanos;
     }
 
+    /** What comes next is another thing: its time is read anew. */
+    private void timeGoesOn() {
+        tally.endRun();
+        clock = null;
+    }
+
     boolean isNested() {
         return depth > 1;
     }
@@ -267,6 +277,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     void issueEnds() {
         issuing--;
+        if (endedFirst != null) {
+            // It has ended since the clock was read for its issue.
+            timeGoesOn();
+        }
     }
 
     /** A request has ended. */
@@ -331,6 +345,17 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         deferredLast = bio;
     }
 
+    /** Bios that waited for tags, a chain of them that know their contexts, go down before those that were submitted by completions. */
+    void deferBefore(Bio first, Bio last) {
+        BioState end = last;
+        assert end.next == null;
+        end.next = deferredFirst;
+        if (deferredFirst == null) {
+            deferredLast = last;
+        }
+        deferredFirst = first;
+    }
+
     /** A hardware context has requests to dispatch. */
     void runLater(HardwareContext hctx) {
         if (!toRun.contains(hctx)) {
@@ -345,10 +370,34 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
         Request scheduled = rq.scheduled;
         if (scheduled == null && rq.scheduler == null) {
+            count(rq);
             rq.finishBios();
             put(rq);
         } else {
             finishScheduled(rq, scheduled);
+        }
+    }
+
+    /** A request whose bios are told next counts as an operation, and is not in flight any more. */
+    void count(Request rq) {
+        tally.add(rq, this);
+    }
+
+    /** A flush of the device has ended. */
+    void countFlush(Request rq) {
+        tally.addFlush(rq, this);
+    }
+
+    /** A request has been absorbed by another, and is not in flight any more. */
+    void countAbsorbed(Request rq) {
+        tally.addAbsorbed(rq, this);
+    }
+
+    /** Counts what has ended, for somebody who is told of it now. */
+    static void countOwn() {
+        CompletionBatch current = current();
+        if (current != null) {
+            current.tally.close();
         }
     }
 
@@ -360,6 +409,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             rq.scheduled = null;
             scheduler.completed(waited, this);
         }
+        count(rq);
         rq.finishBios();
         if (scheduled != null) {
             put(rq);
@@ -395,13 +445,16 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             } else if (endedFirst != null) {
                 endEnded();
             } else if (putMask != 0) {
+                // Before: who finds no tag held finds everything counted.
+                tally.close();
                 freeTags();
             } else if (!toRun.isEmpty()) {
-                clock = null;
+                timeGoesOn();
                 toRun.removeFirst().run();
             } else if (deferredFirst != null) {
                 submitDeferred();
             } else {
+                tally.close();
                 return;
             }
         }
@@ -427,7 +480,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     /** One batch of bios that came in the same way. */
     private void submitDeferred() {
-        clock = null;
+        timeGoesOn();
         SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(deferredFirst)).context);
         RequestQueue queue = ctx.queue();
         RequestBatch.Deferred batch = deferredBatch;

@@ -110,6 +110,7 @@ class FlushQueue {
 
     /** A request has gone through its sequence. */
     final void tell(Request rq, CompletionBatch batch) {
+        batch.count(rq);
         rq.finishBios();
         batch.put(rq);
     }
@@ -131,6 +132,7 @@ class FlushQueue {
             lock.unlock();
         }
         flushRq.cloneForFlush(first);
+        flushRq.sent(hctx.nowIfCounted(batch));
         hctx.tags.lend(first.tag(), flushRq);
         repair(first);
         hctx.issue(flushRq, batch);
@@ -154,6 +156,7 @@ class FlushQueue {
     final void flushEnded(Request rq, CompletionBatch batch) {
         assert rq == flushRq;
         Status status = rq.status();
+        batch.countFlush(rq);
         rq.rewind();
         Request lender = hctx.tags.requests[rq.tag()];
         hctx.tags.lend(rq.tag(), lender);

@@ -341,6 +341,11 @@ public final class HardwareContext {
         }
     }
 
+    /** The time of what is being done, if it is counted; then nobody reads a clock for nothing. */
+    long nowIfCounted(CompletionBatch batch) {
+        return queue.iostats() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
+    }
+
     /** Issues one request from the calling thread, or puts it behind those that wait. */
     void issue(Request rq, CompletionBatch batch) {
         if (waiting != 0 || agent != null) {
@@ -359,8 +364,8 @@ public final class HardwareContext {
     }
 
     /** The same with all requests of a plug. */
-    void schedule(Scheduler elevator, RequestBatch requests, CompletionBatch batch) {
-        elevator.insert(requests, batch);
+    void schedule(Scheduler elevator, RequestBatch requests, long sentNanos, CompletionBatch batch) {
+        elevator.insert(requests, sentNanos, batch);
         runSoon(batch);
     }
 
@@ -383,19 +388,21 @@ public final class HardwareContext {
     }
 
     /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
-    void issue(RequestBatch requests, CompletionBatch batch) {
+    void issue(RequestBatch requests, long sentNanos, CompletionBatch batch) {
         int size = requests.size();
         if (waiting != 0 || agent != null) {
-            deferFrom(requests, 0);
+            deferFrom(requests, 0, sentNanos);
             runSoon(batch);
             return;
         }
         boolean bellDue = false;
-        for (int i = size > 1 ? issueWhole(requests, batch) : 0; i < size; i++) {
+        for (int i = size > 1 ? issueWhole(requests, sentNanos, batch) : 0; i < size; i++) {
             boolean last = i == size - 1;
-            Issue issue = issueToDriver(requests.request(i), last, batch);
+            Request rq = requests.request(i);
+            rq.sent(sentNanos);
+            Issue issue = issueToDriver(rq, last, batch);
             if (issue == Issue.REFUSED) {
-                deferFrom(requests, i);
+                deferFrom(requests, i, sentNanos);
                 rerunLater();
                 break;
             }
@@ -406,9 +413,9 @@ public final class HardwareContext {
         }
     }
 
-    private int issueWhole(RequestBatch requests, CompletionBatch batch) {
+    private int issueWhole(RequestBatch requests, long sentNanos, CompletionBatch batch) {
         int size = requests.size();
-        requests.start(queue.timeouts().tick());
+        requests.start(queue.timeouts().tick(), sentNanos);
         int taken;
         batch.issueBegins();
         try {
@@ -463,6 +470,7 @@ public final class HardwareContext {
         if (budget < 0) {
             return Issue.REFUSED;
         }
+        rq.issued(nowIfCounted(batch));
         long use = rq.generation();
         rq.start();
         Status status;
@@ -484,6 +492,7 @@ public final class HardwareContext {
         if (budget < 0) {
             return Issue.REFUSED;
         }
+        rq.issued(queue.iostats() ? queue.tagSet().runtime().nanoTime() : 0);
         long use = rq.generation();
         rq.start();
         Status status;
@@ -596,11 +605,13 @@ public final class HardwareContext {
         }
     }
 
-    private void deferFrom(RequestBatch requests, int first) {
+    private void deferFrom(RequestBatch requests, int first, long sentNanos) {
         lock.lock();
         try {
             for (int i = first; i < requests.size(); i++) {
-                dispatch.addLast(requests.request(i));
+                Request rq = requests.request(i);
+                rq.sent(sentNanos);
+                dispatch.addLast(rq);
             }
             countWaiting();
         } finally {

@@ -58,6 +58,9 @@ public final class Request {
     /** Beside the flags of a bio: what the driver has prepared in its part of the request is kept. */
     private static final int PREPARED = 1 << 29;
 
+    /** Instead of the time in which the driver was given it. */
+    static final long NOT_ISSUED = Long.MIN_VALUE;
+
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
             "timed out and complete", "timed out and given back", "timed out and on its way"};
     private static final int STATE_BITS = 3;
@@ -109,6 +112,12 @@ public final class Request {
     private WriteLifetime lifetime = WriteLifetime.NOT_SET;
     private long sector;
     private long bytes;
+    /**
+     * When it was sent, and when the driver was given it last; {@link #NOT_ISSUED} before, where that may not come. Times of a batch,
+     * and meaningful where the queue counts.
+     */
+    private long sentNanos;
+    private long issuedNanos;
 
     /** The tick of {@link Timeouts} in which it was started. */
     private int startTick;
@@ -536,6 +545,7 @@ public final class Request {
         if (isPassThrough() || done == 0) {
             return done < bytes;
         }
+        queue().countDone(this, done);
         CompletionBatch batch = CompletionBatch.enter();
         try {
             tellFirst(result, done, batch);
@@ -622,6 +632,36 @@ public final class Request {
         bytes = first.bytes();
     }
 
+    // ---- its times, where its queue counts
+
+    /** It leaves its plug, if it was with one, for the elevator or the driver. */
+    void sent(long nowNanos) {
+        sentNanos = nowNanos;
+    }
+
+    /** The driver may never be given it. */
+    void notIssued() {
+        issuedNanos = NOT_ISSUED;
+    }
+
+    void issued(long nowNanos) {
+        issuedNanos = nowNanos;
+    }
+
+    long sentNanos() {
+        return sentNanos;
+    }
+
+    long issuedNanos() {
+        return issuedNanos;
+    }
+
+    /** Whether the driver has it, and it is one that counts. For any thread: what moves is shown as it was found. */
+    boolean countsAsInFlight() {
+        int now = state();
+        return (now == IN_FLIGHT || now >= TIMING) && flushQueue == null && !isPassThrough();
+    }
+
     // ---- merging: the request is the caller's, and waits
 
     /** Whether nothing has been done of it, and it may still grow: see {@link Merging}. */
@@ -674,6 +714,9 @@ public final class Request {
         lastBio = last;
         mergedPieces = pieces;
         bytes += following.bytes;
+        if (following.sentNanos - sentNanos < 0) {
+            sentNanos = following.sentNanos;
+        }
         following.bio = null;
         following.lastBio = null;
     }
@@ -703,6 +746,8 @@ public final class Request {
         lifetime = from.lifetime;
         sector = from.sector;
         bytes = from.bytes;
+        sentNanos = from.sentNanos;
+        issuedNanos = from.issuedNanos;
         bio = from.bio;
         bioDoneBytes = from.bioDoneBytes;
         lastBio = from.lastBio;
@@ -848,6 +893,7 @@ public final class Request {
     /** The block layer ends it, which the driver has not. The caller holds it. */
     void failUnissued(Status result) {
         assert state() == IDLE : this;
+        issuedNanos = NOT_ISSUED;
         setState(COMPLETE);
         setStatus(result);
     }

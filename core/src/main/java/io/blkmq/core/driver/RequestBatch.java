@@ -197,10 +197,12 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     }
 
     /** The driver gets them all. */
-    final void start(int tick) {
+    final void start(int tick, long nowNanos) {
         for (int i = 0; i < size; i++) {
             Request rq = request(i);
             uses[i] = rq.generation();
+            rq.sent(nowNanos);
+            rq.issued(nowNanos);
             rq.start(tick);
         }
     }

@@ -8,7 +8,6 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Executor;
@@ -62,8 +61,9 @@ public final class RequestQueue {
     private final AtomicLong bouncingBytes = new AtomicLong();
     private volatile CompletionAffinity affinity;
     private final LongAdder bounces = new LongAdder();
-    /** How many bios and requests have joined others, by operation. */
-    private final Map<Operation, LongAdder> mergeCounts = new EnumMap<>(Operation.class);
+    /** Whether what is done is counted, by {@link ContextCounters}. Changes only while the queue is frozen and nothing is in flight. */
+    private volatile boolean iostats = true;
+    private final BusyTime busyTime;
     /** The kernel's {@code queue/nomerges}: 0, 1 or 2. */
     private volatile int nomerges;
     /** Whether bios are merged at all: the tag set wants it and {@link #nomerges} does not forbid it. */
@@ -84,9 +84,7 @@ public final class RequestQueue {
         this.queueData = queueData;
         this.affinity = set.completionAffinity();
         this.merges = set.isMerging();
-        for (Operation operation : Operation.values()) {
-            mergeCounts.put(operation, new LongAdder());
-        }
+        this.busyTime = new BusyTime(this, set.runtime().nanoTime());
         this.lock = set.runtime().newLock();
         this.gate = new QueueGate(set.runtime());
         this.backlog = new Backlog(set);
@@ -477,7 +475,7 @@ public final class RequestQueue {
             merged = mergeWaiting(bio, ctx, hctx, lim);
         }
         if (merged) {
-            countMerge(bio.operation());
+            countMerge(ctx, bio.operation());
         }
         return merged;
     }
@@ -503,8 +501,28 @@ public final class RequestQueue {
         return merges && nomerges == 0;
     }
 
-    void countMerge(Operation operation) {
-        mergeCount(operation).increment();
+    void countMerge(SoftwareContext ctx, Operation operation) {
+        if (iostats) {
+            ctx.counters.add(ContextCounters.groupOf(operation) * ContextCounters.FIGURES + ContextCounters.MERGES, 1);
+        }
+    }
+
+    /** A request has ended in part. */
+    void countDone(Request rq, long bytes) {
+        if (iostats) {
+            int at = ContextCounters.groupOf(rq.operation()) * ContextCounters.FIGURES + ContextCounters.SECTORS;
+            rq.softwareContext().counters.add(at, bytes / QueueLimits.SECTOR_BYTES);
+        }
+    }
+
+    /** Requests are on their way to the elevator or the driver. Returns the time, if it is counted. */
+    private long countSent(int requests, SoftwareContext ctx, CompletionBatch batch) {
+        if (!iostats) {
+            return 0;
+        }
+        long now = batch.nowNanos(set.runtime());
+        ctx.counters.sent(requests, now);
+        return now;
     }
 
     /** Sends a bio by limits that have changed on its way. */
@@ -561,6 +579,8 @@ public final class RequestQueue {
     private void startSequence(Request rq, int steps) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
+            rq.sent(countSent(1, rq.softwareContext(), batch));
+            rq.notIssued();
             rq.hardwareContext().flushQueue().submit(rq, steps, batch);
         } finally {
             batch.leave();
@@ -570,6 +590,9 @@ public final class RequestQueue {
     private void issue(Request rq) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
+            if (!rq.isPassThrough()) {
+                rq.sent(countSent(1, rq.softwareContext(), batch));
+            }
             Scheduler elevator = rq.scheduler;
             if (elevator == null) {
                 rq.hardwareContext().issue(rq, batch);
@@ -588,11 +611,12 @@ public final class RequestQueue {
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
+            long now = countSent(requests.size(), requests.context(), batch);
             Scheduler elevator = requests.request(0).scheduler;
             if (elevator == null) {
-                requests.hardwareContext().issue(requests, batch);
+                requests.hardwareContext().issue(requests, now, batch);
             } else {
-                requests.hardwareContext().schedule(elevator, requests, batch);
+                requests.hardwareContext().schedule(elevator, requests, now, batch);
             }
         } finally {
             requests.clear();
@@ -838,16 +862,27 @@ public final class RequestQueue {
         }
     }
 
+    /** Those that have waited go before what the completions under way submit, or they would find the same tags taken for ever. */
     private void serveBacklog(int count, CompletionBatch batch) {
+        Bio first = null;
+        Bio last = null;
         for (int i = 0; i < count; i++) {
             Bio bio = backlog.poll();
             if (bio == null) {
-                return;
+                break;
             }
             if (isRefusedNow(bio)) {
                 continue;
             }
-            batch.defer(bio, Objects.requireNonNull(((BioState) bio).context));
+            if (last == null) {
+                first = bio;
+            } else {
+                ((BioState) last).next = bio;
+            }
+            last = bio;
+        }
+        if (first != null && last != null) {
+            batch.deferBefore(first, last);
         }
     }
 
@@ -1704,17 +1739,36 @@ public final class RequestQueue {
     }
 
     /**
-     * How many bios and requests have joined a request.
+     * Whether what the device does is counted: see {@link io.blkmq.core.Disk#statistics()}.
      *
-     * @param operation of what kind
-     * @return since the queue was made
+     * @return the kernel's {@code queue/iostats}; true for a new queue
      */
-    public long merges(Operation operation) {
-        return mergeCount(operation).sum();
+    public boolean iostats() {
+        return iostats;
     }
 
-    private LongAdder mergeCount(Operation operation) {
-        return Objects.requireNonNull(mergeCounts.get(operation));
+    /**
+     * Changes whether what the device does is counted: freezes, changes, and lets go on. What has been counted stays.
+     *
+     * @param value whether it is
+     * @throws IllegalStateException if called by a completion
+     */
+    public void setIostats(boolean value) {
+        freeze();
+        try {
+            iostats = value;
+        } finally {
+            unfreeze();
+        }
+    }
+
+    BusyTime busyTime() {
+        return busyTime;
+    }
+
+    /** All software contexts. Those that there are stay. */
+    SoftwareContext[] contextsNow() {
+        return contexts;
     }
 
     // ---- what it is

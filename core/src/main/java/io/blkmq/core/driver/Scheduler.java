@@ -274,7 +274,7 @@ final class Scheduler implements ElevatorQueue {
     }
 
     /** Takes all requests of a plug, which go the same way. */
-    void insert(RequestBatch requests, CompletionBatch batch) {
+    void insert(RequestBatch requests, long sentNanos, CompletionBatch batch) {
         int hctx = requests.hardwareContext().index();
         long now = batch.nowNanos(runtime());
         Request gone = null;
@@ -282,7 +282,9 @@ final class Scheduler implements ElevatorQueue {
         lock.lock();
         try {
             for (int i = 0; i < requests.size(); i++) {
-                gone = insertAndJoin(hctx, requests.request(i), now, gone, batch);
+                Request rq = requests.request(i);
+                rq.sent(sentNanos);
+                gone = insertAndJoin(hctx, rq, now, gone, batch);
             }
         } finally {
             lock.unlock();
@@ -403,7 +405,7 @@ final class Scheduler implements ElevatorQueue {
                 || !Merging.join(first, second, queue.limits())) {
             return false;
         }
-        queue.countMerge(second.operation());
+        queue.countMerge(second.softwareContext(), second.operation());
         leave(second.hardwareContext().index(), second);
         try {
             elevator.absorbed(hctx, first, second);
@@ -434,6 +436,7 @@ final class Scheduler implements ElevatorQueue {
         while (rq != null) {
             Request following = rq.next;
             rq.next = null;
+            batch.countAbsorbed(rq);
             release(rq, batch);
             rq = following;
         }

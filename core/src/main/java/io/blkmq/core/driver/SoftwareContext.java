@@ -27,12 +27,15 @@ public final class SoftwareContext extends CacheLines {
     int hintWord;
     /** Brings completions here. */
     final CompletionRelay relay;
+    /** What has come in here. */
+    final ContextCounters counters;
 
     SoftwareContext(int index, RequestQueue queue, HardwareContext forDefault, HardwareContext forRead,
             HardwareContext forPoll) {
         this.index = index;
         this.queue = queue;
         this.relay = new CompletionRelay(queue, index);
+        this.counters = new ContextCounters(index, queue.busyTime(), queue.tagSet().runtime().nanoTime());
         this.forDefault = forDefault;
         this.forRead = forRead;
         this.forPoll = forPoll;

@@ -113,7 +113,7 @@ public final class RandomPrograms<O> {
             long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
             Run run = run(seed, seed, generator.apply(new SplittableRandom(seed)));
             if (run.failure != null) {
-                throw shortest(seed, run);
+                throw shortest(seed, i + 1, run);
             }
             Schedule schedule = Objects.requireNonNull(run.schedule);
             steps += schedule.steps();
@@ -146,7 +146,7 @@ public final class RandomPrograms<O> {
         }
     }
 
-    private AssertionError shortest(long seed, Run failed) {
+    private AssertionError shortest(long seed, int number, Run failed) {
         Run best = failed;
         int tries = 0;
         int cut = failed.operations.size();
@@ -165,7 +165,7 @@ public final class RandomPrograms<O> {
                 from = shorter != null ? from : from + cut;
             }
         } while (tries < TRIES_MAX && (cut > 1 || shortened));
-        return new AssertionError(report(seed, failed, best, tries), best.failure);
+        return new AssertionError(report(seed, number, failed, best, tries), best.failure);
     }
 
     private static <T> List<T> without(List<T> list, int from, int count) {
@@ -187,9 +187,9 @@ public final class RandomPrograms<O> {
         return thrown == null ? null : thrown.getClass();
     }
 
-    private String report(long seed, Run failed, Run best, int tries) {
+    private String report(long seed, int number, Run failed, Run best, int tries) {
         return "a program of " + best.operations.size() + " operations fails (" + failed.operations.size() + " before "
-                + tries + " tries to make it shorter):\n"
+                + tries + " tries to make it shorter; number " + number + " of this run):\n"
                 + best.operations.stream().map(operation -> "  " + operation).collect(Collectors.joining("\n"))
                 + "\nprogram seed " + seed + ", replay with: " + replay + " -D" + SEED + "=" + seed + "\n"
                 + Objects.requireNonNull(best.failure).getMessage();

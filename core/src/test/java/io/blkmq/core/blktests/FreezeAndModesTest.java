@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.DiskStatistics;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
@@ -237,6 +238,10 @@ class FreezeAndModesTest {
         assertThat(seen).containsExactly(reads, writes);
         assertThat(driver.held()).isEqualTo(reads + writes);
         assertThat(disk.queue().heldTags()).isEqualTo(reads + writes);
+        DiskStatistics statistics = disk.statistics();
+        assertThat(statistics.readsInFlight()).isEqualTo(reads);
+        assertThat(statistics.writesInFlight()).isEqualTo(writes);
+        assertThat(statistics.toString().split(" ")[8]).isEqualTo(String.valueOf(reads + writes));
         assertThat(disk.queue().dump().lines().filter(line -> line.contains("in flight)"))).hasSize(reads + writes);
     }
 

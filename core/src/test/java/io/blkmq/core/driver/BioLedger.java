@@ -52,6 +52,8 @@ final class BioLedger {
         private final byte[] payload;
         private final List<BioMemory.Place> places;
         private final byte[] sectors;
+        /** In which request the driver had each sector last, by number; 0 if it has not had it. */
+        private final int[] hadIn;
         /** Where the driver has given back what it had not done. */
         private final BitSet givenBackAt = new BitSet();
         private final Set<Status> errors = EnumSet.noneOf(Status.class);
@@ -69,6 +71,7 @@ final class BioLedger {
             this.limits = limits;
             this.places = places;
             this.sectors = new byte[io.sectors()];
+            this.hadIn = new int[io.sectors()];
             this.payload = io.operation() == Operation.WRITE ? new byte[(int) io.bytes()] : new byte[0];
             this.unsupported = !isSupported(io.operation(), limits);
             int at = 0;
@@ -278,6 +281,8 @@ final class BioLedger {
     private List<Entry> biosOf(Request rq) {
         List<Entry> bios = new ArrayList<>();
         int end = (int) (rq.sector() + rq.bytes() / SECTOR);
+        int before = 0;
+        boolean together = true;
         for (int i = (int) rq.sector(); i < end; i++) {
             Entry owner = owners[i];
             if (owner == null) {
@@ -292,7 +297,11 @@ final class BioLedger {
                     + (owner.sectors[within] == SENT ? "with the driver" : "done"), rq);
             owner.sectors[within] = SENT;
             owner.wasSent = true;
+            together &= i == rq.sector() || owner.hadIn[within] == before;
+            before = owner.hadIn[within];
+            owner.hadIn[within] = requests;
         }
+        require(together, "joins what the driver has had before with what it has not, or not with it", rq);
         merged += bios.size() > 1 ? 1 : 0;
         return bios;
     }

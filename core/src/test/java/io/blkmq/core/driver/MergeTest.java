@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
@@ -76,7 +77,7 @@ class MergeTest {
         try (Disk disk = disk()) {
             plugged(disk, read(10), read(11), read(9));
             assertThat(inFlight()).containsExactly("READ 9+3");
-            assertThat(disk.queue().merges(Operation.READ)).isEqualTo(2);
+            assertThat(disk.statistics().merges(IoGroup.READ)).isEqualTo(2);
             assertThat(disk.queue().heldTags()).isOne();
             driver.completeAll();
             assertThat(ends).containsExactly("9 OK", "10 OK", "11 OK");
@@ -201,7 +202,7 @@ class MergeTest {
         try (Disk disk = disk()) {
             plugged(disk, discard(0), discard(8), discard(16), discard(24));
             assertThat(inFlight()).containsExactly("DISCARD 0+24", "DISCARD 24+8");
-            assertThat(disk.queue().merges(Operation.DISCARD)).isEqualTo(2);
+            assertThat(disk.statistics().merges(IoGroup.DISCARD)).isEqualTo(2);
             driver.completeAll();
             assertThat(ends).containsExactly("0 OK", "8 OK", "16 OK", "24 OK");
         }
@@ -314,10 +315,10 @@ class MergeTest {
             disk.submit(write(11));
             disk.submit(write(9));
             disk.submit(write(13));
-            assertThat(disk.queue().merges(Operation.WRITE)).isEqualTo(2);
+            assertThat(disk.statistics().merges(IoGroup.WRITE)).isEqualTo(2);
             disk.submit(write(12));
             // The last one as a bio, and then the one behind as a request.
-            assertThat(disk.queue().merges(Operation.WRITE)).isEqualTo(4);
+            assertThat(disk.statistics().merges(IoGroup.WRITE)).isEqualTo(4);
             assertThat(disk.queue().heldTags()).as("tags of the driver's").isZero();
             hctx.start();
             assertThat(inFlight()).containsExactly("WRITE 9+5");

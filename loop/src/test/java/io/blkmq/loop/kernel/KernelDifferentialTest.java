@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * errnos, data, status, size and block are equal, after each sequence the files, byte by byte and hole by hole.
  *
  * <p>Left out, because there is nothing to be equal to: backing files shortened to the middle of a sector of the device. What is to be
- * different is not tried here but asserted by WantedDifferencesTest.
+ * different is not tried here but asserted by {@link WantedDifferencesTest}.
  *
  * <p>{@code -Dblkmq.loop.sequences=10000} tries more, {@code -Dblkmq.loop.steps=1000} longer ones, {@code -Dblkmq.seed=N} with
  * {@code -Dblkmq.loop.sequences=1} the one that failed.
@@ -55,13 +55,14 @@ class KernelDifferentialTest {
         long first = given != null ? given : ThreadLocalRandom.current().nextLong();
         IO.println("KernelDifferentialTest on " + parent + ": " + SEQUENCES + " sequences of " + STEPS
                 + " steps from seed " + first + " on, replay with: " + replay(first, SEQUENCES));
+        long start = System.nanoTime();
         Path directory = Files.createTempDirectory(parent, "blkmq-differential");
         try (Sides sides = new Sides(directory)) {
             for (int i = 0; i < SEQUENCES; i++) {
                 sides.run(first + i);
             }
             IO.println("KernelDifferentialTest on " + parent + ": " + sides.steps + " steps equal, " + sides.refused
-                    + " of them refused by both");
+                    + " of them refused by both, " + (System.nanoTime() - start) / 1_000_000 + " ms");
         } finally {
             try (Stream<Path> files = Files.list(directory)) {
                 for (Path file : files.toList()) {

@@ -3,6 +3,7 @@ package io.blkmq.tools.device;
 import io.blkmq.aio.AioUnavailableException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
@@ -63,11 +64,7 @@ public final class Device implements AutoCloseable {
      */
     public static Device open(DeviceRequest request) throws UsageException {
         try {
-            if (request.backing().isEmpty()) {
-                return openImage(request);
-            }
-            Backing backing = request.backing().get();
-            return backing.kind() == Kind.FILE ? openLoop(request, backing, null) : openNull(request, backing);
+            return useElevator(openAsAsked(request), request.elevator());
         } catch (NoSuchFileException e) {
             throw new UsageException(request.name() + ": there is no file " + e.getFile(), e);
         } catch (AccessDeniedException e) {
@@ -76,6 +73,24 @@ public final class Device implements AutoCloseable {
             throw new UsageException(request.location() + ": " + e.getMessage(), e);
         } catch (IOException | IllegalArgumentException e) {
             throw new UsageException(request.name() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Device openAsAsked(DeviceRequest request) throws IOException {
+        if (request.backing().isEmpty()) {
+            return openImage(request);
+        }
+        Backing backing = request.backing().get();
+        return backing.kind() == Kind.FILE ? openLoop(request, backing, null) : openNull(request, backing);
+    }
+
+    private static Device useElevator(Device device, String elevator) {
+        try {
+            device.disk.queue().setElevator(elevator);
+            return device;
+        } catch (RuntimeException e) {
+            device.close();
+            throw e;
         }
     }
 
@@ -197,12 +212,13 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Driver, page cache, engine.
+     * Driver, page cache, engine, and the elevator if there is one.
      *
      * @return a few words
      */
     public String mode() {
-        return mode;
+        String elevator = disk.queue().elevator();
+        return elevator.equals(Elevators.NONE) ? mode : mode + ", elevator " + elevator;
     }
 
     /**
@@ -244,7 +260,7 @@ public final class Device implements AutoCloseable {
 
     @Override
     public String toString() {
-        return name() + ": " + backingText + " (" + mode + "), " + shape.hardwareQueues + " x " + shape.depth
+        return name() + ": " + backingText + " (" + mode() + "), " + shape.hardwareQueues + " x " + shape.depth
                 + (shape.polled ? ", polled" : ", reaper");
     }
 }

@@ -192,6 +192,15 @@ public final class JobSpec {
     }
 
     /**
+     * What orders the requests of its device.
+     *
+     * @return the name of an elevator that there is
+     */
+    public String elevator() {
+        return (String) value(Key.IOSCHEDULER);
+    }
+
+    /**
      * How many operations it has in flight.
      *
      * @return at least 1

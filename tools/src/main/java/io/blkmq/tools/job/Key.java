@@ -1,5 +1,6 @@
 package io.blkmq.tools.job;
 
+import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.TagSet;
 import java.util.Arrays;
 import java.util.List;
@@ -41,6 +42,8 @@ public enum Key {
     IODEPTH_BATCH_COMPLETE_MAX(List.of("iodepth_batch_complete_max"), null, Key::batch),
     /** Whether the loop device goes past the page cache. */
     DIRECT(List.of("direct"), "0", Key::flag),
+    /** What orders the requests of the device. */
+    IOSCHEDULER(List.of("ioscheduler"), Elevators.NONE, Key::elevator),
     /** Name of the device, inside the command. */
     FILENAME(List.of("filename"), null, Key::name),
     /** Whether the job is reported together with the others. */
@@ -147,6 +150,13 @@ public enum Key {
             case "1" -> true;
             default -> throw new IllegalArgumentException("\"" + text.strip() + "\": 0 and 1 are possible");
         };
+    }
+
+    private static Object elevator(String text) {
+        String name = text.strip();
+        // Throws with the names that there are.
+        Elevators.named(name);
+        return name;
     }
 
     private static Object batch(String text) {

@@ -74,6 +74,7 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
         for (JobClone user : users) {
             JobSpec spec = user.spec();
             depthTotal += spec.depth();
+            requireSame(name, first, spec, Key.IOSCHEDULER, first.elevator().equals(spec.elevator()));
             if (onFile) {
                 requireSame(name, first, spec, Key.IOENGINE, first.engine() == spec.engine());
                 requireSame(name, first, spec, Key.DIRECT, first.isDirect() == spec.isDirect());
@@ -82,8 +83,8 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
                 imageBytes = Math.max(imageBytes, imageBytes(name, spec));
             }
         }
-        return new DeviceRequest(name, backing, users.size(), depthTotal, first.engine(), first.isDirect(), workers,
-                imageBytes, first.location(Key.IOENGINE));
+        return new DeviceRequest(name, backing, users.size(), depthTotal, first.engine(), first.isDirect(),
+                first.elevator(), workers, imageBytes, first.location(Key.IOENGINE));
     }
 
     private static void requireSame(String name, JobSpec first, JobSpec other, Key key, boolean same)

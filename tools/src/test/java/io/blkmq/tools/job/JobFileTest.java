@@ -144,6 +144,7 @@ class JobFileTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"nosuchkey=1|unknown key \"nosuchkey\"; possible are rw, readwrite",
             "stonewall|unknown key \"stonewall\"", "rw=trim|rw=trim: \"trim\" is not known; possible are read, write",
+            "ioscheduler=cfq|ioscheduler=cfq: unknown elevator 'cfq': there are [none, kyber, mq-deadline]",
             "ioengine=spdk|ioengine=spdk: \"spdk\" is not known; possible are io_uring, libaio, sync, psync",
             "iodepth=0|iodepth=0: 1 to 10240 are possible", "iodepth=10241|iodepth=10241: 1 to 10240 are possible",
             "iodepth=-1|is negative", "iodepth|iodepth needs a value", "iodepth=|a number is needed",
