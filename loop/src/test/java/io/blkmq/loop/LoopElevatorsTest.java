@@ -114,16 +114,9 @@ class LoopElevatorsTest {
                         .flags(Bio.CALLER_MEMORY);
                 List<MemorySegment> pieces = addPieces(bio, memory, bytes);
                 if (write) {
-<<<<<<< HEAD
-                    byte[] fresh = new byte[bytes];
-                    random.nextBytes(fresh);
-                    model = model.clone();
-                    System.arraycopy(fresh, 0, model, offset, bytes);
-=======
                     byte[] data = new byte[bytes];
                     random.nextBytes(data);
                     System.arraycopy(data, 0, model, offset, bytes);
->>>>>>> origin/main
                     copy(pieces, offset, true);
                 }
                 carryOut(disk, bio);
@@ -187,7 +180,8 @@ class LoopElevatorsTest {
     void switchedBetweenThreads(Way way) throws Exception {
         for (int depth : new int[]{1, 8}) {
             // A ring that is polled belongs to its thread: the same threads from the first elevator to the last.
-            try (LoopDevice device = LoopDevice.attach(way.config(image).hardwareQueues(THREADS).depth(depth).build());
+            try (LoopDevice device = LoopDevice
+                    .attach(way.config(image).hardwareQueues(THREADS).depth(depth).build());
                     ExecutorService first = Executors.newSingleThreadExecutor();
                     ExecutorService second = Executors.newSingleThreadExecutor()) {
                 for (String elevator : ELEVATORS) {
