@@ -114,16 +114,9 @@ class LoopElevatorsTest {
                         .flags(Bio.CALLER_MEMORY);
                 List<MemorySegment> pieces = addPieces(bio, memory, bytes);
                 if (write) {
-<<<<<<< HEAD
-                    byte[] fresh = new byte[bytes];
-                    random.nextBytes(fresh);
-                    model = model.clone();
-                    System.arraycopy(fresh, 0, model, offset, bytes);
-=======
                     byte[] data = new byte[bytes];
                     random.nextBytes(data);
                     System.arraycopy(data, 0, model, offset, bytes);
->>>>>>> origin/main
                     copy(pieces, offset, true);
                 }
                 carryOut(disk, bio);
