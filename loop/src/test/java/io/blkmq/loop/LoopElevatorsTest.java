@@ -180,8 +180,7 @@ class LoopElevatorsTest {
     void switchedBetweenThreads(Way way) throws Exception {
         for (int depth : new int[]{1, 8}) {
             // A ring that is polled belongs to its thread: the same threads from the first elevator to the last.
-            try (LoopDevice device = LoopDevice
-                    .attach(way.config(image).hardwareQueues(THREADS).depth(depth).build());
+            try (LoopDevice device = LoopDevice.attach(way.config(image).hardwareQueues(THREADS).depth(depth).build());
                     ExecutorService first = Executors.newSingleThreadExecutor();
                     ExecutorService second = Executors.newSingleThreadExecutor()) {
                 for (String elevator : ELEVATORS) {
