@@ -117,6 +117,23 @@ class RunCommandTest {
     }
 
     @Test
+    void whatTheBlockLayerMadeOfItIsShownAsFioShowsItOfTheKernels() throws IOException {
+        Path json = directory.resolve("report.json");
+        Path job = job(
+                "[a]\nfilename=d\nrw=write\nbs=4k\niodepth=32\niodepth_batch=32\niodepth_batch_complete_min=32\n");
+        assertThat(execute("run", "--json", json, "--attach", "d=mem:1m", job)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("disk stats (read/write):",
+                "d: ios=0/8, merge=0/248, size=0/128KiB, ticks=");
+        Object disk = JsonText.list(JsonText.parse(Files.readString(json)), "disk_util").getFirst();
+        assertThat(JsonText.get(disk, "name")).isEqualTo("d");
+        assertThat(JsonText.number(disk, "read_ios")).isZero();
+        assertThat(JsonText.number(disk, "write_ios")).isEqualTo(8);
+        assertThat(JsonText.number(disk, "write_merges")).isEqualTo(248);
+        assertThat(JsonText.number(disk, "write_sectors")).isEqualTo(2048);
+        assertThat(JsonText.number(disk, "util")).isBetween(0.0, 100.0);
+    }
+
+    @Test
     void jsonInAFileStandsBesideTheText() throws IOException {
         Path json = directory.resolve("report.json");
         assertThat(execute("run", "--json", json, "--attach", "d=null:1m", job("[a]\nfilename=d\nnumjobs=2\n")))

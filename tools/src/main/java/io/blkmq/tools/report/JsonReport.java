@@ -1,5 +1,7 @@
 package io.blkmq.tools.report;
 
+import io.blkmq.core.DiskStatistics;
+import io.blkmq.core.IoGroup;
 import io.blkmq.tools.run.DirectionStatistics;
 import io.blkmq.tools.run.LatencyStatistics;
 import io.blkmq.tools.run.RunResult;
@@ -34,6 +36,7 @@ public final class JsonReport {
         json.beginArray("jobs");
         ReportGroup.of(result).forEach(group -> job(json, group, group.name()));
         json.endArray();
+        diskUtilization(json, result);
         json.beginObject("blkmq");
         devices(json, result);
         strings(json, "notes", result.notes());
@@ -124,6 +127,22 @@ public final class JsonReport {
                     .put("size_bytes", device.sizeBytes()).put("hardware_queues", device.shape().hardwareQueues())
                     .put("depth", device.shape().depth()).put("polled", device.shape().polled())
                     .put("bounces", device.bounces()).endObject();
+        }
+        json.endArray();
+    }
+
+    private static void diskUtilization(JsonWriter json, RunResult result) {
+        json.beginArray("disk_util");
+        for (RunResult.DeviceFacts device : result.devices()) {
+            DiskStatistics stats = device.statistics();
+            json.addObject().put("name", device.name()).put("read_ios", stats.ios(IoGroup.READ))
+                    .put("write_ios", stats.ios(IoGroup.WRITE)).put("read_sectors", stats.sectors(IoGroup.READ))
+                    .put("write_sectors", stats.sectors(IoGroup.WRITE)).put("read_merges", stats.merges(IoGroup.READ))
+                    .put("write_merges", stats.merges(IoGroup.WRITE))
+                    .put("read_ticks", TimeUnit.NANOSECONDS.toMillis(stats.nanos(IoGroup.READ)))
+                    .put("write_ticks", TimeUnit.NANOSECONDS.toMillis(stats.nanos(IoGroup.WRITE)))
+                    .put("in_queue", TimeUnit.NANOSECONDS.toMillis(stats.timeInQueueNanos()))
+                    .put("util", stats.utilization() * 100).endObject();
         }
         json.endArray();
     }

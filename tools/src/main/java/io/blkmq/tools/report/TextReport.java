@@ -1,5 +1,8 @@
 package io.blkmq.tools.report;
 
+import io.blkmq.core.DiskStatistics;
+import io.blkmq.core.IoGroup;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.BlockSizes;
 import io.blkmq.tools.job.JobSpec;
@@ -60,6 +63,7 @@ public final class TextReport {
         List<ReportGroup> groups = ReportGroup.of(result);
         groups.forEach(this::group);
         devices(result);
+        diskStatistics(result);
         summary(groups);
     }
 
@@ -137,6 +141,25 @@ public final class TextReport {
                     device.shape().hardwareQueues(), device.shape().depth(),
                     device.shape().polled() ? "polled" : "reaper", device.bounces());
         }
+    }
+
+    private void diskStatistics(RunResult result) {
+        out.printf(Locale.ROOT, "%ndisk stats (read/write):%n");
+        for (RunResult.DeviceFacts device : result.devices()) {
+            DiskStatistics stats = device.statistics();
+            out.printf(Locale.ROOT, "  %s: ios=%d/%d, merge=%d/%d, size=%s/%s, ticks=%d/%d, in_queue=%d, util=%.2f%%%n",
+                    device.name(), stats.ios(IoGroup.READ), stats.ios(IoGroup.WRITE), stats.merges(IoGroup.READ),
+                    stats.merges(IoGroup.WRITE), meanSize(stats, IoGroup.READ), meanSize(stats, IoGroup.WRITE),
+                    TimeUnit.NANOSECONDS.toMillis(stats.nanos(IoGroup.READ)),
+                    TimeUnit.NANOSECONDS.toMillis(stats.nanos(IoGroup.WRITE)),
+                    TimeUnit.NANOSECONDS.toMillis(stats.timeInQueueNanos()), stats.utilization() * 100);
+        }
+    }
+
+    /** Of a request at the driver, after merging and cutting. */
+    private static String meanSize(DiskStatistics stats, IoGroup group) {
+        long ios = stats.ios(group);
+        return ios == 0 ? "0" : Amount.bytes((double) stats.sectors(group) * QueueLimits.SECTOR_BYTES / ios);
     }
 
     private void summary(List<ReportGroup> groups) {

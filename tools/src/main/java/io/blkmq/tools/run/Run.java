@@ -1,5 +1,6 @@
 package io.blkmq.tools.run;
 
+import io.blkmq.core.DiskStatistics;
 import io.blkmq.tools.device.Device;
 import io.blkmq.tools.device.OpenDevices;
 import io.blkmq.tools.job.Key;
@@ -27,13 +28,19 @@ public final class Run {
                 workloads.add(Workload.of(job, devices.named(job.deviceName())));
             }
             requireApart(workloads);
+            List<Device> all = devices.all();
+            List<DiskStatistics> before = new ArrayList<>();
             List<JobResult> results;
             try (Crew crew = new Crew(workloads, control, listener)) {
                 listener.begins();
+                all.forEach(device -> before.add(device.disk().statistics()));
                 results = crew.work();
             }
-            return new RunResult(results, devices.all().stream().map(RunResult.DeviceFacts::of).toList(),
-                    notes(devices, workloads), control.isStopped());
+            List<RunResult.DeviceFacts> facts = new ArrayList<>();
+            for (int i = 0; i < all.size(); i++) {
+                facts.add(RunResult.DeviceFacts.of(all.get(i), before.get(i)));
+            }
+            return new RunResult(results, facts, notes(devices, workloads), control.isStopped());
         }
     }
 

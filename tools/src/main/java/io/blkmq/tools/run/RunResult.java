@@ -1,5 +1,6 @@
 package io.blkmq.tools.run;
 
+import io.blkmq.core.DiskStatistics;
 import io.blkmq.tools.device.Device;
 import java.util.List;
 import java.util.stream.Stream;
@@ -22,12 +23,14 @@ public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<St
      * @param shape how it was built
      * @param sizeBytes its size
      * @param bounces how many operations were copied
+     * @param statistics what the block layer counted while the jobs ran
      */
     public record DeviceFacts(String name, String backing, String mode, Device.Shape shape, long sizeBytes,
-            long bounces) {
-        static DeviceFacts of(Device device) {
+            long bounces, DiskStatistics statistics) {
+        static DeviceFacts of(Device device, DiskStatistics before) {
             return new DeviceFacts(device.name(), device.backingText(), device.mode(), device.shape(),
-                    device.disk().sizeBytes(), device.disk().queue().bounces());
+                    device.disk().sizeBytes(), device.disk().queue().bounces(),
+                    device.disk().statistics().since(before));
         }
     }
 
