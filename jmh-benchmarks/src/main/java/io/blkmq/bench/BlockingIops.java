@@ -26,7 +26,7 @@ public final class BlockingIops {
 
     /** Something that can be read from anywhere. */
     @FunctionalInterface
-    private interface Readable {
+    private interface Source {
         void read(long offset, IoBuffer buffer) throws IOException;
     }
 
@@ -80,7 +80,7 @@ public final class BlockingIops {
         return value;
     }
 
-    private static double rate(Map<String, String> options, long bytes, Readable subject) throws Exception {
+    private static double rate(Map<String, String> options, long bytes, Source subject) throws Exception {
         int threads = Integer.parseInt(required(options, "threads"));
         long runtime = (long) (Double.parseDouble(required(options, "runtime")) * 1e9);
         AtomicLong counted = new AtomicLong();
@@ -88,7 +88,7 @@ public final class BlockingIops {
         CountDownLatch ended = new CountDownLatch(threads);
         long began = System.nanoTime() + WARM_UP_NANOS;
         for (int t = 0; t < threads; t++) {
-            long seed = t + 1;
+            long seed = t + 1L;
             Runnable body = () -> {
                 try (IoBuffer buffer = IoBuffer.allocate(BLOCK_BYTES)) {
                     counted.addAndGet(read(subject, buffer, seed, bytes / BLOCK_BYTES, began, began + runtime));
@@ -112,7 +112,7 @@ public final class BlockingIops {
     }
 
     /** Reads until the end, and counts what lies between the two. */
-    private static long read(Readable subject, IoBuffer buffer, long seed, long blocks, long begin, long end)
+    private static long read(Source subject, IoBuffer buffer, long seed, long blocks, long begin, long end)
             throws IOException {
         long random = seed * 0x9E3779B97F4A7C15L;
         long count = 0;
