@@ -126,6 +126,17 @@ final class BusyTime {
         }
     }
 
+    /** Up to when the busy time is known. */
+    long covered() {
+        return covered;
+    }
+
+    /** Up to when the busy time is known at least, if that is after a time; else that time. */
+    long coveredAfter(long now) {
+        long reached = covered;
+        return reached - now > 0 ? reached : now;
+    }
+
     /**
      * The busy time up to now.
      *

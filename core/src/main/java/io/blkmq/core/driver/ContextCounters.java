@@ -65,7 +65,8 @@ final class ContextCounters extends CacheLines {
         this.index = index;
         this.busyTime = busyTime;
         this.busySinceNanos = nowNanos;
-        this.tailNanos = nowNanos;
+        // Not the time: what lies between the last busy time of others and now was none of this context's.
+        this.tailNanos = busyTime.covered();
     }
 
     int index() {

@@ -25,8 +25,11 @@ public abstract sealed class QueueStatistics permits DiskStatistics {
      * @param queue any
      */
     protected QueueStatistics(RequestQueue queue) {
-        this.atNanos = queue.tagSet().runtime().nanoTime();
-        this.busyNanos = queue.busyTime().nanos(atNanos);
+        BusyTime busy = queue.busyTime();
+        long now = queue.tagSet().runtime().nanoTime();
+        this.busyNanos = busy.nanos(now);
+        // After that: what has ended since the clock was read is in the busy time.
+        this.atNanos = busy.coveredAfter(now);
         this.counts = new long[ContextCounters.GROUPS * ContextCounters.FIGURES];
         long[][] buckets = new long[ContextCounters.GROUPS][LatencyHistogram.BUCKETS];
         for (SoftwareContext ctx : queue.contextsNow()) {
@@ -58,8 +61,9 @@ public abstract sealed class QueueStatistics permits DiskStatistics {
         this.counts = new long[later.counts.length];
         Arrays.setAll(counts, i -> later.counts[i] - earlier.counts[i]);
         this.latencies = new LatencyHistogram[ContextCounters.GROUPS];
-        this.busyNanos = later.busyNanos - earlier.busyNanos;
         this.atNanos = later.atNanos - earlier.atNanos;
+        // The earlier one may have been read just before a time was added that had ended by then.
+        this.busyNanos = Math.min(later.busyNanos - earlier.busyNanos, Math.max(atNanos, 0));
         this.readsInFlight = later.readsInFlight;
         this.writesInFlight = later.writesInFlight;
         if (atNanos < 0 || busyNanos < 0 || Arrays.stream(counts).anyMatch(count -> count < 0)) {
