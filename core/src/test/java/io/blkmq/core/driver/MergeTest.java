@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
+import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoPriority;
@@ -263,6 +264,8 @@ class MergeTest {
             disk.submit(write(10));
             disk.submit(write(11));
             disk.queue().hardwareContext(0).run();
+            // The timer that runs the context again may be at it just now.
+            Eventually.until("both are with the driver", () -> driver.inFlight().size() == 2);
             assertThat(inFlight()).containsExactly("WRITE 10+1", "WRITE 11+1");
             driver.completeAll();
         }

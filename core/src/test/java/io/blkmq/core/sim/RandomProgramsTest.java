@@ -81,6 +81,11 @@ class RandomProgramsTest {
         assertThat(Integer.parseInt(message.replaceAll("(?s)a program of (\\d+) operations.*", "$1"))).isBetween(2, 19);
     }
 
+    /** The same program is another one of another run. */
+    private static String withoutNumber(String message) {
+        return message.replaceFirst("; number \\d+ of this run", "");
+    }
+
     @Test
     void theSeedOfAFailureReplaysIt() {
         RandomPrograms<Integer> programs = digits(RandomProgramsTest::threeBeforeSeven).programs(10_000);
@@ -90,7 +95,8 @@ class RandomProgramsTest {
         String before = System.getProperty(RandomPrograms.SEED);
         System.setProperty(RandomPrograms.SEED, seed);
         try {
-            assertThat(failureOf(programs)).hasMessage(message);
+            assertThat(withoutNumber(Objects.requireNonNull(failureOf(programs).getMessage())))
+                    .isEqualTo(withoutNumber(message));
         } finally {
             if (before == null) {
                 System.clearProperty(RandomPrograms.SEED);
