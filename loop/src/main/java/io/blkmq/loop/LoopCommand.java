@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Belongs to whoever has the request: the submitter, then the engine or a worker, then the completing thread.
  */
-final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor, Runnable {
+final class LoopCommand extends Work implements AioCompletion, BioCompletion, SegmentVisitor {
     /** Segments that fit into the PDU; a request with more borrows room. */
     static final int SEGMENTS_INLINE = 8;
     /** The size of the PDU: as many {@code struct iovec}. */
@@ -60,8 +60,8 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
     /** How many bytes a short read has brought. */
     private long kept;
 
+    /** How it went on a worker. */
     private Status doneStatus = Status.OK;
-    private @Nullable LoopCommand followed;
 
     private enum Visit {
         TO_KIOCB, TRANSFER, ZERO_REST, COUNT, TO_BIO
@@ -222,7 +222,7 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
 
     // ---- through the work queue
 
-    /** Gives anything to the workers. */
+    /** Gives anything to the workers, who are to be woken after the last. */
     void work(BackingFile on, LoopQueue from) {
         begin(on, from);
         device.workQueue().add(this);
@@ -230,16 +230,30 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
 
     /** Does it, on a worker. */
     @Override
-    public void run() {
-        Status status;
+    void run() {
         try {
-            status = execute(Objects.requireNonNull(backing));
+            doneStatus = execute(Objects.requireNonNull(backing));
         } catch (Throwable t) {
             device.logFailure(rq, t);
             endPrepared();
-            status = Status.IOERR;
+            doneStatus = Status.IOERR;
         }
-        Objects.requireNonNull(queue).workDone(this, status);
+    }
+
+    /** Whether it waits for the disk for sure. */
+    @Override
+    boolean isSlow() {
+        return !rq.operation().hasData();
+    }
+
+    /** Where it came from, and its end is told. */
+    LoopQueue queue() {
+        return Objects.requireNonNull(queue);
+    }
+
+    /** A worker has done it: ends the request, after which it may be used again. */
+    void completeDone() {
+        rq.complete(doneStatus);
     }
 
     private Status execute(BackingFile on) {
@@ -382,30 +396,5 @@ final class LoopCommand implements AioCompletion, BioCompletion, SegmentVisitor,
             visited += result;
             atEnd = result < memory.byteSize();
         }
-    }
-
-    // ---- on the way to the poller
-
-    void complete(Status status) {
-        rq.complete(status);
-    }
-
-    void noteStatus(Status status) {
-        doneStatus = status;
-    }
-
-    void completeNoted() {
-        rq.complete(doneStatus);
-    }
-
-    void follow(@Nullable LoopCommand before) {
-        followed = before;
-    }
-
-    @Nullable
-    LoopCommand followed() {
-        LoopCommand before = followed;
-        followed = null;
-        return before;
     }
 }

@@ -179,8 +179,7 @@ public final class LoopDevice implements AutoCloseable {
             queues[i] = new LoopQueue(parameters.isPolled());
         }
         this.workQueue = new WorkQueue(parameters.runtime(), name,
-                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(),
-                parameters.hardwareQueues() * (parameters.depth() + 1));
+                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone);
         undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)

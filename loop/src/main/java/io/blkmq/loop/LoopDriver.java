@@ -60,7 +60,7 @@ final class LoopDriver implements BlockDriver {
             command.endPrepared();
         }
         if (last) {
-            queue.commit();
+            commit(queue);
         }
         return status;
     }
@@ -75,7 +75,13 @@ final class LoopDriver implements BlockDriver {
 
     @Override
     public void commitRqs(HardwareContext hctx) {
-        queueOf(hctx).commit();
+        commit(queueOf(hctx));
+    }
+
+    /** What was given to the engine or to the workers since the last call is to begin. */
+    private void commit(LoopQueue queue) {
+        queue.commit();
+        device.workQueue().wake();
     }
 
     @Override

@@ -1,7 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
-import io.blkmq.core.Status;
+import io.blkmq.core.driver.CompletionBatch;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +19,7 @@ final class LoopQueue {
     private final boolean polled;
     private @Nullable Thread owner;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
-    private final AtomicReference<@Nullable LoopCommand> done = new AtomicReference<>();
+    private final AtomicReference<@Nullable Work> done = new AtomicReference<>();
 
     LoopQueue(boolean polled) {
         this.polled = polled;
@@ -59,18 +59,44 @@ final class LoopQueue {
         return thread == null || thread == Thread.currentThread();
     }
 
-    /** A worker has done a command. */
-    void workDone(LoopCommand command, Status status) {
-        if (!polled) {
-            command.complete(status);
+    /**
+     * A worker has done commands.
+     *
+     * @param first a list in the order in which they were done, of one queue of a device or of several
+     */
+    static void workDone(Work first) {
+        if (!queueOf(first).polled) {
+            // One batch: their tags go back together, and what their callers submit goes down together.
+            try (CompletionBatch _ = CompletionBatch.open()) {
+                int _ = complete(first);
+            }
             return;
         }
-        command.noteStatus(status);
-        LoopCommand before;
+        for (Work rest = first; rest != null;) {
+            rest = queueOf(rest).leaveToPoller(rest);
+        }
+    }
+
+    private static LoopQueue queueOf(Work work) {
+        return ((LoopCommand) work).queue();
+    }
+
+    /** Pushes those at the beginning of a list that are of this queue. Returns the rest. */
+    private @Nullable Work leaveToPoller(Work first) {
+        Work last = first;
+        Work rest = first.next;
+        while (rest != null && queueOf(rest) == this) {
+            last = rest;
+            rest = rest.next;
+        }
+        last.next = null;
+        Work newest = Work.turn(first);
+        Work before;
         do {
             before = done.get();
-            command.follow(before);
-        } while (!done.compareAndSet(before, command));
+            first.next = before;
+        } while (!done.compareAndSet(before, newest));
+        return rest;
     }
 
     /** Completes what workers and the engine have done. The owner. */
@@ -81,14 +107,18 @@ final class LoopQueue {
     }
 
     private int completeDone() {
+        Work newest = done.getAndSet(null);
+        return newest == null ? 0 : complete(Work.turn(newest));
+    }
+
+    private static int complete(Work first) {
         int count = 0;
-        LoopCommand command = done.getAndSet(null);
-        while (command != null) {
+        for (Work work = first; work != null; count++) {
             // Before completing: after that the command may be used again.
-            LoopCommand before = command.followed();
-            command.completeNoted();
-            count++;
-            command = before;
+            Work following = work.next;
+            work.next = null;
+            ((LoopCommand) work).completeDone();
+            work = following;
         }
         return count;
     }
