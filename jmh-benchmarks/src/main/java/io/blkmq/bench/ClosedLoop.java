@@ -10,7 +10,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One thread that keeps a number of 4 KiB random reads in flight on a polled disk: submits a batch, polls, and so on. Allocates
+ * One thread that keeps a number of 4 KiB random reads, or writes, in flight on a polled disk: submits a batch, polls, and so on. Allocates
  * nothing once it is made.
  *
  * <p>Where threads share a hardware queue, one may find another's completion. Such bios come back through a queue of their own.
@@ -21,6 +21,7 @@ final class ClosedLoop implements AutoCloseable {
     private static final int BLOCK_SECTORS = BLOCK_BYTES / 512;
 
     private final Disk disk;
+    private final Operation operation;
     private final int context;
     private final Plug plug;
     private final IoBuffer buffer;
@@ -34,8 +35,14 @@ final class ClosedLoop implements AutoCloseable {
     private long failed;
     private long random;
 
+    /** Of reads. */
     ClosedLoop(Disk disk, int context, int depth) {
+        this(disk, context, depth, Operation.READ);
+    }
+
+    ClosedLoop(Disk disk, int context, int depth, Operation operation) {
         this.disk = disk;
+        this.operation = operation;
         this.context = context;
         this.plug = disk.plug(context);
         this.buffer = disk.allocate((long) depth * BLOCK_BYTES);
@@ -44,8 +51,8 @@ final class ClosedLoop implements AutoCloseable {
         this.blocks = disk.sizeBytes() / BLOCK_BYTES;
         this.random = 0x9E3779B97F4A7C15L * (context + 1);
         for (int i = 0; i < depth; i++) {
-            idle[idleCount++] = new Bio().reset(Operation.READ, 0)
-                    .add(buffer.memory(), (long) i * BLOCK_BYTES, BLOCK_BYTES).onEnd(this::ended);
+            idle[idleCount++] = new Bio().reset(operation, 0).add(buffer.memory(), (long) i * BLOCK_BYTES, BLOCK_BYTES)
+                    .onEnd(this::ended);
         }
     }
 
@@ -82,14 +89,14 @@ final class ClosedLoop implements AutoCloseable {
             int batch = Math.min(Math.min(BATCH_MAX, idleCount), left);
             plug.expecting(batch);
             for (int i = 0; i < batch; i++) {
-                plug.submit(idle[--idleCount].retarget(Operation.READ, nextBlock() * BLOCK_SECTORS));
+                plug.submit(idle[--idleCount].retarget(operation, nextBlock() * BLOCK_SECTORS));
             }
             plug.flush();
             left -= batch;
             poll();
         }
         if (failed > 0) {
-            throw new IllegalStateException(failed + " reads failed");
+            throw new IllegalStateException(failed + " of " + operation + " failed");
         }
     }
 
