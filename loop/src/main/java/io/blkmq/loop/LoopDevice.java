@@ -175,11 +175,11 @@ public final class LoopDevice implements AutoCloseable {
         this.events = events;
         this.lock = parameters.runtime().newLock();
         this.queues = new LoopQueue[parameters.hardwareQueues()];
-        for (int i = 0; i < queues.length; i++) {
-            queues[i] = new LoopQueue(parameters.isPolled());
-        }
         this.workQueue = new WorkQueue(parameters.runtime(), name,
                 parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone);
+        for (int i = 0; i < queues.length; i++) {
+            queues[i] = new LoopQueue(parameters.isPolled(), workQueue);
+        }
         undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)

@@ -14,15 +14,22 @@ import org.jspecify.annotations.Nullable;
  * sees something that is not itself.
  */
 final class LoopQueue {
+    /** A poller that has found nothing so often, while workers are at work, gives its processor up for a moment. */
+    private static final int POLLS_BEFORE_YIELD = 16;
+
     /** Opened with the device's first file, and kept. Volatile: a poller looks at it without having passed the gate of the queue. */
     private volatile @Nullable AioEngine engine;
     private final boolean polled;
+    private final WorkQueue workers;
     private @Nullable Thread owner;
+    /** How often in a row the owner has polled and found nothing. */
+    private int fruitless;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
     private final AtomicReference<@Nullable Work> done = new AtomicReference<>();
 
-    LoopQueue(boolean polled) {
+    LoopQueue(boolean polled, WorkQueue workers) {
         this.polled = polled;
+        this.workers = workers;
     }
 
     void useEngine(AioEngine opened) {
@@ -103,7 +110,24 @@ final class LoopQueue {
     int poll() {
         int found = done.get() == null ? 0 : completeDone();
         AioEngine opened = engine;
-        return opened == null ? found : found + opened.poll();
+        if (opened != null) {
+            found += opened.poll();
+        }
+        if (found > 0) {
+            fruitless = 0;
+        } else if (++fruitless >= POLLS_BEFORE_YIELD) {
+            fruitless = 0;
+            makeRoom();
+        }
+        return found;
+    }
+
+    /** Where there are no more processors than threads that poll, a worker gets one only if they let go of it. */
+    @SuppressWarnings("ThreadPriorityCheck") // what is waited for may be done by a thread that waits for this processor
+    private void makeRoom() {
+        if (workers.isBusy()) {
+            Thread.yield();
+        }
     }
 
     private int completeDone() {

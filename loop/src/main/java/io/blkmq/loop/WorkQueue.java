@@ -33,8 +33,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Never full: what is added has its link with it.
  */
 final class WorkQueue {
-    /** The most that one report has. */
-    static final int REPORT_MAX = 16;
+    /**
+     * The most that one report has. A caller that sleeps is woken by a report, and a batch of tags goes back with it; who polls would
+     * rather have each at once.
+     */
+    static final int REPORT_MAX = 4;
     /** After so long a worker reports what it has done, though there is more to do. */
     static final long REPORT_NANOS_MAX = 20_000;
 
@@ -166,6 +169,11 @@ final class WorkQueue {
         Worker[] more = Arrays.copyOf(workers, workers.length + 1);
         more[workers.length] = worker;
         workers = more;
+    }
+
+    /** Whether some worker is awake. */
+    boolean isBusy() {
+        return workers.length > sleeping.get();
     }
 
     /** How many have been started. */
