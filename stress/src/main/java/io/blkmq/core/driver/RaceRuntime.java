@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * permit; if the other actor has ended and there is still none, there will never be one. No park returns without reason, so that
  * nothing hides a wake-up that was lost.
  */
-final class RaceRuntime implements IoRuntime {
+public class RaceRuntime implements IoRuntime {
     private static final int ACTORS = 2;
     /** A park for less time is a pause between two looks. */
     private static final long PAUSE_NANOS_MAX = 1_000_000_000L;
@@ -38,21 +38,32 @@ final class RaceRuntime implements IoRuntime {
     }
 
     /** Nobody would wake the thread. */
-    static final class AsleepForEver extends RuntimeException {
+    public static final class AsleepForEver extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        AsleepForEver() {
+        private AsleepForEver() {
             super("asleep for ever", null, false, false);
         }
     }
 
-    /** The calling thread is an actor. */
-    void begins(int number) {
+    /** For the threads of one race. */
+    public RaceRuntime() {}
+
+    /**
+     * The calling thread is an actor.
+     *
+     * @param number 0 or 1
+     */
+    public final void begins(int number) {
         actors[number].thread = Thread.currentThread();
     }
 
-    /** The actor wakes nobody from here on. */
-    void ends(int number) {
+    /**
+     * The actor wakes nobody from here on.
+     *
+     * @param number 0 or 1
+     */
+    public final void ends(int number) {
         actors[number].ended = true;
     }
 
