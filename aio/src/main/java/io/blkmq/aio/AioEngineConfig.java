@@ -26,6 +26,7 @@ public final class AioEngineConfig {
     private final RingEntry ringEntry;
     private final @Nullable TaskWork taskWork;
     private final boolean submissionPolling;
+    private final boolean promptDoorbell;
     private final boolean completionPolling;
     private final MemoryLatency memoryLatency;
     private final long memoryQuotaBytes;
@@ -41,6 +42,7 @@ public final class AioEngineConfig {
         ringEntry = builder.ringEntry;
         taskWork = builder.taskWork;
         submissionPolling = builder.submissionPolling;
+        promptDoorbell = builder.promptDoorbell;
         completionPolling = builder.completionPolling;
         memoryLatency = builder.memoryLatency;
         memoryQuotaBytes = builder.memoryQuotaBytes;
@@ -97,6 +99,11 @@ public final class AioEngineConfig {
         return isEnteredByOne() ? TaskWork.DEFERRED : TaskWork.INTERRUPTING;
     }
 
+    /** See {@link Builder#promptDoorbell}. */
+    public boolean promptDoorbell() {
+        return promptDoorbell;
+    }
+
     /** Whether a thread of the kernel takes entries from the submission ring (SQPOLL). */
     public boolean submissionPolling() {
         return submissionPolling;
@@ -147,7 +154,7 @@ public final class AioEngineConfig {
         return "AioEngineConfig[depth=" + depth + ", inFlightMax=" + inFlightMax + ", completionMode=" + completionMode
                 + ", workers=" + workers + ", ringEntry=" + ringEntry + ", taskWork=" + taskWork()
                 + (submissionPolling ? ", submissionPolling" : "") + (completionPolling ? ", completionPolling" : "")
-                + "]";
+                + (promptDoorbell ? "" : ", no promptDoorbell") + "]";
     }
 
     /** Collects the settings. Not for use by several threads. */
@@ -162,6 +169,7 @@ public final class AioEngineConfig {
         private RingEntry ringEntry = RingEntry.SUBMITTERS;
         private @Nullable TaskWork taskWork;
         private boolean submissionPolling;
+        private boolean promptDoorbell = true;
         private boolean completionPolling;
         private MemoryLatency memoryLatency = MemoryLatency.NONE;
         private long memoryQuotaBytes = Long.MAX_VALUE;
@@ -239,6 +247,18 @@ public final class AioEngineConfig {
          */
         public Builder submissionPolling(boolean wanted) {
             submissionPolling = wanted;
+            return this;
+        }
+
+        /**
+         * Lets a thread that submits direct I/O in mode {@link CompletionMode#POLLED}, and has had to wait for the device, hand
+         * operations to the kernel as they are submitted, two with a system call, instead of all with {@link AioEngine#commit}: it
+         * has the time, and the device is kept busier. While completions are there whenever it looks, and for I/O that ends inside
+         * the doorbell, it is one system call for a batch all the same. Engines {@code io_uring} (without submission polling) and
+         * {@code libaio}. Default true.
+         */
+        public Builder promptDoorbell(boolean wanted) {
+            promptDoorbell = wanted;
             return this;
         }
 

@@ -305,12 +305,19 @@ final class LibaioEngine extends NativeEngine {
     }
 
     @Override
-    void ringAndWait(long timeoutNanos) {
+    boolean isAllHandedOver() {
+        return queued == 0;
+    }
+
+    @Override
+    boolean ringAndWait(long timeoutNanos) {
         ring();
-        if (!isReady()) {
-            systemCalls.getAndIncrement();
-            checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
+        if (isReady()) {
+            return false;
         }
+        systemCalls.getAndIncrement();
+        checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
+        return true;
     }
 
     @Override

@@ -102,6 +102,8 @@ abstract class NativeEngine implements AioEngine {
     private final ReentrantLock reaping = new ReentrantLock();
 
     private final CompletionDelivery delivery;
+    /** The owner's. */
+    private final PromptDoorbell doorbell;
 
     /** What is in the kernel, by slot. */
     private final @Nullable Kiocb[] slots;
@@ -160,6 +162,7 @@ abstract class NativeEngine implements AioEngine {
         polled = config.isPolled();
         single = isEnteredByOne(config);
         delivery = new CompletionDelivery(name());
+        doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Kiocb[slotCount];
         free = new int[Integer.highestOneBit(Math.max(slotCount * 2 - 1, 1))];
         freeMask = free.length - 1;
@@ -212,8 +215,14 @@ abstract class NativeEngine implements AioEngine {
     /** Takes so many ended operations from the ring and calls {@link #ended} for each. The completer. */
     abstract void reap(int count);
 
-    /** Hands over everything placed, and waits until something has ended, at most so long. The owner. */
-    abstract void ringAndWait(long timeoutNanos);
+    /** Whether everything placed has been handed over. The owner. */
+    abstract boolean isAllHandedOver();
+
+    /**
+     * Hands over everything placed, and waits until something has ended, at most so long. Returns whether it is certain that there was
+     * something to wait for. The owner.
+     */
+    abstract boolean ringAndWait(long timeoutNanos);
 
     /** Waits until something has ended, or {@link #wake}, at most so long. The reaper. */
     abstract void sleep(long timeoutNanos);
@@ -267,6 +276,9 @@ abstract class NativeEngine implements AioEngine {
         int full = polled || !single ? accept(kiocb) : handOver(kiocb);
         if (full != 0) {
             kiocb.unclaim();
+        } else if (polled && doorbell.isDue() && kiocb.file().isDirect()) {
+            // Not where the kernel might do the I/O inside the doorbell: submit does not wait.
+            ring();
         }
         return full;
     }
@@ -558,7 +570,7 @@ abstract class NativeEngine implements AioEngine {
         while (true) {
             if (left > 0 && inFlight() != 0 && !isReady()) {
                 // Rings and waits with one system call.
-                ringAndWait(left);
+                doorbell.foundNothing(ringAndWait(left));
             } else {
                 ring();
             }
@@ -583,6 +595,9 @@ abstract class NativeEngine implements AioEngine {
         int count = ready();
         long before = told.get();
         if (count > 0) {
+            if (polled) {
+                doorbell.found(count, inFlight());
+            }
             completing = true;
             delivery.begin(config.reapListener());
             try {
@@ -591,6 +606,8 @@ abstract class NativeEngine implements AioEngine {
                 delivery.end(config.reapListener());
                 completing = false;
             }
+        } else if (polled && inFlight() != 0) {
+            doorbell.foundNothing(isAllHandedOver());
         }
         placeDeferred();
         return (int) (told.get() - before);
@@ -761,7 +778,7 @@ abstract class NativeEngine implements AioEngine {
             asleep = false;
             ring();
         } else {
-            ringAndWait(REAPER_SLEEP_NANOS);
+            boolean _ = ringAndWait(REAPER_SLEEP_NANOS);
             asleep = false;
         }
     }

@@ -396,7 +396,12 @@ final class UringEngine extends NativeEngine {
     }
 
     @Override
-    void ringAndWait(long timeoutNanos) {
+    boolean isAllHandedOver() {
+        return ring.pending() == 0;
+    }
+
+    @Override
+    boolean ringAndWait(long timeoutNanos) {
         if (wakeEvent != null) {
             armWake(wakeEvent);
         }
@@ -404,12 +409,14 @@ final class UringEngine extends NativeEngine {
         if (completionPolling) {
             // A wait of the kernel's would not look at the time.
             int _ = checked(ring.enter(ring.pending(), 0, Uring.ENTER_GETEVENTS));
-            return;
+            return false;
         }
         int moreFlags = submissionPolling && ring.needsWakeup() ? Uring.ENTER_SQ_WAKEUP : 0;
         long timeout = stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos;
         int entered = checked(ring.enterAndWait(submissionPolling ? 0 : ring.pending(), moreFlags, timeout));
         stalled = entered == -Errno.EAGAIN || entered == -Errno.EBUSY;
+        // What was handed over with this may have ended before there was anything to wait for.
+        return false;
     }
 
     @Override

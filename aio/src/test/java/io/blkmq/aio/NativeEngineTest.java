@@ -90,8 +90,14 @@ class NativeEngineTest {
         }
 
         @Override
-        void ringAndWait(long timeoutNanos) {
+        boolean isAllHandedOver() {
+            return true;
+        }
+
+        @Override
+        boolean ringAndWait(long timeoutNanos) {
             // It takes everything when it is placed.
+            return false;
         }
 
         @Override
