@@ -99,7 +99,7 @@ abstract class NativeEngine implements AioEngine {
      */
     final ReentrantLock lock = new ReentrantLock();
     /** In REAPER mode held by who completes. */
-    private final ReentrantLock reaping = new ReentrantLock();
+    private final CompleterLock reaping = new CompleterLock();
 
     private final CompletionDelivery delivery;
 
