@@ -192,22 +192,21 @@ final class ChannelFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
-            return transfer(offset, memory, write);
+            return transfer(offset, memory, 0, memory.byteSize(), write);
         } finally {
             release();
         }
     }
 
-    /** Moves all of one segment, as far as the file goes. The caller has acquired the file. */
-    long transfer(long offset, MemorySegment memory, boolean write) {
-        long bytes = memory.byteSize();
-        if (((offset | bytes | memory.address()) & (alignment - 1)) != 0) {
+    /** Moves all of a part of some memory, as far as the file goes. The caller has acquired the file. */
+    long transfer(long offset, MemorySegment memory, long from, long bytes, boolean write) {
+        if (((offset | bytes | memory.address() + from) & (alignment - 1)) != 0) {
             return -Errno.EINVAL;
         }
         MemorySegment usable = usable(memory);
         long done = 0;
         while (done < bytes) {
-            ByteBuffer part = usable.asSlice(done, Math.min(bytes - done, TRANSFER_MAX)).asByteBuffer();
+            ByteBuffer part = part(usable, from + done, (int) Math.min(bytes - done, TRANSFER_MAX));
             long moved = transferOnce(offset + done, part, write);
             if (moved < 0) {
                 return moved;
@@ -218,6 +217,14 @@ final class ChannelFile extends AioFile {
             }
         }
         return done;
+    }
+
+    /** A view, which is what this engine makes for each operation: a channel knows no other form of memory. */
+    private static ByteBuffer part(MemorySegment memory, long from, int bytes) {
+        if (memory.byteSize() <= Integer.MAX_VALUE) {
+            return memory.asByteBuffer().limit((int) from + bytes).position((int) from);
+        }
+        return memory.asSlice(from, bytes).asByteBuffer();
     }
 
     /**

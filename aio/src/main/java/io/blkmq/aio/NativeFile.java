@@ -152,7 +152,7 @@ final class NativeFile extends AioFile {
      * What direct I/O needs when the kernel does not say: one sector, if reading one into memory aligned to no more
      * than that works; else the preferred block, which is always enough.
      */
-    private static int triedAlignment(int fd, FileFacts facts) {
+    static int triedAlignment(int fd, FileFacts facts) {
         int safe = Math.max(Integer.highestOneBit(facts.preferredBlock()), 4096);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment odd = arena.allocate(2 * 4096, 4096).asSlice(SECTOR, SECTOR);
@@ -202,6 +202,18 @@ final class NativeFile extends AioFile {
                 throw new FileSystemException(path().toString(), null, "has no size (" + Errno.name(size) + ")");
             }
             return size;
+        } finally {
+            release();
+        }
+    }
+
+    /** Where the next data is, from an offset on; -ENXIO if there is none up to the end, another negative errno otherwise. */
+    long nextData(long offset) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return FileCalls.seekData(fd, offset);
         } finally {
             release();
         }
