@@ -114,7 +114,7 @@ class AioFileTest {
             assertThat(file.isWritable()).isTrue();
             assertThat(file.memoryAlignment()).isEqualTo(1);
             assertThat(file.offsetAlignment()).isEqualTo(1);
-            assertThat(Integer.bitCount(file.blockBytes())).isEqualTo(1);
+            assertThat((long) file.blockBytes()).isEqualTo(Files.getFileStore(path).getBlockSize());
             assertThat(file).asString().contains("rw", path.toString());
         }
     }
@@ -142,6 +142,22 @@ class AioFileTest {
             assertThat(file.read(file.offsetAlignment(), memory)).isEqualTo(memory.byteSize());
         } catch (AioFile.DirectUnsupportedException e) {
             Setup.skipIf(true, "no direct I/O in target: " + e.getMessage());
+        }
+    }
+
+    @Test
+    void alignmentThatTheKernelDoesNotTellIsFoundByTrial() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
+            FileFacts facts = FileFacts.ofDescriptor(file.fd());
+            Setup.skipIf(!facts.directKnown(), "nothing to compare with: the kernel does not tell");
+            assertThat(NativeFile.triedAlignment(file.fd(), facts)).as("what the kernel tells, or more")
+                    .isGreaterThanOrEqualTo(facts.directOffset()).isIn(512, Math.max(facts.preferredBlock(), 4096));
+        }
+        Path empty = Files.createFile(directory.resolve("empty"));
+        try (NativeFile file = NativeFile.open(empty, AioFile.Access.READ_ONLY, true)) {
+            assertThat(NativeFile.triedAlignment(file.fd(), FileFacts.ofDescriptor(file.fd())))
+                    .as("nothing can be tried on an empty file: the safe side").isGreaterThanOrEqualTo(4096);
         }
     }
 
