@@ -160,6 +160,18 @@ final class NativeFile extends AioFile {
         }
     }
 
+    /** Why completions of the file's operations cannot be found by asking its device; null if nothing is known against it. */
+    @Nullable
+    String pollingObstacle() {
+        if (!isDirect()) {
+            return "is not open for direct I/O";
+        }
+        FileFacts facts = facts();
+        return facts != null && facts.cannotBePolled()
+                ? "is on a device without queues for polling (its queue/io_poll in sysfs is 0)"
+                : null;
+    }
+
     /** The descriptor; valid for who has {@link #acquire acquired} the file. */
     int fd() {
         return fd;

@@ -228,6 +228,15 @@ final class UringEngine extends NativeEngine {
         return operations.contains(operation);
     }
 
+    @Override
+    void opened(NativeFile file) {
+        String obstacle = completionPolling ? file.pollingObstacle() : null;
+        if (obstacle != null) {
+            LOGGER.log(System.Logger.Level.WARNING, () -> "completionPolling is set, but " + file.path() + " "
+                    + obstacle + ": its reads and writes may end with EOPNOTSUPP");
+        }
+    }
+
     // Placing.
 
     @Override

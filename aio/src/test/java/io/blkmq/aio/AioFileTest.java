@@ -146,6 +146,39 @@ class AioFileTest {
     }
 
     @Test
+    void errorThatTheJdkKeepsAsATextIsFoundAgain() {
+        Setup.notApplicableIf(kind == Kind.NATIVE, "about channels");
+        for (int errno : new int[]{Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT, Errno.EINVAL}) {
+            assertThat(ChannelFile.errno(new IOException(Libc.text(errno)))).isEqualTo(errno);
+        }
+        assertThat(ChannelFile.errno(new IOException("anything else"))).isEqualTo(Errno.EIO);
+        assertThat(ChannelFile.errno(new IOException())).isEqualTo(Errno.EIO);
+    }
+
+    @Test
+    void fileTellsWhyItsDeviceCannotBePolled() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile buffered = NativeFile.open(path, AioFile.Access.READ_ONLY, false)) {
+            assertThat(buffered.pollingObstacle()).contains("direct I/O");
+        }
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
+            FileFacts facts = FileFacts.ofDescriptor(file.fd());
+            Path device = Path.of("/sys/dev/block/" + (facts.device() >>> 32) + ":" + (int) facts.device());
+            Setup.skipIf(!Files.exists(device.resolve("queue")), "not on a whole device");
+            boolean polls = !Files.readString(device.resolve("queue/io_poll")).strip().equals("0");
+            assertThat(file.pollingObstacle() == null).as("no obstacle, and io_poll").isEqualTo(polls);
+        }
+        Path inMemory = Path.of("/dev/shm");
+        Setup.skipIf(!Files.isWritable(inMemory), "no tmpfs");
+        Path unknown = Files.createTempFile(inMemory, "blkmq", ".img");
+        try (NativeFile file = NativeFile.open(unknown, AioFile.Access.READ_ONLY, true)) {
+            assertThat(file.pollingObstacle()).as("nothing is known of it").isNull();
+        } finally {
+            Files.delete(unknown);
+        }
+    }
+
+    @Test
     void alignmentThatTheKernelDoesNotTellIsFoundByTrial() throws IOException {
         Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
         try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
