@@ -195,6 +195,29 @@ class AioFileTest {
     }
 
     @Test
+    void tryingWhatAFileCanDoTakesNoBlocks() throws Exception {
+        long before = blocks();
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            for (AioOperation operation : AioOperation.values()) {
+                boolean supported = file.supports(operation);
+                assertThat(file.supports(operation)).as("asked again: " + operation).isEqualTo(supported);
+                assertThat(blocks()).as("blocks after " + operation).isEqualTo(before);
+            }
+        }
+    }
+
+    /** What the file takes on the device, as the system counts it. */
+    private long blocks() throws Exception {
+        Setup.skipIf(!Files.isExecutable(Path.of("/usr/bin/stat")), "no stat");
+        // Written back, so that nothing is allocated later.
+        Process stat = new ProcessBuilder("/bin/sh", "-c", "sync \"$0\"; stat -c %b \"$0\"", path.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String printed = new String(stat.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
+        assertThat(stat.waitFor()).isZero();
+        return Long.parseLong(printed.strip());
+    }
+
+    @Test
     void writeToFileOpenedForReadingIsRefused() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_ONLY, false); Arena arena = Arena.ofConfined()) {
             assertThat(file.write(0, arena.allocate(1))).isEqualTo(-Errno.EBADF);
