@@ -121,6 +121,8 @@ class AioEnginesTest {
         assertThat(Platform.nativeUnavailable("Linux", "amd64")).isNull();
         assertThat(Platform.LINUX_X86_64.openDirect).isEqualTo(0x4000);
         assertThat(Platform.LINUX_AARCH64.openDirect).isEqualTo(0x10000);
+        assertThat(Platform.LINUX_X86_64.openTemporary).isEqualTo(0x410000);
+        assertThat(Platform.LINUX_AARCH64.openTemporary).isEqualTo(0x404000);
     }
 
     @Test

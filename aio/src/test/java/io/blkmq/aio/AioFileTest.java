@@ -206,6 +206,19 @@ class AioFileTest {
         }
     }
 
+    @Test
+    void triesBehindTheEndFindTheSameWhereNoOtherFileCanBeMade() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryBehindTheEnd(FileCalls.FALLOC_PUNCH_HOLE) == 0)
+                    .isEqualTo(file.supports(AioOperation.PUNCH_HOLE));
+            assertThat(file.tryBehindTheEnd(FileCalls.FALLOC_ZERO_RANGE) == 0)
+                    .isEqualTo(file.supports(AioOperation.ZERO_RANGE));
+            assertThat(file.tryBehindTheEnd(0) == 0).isEqualTo(file.supports(AioOperation.ALLOCATE));
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+        }
+    }
+
     /** What the file takes on the device, as the system counts it. */
     private long blocks() throws Exception {
         Setup.skipIf(!Files.isExecutable(Path.of("/usr/bin/stat")), "no stat");

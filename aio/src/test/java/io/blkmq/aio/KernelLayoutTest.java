@@ -78,6 +78,11 @@ class KernelLayoutTest {
             source.append("printf(\"").append(call).append(" %d\\n\", __NR_").append(call).append(");\n");
             ours.append(call).append(' ').append(number).append('\n');
         });
+        if (Platform.CURRENT == platform) {
+            source.insert(0, "#define _GNU_SOURCE\n#include <fcntl.h>\n");
+            source.append("printf(\"%d %d\\n\", O_DIRECT, O_TMPFILE);\n");
+            ours.append(platform.openDirect + " " + platform.openTemporary + "\n");
+        }
         Path file = Files.writeString(directory.resolve("numbers.c"), source + "return 0; }\n");
         assertThat(run(file)).isEqualTo(ours.toString());
     }
