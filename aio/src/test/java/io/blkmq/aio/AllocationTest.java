@@ -22,8 +22,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Steady I/O makes no garbage: neither on the thread that submits nor on those of the engine. What is counted is what each
  * thread has allocated, to the byte; what is tolerated is less than one object for each batch would be.
  *
- * <p>That holds for compiled code. Until the JDK's own compiler has got to it, a call of the kernel makes a view of 40 bytes of the
- * memory that errno is saved to.
+ * <p>There is one thing of the JDK's: its adapter for native calls makes a view of 40 bytes for each system call, unless the compiler
+ * sees that nobody keeps it, which depends on what else the process has run. So what is left may be nothing, or that to the byte.
  */
 class AllocationTest {
 
@@ -33,6 +33,8 @@ class AllocationTest {
     private static final int ROUNDS_MAX = 8;
     /** What the measurement itself may take, and the runtime compiler's last corrections: one object in 80 batches. */
     private static final long TOLERATED_BYTES = 2000;
+    /** What the JDK's adapter makes for a system call where the compiler does not spare it. */
+    private static final long VIEW_BYTES = 40;
 
     /** By reflection, because the module under test does not read the module of the management beans. */
     private static final Object BEAN;
@@ -109,8 +111,11 @@ class AllocationTest {
             // The first rounds are interpreted and compiled; the best of the others counts.
             for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
                 long before = allocated();
+                long callsBefore = engine.statistics().systemCalls();
                 batches.run();
-                least = Math.min(least, allocated() - before);
+                long bytes = allocated() - before;
+                long views = VIEW_BYTES * (engine.statistics().systemCalls() - callsBefore);
+                least = Math.min(least, Math.min(bytes, Math.abs(bytes - views)));
             }
             assertThat(least).as("bytes allocated by %d operations", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             assertThat(batches.wrong).isZero();
