@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -17,7 +18,7 @@ import java.lang.invoke.VarHandle;
  * the head inside of the kernel.
  */
 @SuppressWarnings("restricted")
-final class AioContext {
+class AioContext {
 
     static final short CMD_PREAD = 0;
     static final short CMD_PWRITE = 1;
@@ -73,16 +74,19 @@ final class AioContext {
     private int eventsAt;
     private int eventsEnd;
 
-    private AioContext(long context, int slots) {
+    /** Makes what stands for a context that the kernel has made; tests make one of their own. */
+    interface Maker {
+        AioContext make(long context, int slots);
+    }
+
+    AioContext(long context, int slots) {
         this.context = context;
         this.slots = slots;
         iocbs = arena.allocate(slots * IOCB_BYTES, 64);
         events = arena.allocate(slots * EVENT_BYTES, 8);
         timeout = arena.allocate(16, 8);
         MemorySegment header = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES, arena, null);
-        if (header.get(INT, Libc.offset(RING, "magic")) == MAGIC
-                && header.get(INT, Libc.offset(RING, "incompat_features")) == 0
-                && header.get(INT, Libc.offset(RING, "header_length")) == RING_HEADER_BYTES) {
+        if (isKnown(header)) {
             ringEntries = header.get(INT, Libc.offset(RING, "nr"));
             ring = MemorySegment.ofAddress(context).reinterpret(RING_HEADER_BYTES + ringEntries * EVENT_BYTES, arena,
                     null);
@@ -93,16 +97,36 @@ final class AioContext {
         }
     }
 
+    /** Whether a ring with such a header has the layout that we know, and may be read without a system call. */
+    boolean isKnown(MemorySegment header) {
+        return header.get(INT, Libc.offset(RING, "magic")) == MAGIC
+                && header.get(INT, Libc.offset(RING, "incompat_features")) == 0
+                && header.get(INT, Libc.offset(RING, "header_length")) == RING_HEADER_BYTES;
+    }
+
     /** Makes a context for so many operations. */
-    static AioContext open(int slots) throws AioUnavailableException {
+    static AioContext open(int slots) throws IOException {
+        return open(slots, AioContext::new);
+    }
+
+    static AioContext open(int slots, Maker maker) throws IOException {
         try (Arena temporary = Arena.ofConfined()) {
             MemorySegment name = temporary.allocate(LONG);
             long result = Libc.syscall(Platform.CURRENT.ioSetup, slots, name.address(), 0, 0, 0, 0);
             if (result < 0) {
-                throw new AioUnavailableException(LibaioEngine.NAME, refusal((int) -result, slots));
+                throw refused((int) -result, slots);
             }
-            return new AioContext(name.get(LONG, 0), slots);
+            return maker.make(name.get(LONG, 0), slots);
         }
+    }
+
+    /** An exception that tells "not here" from "not now". */
+    static IOException refused(int errno, int slots) {
+        return switch (errno) {
+            case Errno.EAGAIN, Errno.ENOMEM ->
+                new IOException("no context of native AIO can be opened: " + refusal(errno, slots));
+            default -> new AioUnavailableException(LibaioEngine.NAME, refusal(errno, slots));
+        };
     }
 
     /** In words, why {@code io_setup} failed. */
@@ -111,6 +135,7 @@ final class AioContext {
             case Errno.ENOSYS -> "the kernel was built without native AIO, or a seccomp filter hides it (ENOSYS)";
             case Errno.EPERM, Errno.EACCES ->
                 "native AIO is forbidden, most likely by a seccomp filter (" + Errno.name(errno) + ")";
+            case Errno.ENOMEM -> "no memory for " + slots + " operations (ENOMEM)";
             case Errno.EAGAIN -> slots + " more operations are over the limit of the sysctl fs.aio-max-nr (EAGAIN)";
             default -> "io_setup failed (" + Errno.name(errno) + ")";
         };

@@ -11,7 +11,10 @@ public interface AioEngineProvider {
     /** The engine's name: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
     String name();
 
-    /** Empty if the engine works here, otherwise why it does not: kernel, permission, architecture, system. */
+    /**
+     * Empty if the engine works here, otherwise why it does not: kernel, permission, architecture, system. That descriptors or
+     * memory are lacking now is no such reason.
+     */
     Optional<String> unavailable();
 
     /**

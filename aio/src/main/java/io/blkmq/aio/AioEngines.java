@@ -45,12 +45,7 @@ public final class AioEngines {
      * @throws IOException if the system refuses the resources
      */
     public static AioEngine open(String name, AioEngineConfig config) throws IOException {
-        AioEngineProvider provider = find(name);
-        var reason = provider.unavailable();
-        if (reason.isPresent()) {
-            throw new AioUnavailableException(name, reason.get());
-        }
-        return provider.open(config);
+        return find(name).open(config);
     }
 
     /**

@@ -110,8 +110,8 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
 
     /**
      * Whether the file can do that, as far as its file system and the way it was opened go. The forms of
-     * {@code fallocate} are found out by trial, once for each open file, on a block far behind the file's end, which
-     * is left as it was.
+     * {@code fallocate} are found out by trial, once for each open file: on a file without a name in the same directory, or,
+     * where none can be made, on a block far behind the file's end. Content and size are left as they were.
      */
     public abstract boolean supports(AioOperation operation);
 

@@ -173,12 +173,13 @@ final class ChannelEngine extends SoftwareEngine {
     private static long transfer(ChannelFile file, Kiocb kiocb, boolean write) {
         long done = 0;
         for (int i = 0; i < kiocb.segments(); i++) {
-            long moved = file.transfer(kiocb.offset() + done, kiocb.memory(i), write);
+            long bytes = kiocb.partBytes(i);
+            long moved = file.transfer(kiocb.offset() + done, kiocb.memory(i), kiocb.partOffset(i), bytes, write);
             if (moved < 0) {
                 return moved;
             }
             done += moved;
-            if (moved < kiocb.memory(i).byteSize()) {
+            if (moved < bytes) {
                 break;
             }
         }

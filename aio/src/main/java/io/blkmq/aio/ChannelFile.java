@@ -16,8 +16,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -192,22 +195,21 @@ final class ChannelFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
-            return transfer(offset, memory, write);
+            return transfer(offset, memory, 0, memory.byteSize(), write);
         } finally {
             release();
         }
     }
 
-    /** Moves all of one segment, as far as the file goes. The caller has acquired the file. */
-    long transfer(long offset, MemorySegment memory, boolean write) {
-        long bytes = memory.byteSize();
-        if (((offset | bytes | memory.address()) & (alignment - 1)) != 0) {
+    /** Moves all of a part of some memory, as far as the file goes. The caller has acquired the file. */
+    long transfer(long offset, MemorySegment memory, long from, long bytes, boolean write) {
+        if (((offset | bytes | memory.address() + from) & (alignment - 1)) != 0) {
             return -Errno.EINVAL;
         }
         MemorySegment usable = usable(memory);
         long done = 0;
         while (done < bytes) {
-            ByteBuffer part = usable.asSlice(done, Math.min(bytes - done, TRANSFER_MAX)).asByteBuffer();
+            ByteBuffer part = part(usable, from + done, (int) Math.min(bytes - done, TRANSFER_MAX));
             long moved = transferOnce(offset + done, part, write);
             if (moved < 0) {
                 return moved;
@@ -218,6 +220,14 @@ final class ChannelFile extends AioFile {
             }
         }
         return done;
+    }
+
+    /** A view, which is what this engine makes for each operation: a channel knows no other form of memory. */
+    private static ByteBuffer part(MemorySegment memory, long from, int bytes) {
+        if (memory.byteSize() <= Integer.MAX_VALUE) {
+            return memory.asByteBuffer().limit((int) from + bytes).position((int) from);
+        }
+        return memory.asSlice(from, bytes).asByteBuffer();
     }
 
     /**
@@ -271,19 +281,26 @@ final class ChannelFile extends AioFile {
         }
     }
 
-    /** The JDK keeps the error's text only. */
-    private static int errno(IOException e) {
+    /** The JDK keeps the error's text only, which is in the language of the process. */
+    static int errno(IOException e) {
         String message = String.valueOf(e.getMessage());
-        if (message.contains("No space left")) {
-            return Errno.ENOSPC;
+        for (Map.Entry<String, Integer> known : Texts.ERRNOS.entrySet()) {
+            if (message.contains(known.getKey())) {
+                return known.getValue();
+            }
         }
-        if (message.contains("File too large")) {
-            return Errno.EFBIG;
-        }
-        if (message.contains("quota exceeded")) {
-            return Errno.EDQUOT;
-        }
-        return message.contains("Invalid argument") ? Errno.EINVAL : Errno.EIO;
+        return Errno.EIO;
+    }
+
+    /** The texts of the errors that a transfer or a sync may end with. */
+    private static final class Texts {
+        static final Map<String, Integer> ERRNOS = Platform.CURRENT == Platform.OTHER
+                ? Map.of("No space left", Errno.ENOSPC, "File too large", Errno.EFBIG, "uota exceeded", Errno.EDQUOT,
+                        "Invalid argument", Errno.EINVAL)
+                : IntStream
+                        .of(Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT, Errno.EINVAL, Errno.EFAULT, Errno.EROFS,
+                                Errno.EPERM, Errno.ENXIO, Errno.ENODEV, Errno.ENOMEM, Errno.EOVERFLOW, Errno.EOPNOTSUPP)
+                        .boxed().collect(Collectors.toUnmodifiableMap(Libc::text, errno -> errno));
     }
 
     @Override

@@ -33,6 +33,7 @@ final class FileCalls {
     private static final long O_NONBLOCK = 0x800;
     private static final long TMPFS_MAGIC = 0x01021994;
     private static final int SEEK_END = 2;
+    private static final int SEEK_DATA = 3;
     private static final int FADVISE_DONTNEED = 4;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
@@ -63,8 +64,14 @@ final class FileCalls {
             FunctionDescriptor.of(INT, INT, LONG, LONG, INT));
     private static final MethodHandle FCNTL = Libc.function("fcntl", FunctionDescriptor.of(INT, INT, INT, LONG),
             Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle POLL = Libc.function("poll", FunctionDescriptor.of(INT, LONG, LONG, INT));
     private static final MethodHandle LSEEK = Libc.function("lseek", FunctionDescriptor.of(LONG, INT, LONG, INT));
     private static final MethodHandle FSTATFS = Libc.function("fstatfs", FunctionDescriptor.of(INT, INT, LONG));
+
+    static final StructLayout POLLFD = MemoryLayout.structLayout(INT.withName("fd"),
+            ValueLayout.JAVA_SHORT.withName("events"), ValueLayout.JAVA_SHORT.withName("revents")).withName("pollfd");
+
+    private static final short POLLIN = 1;
 
     private FileCalls() {}
 
@@ -153,9 +160,34 @@ final class FileCalls {
     }
 
     static long seekEnd(int fd) {
+        return seek(fd, 0, SEEK_END);
+    }
+
+    /** Where the next data is, from an offset on; -ENXIO if there is none up to the end. */
+    static long seekData(int fd, long offset) {
+        return seek(fd, offset, SEEK_DATA);
+    }
+
+    private static long seek(int fd, long offset, int whence) {
         MemorySegment errno = Libc.borrowErrno();
         try {
-            return Libc.result((long) LSEEK.invokeExact(errno, fd, 0L, SEEK_END), errno);
+            return Libc.result((long) LSEEK.invokeExact(errno, fd, offset, whence), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /** Waits until there is something to be read, at most so long, in whole milliseconds: 1, or 0, or a negative errno. */
+    static int awaitReadable(int fd, long timeoutNanos) {
+        MemorySegment errno = Libc.borrowErrno();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment pollfd = arena.allocate(POLLFD);
+            pollfd.set(INT, Libc.offset(POLLFD, "fd"), fd);
+            pollfd.set(ValueLayout.JAVA_SHORT, Libc.offset(POLLFD, "events"), POLLIN);
+            int millis = (int) Math.min(Math.ceilDiv(Math.max(timeoutNanos, 0), 1_000_000L), Integer.MAX_VALUE);
+            return (int) Libc.result((int) POLL.invokeExact(errno, pollfd.address(), 1L, millis), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {

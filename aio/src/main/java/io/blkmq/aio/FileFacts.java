@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What {@code statx} says about a file.
@@ -102,13 +103,24 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
 
     /** Whether a block device can zero blocks by itself, as sysfs has it. */
     static boolean canZero(long device) {
-        Path limit = Path.of("/sys/dev/block/" + (device >>> 32) + ":" + (int) device);
+        String limit = queueAttribute(device, "write_zeroes_max_bytes");
+        return limit != null && !limit.equals("0");
+    }
+
+    /** Whether the device that the file is, or is on, is known to have no queues for polling. */
+    boolean cannotBePolled() {
+        return "0".equals(queueAttribute(isBlockDevice() ? representedDevice : device, "io_poll"));
+    }
+
+    /** What sysfs says of the queue of a block device; null if it says nothing, or it is none. */
+    private static @Nullable String queueAttribute(long device, String name) {
+        Path block = Path.of("/sys/dev/block/" + (device >>> 32) + ":" + (int) device);
         try {
             // A partition has its queue one level up.
-            Path queue = Files.exists(limit.resolve("queue")) ? limit : limit.toRealPath().resolve("..");
-            return !Files.readString(queue.resolve("queue/write_zeroes_max_bytes")).strip().equals("0");
+            Path queue = Files.exists(block.resolve("queue")) ? block : block.toRealPath().resolve("..");
+            return Files.readString(queue.resolve("queue").resolve(name)).strip();
         } catch (IOException e) {
-            return false;
+            return null;
         }
     }
 

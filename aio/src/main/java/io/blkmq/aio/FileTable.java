@@ -13,11 +13,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class FileTable {
 
-    /** Files of one ring that can be registered at a time. */
+    /** Files of one ring that can be registered at a time, at the most. */
     static final int FILES_MAX = 1023;
-
-    /** The place behind those of files, which is for the {@link RingWitness}. */
-    static final int WITNESS = FILES_MAX;
 
     private final Uring ring;
     private final Consumer<Runnable> whenAllowed;
@@ -34,9 +31,17 @@ final class FileTable {
         files = new NativeFile[places];
     }
 
-    /** A table for a ring; of no place at all where the kernel has no sparse tables (5.19). */
+    /**
+     * A table for a ring: as large as RLIMIT_NOFILE allows, which limits tables, too; of no place at all where the kernel has
+     * no sparse tables (5.19).
+     */
     static FileTable of(Uring ring, Consumer<Runnable> whenAllowed) {
-        return new FileTable(ring, whenAllowed, ring.registerSparseFiles(FILES_MAX + 1) ? FILES_MAX : 0);
+        for (int places = FILES_MAX + 1; places > 1; places /= 2) {
+            if (ring.registerSparseFiles(places)) {
+                return new FileTable(ring, whenAllowed, places - 1);
+            }
+        }
+        return new FileTable(ring, whenAllowed, 0);
     }
 
     /** Gives a file a place; -1 if there is none. The caller has acquired the file. */
@@ -86,6 +91,11 @@ final class FileTable {
     }
 
     int places() {
+        return files.length;
+    }
+
+    /** The place behind those of files, which is for the {@link RingWitness}. */
+    int witnessPlace() {
         return files.length;
     }
 }

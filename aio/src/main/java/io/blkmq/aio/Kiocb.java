@@ -53,9 +53,9 @@ public final class Kiocb {
     private final MemorySegment inlineIovecs;
     private final @Nullable MemorySegment[] inlineMemory;
 
-    /** Where the segments are: {@link #inlineIovecs}, or an array lent by {@link IovecPool}. */
+    /** Where the segments are: {@link #inlineIovecs}, or in what the pool has lent. */
     private MemorySegment iovecs;
-    private boolean iovecsLent;
+    private IovecPool.@Nullable Room lent;
     /** The segments themselves, which keeps them reachable; null past {@link #segments}. */
     private @Nullable MemorySegment[] memory;
     private int segments;
@@ -212,8 +212,8 @@ public final class Kiocb {
     /**
      * Adds memory to a prepared read or write, after what it has already. It is kept reachable until the completion.
      *
-     * @throws IllegalArgumentException if it is heap memory, closed, read-only for a read, confined to another
-     *        thread, or one segment more than {@value #SEGMENTS_MAX}
+     * @throws IllegalArgumentException if it is heap memory, closed, at address 0, read-only for a read, confined to
+     *        another thread, or one segment more than {@value #SEGMENTS_MAX}
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
      */
     public Kiocb addSegment(MemorySegment nativeMemory) {
@@ -254,6 +254,9 @@ public final class Kiocb {
         if (!nativeMemory.isNative()) {
             throw new IllegalArgumentException("heap memory cannot be given to the kernel: " + nativeMemory);
         }
+        if (nativeMemory.address() == 0 && nativeMemory.byteSize() > 0) {
+            throw new IllegalArgumentException("memory at address 0: " + nativeMemory);
+        }
         if (!nativeMemory.scope().isAlive()) {
             throw new IllegalArgumentException("memory of a closed arena: " + nativeMemory);
         }
@@ -266,23 +269,24 @@ public final class Kiocb {
     }
 
     private void grow() {
-        MemorySegment larger = IovecPool.borrow(segments + 1);
-        MemorySegment.copy(iovecs, 0, larger, 0, (long) segments * SEGMENT_BYTES);
-        memory = Arrays.copyOf(memory, Math.min((int) (larger.byteSize() / SEGMENT_BYTES), SEGMENTS_MAX));
-        if (iovecsLent) {
-            IovecPool.giveBack(iovecs);
+        IovecPool.Room larger = IovecPool.borrow(segments + 1);
+        MemorySegment.copy(iovecs, 0, larger.iovecs, 0, (long) segments * SEGMENT_BYTES);
+        System.arraycopy(memory, 0, larger.memory, 0, segments);
+        if (lent != null) {
+            IovecPool.giveBack(lent, segments);
         } else {
             Arrays.fill(inlineMemory, 0, segments, null);
         }
-        iovecs = larger;
-        iovecsLent = true;
+        lent = larger;
+        iovecs = larger.iovecs;
+        memory = larger.memory;
     }
 
     private void clearSegments() {
-        if (iovecsLent) {
-            IovecPool.giveBack(iovecs);
+        if (lent != null) {
+            IovecPool.giveBack(lent, segments);
+            lent = null;
             iovecs = inlineIovecs;
-            iovecsLent = false;
             memory = inlineMemory;
         } else {
             for (int i = 0; i < segments; i++) {
@@ -421,15 +425,19 @@ public final class Kiocb {
         return Objects.requireNonNull(completion);
     }
 
-    /** The memory of a segment of an operation that has not advanced. */
+    /** The memory that a segment is a part of: from {@link #partOffset}, {@link #partBytes} long. */
     MemorySegment memory(int segment) {
-        MemorySegment whole = Objects.requireNonNull(memory[segment]);
-        long at = (long) segment * SEGMENT_BYTES;
-        long partBytes = iovecs.get(ValueLayout.JAVA_LONG, at + 8);
-        if (partBytes == whole.byteSize()) {
-            return whole;
-        }
-        return whole.asSlice(iovecs.get(ValueLayout.JAVA_LONG, at) - whole.address(), partBytes);
+        return Objects.requireNonNull(memory[segment]);
+    }
+
+    /** Where in its memory a segment begins, in bytes. The operation has not advanced. */
+    long partOffset(int segment) {
+        return iovecs.get(ValueLayout.JAVA_LONG, (long) segment * SEGMENT_BYTES) - memory(segment).address();
+    }
+
+    /** Length of a segment. The operation has not advanced. */
+    long partBytes(int segment) {
+        return iovecs.get(ValueLayout.JAVA_LONG, (long) segment * SEGMENT_BYTES + 8);
     }
 
     /** Notes that the next so many bytes have been moved; what remains starts behind them. */

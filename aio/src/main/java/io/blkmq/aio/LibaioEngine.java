@@ -75,22 +75,31 @@ final class LibaioEngine extends NativeEngine {
     }
 
     static LibaioEngine open(AioEngineConfig config) throws IOException {
+        return open(config, AioContext::new);
+    }
+
+    static LibaioEngine open(AioEngineConfig config, AioContext.Maker maker) throws IOException {
         // As many as an io_uring of this depth has.
         int slots = 2 * config.depth();
         NativeFile nothing = NativeFile.openNothing(Path.of("/dev/null"));
         AioContext context = null;
+        LibaioEngine engine = null;
         boolean good = false;
         try {
-            context = AioContext.open(slots + 1);
-            LibaioEngine engine = new LibaioEngine(config, context, nothing, slots);
+            context = AioContext.open(slots + 1, maker);
+            engine = new LibaioEngine(config, context, nothing, slots);
             engine.start();
             good = true;
             return engine;
         } finally {
             if (!good) {
-                nothing.close();
-                if (context != null) {
-                    context.close();
+                if (engine != null) {
+                    engine.destroy();
+                } else {
+                    nothing.close();
+                    if (context != null) {
+                        context.close();
+                    }
                 }
             }
         }

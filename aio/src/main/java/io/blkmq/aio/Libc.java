@@ -32,6 +32,12 @@ final class Libc {
                     ValueLayout.JAVA_LONG),
             Linker.Option.firstVariadicArg(1));
 
+    private static final MethodHandle STRERROR = function("strerror",
+            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+
+    /** The longest text of an error that is read. */
+    private static final int TEXT_MAX = 256;
+
     private Libc() {}
 
     /** A handle for a function; {@code errno} is captured into its first argument. */
@@ -61,6 +67,19 @@ final class Libc {
     /** What a call returned, or its negated errno if that was -1. */
     static long result(long returned, MemorySegment errno) {
         return returned == -1 ? -errno.get(ValueLayout.JAVA_INT, ERRNO_OFFSET) : returned;
+    }
+
+    /** What the C library calls an error, in the language of the process. */
+    static synchronized String text(int error) {
+        MemorySegment errno = borrowErrno();
+        try {
+            MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno, error);
+            return text.reinterpret(TEXT_MAX).getString(0, FileCalls.nameCharset());
+        } catch (Throwable t) {
+            throw unexpected(t);
+        } finally {
+            giveBack(errno);
+        }
     }
 
     /** A system call by number: what it returned, or its negated errno. Unused arguments are 0. */

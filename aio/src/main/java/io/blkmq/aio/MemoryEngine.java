@@ -96,7 +96,7 @@ final class MemoryEngine extends InlineEngine {
 
     @Override
     void start(Kiocb kiocb) {
-        long latency = delays ? config.memoryLatency().nanos(kiocb.operation(), kiocb.bytes()) : 0;
+        long latency = delays ? latency(kiocb) : 0;
         if (!delays || (latency <= 0 && config.isPolled())) {
             super.start(kiocb);
             return;
@@ -110,6 +110,16 @@ final class MemoryEngine extends InlineEngine {
             }
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** How long an operation takes; no time at all if the answer is an exception, which must not cost the operation. */
+    private long latency(Kiocb kiocb) {
+        try {
+            return config.memoryLatency().nanos(kiocb.operation(), kiocb.bytes());
+        } catch (RuntimeException | Error e) {
+            System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> "no latency for " + kiocb, e);
+            return 0;
         }
     }
 

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One open of a file of a {@code memory} engine. Opened direct, it insists on sectors as a disk would, so that what
@@ -31,7 +32,10 @@ final class MemoryFile extends AioFile {
         /** Reads a file of the file system; what is zero in it takes no memory. */
         static Content load(Path path, SparseBytes.Quota quota) throws IOException {
             requireFile(path);
-            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+                    NativeFile holes = Platform.CURRENT == Platform.OTHER
+                            ? null
+                            : NativeFile.open(path, Access.READ_ONLY, false)) {
                 long size = channel.size();
                 if (size > SparseBytes.SIZE_MAX) {
                     throw new FileSystemException(path.toString(), null,
@@ -40,7 +44,8 @@ final class MemoryFile extends AioFile {
                 SparseBytes bytes = new SparseBytes(quota, size);
                 MemorySegment part = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
                 MemorySegment zeroes = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
-                for (long at = 0; at < size; at += SparseBytes.CHUNK_BYTES) {
+                for (long at = nextChunk(holes, 0, size); at < size; at = nextChunk(holes, at + SparseBytes.CHUNK_BYTES,
+                        size)) {
                     long length = Math.min(SparseBytes.CHUNK_BYTES, size - at);
                     var buffer = part.asByteBuffer().limit((int) length);
                     while (buffer.hasRemaining() && channel.read(buffer, at + buffer.position()) > 0) {
@@ -54,6 +59,18 @@ final class MemoryFile extends AioFile {
                 }
                 return new Content(bytes);
             }
+        }
+
+        /** The chunk from an offset on that has data in it, as far as the system can tell; the size if there is none. */
+        private static long nextChunk(@Nullable NativeFile holes, long from, long size) {
+            if (holes == null || from >= size) {
+                return from;
+            }
+            long data = holes.nextData(from);
+            // What cannot be told is taken for data.
+            return data == -Errno.ENXIO
+                    ? size
+                    : data < 0 ? from : data / SparseBytes.CHUNK_BYTES * SparseBytes.CHUNK_BYTES;
         }
 
         private static void requireFile(Path path) throws IOException {
@@ -126,12 +143,13 @@ final class MemoryFile extends AioFile {
         long done = 0;
         for (int i = 0; i < kiocb.segments(); i++) {
             MemorySegment memory = ChannelFile.usable(kiocb.memory(i));
-            long bytes = memory.byteSize();
+            long from = kiocb.partOffset(i);
+            long bytes = kiocb.partBytes(i);
             long moved;
             try {
                 moved = write
-                        ? content.bytes.write(kiocb.offset() + done, memory, 0, bytes)
-                        : content.bytes.read(kiocb.offset() + done, memory, 0, bytes);
+                        ? content.bytes.write(kiocb.offset() + done, memory, from, bytes)
+                        : content.bytes.read(kiocb.offset() + done, memory, from, bytes);
             } catch (IllegalStateException e) {
                 // Memory whose arena was closed under the operation.
                 return -Errno.EFAULT;
@@ -150,7 +168,7 @@ final class MemoryFile extends AioFile {
     private boolean isAligned(Kiocb kiocb) {
         long all = kiocb.offset();
         for (int i = 0; alignment > 1 && i < kiocb.segments(); i++) {
-            all |= kiocb.memory(i).address() | kiocb.memory(i).byteSize();
+            all |= kiocb.memory(i).address() + kiocb.partOffset(i) | kiocb.partBytes(i);
         }
         return (all & (alignment - 1)) == 0;
     }

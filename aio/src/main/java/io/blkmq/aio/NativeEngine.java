@@ -61,7 +61,7 @@ abstract class NativeEngine implements AioEngine {
 
     private static final long ENTERED_PAUSE_NANOS = 10_000L;
 
-    private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
+    static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
     private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
 
@@ -99,7 +99,7 @@ abstract class NativeEngine implements AioEngine {
      */
     final ReentrantLock lock = new ReentrantLock();
     /** In REAPER mode held by who completes. */
-    private final ReentrantLock reaping = new ReentrantLock();
+    private final CompleterLock reaping = new CompleterLock();
 
     private final CompletionDelivery delivery;
     /** The owner's. */
@@ -254,7 +254,14 @@ abstract class NativeEngine implements AioEngine {
 
     @Override
     public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
-        return NativeFile.open(path, access, direct);
+        NativeFile file = NativeFile.open(path, access, direct);
+        opened(file);
+        return file;
+    }
+
+    /** Looks at a file that has just been opened. */
+    void opened(NativeFile file) {
+        // Nothing to say about it.
     }
 
     @Override

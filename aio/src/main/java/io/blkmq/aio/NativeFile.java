@@ -152,12 +152,24 @@ final class NativeFile extends AioFile {
      * What direct I/O needs when the kernel does not say: one sector, if reading one into memory aligned to no more
      * than that works; else the preferred block, which is always enough.
      */
-    private static int triedAlignment(int fd, FileFacts facts) {
+    static int triedAlignment(int fd, FileFacts facts) {
         int safe = Math.max(Integer.highestOneBit(facts.preferredBlock()), 4096);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment odd = arena.allocate(2 * 4096, 4096).asSlice(SECTOR, SECTOR);
             return FileCalls.pread(fd, odd.address(), SECTOR, 0) == SECTOR ? SECTOR : safe;
         }
+    }
+
+    /** Why completions of the file's operations cannot be found by asking its device; null if nothing is known against it. */
+    @Nullable
+    String pollingObstacle() {
+        if (!isDirect()) {
+            return "is not open for direct I/O";
+        }
+        FileFacts facts = facts();
+        return facts != null && facts.cannotBePolled()
+                ? "is on a device without queues for polling (its queue/io_poll in sysfs is 0)"
+                : null;
     }
 
     /** The descriptor; valid for who has {@link #acquire acquired} the file. */
@@ -202,6 +214,18 @@ final class NativeFile extends AioFile {
                 throw new FileSystemException(path().toString(), null, "has no size (" + Errno.name(size) + ")");
             }
             return size;
+        } finally {
+            release();
+        }
+    }
+
+    /** Where the next data is, from an offset on; -ENXIO if there is none up to the end, another negative errno otherwise. */
+    long nextData(long offset) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return FileCalls.seekData(fd, offset);
         } finally {
             release();
         }
@@ -317,9 +341,8 @@ final class NativeFile extends AioFile {
     }
 
     /**
-     * Whether a mode of fallocate works, by trying it on a block far behind the end and giving the block back. Of a
-     * block device, which has nothing behind its end, only holes and zeroes are known, and those are what the system
-     * says that the device can do.
+     * Whether a mode of fallocate works, by trying it. Of a block device, on which nothing can be tried, only holes and
+     * zeroes are known, and those are what the system says that the device can do.
      */
     private boolean isTried(int mode) {
         if (blockDevice) {
@@ -328,26 +351,64 @@ final class NativeFile extends AioFile {
         synchronized (tried) {
             Boolean known = tried.get(mode);
             if (known == null) {
-                known = tryMode(mode);
+                int result = tryBeside(mode);
+                known = isPossible(result == -Errno.ENODEV ? tryBehindTheEnd(mode) : result);
                 tried.put(mode, known);
             }
             return known;
         }
     }
 
-    private boolean tryMode(int mode) {
+    private static boolean isPossible(int result) {
+        // Too far, or too full: it can be done in principle.
+        return result == 0 || result == -Errno.EFBIG || result == -Errno.ENOSPC || result == -Errno.EDQUOT;
+    }
+
+    /**
+     * Tries a mode on a file without a name in the same directory, which leaves no trace; ENODEV if none can be made
+     * there, or it is on another file system.
+     */
+    private int tryBeside(int mode) {
+        FileFacts mine = facts();
+        if (mine == null || !isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        int beside = -1;
+        try (Arena arena = Arena.ofConfined()) {
+            // Where it is now; if it has no name any more, where it was.
+            Path directory = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).getParent();
+            MemorySegment name = arena.allocateFrom(String.valueOf(directory), FileCalls.nameCharset());
+            beside = FileCalls.open(name, FileCalls.O_CLOEXEC | FileCalls.O_RDWR | Platform.CURRENT.openTemporary);
+            if (beside < 0 || FileFacts.ofDescriptor(beside).device() != mine.device()) {
+                return -Errno.ENODEV;
+            }
+            return allocateOf(beside, mode | FileCalls.FALLOC_KEEP_SIZE, 0, blockBytes);
+        } catch (IOException e) {
+            return -Errno.ENODEV;
+        } finally {
+            if (beside >= 0) {
+                FileCalls.close(beside);
+            }
+            release();
+        }
+    }
+
+    /**
+     * Tries a mode on a block far behind the end, and gives the block back. Not the first choice: ext4 frees nothing that
+     * lies behind the end, and keeps the block until the file is truncated.
+     */
+    int tryBehindTheEnd(int mode) {
         long behind;
         try {
             behind = (size() / blockBytes + TRIAL_BLOCKS_BEHIND) * blockBytes;
         } catch (IOException e) {
-            return false;
+            return -Errno.EBADF;
         }
         int result = fallocate(mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes);
         if (result == 0 && mode != FileCalls.FALLOC_PUNCH_HOLE) {
             int _ = punchHole(behind, blockBytes);
         }
-        // Too far, or too full: it can be done in principle.
-        return result == 0 || result == -Errno.EFBIG || result == -Errno.ENOSPC;
+        return result;
     }
 
     private int fallocate(int mode, long offset, long bytes) {
@@ -355,14 +416,18 @@ final class NativeFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
-            int result;
-            do {
-                result = FileCalls.fallocate(fd, mode, offset, bytes);
-            } while (result == -Errno.EINTR);
-            return result;
+            return allocateOf(fd, mode, offset, bytes);
         } finally {
             release();
         }
+    }
+
+    private static int allocateOf(int fd, int mode, long offset, long bytes) {
+        int result;
+        do {
+            result = FileCalls.fallocate(fd, mode, offset, bytes);
+        } while (result == -Errno.EINTR);
+        return result;
     }
 
     @Override

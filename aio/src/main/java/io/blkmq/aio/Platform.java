@@ -8,11 +8,11 @@ import org.jspecify.annotations.Nullable;
 enum Platform {
 
     /** Numbers of the 64-bit x86 call table. */
-    LINUX_X86_64(206, 0x4000),
+    LINUX_X86_64(206, 0x4000, 0x410000),
     /** Numbers of the generic call table. */
-    LINUX_AARCH64(0, 0x10000),
+    LINUX_AARCH64(0, 0x10000, 0x404000),
     /** No system calls of ours here. */
-    OTHER(-1, 0);
+    OTHER(-1, 0, 0);
 
     private static final String SYSTEM = System.getProperty("os.name", "");
     private static final String ARCHITECTURE = System.getProperty("os.arch", "");
@@ -24,10 +24,13 @@ enum Platform {
     final int ioSetup;
     /** The flag of {@code open} for direct I/O. */
     final int openDirect;
+    /** The flags of {@code open} that make a file without a name in a directory (O_TMPFILE). */
+    final int openTemporary;
 
-    Platform(int ioSetup, int openDirect) {
+    Platform(int ioSetup, int openDirect, int openTemporary) {
         this.ioSetup = ioSetup;
         this.openDirect = openDirect;
+        this.openTemporary = openTemporary;
     }
 
     /** Number of {@code io_destroy}. */

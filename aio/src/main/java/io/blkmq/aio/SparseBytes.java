@@ -17,6 +17,9 @@ final class SparseBytes {
     /** What the memory is taken and given back in. */
     static final int CHUNK_BYTES = 1 << 16;
 
+    /** What is read where there is no chunk. */
+    private static final MemorySegment ZEROES = MemorySegment.ofArray(new long[CHUNK_BYTES / Long.BYTES]).asReadOnly();
+
     private static final int LEAF_SHIFT = 12;
     private static final int LEAF_CHUNKS = 1 << LEAF_SHIFT;
     /** 16 TiB, as an ext4 file has. */
@@ -74,7 +77,7 @@ final class SparseBytes {
             long length = Math.min(CHUNK_BYTES - at % CHUNK_BYTES, readable - done);
             MemorySegment chunk = find(at / CHUNK_BYTES);
             if (chunk == null) {
-                memory.asSlice(from + done, length).fill((byte) 0);
+                MemorySegment.copy(ZEROES, 0, memory, from + done, length);
             } else {
                 MemorySegment.copy(chunk, at % CHUNK_BYTES, memory, from + done, length);
             }

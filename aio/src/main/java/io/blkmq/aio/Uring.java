@@ -82,9 +82,9 @@ class Uring {
     private static final int REGISTER_BUFFERS_UPDATE = 16;
     private static final int RESOURCES_SPARSE = 1;
 
-    private static final int SYS_SETUP = 425;
-    private static final int SYS_ENTER = 426;
-    private static final int SYS_REGISTER = 427;
+    static final int SYS_SETUP = 425;
+    static final int SYS_ENTER = 426;
+    static final int SYS_REGISTER = 427;
 
     private static final long MAP_SQ_RING = 0;
     private static final long MAP_CQ_RING = 0x8000000L;
@@ -275,13 +275,13 @@ class Uring {
         }
     }
 
-    /** Why there can be no ring here, or null if there can. */
+    /** Why there can be no ring here, or null if there can, now or when the kernel has what it lacks now. */
     static @Nullable String refusal() {
         try (Arena temporary = Arena.ofConfined()) {
             MemorySegment params = temporary.allocate(PARAMS);
             long result = Libc.syscall(SYS_SETUP, 1, params.address(), 0, 0, 0, 0);
             if (result < 0) {
-                return UringRefusal.reason((int) -result);
+                return UringRefusal.isPassing((int) -result) ? null : UringRefusal.reason((int) -result);
             }
             FileCalls.close((int) result);
             return null;
@@ -412,8 +412,13 @@ class Uring {
 
     /** Enters, and waits for one completion, at most so long. The reader, one at a time. */
     int enterAndWait(int submit, int moreFlags, long timeoutNanos) {
-        if (!hasTimedWait() || timeoutNanos == Long.MAX_VALUE) {
+        if (timeoutNanos == Long.MAX_VALUE) {
             return enter(submit, 1, moreFlags | ENTER_GETEVENTS);
+        }
+        if (!hasTimedWait()) {
+            int entered = enter(submit, 0, moreFlags | ENTER_GETEVENTS);
+            // Returns at once if there are completions.
+            return entered < 0 ? entered : Math.min(FileCalls.awaitReadable(fd, timeoutNanos), entered);
         }
         long timespec = GETEVENTS_ARG.byteSize();
         waitArgument.set(LONG, timespec, timeoutNanos / 1_000_000_000L);

@@ -127,8 +127,20 @@ final class UringEngine extends NativeEngine {
         canLink = ring.canSkipSuccess() && ring.submissionEntries() > 1;
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
-        witness = ring.has(Uring.SETUP_SINGLE_ISSUER) ? RingWitness.of(ring, FileTable.WITNESS) : null;
-        wakeEvent = single && !polled ? WakeEvent.open() : null;
+        witness = ring.has(Uring.SETUP_SINGLE_ISSUER) ? RingWitness.of(ring, files.witnessPlace()) : null;
+        wakeEvent = single && !polled ? openWakeEvent(witness) : null;
+    }
+
+    /** The last descriptor that an engine opens: where there is none left, it gives back the one before. */
+    private static WakeEvent openWakeEvent(@Nullable RingWitness witness) throws IOException {
+        try {
+            return WakeEvent.open();
+        } catch (IOException e) {
+            if (witness != null) {
+                witness.close();
+            }
+            throw e;
+        }
     }
 
     @Override
@@ -214,6 +226,15 @@ final class UringEngine extends NativeEngine {
     @Override
     boolean supports(AioOperation operation) {
         return operations.contains(operation);
+    }
+
+    @Override
+    void opened(NativeFile file) {
+        String obstacle = completionPolling ? file.pollingObstacle() : null;
+        if (obstacle != null) {
+            LOGGER.log(System.Logger.Level.WARNING, () -> "completionPolling is set, but " + file.path() + " "
+                    + obstacle + ": its reads and writes may end with EOPNOTSUPP");
+        }
     }
 
     // Placing.
@@ -557,7 +578,7 @@ final class UringEngine extends NativeEngine {
     @Override
     public boolean registerMemory(MemorySegment slab) {
         requireNative(slab);
-        boolean[] added = {true};
+        boolean[] added = {!closed};
         whenAllowed(() -> added[0] = memory.add(slab));
         return added[0];
     }
@@ -565,7 +586,7 @@ final class UringEngine extends NativeEngine {
     @Override
     public boolean unregisterMemory(MemorySegment slab) {
         requireNative(slab);
-        boolean[] removed = {true};
+        boolean[] removed = {!closed};
         whenAllowed(() -> removed[0] = memory.remove(slab));
         return removed[0];
     }

@@ -13,10 +13,16 @@ final class UringRefusal {
 
     /** An exception that tells "not here" from "not now". */
     static IOException exception(int errno) {
+        return isPassing(errno)
+                ? new IOException("no io_uring can be opened: " + reason(errno))
+                : new AioUnavailableException(UringEngine.NAME, reason(errno));
+    }
+
+    /** Whether the kernel would make a ring if it had what it lacks now. */
+    static boolean isPassing(int errno) {
         return switch (errno) {
-            case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EAGAIN ->
-                new IOException("no io_uring can be opened: " + reason(errno));
-            default -> new AioUnavailableException(UringEngine.NAME, reason(errno));
+            case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EAGAIN -> true;
+            default -> false;
         };
     }
 

@@ -98,6 +98,14 @@ class AioEnginesTest {
         assertThat(UringRefusal.reason(Errno.EMFILE, 0)).contains("open files");
         assertThat(AioContext.refusal(Errno.EAGAIN, 256)).contains("fs.aio-max-nr", "256");
         assertThat(AioContext.refusal(Errno.ENOSYS, 1)).contains("ENOSYS");
+        for (int lacking : new int[]{Errno.ENOMEM, Errno.EAGAIN}) {
+            assertThat(AioContext.refused(lacking, 256)).as("not here, or not now")
+                    .isNotInstanceOf(AioUnavailableException.class).hasMessageContaining(Errno.name(lacking));
+            assertThat(UringRefusal.exception(lacking)).isNotInstanceOf(AioUnavailableException.class)
+                    .hasMessageContaining(Errno.name(lacking));
+        }
+        assertThat(AioContext.refused(Errno.EPERM, 256)).isInstanceOf(AioUnavailableException.class);
+        assertThat(UringRefusal.exception(Errno.EPERM)).isInstanceOf(AioUnavailableException.class);
         assertThat(new AioUnavailableException("io_uring", "because")).hasMessageContaining("io_uring")
                 .hasMessageContaining("because");
     }
@@ -113,6 +121,8 @@ class AioEnginesTest {
         assertThat(Platform.nativeUnavailable("Linux", "amd64")).isNull();
         assertThat(Platform.LINUX_X86_64.openDirect).isEqualTo(0x4000);
         assertThat(Platform.LINUX_AARCH64.openDirect).isEqualTo(0x10000);
+        assertThat(Platform.LINUX_X86_64.openTemporary).isEqualTo(0x410000);
+        assertThat(Platform.LINUX_AARCH64.openTemporary).isEqualTo(0x404000);
     }
 
     @Test

@@ -114,7 +114,7 @@ class AioFileTest {
             assertThat(file.isWritable()).isTrue();
             assertThat(file.memoryAlignment()).isEqualTo(1);
             assertThat(file.offsetAlignment()).isEqualTo(1);
-            assertThat(Integer.bitCount(file.blockBytes())).isEqualTo(1);
+            assertThat((long) file.blockBytes()).isEqualTo(Files.getFileStore(path).getBlockSize());
             assertThat(file).asString().contains("rw", path.toString());
         }
     }
@@ -143,6 +143,91 @@ class AioFileTest {
         } catch (AioFile.DirectUnsupportedException e) {
             Setup.skipIf(true, "no direct I/O in target: " + e.getMessage());
         }
+    }
+
+    @Test
+    void errorThatTheJdkKeepsAsATextIsFoundAgain() {
+        Setup.notApplicableIf(kind == Kind.NATIVE, "about channels");
+        for (int errno : new int[]{Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT, Errno.EINVAL}) {
+            assertThat(ChannelFile.errno(new IOException(Libc.text(errno)))).isEqualTo(errno);
+        }
+        assertThat(ChannelFile.errno(new IOException("anything else"))).isEqualTo(Errno.EIO);
+        assertThat(ChannelFile.errno(new IOException())).isEqualTo(Errno.EIO);
+    }
+
+    @Test
+    void fileTellsWhyItsDeviceCannotBePolled() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile buffered = NativeFile.open(path, AioFile.Access.READ_ONLY, false)) {
+            assertThat(buffered.pollingObstacle()).contains("direct I/O");
+        }
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
+            FileFacts facts = FileFacts.ofDescriptor(file.fd());
+            Path device = Path.of("/sys/dev/block/" + (facts.device() >>> 32) + ":" + (int) facts.device());
+            Setup.skipIf(!Files.exists(device.resolve("queue")), "not on a whole device");
+            boolean polls = !Files.readString(device.resolve("queue/io_poll")).strip().equals("0");
+            assertThat(file.pollingObstacle() == null).as("no obstacle, and io_poll").isEqualTo(polls);
+        }
+        Path inMemory = Path.of("/dev/shm");
+        Setup.skipIf(!Files.isWritable(inMemory), "no tmpfs");
+        Path unknown = Files.createTempFile(inMemory, "blkmq", ".img");
+        try (NativeFile file = NativeFile.open(unknown, AioFile.Access.READ_ONLY, true)) {
+            assertThat(file.pollingObstacle()).as("nothing is known of it").isNull();
+        } finally {
+            Files.delete(unknown);
+        }
+    }
+
+    @Test
+    void alignmentThatTheKernelDoesNotTellIsFoundByTrial() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
+            FileFacts facts = FileFacts.ofDescriptor(file.fd());
+            Setup.skipIf(!facts.directKnown(), "nothing to compare with: the kernel does not tell");
+            assertThat(NativeFile.triedAlignment(file.fd(), facts)).as("what the kernel tells, or more")
+                    .isGreaterThanOrEqualTo(facts.directOffset()).isIn(512, Math.max(facts.preferredBlock(), 4096));
+        }
+        Path empty = Files.createFile(directory.resolve("empty"));
+        try (NativeFile file = NativeFile.open(empty, AioFile.Access.READ_ONLY, true)) {
+            assertThat(NativeFile.triedAlignment(file.fd(), FileFacts.ofDescriptor(file.fd())))
+                    .as("nothing can be tried on an empty file: the safe side").isGreaterThanOrEqualTo(4096);
+        }
+    }
+
+    @Test
+    void tryingWhatAFileCanDoTakesNoBlocks() throws Exception {
+        long before = blocks();
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            for (AioOperation operation : AioOperation.values()) {
+                boolean supported = file.supports(operation);
+                assertThat(file.supports(operation)).as("asked again: " + operation).isEqualTo(supported);
+                assertThat(blocks()).as("blocks after " + operation).isEqualTo(before);
+            }
+        }
+    }
+
+    @Test
+    void triesBehindTheEndFindTheSameWhereNoOtherFileCanBeMade() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryBehindTheEnd(FileCalls.FALLOC_PUNCH_HOLE) == 0)
+                    .isEqualTo(file.supports(AioOperation.PUNCH_HOLE));
+            assertThat(file.tryBehindTheEnd(FileCalls.FALLOC_ZERO_RANGE) == 0)
+                    .isEqualTo(file.supports(AioOperation.ZERO_RANGE));
+            assertThat(file.tryBehindTheEnd(0) == 0).isEqualTo(file.supports(AioOperation.ALLOCATE));
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+        }
+    }
+
+    /** What the file takes on the device, as the system counts it. */
+    private long blocks() throws Exception {
+        Setup.skipIf(!Files.isExecutable(Path.of("/usr/bin/stat")), "no stat");
+        // Written back, so that nothing is allocated later.
+        Process stat = new ProcessBuilder("/bin/sh", "-c", "sync \"$0\"; stat -c %b \"$0\"", path.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String printed = new String(stat.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
+        assertThat(stat.waitFor()).isZero();
+        return Long.parseLong(printed.strip());
     }
 
     @Test

@@ -412,6 +412,33 @@ class EngineContractTest {
         assertThat(wrong).hasValue(0);
     }
 
+    @Test
+    void completionThatSubmitsAgainIsNotCalledInsideItself() {
+        int rounds = 300;
+        CountDownLatch ended = new CountDownLatch(1);
+        ThreadLocal<Integer> depth = ThreadLocal.withInitial(() -> 0);
+        AtomicInteger deepest = new AtomicInteger();
+        MemorySegment memory = memory(BLOCK);
+        Kiocb kiocb = Kiocb.withSegments(1);
+        AioCompletion again = new AioCompletion() {
+            @Override
+            public void complete(long left, long result) {
+                depth.set(depth.get() + 1);
+                deepest.accumulateAndGet(depth.get(), Math::max);
+                if (left == 0) {
+                    ended.countDown();
+                } else if (engine.submit(kiocb.prepareRead(file, 0, this, left - 1).addSegment(memory)) == 0) {
+                    engine.commit();
+                }
+                depth.set(depth.get() - 1);
+            }
+        };
+        assertThat(engine.submit(kiocb.prepareRead(file, 0, again, rounds).addSegment(memory))).isZero();
+        engine.commit();
+        await(ended);
+        assertThat(deepest).as("completions on the stack of one thread").hasValue(1);
+    }
+
     private void await(CountDownLatch latch) {
         try {
             while (setup.mode() == CompletionMode.POLLED && latch.getCount() > 0) {

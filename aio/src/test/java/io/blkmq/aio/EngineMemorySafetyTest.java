@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -202,6 +205,38 @@ class EngineMemorySafetyTest {
         }
         assertThat(told.results.values()).hasSize(READS).containsOnly((long) BLOCK);
         NativeEngine.stillOpen().forEach(AioEngine::close);
+    }
+
+    @Test
+    void whenTheOwnerForgetsAllOfIt() throws IOException {
+        setup.assumePolled();
+        Setup.notApplicableIf(!setup.isNative(), "nobody but the kernel writes behind the owner's back");
+        Told told = new Told();
+        List<WeakReference<Kiocb>> kiocbs = forgetByOwner(told);
+        for (int i = 0; i < 3; i++) {
+            System.gc();
+        }
+        // Nobody has reaped them, so the kernel may still write.
+        assertThat(told.results).isEmpty();
+        assertThat(kiocbs).as("what the engine has, and with it the memory").noneMatch(kiocb -> kiocb.get() == null);
+        NativeEngine.stillOpen().forEach(AioEngine::close);
+        assertThat(told.results.values()).hasSize(READS).containsOnly((long) BLOCK);
+    }
+
+    private List<WeakReference<Kiocb>> forgetByOwner(Told told) throws IOException {
+        List<WeakReference<Kiocb>> kiocbs = new ArrayList<>();
+        AioEngine engine = setup.open(AioEngineConfig.builder());
+        AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct());
+        MemorySegment memory = Arena.ofAuto().allocate((long) READS * BLOCK, 4096);
+        for (int i = 0; i < READS; i++) {
+            long at = (long) i * BLOCK;
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, at, told, i).addSegment(memory.asSlice(at, BLOCK));
+            assertThat(engine.submit(kiocb)).isZero();
+            kiocbs.add(new WeakReference<>(kiocb));
+        }
+        engine.commit();
+        file.close();
+        return kiocbs;
     }
 
     private void forget(Told told) throws IOException {

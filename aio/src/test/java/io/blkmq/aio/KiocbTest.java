@@ -90,12 +90,17 @@ class KiocbTest {
     }
 
     @Test
+    @SuppressWarnings("restricted")
     void refusesMemoryThatTheKernelCannotUse() throws InterruptedException {
         Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, NOBODY, 0);
         assertThatThrownBy(() -> kiocb.addSegment(MemorySegment.ofArray(new byte[512])))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("heap");
         assertThatThrownBy(() -> kiocb.addSegment(arena.allocate(512).asReadOnly()))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("read-only");
+        assertThatThrownBy(() -> kiocb.addSegment(MemorySegment.NULL.reinterpret(512)))
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("address 0");
+        assertThat(kiocb.addSegment(MemorySegment.NULL).bytes()).as("nothing at address 0").isZero();
+        kiocb.prepareRead(file, 0, NOBODY, 0);
         AtomicReference<MemorySegment> gone = new AtomicReference<>(arena.allocate(1));
         try (Arena closed = Arena.ofShared()) {
             gone.set(closed.allocate(512));

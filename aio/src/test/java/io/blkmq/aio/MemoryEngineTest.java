@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the memory engine has beyond the contract: latency, a quota, sparse files of its own. */
@@ -199,6 +200,39 @@ class MemoryEngineTest {
         for (int i = 0; i < 3 * CHUNK + CHUNK / 2; i++) {
             boolean kept = i == CHUNK / 2 || i >= CHUNK / 2 + 1 + 2 * CHUNK;
             assertThat(memory.get(ValueLayout.JAVA_BYTE, i)).as("byte " + i).isEqualTo((byte) (kept ? 5 : 0));
+        }
+    }
+
+    @Test
+    @Timeout(120)
+    void holesOfTheFileAreNotReadWhenItIsOpened() throws IOException {
+        // As many bytes as nobody would wait for.
+        long huge = 1L << 42;
+        Path sparse = directory.resolve("sparse");
+        try (RandomAccessFile file = new RandomAccessFile(sparse.toFile(), "rw")) {
+            file.setLength(huge);
+            file.seek(huge / 2 - 3);
+            file.write("abcdef".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        } catch (IOException e) {
+            Setup.skipIf(true, "no such large files in " + directory + ": " + e.getMessage());
+        }
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile file = engine.open(sparse, AioFile.Access.READ_ONLY, false)) {
+            assertThat(file.size()).isEqualTo(huge);
+            MemorySegment memory = arena.allocate(10);
+            assertThat(file.read(huge / 2 - 5, memory)).isEqualTo(10);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsExactly(0, 0, 'a', 'b', 'c', 'd', 'e', 'f', 0, 0);
+        }
+    }
+
+    @Test
+    void latencyThatThrowsIsNone() throws IOException {
+        try (AioEngine engine = open(polledWithClock((operation, bytes) -> {
+            throw new ArithmeticException("on purpose");
+        })); AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Told told = new Told();
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(10));
+            assertThat(Told.run(engine, kiocb, told)).isEqualTo(10);
         }
     }
 

@@ -98,8 +98,25 @@ class RestrictedProcessTest {
     void lackOfDescriptorsIsToldAndNothingLeaks() throws Exception {
         String printed = run("few-descriptors");
         assertThat(printed).contains("file: too many open files (EMFILE)").contains("engine io_uring: ")
-                .contains("too many open files (EMFILE)").contains("and again: read 4096");
+                .contains("too many open files (EMFILE)").contains("and again: read 4096")
+                .contains("by name: IOException");
         assertThat(printed).as("it is no reason to take another engine").doesNotContain("opened channel");
+    }
+
+    @Test
+    void enginesThatLackOneOfTheirDescriptorsGiveTheOthersBack() throws Exception {
+        String printed = run("one-descriptor-less");
+        for (String engine : List.of("io_uring POLLED SUBMITTERS", "io_uring REAPER SUBMITTERS",
+                "io_uring REAPER REAPER", "libaio POLLED SUBMITTERS")) {
+            assertThat(printed).contains(engine + ": opened with the limit, leaving 0");
+        }
+        assertThat(printed).as("with its ring and half of a pipe").contains("io_uring REAPER REAPER refused 2")
+                .doesNotContain("AioUnavailableException");
+    }
+
+    @Test
+    void limitOfDescriptorsLimitsTheTableOfFilesAndNothingElse() throws Exception {
+        assertThat(run("small-table")).contains("registered files 255").contains("read 4096").contains("fixed 1");
     }
 
     @Test
@@ -128,6 +145,7 @@ class RestrictedProcessTest {
 
     // In the other process.
 
+    private static final int DUP = 32;
     private static final int PRCTL = 157;
     private static final int SETRLIMIT = 160;
     private static final int RLIMIT_FSIZE = 1;
@@ -159,6 +177,8 @@ class RestrictedProcessTest {
                 }
             }
             case "few-descriptors" -> fewDescriptors(file);
+            case "one-descriptor-less" -> oneDescriptorLess();
+            case "small-table" -> smallTable(file);
             case "small-files" -> smallFiles(file);
             case "locked-memory" -> lockedMemory(file);
             default -> throw new IllegalArgumentException(arguments[0]);
@@ -219,6 +239,13 @@ class RestrictedProcessTest {
         }
     }
 
+    private static void softLimit(int resource, long value) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment limits = arena.allocateFrom(ValueLayout.JAVA_LONG, value, 4096);
+            require(Libc.syscall(SETRLIMIT, resource, limits.address(), 0, 0, 0, 0));
+        }
+    }
+
     private static void require(long result) {
         if (result < 0) {
             throw new IllegalStateException(Errno.name(result));
@@ -247,10 +274,66 @@ class RestrictedProcessTest {
                     System.out.println("engine " + name + ": " + e.getMessage());
                 }
             }
+            try {
+                AioEngines.open("io_uring", AioEngineConfig.defaults()).close();
+            } catch (IOException e) {
+                System.out.println("by name: " + e.getClass().getSimpleName());
+            }
             files.forEach(AioFile::close);
             System.out.print("and again: ");
             read(engine, path);
             AioEngines.open("io_uring", AioEngineConfig.defaults()).close();
+        }
+    }
+
+    /** Allows an engine none of the descriptors that it needs, then one, then one more, until it can be opened. */
+    private static void oneDescriptorLess() throws IOException {
+        // Once without a limit: what is loaded with the first takes descriptors, too.
+        for (boolean limited : new boolean[]{false, true}) {
+            lackOne("io_uring", CompletionMode.POLLED, RingEntry.SUBMITTERS, limited);
+            lackOne("io_uring", CompletionMode.REAPER, RingEntry.SUBMITTERS, limited);
+            lackOne("io_uring", CompletionMode.REAPER, RingEntry.REAPER, limited);
+            lackOne("libaio", CompletionMode.POLLED, RingEntry.SUBMITTERS, limited);
+        }
+    }
+
+    private static void lackOne(String name, CompletionMode mode, RingEntry entry, boolean limited) throws IOException {
+        String who = name + " " + mode + " " + entry;
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(mode).ringEntry(entry).build();
+        if (!limited) {
+            AioEngines.open(name, config).close();
+            return;
+        }
+        int first = firstFree();
+        for (int more = 0; more < 10; more++) {
+            softLimit(RLIMIT_NOFILE, first + more);
+            try {
+                AioEngines.open(name, config).close();
+                softLimit(RLIMIT_NOFILE, 4096);
+                System.out.println(who + ": opened with the limit, leaving " + (firstFree() - first));
+                return;
+            } catch (IOException e) {
+                softLimit(RLIMIT_NOFILE, 4096);
+                System.out
+                        .println(who + " refused " + more + " " + e.getClass().getSimpleName() + " " + e.getMessage());
+            }
+        }
+    }
+
+    /** The lowest descriptor that is not in use; all lower ones are. */
+    private static int firstFree() {
+        int fd = (int) Libc.syscall(DUP, 0, 0, 0, 0, 0, 0);
+        FileCalls.close(fd);
+        return fd;
+    }
+
+    private static void smallTable(Path path) throws IOException {
+        limit(RLIMIT_NOFILE, 300);
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build();
+        try (AioEngine engine = AioEngines.open("io_uring", config)) {
+            System.out.println(engine);
+            read(engine, path);
+            System.out.println("fixed " + engine.statistics().fixedFileOperations());
         }
     }
 

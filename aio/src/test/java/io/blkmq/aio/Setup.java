@@ -38,13 +38,9 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         for (AioEngineProvider provider : AioEngines.providers()) {
             for (CompletionMode mode : CompletionMode.values()) {
                 for (Path directory : directories) {
-                    // The kernel takes 30 ms to destroy a context of native AIO, and buffered I/O of it is the same
-                    // anywhere. What is in memory is so wherever it comes from.
-                    boolean same = !directory.equals(DISK);
-                    if (!same || !(provider.name().equals("libaio") || provider.name().equals("memory"))) {
+                    // What is in memory is so wherever it comes from.
+                    if (directory.equals(DISK) || !provider.name().equals("memory")) {
                         all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, false));
-                    }
-                    if (!same || !provider.name().equals("memory")) {
                         all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, true));
                     }
                 }

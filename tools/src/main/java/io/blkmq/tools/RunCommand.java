@@ -49,7 +49,11 @@ import picocli.CommandLine.Spec;
                 "numjobs, ioengine, iodepth, iodepth_batch_submit, iodepth_batch_complete_min,",
                 "iodepth_batch_complete_max, direct, filename, group_reporting, fsync, verify (crc32c), do_verify,",
                 "randseed, norandommap, gtod_reduce. Where iodepth_batch_submit is not given, what is free is",
-                "submitted together and never held back.", "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", //
+                "submitted together and never held back.", "",
+                "Engines (ioengine): io_uring, libaio; sync, psync, vsync, pvsync are one, a pool of threads; memory",
+                "reads an attached file once and keeps what is written to itself; null does nothing. What goes",
+                "through the page cache is done by the work queue, except by memory and null.", "", "Examples:",
+                "  blkmq run docs/jobs/loop-randread.fio", //
                 "  blkmq run --attach /dev/loop0=disk.img docs/jobs/loop-randread.fio",
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
                 "  blkmq run docs/jobs/verify.fio --ioengine libaio",
@@ -68,7 +72,7 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--json", paramLabel = "FILE|-", description = "Write the report as JSON, too; with - instead, to standard output.")
     private @Nullable String json;
 
-    @Option(names = "--ioengine", paramLabel = "NAME", description = "The engine, whatever the job file says: io_uring, libaio, sync, psync, null.")
+    @Option(names = "--ioengine", paramLabel = "NAME", description = "The engine, whatever the job file says: io_uring, libaio, sync, psync, memory, null.")
     private @Nullable String engine;
 
     @Option(names = "--runtime", paramLabel = "TIME", description = "The time, whatever the job file says: seconds, or with a unit.")

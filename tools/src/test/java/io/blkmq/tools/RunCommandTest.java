@@ -2,6 +2,7 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.report.JsonText;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -151,6 +152,14 @@ class RunCommandTest {
         assertThat(out.toString()).contains("ioengine=null", "engine null");
     }
 
+    @Test
+    void theHelpNamesEveryEngine() {
+        assertThat(execute("run", "--help")).isZero();
+        for (EngineName engine : EngineName.values()) {
+            assertThat(out.toString()).containsPattern("Engines \\(ioengine\\):[^.]*\\b" + engine.fioName() + "\\b");
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"mq-deadline", "kyber"})
     void theElevatorIsSetAndShown(String elevator) throws IOException {
@@ -164,7 +173,7 @@ class RunCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"io_uring", "libaio", "sync"})
+    @ValueSource(strings = {"io_uring", "libaio", "sync", "memory"})
     void theVerifyJobOfTheRepositoryGoesWellOnEveryEngine(String engine) throws IOException {
         String text = Files.readString(Path.of("../docs/jobs/verify.fio")).replace("size=128m", "size=4m");
         assertThat(execute("run", job(text), "--ioengine", engine)).as(err.toString()).isZero();

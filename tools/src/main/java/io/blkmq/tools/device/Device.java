@@ -9,7 +9,6 @@ import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.tools.device.Backing.Completion;
 import io.blkmq.tools.device.Backing.Kind;
-import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -121,7 +120,7 @@ public final class Device implements AutoCloseable {
 
     private static Device openLoop(DeviceRequest request, Backing backing, @Nullable TemporaryImage image)
             throws IOException {
-        boolean direct = (request.direct() || request.engine() == EngineName.NULL) && !backing.buffered();
+        boolean direct = (request.direct() || request.engine().hasNoFile()) && !backing.buffered();
         Shape shape = shape(request, backing, pollsByChoice(request, backing, direct));
         LoopDevice loop = attach(request, backing, shape, direct);
         if (direct && !loop.isDirect() && shape.polled && backing.completion() == Completion.CHOSEN) {

@@ -3,7 +3,7 @@ package io.blkmq.tools.job;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** The values of the key {@code ioengine}: fio's names of what blkmq's engines do. */
+/** The values of the key {@code ioengine}: fio's names of what blkmq's engines do, and those of blkmq's own. */
 public enum EngineName {
     /** Linux io_uring. */
     IO_URING("io_uring", "io_uring"),
@@ -17,6 +17,8 @@ public enum EngineName {
     VSYNC("vsync", "channel"),
     /** Blocking I/O, by a pool of threads. */
     PVSYNC("pvsync", "channel"),
+    /** The file's content in memory: what is written goes nowhere else. Not one of fio's. */
+    MEMORY("memory", "memory"),
     /** No I/O at all. */
     NULL("null", "null");
 
@@ -48,10 +50,19 @@ public enum EngineName {
     /**
      * Its name in a job file.
      *
-     * @return fio's name
+     * @return fio's name, if fio has such an engine
      */
     public String fioName() {
         return fioName;
+    }
+
+    /**
+     * Whether there is no file below it, so that it makes no difference whether the page cache is passed by.
+     *
+     * @return true of engines that are used whatever a job says about direct I/O
+     */
+    public boolean hasNoFile() {
+        return this == MEMORY || this == NULL;
     }
 
     /**

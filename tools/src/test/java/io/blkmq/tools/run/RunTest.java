@@ -10,8 +10,10 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -248,6 +250,31 @@ class RunTest {
         Path empty = image(0);
         assertThatExceptionOfType(UsageException.class)
                 .isThrownBy(() -> RunFixture.run("[a]\nfilename=d", "d=" + empty)).withMessageContaining("empty");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"direct=0", "direct=1", "direct=1\nnumjobs=2\nsize=512k"})
+    void theMemoryEngineKeepsWhatIsWrittenToItself(String more) throws UsageException, IOException {
+        Path image = image(1 << 20);
+        Files.write(image, "as it was".getBytes(StandardCharsets.US_ASCII), StandardOpenOption.WRITE);
+        byte[] before = Files.readAllBytes(image);
+        boolean shared = more.contains("numjobs");
+        RunResult result = RunFixture.run("[a]\nrw=randwrite\niodepth=16\nioengine=memory\nfilename=d\n"
+                + (shared ? "" : "verify=crc32c\n") + more, "d=" + image + (shared ? ",hw=2" : ""));
+        assertThat(result.jobs()).allMatch(job -> job.failures().errno() == 0);
+        assertThat(result.jobs().stream().mapToLong(job -> job.writes().bytes()).sum()).isEqualTo(1 << 20);
+        assertThat(result.devices().getFirst().mode()).isEqualTo("loop, direct, engine memory");
+        assertThat(result.notes()).isEmpty();
+        assertThat(Files.readAllBytes(image)).isEqualTo(before);
+    }
+
+    @Test
+    void theMemoryEngineReadsWhatTheFileHolds() throws UsageException, IOException {
+        Path image = image(256 << 10);
+        assertThat(RunFixture.run("[a]\nrw=write\nverify=crc32c\nfilename=d", "d=" + image).hasErrors()).isFalse();
+        JobResult read = only(RunFixture.run("[a]\nrw=read\nverify=crc32c\nioengine=memory\nfilename=d", "d=" + image));
+        assertThat(read.failures().told()).isEmpty();
+        assertThat(read.reads().operations()).isEqualTo(64);
     }
 
     // ---- names are only names

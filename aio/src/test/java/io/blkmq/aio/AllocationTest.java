@@ -1,0 +1,198 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Steady I/O makes no garbage: neither on the thread that submits nor on those of the engine. What is counted is what each
+ * thread has allocated, to the byte; what is tolerated is less than one object for each batch would be.
+ *
+ * <p>There is one thing of the JDK's: its adapter for native calls makes a view of 40 bytes for each system call, unless the compiler
+ * sees that nobody keeps it, which depends on what else the process has run. So what is left may be nothing, or that to the byte.
+ */
+class AllocationTest {
+
+    private static final int IO_COUNT = 500_000;
+    private static final int BATCH = 50;
+    private static final int BLOCK = 512;
+    private static final int ROUNDS_MAX = 8;
+    /** What the measurement itself may take, and the runtime compiler's last corrections: one object in 80 batches. */
+    private static final long TOLERATED_BYTES = 2000;
+    /** What the JDK's adapter makes for a system call where the compiler does not spare it. */
+    private static final long VIEW_BYTES = 40;
+
+    /** By reflection, because the module under test does not read the module of the management beans. */
+    private static final Object BEAN;
+    private static final Method ALLOCATED_BYTES;
+
+    static {
+        try {
+            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
+            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean").getMethod("getThreadAllocatedBytes",
+                    long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    /** One way to do the same reads and writes. */
+    record Way(String engine, CompletionMode mode, RingEntry entry, int segments, boolean slow) {
+        @Override
+        public String toString() {
+            return engine + " " + mode + (entry == RingEntry.REAPER ? " with its own ring" : "")
+                    + (segments > 1 ? ", " + segments + " segments" : "") + (slow ? ", with a latency" : "");
+        }
+    }
+
+    static List<Way> ways() {
+        List<Way> ways = new ArrayList<>();
+        for (String engine : List.of("io_uring", "libaio", "memory", "null")) {
+            for (CompletionMode mode : CompletionMode.values()) {
+                ways.add(new Way(engine, mode, RingEntry.SUBMITTERS, 1, false));
+            }
+        }
+        ways.add(new Way("io_uring", CompletionMode.REAPER, RingEntry.REAPER, 1, false));
+        ways.add(new Way("io_uring", CompletionMode.POLLED, RingEntry.SUBMITTERS, 5, false));
+        ways.add(new Way("memory", CompletionMode.POLLED, RingEntry.SUBMITTERS, 5, false));
+        ways.add(new Way("memory", CompletionMode.POLLED, RingEntry.SUBMITTERS, 1, true));
+        return ways;
+    }
+
+    private final Arena arena = Arena.ofShared();
+    private final List<Thread> threads = Collections.synchronizedList(new ArrayList<>());
+    private Path path;
+
+    @SuppressWarnings("NullAway.Init")
+    AllocationTest() {}
+
+    @BeforeEach
+    void make() throws IOException {
+        Path shared = Path.of("/dev/shm");
+        Path directory = Files.isWritable(shared) ? shared : Files.createDirectories(Path.of("target", "io"));
+        path = Files.write(Files.createTempFile(directory, "blkmq-allocation", ".img"), new byte[BATCH * 8 * BLOCK]);
+    }
+
+    @AfterEach
+    void remove() throws IOException {
+        Files.delete(path);
+        arena.close();
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("ways")
+    void readsAndWritesAllocateNothing(Way way) throws Exception {
+        Setup.skipIf(AioEngines.find(way.engine()).unavailable().isPresent(), way.engine() + " is not available");
+        threads.add(Thread.currentThread());
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(way.mode()).ringEntry(way.entry())
+                .memoryLatency(way.slow() ? (operation, bytes) -> 1 : MemoryLatency.NONE).threadFactory(body -> {
+                    Thread thread = Thread.ofPlatform().unstarted(body);
+                    threads.add(thread);
+                    return thread;
+                }).build();
+        try (AioEngine engine = AioEngines.open(way.engine(), config);
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            Batches batches = new Batches(engine, file, way.segments());
+            long least = Long.MAX_VALUE;
+            // The first rounds are interpreted and compiled; the best of the others counts.
+            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
+                long before = allocated();
+                long callsBefore = engine.statistics().systemCalls();
+                batches.run();
+                long bytes = allocated() - before;
+                long views = VIEW_BYTES * (engine.statistics().systemCalls() - callsBefore);
+                least = Math.min(least, Math.min(bytes, Math.abs(bytes - views)));
+            }
+            assertThat(least).as("bytes allocated by %d operations", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
+            assertThat(batches.wrong).isZero();
+        }
+    }
+
+    /** What all threads that have part in it have allocated so far. */
+    private long allocated() throws ReflectiveOperationException {
+        long sum = 0;
+        for (Thread thread : threads) {
+            sum += (long) ALLOCATED_BYTES.invoke(BEAN, thread.threadId());
+        }
+        return sum;
+    }
+
+    /** Submits batches and waits for each. */
+    private final class Batches implements AioCompletion {
+        private final AioEngine engine;
+        private final AioFile file;
+        private final Kiocb[] kiocbs = new Kiocb[BATCH];
+        private final MemorySegment memory;
+        private final int segments;
+        private final Thread submitter = Thread.currentThread();
+        private final AtomicInteger left = new AtomicInteger();
+        private volatile int wrong;
+
+        Batches(AioEngine engine, AioFile file, int segments) {
+            this.engine = engine;
+            this.file = file;
+            this.segments = segments;
+            memory = arena.allocate((long) BATCH * segments * BLOCK, 4096);
+            for (int i = 0; i < BATCH; i++) {
+                kiocbs[i] = Kiocb.withSegments(1);
+            }
+        }
+
+        @Override
+        public void complete(long userData, long result) {
+            if (result != (long) segments * BLOCK) {
+                wrong = (int) result;
+            }
+            if (left.decrementAndGet() == 0) {
+                LockSupport.unpark(submitter);
+            }
+        }
+
+        void run() {
+            for (int i = 0; i < IO_COUNT / BATCH; i++) {
+                left.set(BATCH);
+                for (int k = 0; k < BATCH; k++) {
+                    submit(kiocbs[k], k);
+                }
+                engine.commit();
+                while (left.get() != 0) {
+                    if (engine.completionMode() == CompletionMode.POLLED) {
+                        engine.await(Long.MAX_VALUE);
+                    } else {
+                        LockSupport.park(this);
+                    }
+                }
+            }
+        }
+
+        private void submit(Kiocb kiocb, int k) {
+            long at = (long) k * segments * BLOCK;
+            if (k % 4 == 0) {
+                kiocb.prepareWrite(file, at, this, k);
+            } else {
+                kiocb.prepareRead(file, at, this, k);
+            }
+            for (int s = 0; s < segments; s++) {
+                kiocb.addSegment(memory, at + (long) s * BLOCK, BLOCK);
+            }
+            int refused = engine.submit(kiocb);
+            if (refused != 0) {
+                throw new AssertionError(Errno.name(refused));
+            }
+        }
+    }
+}
