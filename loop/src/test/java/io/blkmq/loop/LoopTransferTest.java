@@ -435,7 +435,7 @@ class LoopTransferTest {
     private boolean isInHeap(byte[] inverted, int from) throws Exception {
         Path dump = directory.resolve("heap.hprof");
         Files.deleteIfExists(dump);
-        PartitionedImage.run("", Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+        Command.run("", Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
                 "" + ProcessHandle.current().pid(), "GC.heap_dump", dump.toString());
         try (FileChannel file = FileChannel.open(dump, StandardOpenOption.READ); Arena arena = Arena.ofConfined()) {
             MemorySegment heap = file.map(FileChannel.MapMode.READ_ONLY, 0, file.size(), arena);
