@@ -1027,6 +1027,10 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
+    private interface Opener {
+        Backing open(Backing old) throws IOException;
+    }
+
     /**
      * Puts another file of the same size behind a read-only device, while it is in use (LOOP_CHANGE_FD): what is in flight ends on the
      * old file, what comes later goes to the new one.
@@ -1038,24 +1042,46 @@ public final class LoopDevice implements AutoCloseable {
      * @throws IllegalStateException if called by a completion
      */
     public void changeBackingFile(Path file) throws IOException {
-        begin("changeBackingFile");
+        Objects.requireNonNull(file, "file");
+        changeBacking("changeBackingFile",
+                old -> openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes));
+    }
+
+    /**
+     * Puts another disk of the same size behind a read-only device, in place of a file or a disk: see {@link #changeBackingFile}.
+     *
+     * @param other the other disk
+     * @throws LoopException with ENXIO if the device has no file, EINVAL if it is not read-only, the other disk has another number of
+     *         sectors than what is behind it has now, larger blocks than the device, is polled, or is a loop device without a file; EBADF if
+     *         the device would be on itself, ENXIO or ENODEV if the disk is going
+     * @throws IOException if the disk's size cannot be found out
+     * @throws IllegalStateException if called by a completion
+     */
+    public void changeBackingDisk(Disk other) throws IOException {
+        Objects.requireNonNull(other, "other");
+        requireNoCompletion("changeBackingDisk");
+        STACKING.lock();
+        try {
+            changeBacking("changeBackingDisk", old -> BackingDisk.open(this, other, true, old.offsetBytes()));
+        } finally {
+            STACKING.unlock();
+        }
+    }
+
+    private void changeBacking(String what, Opener opener) throws IOException {
+        begin(what);
         try {
             Backing old = requireBound();
             if (!binding.flags.contains(LoopFlag.READ_ONLY)) {
                 throw new LoopException(Errno.EINVAL,
                         name + " is writable: only the file of a read-only device can be changed");
             }
-            BackingFile next = openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes);
+            Backing next = opener.open(old);
             try {
-                long sectors = next.capacitySectors(binding.sizeLimitBytes);
-                long before = old.capacitySectors(binding.sizeLimitBytes);
-                if (sectors != before) {
-                    throw new LoopException(Errno.EINVAL, name + ": " + next.path() + " has " + sectors
-                            + " sectors, but " + old.name() + " has " + before);
-                }
+                requireLike(old, next);
                 use(next, binding);
             } catch (Throwable t) {
-                next.close();
+                close(next);
                 throw t;
             }
             close(old);
@@ -1064,6 +1090,19 @@ public final class LoopDevice implements AutoCloseable {
             scanAfter("the change of its file");
         } finally {
             end();
+        }
+    }
+
+    private void requireLike(Backing old, Backing next) throws IOException {
+        long sectors = next.capacitySectors(binding.sizeLimitBytes);
+        long before = old.capacitySectors(binding.sizeLimitBytes);
+        if (sectors != before) {
+            throw new LoopException(Errno.EINVAL,
+                    name + ": " + next.name() + " has " + sectors + " sectors, but " + old.name() + " has " + before);
+        }
+        if (next instanceof BackingDisk && next.blockBytesMin() > binding.blockBytes) {
+            throw new LoopException(Errno.EINVAL, name + ": blocks of " + binding.blockBytes + " bytes on "
+                    + next.name() + ", which has blocks of " + next.blockBytesMin());
         }
     }
 

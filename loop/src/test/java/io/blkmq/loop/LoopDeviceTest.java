@@ -9,6 +9,8 @@ import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.aio.AioStatistics;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
@@ -166,6 +168,29 @@ class LoopDeviceTest {
                 device.disk().read(4096, memory);
                 assertThat(memory.toArray(ValueLayout.JAVA_BYTE))
                         .isEqualTo(Arrays.copyOfRange(content, 4096, 3 * 4096));
+            }
+            assertThat(device.disk().queue().bounces()).as("all but that of one thread, which copies it by itself")
+                    .isEqualTo(3);
+        }
+    }
+
+    @Test
+    void eachHardwareQueueHasARingOfItsOwn() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).hardwareQueues(3).build());
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            assumeTrue(device.isDirect(), "skipped: no direct I/O on this file system");
+            assertThat(device.engineStatistics()).hasSize(3);
+            RequestQueue queue = device.disk().queue();
+            for (int i = 0; i < queue.contexts(); i++) {
+                int ring = queue.context(i).hardwareContext().index();
+                long[] before = device.engineStatistics().stream().mapToLong(AioStatistics::submitted).toArray();
+                CountDownLatch ended = new CountDownLatch(1);
+                queue.submit(new Bio(1).reset(Operation.READ, 0).add(buffer.memory()).onEnd(_ -> ended.countDown()),
+                        queue.context(i));
+                ended.await();
+                before[ring]++;
+                assertThat(device.engineStatistics().stream().mapToLong(AioStatistics::submitted).toArray())
+                        .as("context %d", i).isEqualTo(before);
             }
         }
     }

@@ -406,6 +406,18 @@ class LoopTransferTest {
     }
 
     @Test
+    void noLogHasTheKeyWhateverFails() throws Exception {
+        List<String> lines = LoggedLife.run("secrets", image.toString());
+        String all = String.join("\n", lines);
+        assertThat(all).as("what is logged").contains("so it is buffered").contains("failed")
+                .contains("the transfer function fails, on purpose")
+                .contains("no partitions, since they cannot be read");
+        for (String secret : LoggedLife.secrets()) {
+            assertThat(all).doesNotContainIgnoringCase(secret);
+        }
+    }
+
+    @Test
     void noObjectKnowsTheKeyOnceTheDeviceIsDetached() throws Exception {
         byte[] secret = new byte[64];
         new java.security.SecureRandom().nextBytes(secret);
