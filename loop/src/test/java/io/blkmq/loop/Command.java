@@ -24,11 +24,15 @@ public final class Command {
 
     private Command() {}
 
-    /** Whether a command can be run. */
+    /** Whether a command can be run. Ends the test as failed if it cannot and was promised. */
     static boolean isInstalled(String command) {
         String path = System.getenv("PATH");
-        return path != null
+        boolean found = path != null
                 && Stream.of(path.split(File.pathSeparator)).anyMatch(one -> Files.isExecutable(Path.of(one, command)));
+        if (!found) {
+            requireNotPromised(command, PROMISED);
+        }
+        return found;
     }
 
     /** Ends the test here if one of these is not installed. */
@@ -50,9 +54,15 @@ public final class Command {
     }
 
     static void lacking(String name, Set<String> promised) {
+        requireNotPromised(name, promised);
+        String reason = "skipped: " + name + " is not installed";
+        IO.println(reason);
+        Assumptions.abort(reason);
+    }
+
+    private static void requireNotPromised(String name, Set<String> promised) {
         assertThat(promised).as("%s cannot be used, and blkmq.ci.installed says that it is there", name)
                 .doesNotContain(name);
-        Assumptions.abort("skipped: " + name + " is not installed");
     }
 
     /** Runs a command to its end. */
