@@ -27,6 +27,7 @@ public final class Errno {
     public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EROFS = 30;
+    public static final int ERANGE = 34;
     public static final int ENOSYS = 38;
     public static final int ELOOP = 40;
     public static final int ETIME = 62;
@@ -64,6 +65,7 @@ public final class Errno {
             case EFBIG -> "EFBIG";
             case ENOSPC -> "ENOSPC";
             case EROFS -> "EROFS";
+            case ERANGE -> "ERANGE";
             case ENOSYS -> "ENOSYS";
             case ELOOP -> "ELOOP";
             case ETIME -> "ETIME";

@@ -211,7 +211,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         endPrepared();
         Status status = bio.status();
         if (status == Status.NOTSUPP && !rq.operation().hasData() && rq.operation().hasRange()) {
-            rq.queue().disable(rq.operation());
+            device.cannot(rq.operation());
         } else if (status == Status.OK && rq.operation() == Operation.READ) {
             status = statusOf(reachable);
         } else if (status == Status.NODEV || status == Status.INVAL) {
@@ -303,7 +303,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
             return failure(result);
         }
         if (result == -Errno.EOPNOTSUPP) {
-            rq.queue().disable(operation);
+            device.cannot(operation);
         }
         return Status.NOTSUPP;
     }

@@ -9,6 +9,7 @@ import io.blkmq.aio.Errno;
 import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionBatch;
@@ -25,6 +26,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
@@ -75,6 +78,7 @@ public final class LoopDevice implements AutoCloseable {
      * end, and those who wait for it are about to do the same. Before the device's lock.
      */
     private static final Lock STACKING = new ReentrantLock();
+    private static final AtomicLong SEQUENCE = new AtomicLong();
 
     private final String name;
     private final LoopParameters parameters;
@@ -97,6 +101,15 @@ public final class LoopDevice implements AutoCloseable {
      * the function that goes with it.
      */
     private volatile @Nullable LoopTransfer transfer;
+    /**
+     * What the device could take, without regard to what people have set. Replaced under the lock while the queue is frozen; or by who has a
+     * request in flight that has shown what the file cannot do, which is never both at a time.
+     */
+    private final AtomicReference<QueueLimits> possible = new AtomicReference<>(UNBOUND_LIMITS);
+    /** Guarded by the lock. */
+    private LimitsByHand byHand = LimitsByHand.NONE;
+    /** Another one for each medium, of all devices. Written under the lock. */
+    private volatile long sequence = SEQUENCE.incrementAndGet();
     /** Changed under the lock. */
     private volatile int openers;
     /** Why the partitions are to be read when the lock has been let go; null if they are not. Guarded by the lock. */
@@ -534,6 +547,7 @@ public final class LoopDevice implements AutoCloseable {
         binding = Binding.NONE;
         disk.queue().setCapacitySectors(0);
         disk.partitions().mediumGone();
+        sequence = SEQUENCE.incrementAndGet();
         events.note(LoopEvent.Kind.DETACH, this);
     }
 
@@ -689,8 +703,9 @@ public final class LoopDevice implements AutoCloseable {
                 flags.add(LoopFlag.PARTSCAN);
                 scanDue = "the attachment";
             }
-            use(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
-                    block, sectors), limitsOn(opened, block));
+            byHand = byHand.withRotational(null);
+            useAnew(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
+                    block, sectors));
         } catch (Throwable t) {
             scanDue = null;
             transfer = null;
@@ -700,6 +715,7 @@ public final class LoopDevice implements AutoCloseable {
             close(opened);
             throw t;
         }
+        sequence = SEQUENCE.incrementAndGet();
         events.note(LoopEvent.Kind.ATTACH, this);
     }
 
@@ -711,49 +727,80 @@ public final class LoopDevice implements AutoCloseable {
 
     // ---- changes
 
-    /** Goes over to another backing, size and block, with nothing in flight. */
-    private void use(Backing next, Binding then, QueueLimits limits) {
+    /** Goes over to another backing, size and block, with nothing in flight, and asks anew what the file can do. */
+    private void useAnew(Backing next, Binding then) {
         disk.freeze();
         try {
-            // Bios that wait are looked at once more where the limits are another object.
-            if (!areAlike(limits, disk.limits())) {
-                disk.queue().setLimits(limits);
-            }
-            disk.queue().setCapacitySectors(wholeBlocks(then));
-            backing = next;
-            binding = then;
+            take(limitsOn(next, then.blockBytes), next, then);
         } finally {
             disk.unfreeze();
         }
     }
 
-    /** The same of the file that the device has already: what has been found out about it, or was set by hand, holds on. */
+    /** The same of the file that the device has already: what has been found out about it holds on. */
     private void use(Backing next, Binding then) {
-        QueueLimits now = disk.limits();
-        QueueLimits limits = limitsOn(next, then.blockBytes);
-        use(next, then, limits.toBuilder().discardBytesMax(Math.min(limits.discardBytesMax(), now.discardBytesMax()))
-                .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax()))
-                .requestBytesMax(Math.max(then.blockBytes, Math.min(limits.requestBytesMax(), now.requestBytesMax())))
-                .writeCache(now.hasWriteCache(), now.hasFua()).rotational(now.isRotational()).build());
+        disk.freeze();
+        try {
+            QueueLimits now = possible.get();
+            QueueLimits limits = limitsOn(next, then.blockBytes);
+            take(limits.toBuilder().discardBytesMax(Math.min(limits.discardBytesMax(), now.discardBytesMax()))
+                    .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax())).build(),
+                    next, then);
+        } finally {
+            disk.unfreeze();
+        }
     }
 
-    /** Changes limits that people may change. */
-    void changeLimits(UnaryOperator<QueueLimits.Builder> change) throws LoopException {
+    /** While the queue is frozen and nothing is in flight. */
+    private void take(QueueLimits limits, Backing next, Binding then) {
+        // What may fail first.
+        QueueLimits own = byHand.of(limits);
+        possible.set(limits);
+        takeLimits(own);
+        disk.queue().setCapacitySectors(wholeBlocks(then));
+        backing = next;
+        binding = then;
+    }
+
+    /** Bios that wait are looked at once more where the limits are another object. */
+    private void takeLimits(QueueLimits limits) {
+        if (!areAlike(limits, disk.limits())) {
+            disk.queue().setLimits(limits);
+        }
+    }
+
+    /** Changes what people may change of the limits. */
+    void changeLimits(UnaryOperator<LimitsByHand> change) throws LoopException {
         begin("changeLimits");
         try {
             requireThere();
-            QueueLimits limits = change.apply(disk.limits().toBuilder()).build();
             disk.freeze();
             try {
-                disk.queue().setLimits(limits);
+                LimitsByHand wanted = change.apply(byHand);
+                takeLimits(wanted.of(possible.get()));
+                byHand = wanted;
             } finally {
                 disk.unfreeze();
             }
-        } catch (IllegalArgumentException e) {
-            throw new LoopException(Errno.EINVAL, name + ": " + e.getMessage(), e);
         } finally {
             end();
         }
+    }
+
+    /** What the device could take, without regard to what people have set. */
+    QueueLimits possibleLimits() {
+        return possible.get();
+    }
+
+    /**
+     * The file, or the disk below, has turned out not to have an operation: it is not asked again, until there is another file or block. By
+     * who has a request of this device in flight.
+     */
+    void cannot(Operation operation) {
+        possible.updateAndGet(limits -> operation == Operation.DISCARD
+                ? limits.toBuilder().discardBytesMax(0).build()
+                : limits.toBuilder().writeZeroesBytesMax(0).build());
+        disk.queue().disable(operation);
     }
 
     private static boolean areAlike(QueueLimits one, QueueLimits other) {
@@ -948,8 +995,7 @@ public final class LoopDevice implements AutoCloseable {
 
     /**
      * Changes the logical block (LOOP_SET_BLOCK_SIZE), also under load. A direct device becomes buffered if direct I/O to the file needs
-     * larger blocks. What the file was found not to be able to do is tried once more, and limits that were set by hand are as
-     * at first.
+     * larger blocks. What the file was found not to be able to do is tried once more.
      *
      * @param bytes a power of two from 512 to 65536; 0 for the smallest that the file allows
      * @throws LoopException with ENXIO if the device has no file, EINVAL if it is another number or smaller than the blocks of the disk
@@ -971,15 +1017,17 @@ public final class LoopDevice implements AutoCloseable {
                 Backing next = now instanceof BackingFile file && !file.fits(file.offsetBytes(), block)
                         ? file.buffered()
                         : now;
-                QueueLimits limits = disk.limits();
-                use(next, binding.inBlocksOf(block), limitsOn(next, block).toBuilder()
-                        .writeCache(limits.hasWriteCache(), limits.hasFua()).rotational(limits.isRotational()).build());
+                useAnew(next, binding.inBlocksOf(block));
                 closeUnused(now, next);
                 scanAfter("the change of its block");
             }
         } finally {
             end();
         }
+    }
+
+    private interface Opener {
+        Backing open(Backing old) throws IOException;
     }
 
     /**
@@ -993,31 +1041,67 @@ public final class LoopDevice implements AutoCloseable {
      * @throws IllegalStateException if called by a completion
      */
     public void changeBackingFile(Path file) throws IOException {
-        begin("changeBackingFile");
+        Objects.requireNonNull(file, "file");
+        changeBacking("changeBackingFile",
+                old -> openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes));
+    }
+
+    /**
+     * Puts another disk of the same size behind a read-only device, in place of a file or a disk: see {@link #changeBackingFile}.
+     *
+     * @param other the other disk
+     * @throws LoopException with ENXIO if the device has no file, EINVAL if it is not read-only, the other disk has another number of
+     *         sectors than what is behind it has now, larger blocks than the device, is polled, or is a loop device without a file; EBADF if
+     *         the device would be on itself, ENXIO or ENODEV if the disk is going
+     * @throws IOException if the disk's size cannot be found out
+     * @throws IllegalStateException if called by a completion
+     */
+    public void changeBackingDisk(Disk other) throws IOException {
+        Objects.requireNonNull(other, "other");
+        requireNoCompletion("changeBackingDisk");
+        STACKING.lock();
+        try {
+            changeBacking("changeBackingDisk", old -> BackingDisk.open(this, other, true, old.offsetBytes()));
+        } finally {
+            STACKING.unlock();
+        }
+    }
+
+    private void changeBacking(String what, Opener opener) throws IOException {
+        begin(what);
         try {
             Backing old = requireBound();
             if (!binding.flags.contains(LoopFlag.READ_ONLY)) {
                 throw new LoopException(Errno.EINVAL,
                         name + " is writable: only the file of a read-only device can be changed");
             }
-            BackingFile next = openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes);
+            Backing next = opener.open(old);
             try {
-                long sectors = next.capacitySectors(binding.sizeLimitBytes);
-                long before = old.capacitySectors(binding.sizeLimitBytes);
-                if (sectors != before) {
-                    throw new LoopException(Errno.EINVAL, name + ": " + next.path() + " has " + sectors
-                            + " sectors, but " + old.name() + " has " + before);
-                }
+                requireLike(old, next);
                 use(next, binding);
             } catch (Throwable t) {
-                next.close();
+                close(next);
                 throw t;
             }
             close(old);
+            sequence = SEQUENCE.incrementAndGet();
             events.note(LoopEvent.Kind.CHANGE, this);
             scanAfter("the change of its file");
         } finally {
             end();
+        }
+    }
+
+    private void requireLike(Backing old, Backing next) throws IOException {
+        long sectors = next.capacitySectors(binding.sizeLimitBytes);
+        long before = old.capacitySectors(binding.sizeLimitBytes);
+        if (sectors != before) {
+            throw new LoopException(Errno.EINVAL,
+                    name + ": " + next.name() + " has " + sectors + " sectors, but " + old.name() + " has " + before);
+        }
+        if (next instanceof BackingDisk && next.blockBytesMin() > binding.blockBytes) {
+            throw new LoopException(Errno.EINVAL, name + ": blocks of " + binding.blockBytes + " bytes on "
+                    + next.name() + ", which has blocks of " + next.blockBytesMin());
         }
     }
 
@@ -1142,6 +1226,16 @@ public final class LoopDevice implements AutoCloseable {
     @Nullable
     LoopTransfer transfer() {
         return transfer;
+    }
+
+    /** Of the medium that it has now: no other has had the number, and none will. */
+    long sequence() {
+        return sequence;
+    }
+
+    /** Whether partitions are read by themselves. */
+    boolean isPartScan() {
+        return binding.flags.contains(LoopFlag.PARTSCAN);
     }
 
     /** The syncs of the file; for tests. */

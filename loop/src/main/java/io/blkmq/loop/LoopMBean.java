@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The {@link LoopAttributes} of a device over JMX, under the same names, all of them text. Dynamic, since an attribute's name is a path
- * and not that of a Java method. An attribute that is not there now, below {@code loop/} of a device without a file, is null.
+ * and not that of a Java method. An attribute that is not there now, below {@code loop/} of a device without a file, is null; those of an
+ * elevator are there while it is at work.
  */
 final class LoopMBean implements DynamicMBean {
     private static final String TEXT = String.class.getName();
@@ -58,7 +59,7 @@ final class LoopMBean implements DynamicMBean {
 
     @Override
     public @Nullable Object getAttribute(String name) throws AttributeNotFoundException {
-        if (!LoopAttributes.allNames().contains(name)) {
+        if (!attributes.allNames().contains(name)) {
             throw new AttributeNotFoundException(name);
         }
         try {
@@ -118,8 +119,8 @@ final class LoopMBean implements DynamicMBean {
 
     @Override
     public MBeanInfo getMBeanInfo() {
-        MBeanAttributeInfo[] infos = LoopAttributes.allNames().stream().map(
-                name -> new MBeanAttributeInfo(name, TEXT, name, true, LoopAttributes.isWritableAttribute(name), false))
+        MBeanAttributeInfo[] infos = attributes.allNames().stream()
+                .map(name -> new MBeanAttributeInfo(name, TEXT, name, true, attributes.isWritable(name), false))
                 .toArray(MBeanAttributeInfo[]::new);
         return new MBeanInfo(LoopMBean.class.getName(), "a loop device", infos, null, null, null);
     }

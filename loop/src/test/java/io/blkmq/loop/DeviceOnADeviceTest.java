@@ -277,6 +277,59 @@ class DeviceOnADeviceTest {
     }
 
     @Test
+    void theDiskBelowAReadOnlyDeviceIsChangedAndTheFirstOneLetGo() throws Exception {
+        List<String> told = new ArrayList<>();
+        byte[] others = new byte[content.length];
+        Arrays.fill(others, (byte) 5);
+        try (Disk memory = NullBlk.builder().capacityBytes(4 * MIB).memoryBacked(true)
+                .completion(NullBlk.Completion.REAPER).build();
+                Disk small = NullBlk.builder().capacityBytes(MIB).memoryBacked(true).build();
+                Disk coarse = NullBlk.builder().capacityBytes(4 * MIB).blockBytes(4096).memoryBacked(true).build();
+                AutoCloseable _ = top.listen(event -> told.add(event.kind() + " " + event.device().openers()));
+                IoBuffer buffer = IoBuffer.allocate(MIB)) {
+            memory.write(0, MemorySegment.ofArray(others));
+            refused(Errno.ENXIO, () -> top.changeBackingDisk(memory));
+            top.configure(on(below.disk()));
+            refused(Errno.EINVAL, () -> top.changeBackingDisk(memory));
+            top.detach();
+            top.configure(LoopConfig.builder(below.disk()).readOnly(true).build());
+            refused(Errno.EINVAL, () -> top.changeBackingDisk(small));
+            refused(Errno.EINVAL, () -> top.changeBackingDisk(coarse));
+            assertThat(top.backingDisk()).isSameAs(below.disk());
+            assertThat(below.openers()).isOne();
+            top.changeBackingDisk(memory);
+            assertThat(below.openers()).as("let go").isZero();
+            top.disk().read(MIB, buffer.memory());
+            assertThat(buffer.memory().toArray(ValueLayout.JAVA_BYTE)).containsOnly(5);
+            top.changeBackingFile(Files.write(directory.resolve("other.img"), content));
+            assertThat(top.backingDisk()).isNull();
+            top.disk().read(MIB, buffer.memory());
+            assertThat(buffer.memory().toArray(ValueLayout.JAVA_BYTE))
+                    .isEqualTo(Arrays.copyOfRange(content, MIB, 2 * MIB));
+            top.changeBackingDisk(below.disk());
+            assertThat(below.openers()).isOne();
+            assertThat(told).containsExactly("ATTACH 0", "DETACH 0", "ATTACH 0", "CHANGE 0", "CHANGE 0", "CHANGE 0");
+            top.detach();
+        }
+    }
+
+    @Test
+    void noChangePutsADeviceOnItself() throws Exception {
+        below.detach();
+        below.configure(LoopConfig.builder(image).readOnly(true).build());
+        top.configure(on(below.disk()));
+        LoopDevice third = control.add();
+        third.configure(on(top.disk()));
+        refused(Errno.EBADF, () -> below.changeBackingDisk(below.disk()));
+        refused(Errno.EBADF, () -> below.changeBackingDisk(third.disk()));
+        assertThat(below.backingFile()).isEqualTo(image);
+        assertThat(third.openers()).isZero();
+        third.changeBackingDisk(below.disk());
+        assertThat(top.openers()).isZero();
+        assertThat(below.openers()).isEqualTo(2);
+    }
+
+    @Test
     void whatHappensBelowIsToldWhenNoDeviceIsLocked() throws Exception {
         List<String> told = new ArrayList<>();
         top.configure(on(below.disk()));

@@ -6,8 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.loop.transfer.TransferKey;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import javax.management.Attribute;
@@ -90,13 +94,19 @@ class LoopAttributesTest {
         refused(Errno.EACCES, () -> attributes.set("loop/offset", "512"));
         refused(Errno.EACCES, () -> attributes.set("queue/logical_block_size", "512"));
         refused(Errno.EINVAL, () -> attributes.set("queue/max_sectors_kb", "many"));
-        refused(Errno.EINVAL, () -> attributes.set("queue/max_sectors_kb", "1281"));
         refused(Errno.EINVAL, () -> attributes.set("queue/max_sectors_kb", "3"));
         refused(Errno.EINVAL, () -> attributes.set("queue/discard_max_bytes", "1"));
         refused(Errno.EINVAL, () -> attributes.set("queue/write_cache", "maybe"));
         refused(Errno.EINVAL, () -> attributes.set("queue/nr_requests", "129"));
-        refused(Errno.EINVAL, () -> attributes.set("queue/nr_requests", "0"));
-        refused(Errno.EINVAL, () -> attributes.set("queue/rq_affinity", "3"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/rq_affinity", "4294967296"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/scheduler", "nothing"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/io_timeout", "0"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/io_poll", "1"));
+        refused(Errno.ENOENT, () -> attributes.set("queue/iosched/fifo_batch", "1"));
+        attributes.set("queue/scheduler", "mq-deadline");
+        refused(Errno.ERANGE, () -> attributes.set("queue/iosched/fifo_batch", "2147483648"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/iosched/fifo_batch", "many"));
+        refused(Errno.EINVAL, () -> attributes.set("queue/nr_requests", "2049"));
         assertThat(attributes.isWritable("queue/write_cache")).isTrue();
         assertThat(attributes.isWritable("loop/offset")).isFalse();
         assertThat(attributes.isWritable("queue/nothing")).isFalse();
@@ -107,7 +117,8 @@ class LoopAttributesTest {
         device.configure(LoopConfig.builder(image).build());
         String[][] all = {{"queue/max_sectors_kb", "64"}, {"queue/write_cache", "write through"},
                 {"queue/rotational", "1"}, {"queue/rq_affinity", "2"}, {"queue/nr_requests", "16"},
-                {"queue/discard_max_bytes", "65536"}};
+                {"queue/discard_max_bytes", "65536"}, {"queue/nomerges", "2"}, {"queue/iostats", "0"},
+                {"queue/io_timeout", "5000"}};
         for (String[] each : all) {
             attributes.set(each[0], each[1]);
             assertThat(attributes.get(each[0])).as(each[0]).isEqualTo(each[1]);
@@ -126,8 +137,89 @@ class LoopAttributesTest {
         attributes.set("queue/discard_max_bytes", "0");
         assertThatThrownBy(() -> device.disk().discard(0, 4096)).isInstanceOfSatisfying(BlockIOException.class,
                 e -> assertThat(e.status()).isEqualTo(Status.NOTSUPP));
-        attributes.set("queue/discard_max_bytes", Long.toString(1L << 40));
+        attributes.set("queue/discard_max_bytes", "4294963200");
         assertThat(attributes.get("queue/discard_max_bytes")).isEqualTo(Long.toString(Backing.DISCARD_BYTES_MAX));
+    }
+
+    @Test
+    void theElevatorAndItsTunablesAreThoseOfTheQueue() throws Exception {
+        RequestQueue queue = device.disk().queue();
+        assertThat(attributes.get("queue/scheduler")).isEqualTo("[none] kyber mq-deadline");
+        assertThat(attributes.names()).noneMatch(name -> name.startsWith("queue/iosched/"));
+        attributes.set("queue/scheduler", "kyber");
+        assertThat(queue.elevator()).isEqualTo("kyber");
+        assertThat(attributes.get("queue/scheduler")).isEqualTo("none [kyber] mq-deadline");
+        assertThat(attributes.names()).contains("queue/iosched/read_lat_nsec", "queue/iosched/write_lat_nsec");
+        attributes.set("queue/iosched/read_lat_nsec", "1000");
+        assertThat(queue.elevatorAttributes().get("read_lat_nsec")).hasToString("read_lat_nsec = 1000 nanoseconds");
+        assertThat(attributes.get("queue/nr_requests")).isEqualTo("256");
+        attributes.set("queue/nr_requests", "2048");
+        assertThat(queue.nrRequests()).isEqualTo(2048);
+        assertThat(queue.tagSet().resizedDepth()).as("the driver's tags are as they were").isEqualTo(128);
+        attributes.set("queue/scheduler", "none");
+        refused(Errno.ENOENT, () -> attributes.get("queue/iosched/read_lat_nsec"));
+        attributes.set("queue/nr_requests", "1");
+        assertThat(queue.tagSet().resizedDepth()).as("4 at least").isEqualTo(4);
+        assertThat(attributes.get("mq/0/nr_tags")).as("those there are").isEqualTo("128");
+    }
+
+    @Test
+    void theTimeOutIsTheQueuesInMillisecondsRoundedUp() throws Exception {
+        assertThat(attributes.get("queue/io_timeout")).isEqualTo("30000");
+        attributes.set("queue/io_timeout", "5001");
+        assertThat(device.disk().queue().timeoutNanos()).isEqualTo(6_000_000_000L);
+        assertThat(attributes.get("queue/io_timeout")).isEqualTo("6000");
+        attributes.set("queue/io_timeout", "4294967295");
+        assertThat(attributes.get("queue/io_timeout")).isEqualTo("4294968000");
+    }
+
+    @Test
+    void statAndInflightAreTheStatistics() throws Exception {
+        device.configure(LoopConfig.builder(image).build());
+        assertThat(attributes.get("inflight")).isEqualTo("       0        0");
+        device.disk().write(0, MemorySegment.ofArray(new byte[8192]));
+        device.disk().freeze();
+        device.disk().unfreeze();
+        String[] stat = attributes.get("stat").strip().split(" +", -1);
+        assertThat(stat).hasSize(17);
+        assertThat(stat[4]).as("writes").isEqualTo("1");
+        assertThat(stat[6]).as("sectors").isEqualTo("16");
+        attributes.set("queue/iostats", "0");
+        device.disk().write(0, MemorySegment.ofArray(new byte[8192]));
+        assertThat(attributes.get("stat").strip().split(" +", -1)[4]).as("not counted").isEqualTo("1");
+    }
+
+    @Test
+    void discardCannotBeTurnedOnWhereThereIsAKey() throws Exception {
+        device.configure(LoopConfig.builder(image)
+                .transfer(TransferFunctions.find("xor"), TransferKey.copyOf(new byte[]{1})).build());
+        assertThat(attributes.get("queue/discard_max_bytes")).isEqualTo("0");
+        assertThat(attributes.get("queue/discard_max_hw_bytes")).isEqualTo("0");
+        refused(Errno.EINVAL, () -> attributes.set("queue/discard_max_bytes", "65536"));
+        assertThatThrownBy(() -> device.disk().discard(0, 65536)).isInstanceOfSatisfying(BlockIOException.class,
+                e -> assertThat(e.status()).isEqualTo(Status.NOTSUPP));
+        device.detach();
+        device.configure(LoopConfig.builder(image).build());
+        assertThat(attributes.get("queue/discard_max_bytes")).as("a file without a key has it again")
+                .isEqualTo(Long.toString(Backing.DISCARD_BYTES_MAX));
+    }
+
+    @Test
+    void aPolledDeviceTakesNoticeOfNoWriteToItsPolling() throws Exception {
+        try (LoopDevice polled = LoopDevice.attach(LoopConfig.builder(image).polled(true).build())) {
+            assertThat(polled.attributes().get("queue/io_poll")).isEqualTo("1");
+            polled.attributes().set("queue/io_poll", "0");
+            assertThat(polled.attributes().get("queue/io_poll")).isEqualTo("1");
+            refused(Errno.EINVAL, () -> polled.attributes().set("queue/io_poll", "x"));
+        }
+    }
+
+    @Test
+    void aRemovedDeviceHasNothingToWriteTo() throws Exception {
+        device.close();
+        for (String name : new String[]{"queue/scheduler", "queue/nr_requests", "queue/max_sectors_kb"}) {
+            refused(Errno.ENODEV, () -> attributes.set(name, name.endsWith("scheduler") ? "kyber" : "64"));
+        }
     }
 
     @Test
@@ -151,6 +243,13 @@ class LoopAttributesTest {
                     .isInstanceOf(AttributeNotFoundException.class);
             assertThatThrownBy(() -> server.getAttribute(name, "nothing"))
                     .isInstanceOf(AttributeNotFoundException.class);
+            server.setAttribute(name, new Attribute("queue/scheduler", "mq-deadline"));
+            assertThat(server.getMBeanInfo(name).getAttributes()).extracting(MBeanAttributeInfo::getName)
+                    .contains("queue/iosched/fifo_batch");
+            server.setAttribute(name, new Attribute("queue/iosched/fifo_batch", "5"));
+            assertThat(server.getAttribute(name, "queue/iosched/fifo_batch")).isEqualTo("5");
+            assertThatThrownBy(() -> server.setAttribute(name, new Attribute("queue/scheduler", "nothing")))
+                    .isInstanceOf(InvalidAttributeValueException.class).hasMessageContaining("mq-deadline");
             assertThat(server.getAttributes(name, new String[]{"size", "nothing", "ro"})).hasSize(2);
         }
         assertThat(server.isRegistered(name)).isFalse();

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Status;
 import java.io.IOException;
@@ -244,7 +245,11 @@ class LoopBlktestsTest {
                 assertThatThrownBy(() -> device.disk().discard(0, 4096)).isInstanceOfSatisfying(BlockIOException.class,
                         e -> assertThat(e.status()).isEqualTo(Status.NOTSUPP));
                 assertThat(device.attributes().get("queue/discard_max_bytes")).isEqualTo("0");
+                assertThat(device.attributes().get("queue/discard_max_hw_bytes")).isEqualTo("0");
             }
+            assertThat(device.disk().statistics().ios(IoGroup.DISCARD)).as("asked of the file").isOne();
+            assertThatThrownBy(() -> device.attributes().set("queue/discard_max_bytes", "65536"))
+                    .isInstanceOf(LoopException.class).hasMessageContaining("has no discard");
             try (IoBuffer buffer = IoBuffer.allocate(4096)) {
                 buffer.memory().fill((byte) 1);
                 device.disk().write(4096, buffer.memory());
@@ -257,6 +262,8 @@ class LoopBlktestsTest {
             device.setStatus(device.status().withOffsetBytes(4096));
             assertThat(device.attributes().get("queue/discard_max_bytes")).as("still the same file").isEqualTo("0");
             device.detach();
+            assertThat(LoggedLife.run("discards", image.toString())).as("nothing is logged").containsExactly("NOTSUPP",
+                    "NOTSUPP", "NOTSUPP");
         } finally {
             assertThat(run("umount", mounted.toString())).isZero();
         }

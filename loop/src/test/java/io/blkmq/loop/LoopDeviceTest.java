@@ -9,6 +9,9 @@ import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.aio.AioStatistics;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
@@ -166,6 +169,90 @@ class LoopDeviceTest {
                 device.disk().read(4096, memory);
                 assertThat(memory.toArray(ValueLayout.JAVA_BYTE))
                         .isEqualTo(Arrays.copyOfRange(content, 4096, 3 * 4096));
+            }
+            assertThat(device.disk().queue().bounces()).as("all but that of one thread, which copies it by itself")
+                    .isEqualTo(3);
+        }
+    }
+
+    private interface Io {
+        void run(Disk disk, MemorySegment memory) throws IOException;
+    }
+
+    private static long submittedBy(LoopDevice device, Io io) throws IOException {
+        try (IoBuffer buffer = IoBuffer.allocate(4096)) {
+            long before = device.engineStatistics().getFirst().submitted();
+            io.run(device.disk(), buffer.memory());
+            return device.engineStatistics().getFirst().submitted() - before;
+        }
+    }
+
+    @Test
+    void readsAndWritesOfADirectDeviceGoToTheEngineAndAllElseToTheWorkQueue() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).build())) {
+            assumeTrue(device.isDirect(), "skipped: no direct I/O on this file system");
+            Io read = (disk, memory) -> disk.read(4096, memory);
+            Io write = (disk, memory) -> disk.write(4096, memory);
+            Io flush = (disk, _) -> disk.flush();
+            Io discard = (disk, _) -> {
+                try {
+                    disk.discard(0, 4096);
+                } catch (BlockIOException e) {
+                    // A file system that has no holes has been asked for one.
+                    assertThat(e.status()).isEqualTo(Status.NOTSUPP);
+                }
+            };
+            for (Io io : List.of(read, write)) {
+                assertThat(submittedBy(device, io)).as("direct").isOne();
+            }
+            for (Io io : List.of(flush, discard)) {
+                assertThat(submittedBy(device, io)).as("flush and discard").isZero();
+            }
+            device.setAio(false);
+            assertThat(submittedBy(device, read)).as("direct, by the work queue").isZero();
+            device.setDirect(false);
+            for (Io io : List.of(read, write, flush)) {
+                assertThat(submittedBy(device, io)).as("buffered").isZero();
+            }
+            device.setAio(true);
+            for (Io io : List.of(read, write)) {
+                assertThat(submittedBy(device, io)).as("buffered, by the engine").isOne();
+            }
+        }
+    }
+
+    @Test
+    void aWriteThatReachesTheDriverOfAReadOnlyDeviceEndsWithEio() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).readOnly(true).build())) {
+            RequestQueue queue = device.disk().queue();
+            for (Operation operation : List.of(Operation.WRITE, Operation.DISCARD, Operation.WRITE_ZEROES)) {
+                Request rq = queue.allocateRequest(operation, false);
+                CountDownLatch ended = new CountDownLatch(1);
+                queue.execute(rq, _ -> ended.countDown());
+                ended.await();
+                assertThat(rq.status()).as(operation.toString()).isEqualTo(Status.IOERR);
+                queue.free(rq);
+            }
+        }
+    }
+
+    @Test
+    void eachHardwareQueueHasARingOfItsOwn() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).hardwareQueues(3).build());
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            assumeTrue(device.isDirect(), "skipped: no direct I/O on this file system");
+            assertThat(device.engineStatistics()).hasSize(3);
+            RequestQueue queue = device.disk().queue();
+            for (int i = 0; i < queue.contexts(); i++) {
+                int ring = queue.context(i).hardwareContext().index();
+                long[] before = device.engineStatistics().stream().mapToLong(AioStatistics::submitted).toArray();
+                CountDownLatch ended = new CountDownLatch(1);
+                queue.submit(new Bio(1).reset(Operation.READ, 0).add(buffer.memory()).onEnd(_ -> ended.countDown()),
+                        queue.context(i));
+                ended.await();
+                before[ring]++;
+                assertThat(device.engineStatistics().stream().mapToLong(AioStatistics::submitted).toArray())
+                        .as("context %d", i).isEqualTo(before);
             }
         }
     }

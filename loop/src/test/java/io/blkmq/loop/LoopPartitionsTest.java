@@ -128,8 +128,8 @@ class LoopPartitionsTest {
     void theKernelFindsTheSame() throws Exception {
         List<Path> images = List.of(PartitionedImage.gpt(directory.resolve("gpt.img"), IMAGE_BYTES, PARTS),
                 PartitionedImage.mbr(directory.resolve("mbr.img"), IMAGE_BYTES, MORE_PARTS));
-        assumeTrue(Files.isWritable(Path.of("/dev/loop-control")) && PartitionedImage.isInstalled("losetup"),
-                "no loop device of the kernel can be had here");
+        assumeTrue(Files.isWritable(Path.of("/dev/loop-control")), "no loop device of the kernel can be had here");
+        Command.require("losetup");
         List<List<String>> theirs = new ArrayList<>();
         for (Path one : images) {
             theirs.add(kernelPartitions(one));
@@ -149,8 +149,7 @@ class LoopPartitionsTest {
     private static List<String> kernelPartitions(Path file) throws Exception {
         String node;
         try {
-            node = PartitionedImage.run("", "losetup", "--find", "--show", "--partscan", "--read-only", file.toString())
-                    .strip();
+            node = Command.run("", "losetup", "--find", "--show", "--partscan", "--read-only", file.toString()).strip();
         } catch (IOException e) {
             assumeTrue(false, "no loop device of the kernel can be had here: " + e.getMessage());
             throw e;
@@ -164,7 +163,7 @@ class LoopPartitionsTest {
             }
             return found;
         } finally {
-            PartitionedImage.run("", "losetup", "--detach", node);
+            Command.run("", "losetup", "--detach", node);
         }
     }
 
@@ -186,8 +185,8 @@ class LoopPartitionsTest {
         try (LoopDevice device = LoopDevice.attach(config(direct).build())) {
             assertThat(shortly(device)).as("attached anew").containsExactly("loop0p1 64+1000", "loop0p2 2048+512");
         }
-        if (PartitionedImage.isInstalled("sfdisk")) {
-            assertThat(PartitionedImage.run("", "sfdisk", "--verify", image.toString())).contains("No errors detected");
+        if (Command.isInstalled("sfdisk")) {
+            assertThat(Command.run("", "sfdisk", "--verify", image.toString())).contains("No errors detected");
         }
     }
 

@@ -444,9 +444,12 @@ class LoopStatesTest {
         assertThat(device.disk().sizeBytes()).isEqualTo(MIB);
         device.setStatus(device.status().withFileName("another"));
         assertThat(device.disk().sizeBytes()).isEqualTo(MIB);
+        events.clear();
         assertThat(device.refreshCapacity()).isEqualTo(2 * MIB);
         file("disk.img", 1_000_000);
         assertThat(device.refreshCapacity()).isEqualTo(999_936);
+        assertThat(device.refreshCapacity()).isEqualTo(999_936);
+        assertThat(events).containsExactly("RESIZE loop0 2097152", "RESIZE loop0 999936");
     }
 
     @Test

@@ -406,6 +406,18 @@ class LoopTransferTest {
     }
 
     @Test
+    void noLogHasTheKeyWhateverFails() throws Exception {
+        List<String> lines = LoggedLife.run("secrets", image.toString());
+        String all = String.join("\n", lines);
+        assertThat(all).as("what is logged").contains("so it is buffered").contains("failed")
+                .contains("the transfer function fails, on purpose")
+                .contains("no partitions, since they cannot be read");
+        for (String secret : LoggedLife.secrets()) {
+            assertThat(all).doesNotContainIgnoringCase(secret);
+        }
+    }
+
+    @Test
     void noObjectKnowsTheKeyOnceTheDeviceIsDetached() throws Exception {
         byte[] secret = new byte[64];
         new java.security.SecureRandom().nextBytes(secret);
@@ -435,7 +447,7 @@ class LoopTransferTest {
     private boolean isInHeap(byte[] inverted, int from) throws Exception {
         Path dump = directory.resolve("heap.hprof");
         Files.deleteIfExists(dump);
-        PartitionedImage.run("", Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+        Command.run("", Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
                 "" + ProcessHandle.current().pid(), "GC.heap_dump", dump.toString());
         try (FileChannel file = FileChannel.open(dump, StandardOpenOption.READ); Arena arena = Arena.ofConfined()) {
             MemorySegment heap = file.map(FileChannel.MapMode.READ_ONLY, 0, file.size(), arena);

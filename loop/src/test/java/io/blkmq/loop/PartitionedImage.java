@@ -1,8 +1,6 @@
 package io.blkmq.loop;
 
-import java.io.File;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -12,8 +10,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.UUID;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import java.util.zip.CRC32;
 
 /** Images with partition tables: by sfdisk where that is installed, else by the few lines here. Blocks are of 512 bytes. */
@@ -25,30 +21,6 @@ final class PartitionedImage {
     record Part(long start, long blocks) {}
 
     private PartitionedImage() {}
-
-    /** Whether a command can be run. */
-    static boolean isInstalled(String command) {
-        String path = System.getenv("PATH");
-        return path != null
-                && Stream.of(path.split(File.pathSeparator)).anyMatch(one -> Files.isExecutable(Path.of(one, command)));
-    }
-
-    /** Runs a command to its end. */
-    static String run(String input, String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        try (OutputStream in = process.getOutputStream()) {
-            in.write(input.getBytes(StandardCharsets.UTF_8));
-        }
-        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (!process.waitFor(60, TimeUnit.SECONDS)) {
-            process.destroyForcibly();
-            throw new IOException(List.of(command) + " does not end");
-        }
-        if (process.exitValue() != 0) {
-            throw new IOException(List.of(command) + " ended with " + process.exitValue() + ": " + out);
-        }
-        return out;
-    }
 
     /** A file of zeroes. */
     static Path raw(Path file, long bytes) throws IOException {
@@ -62,7 +34,7 @@ final class PartitionedImage {
     /** A file with a GPT. */
     static Path gpt(Path file, long bytes, List<Part> parts) throws IOException, InterruptedException {
         raw(file, bytes);
-        if (isInstalled("sfdisk")) {
+        if (Command.isInstalled("sfdisk")) {
             sfdisk(file, "gpt", parts);
         } else {
             writeGpt(file, parts);
@@ -73,7 +45,7 @@ final class PartitionedImage {
     /** A file with an MBR. From the third on, the partitions are logical ones. */
     static Path mbr(Path file, long bytes, List<Part> parts) throws IOException, InterruptedException {
         raw(file, bytes);
-        if (isInstalled("sfdisk")) {
+        if (Command.isInstalled("sfdisk")) {
             sfdisk(file, "dos", parts);
         } else {
             writeMbr(file, parts);
@@ -94,7 +66,7 @@ final class PartitionedImage {
             }
             script.append("start=").append(part.start).append(", size=").append(part.blocks).append('\n');
         }
-        run(script.toString(), "sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never",
+        Command.run(script.toString(), "sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never",
                 file.toString());
     }
 
@@ -132,7 +104,7 @@ final class PartitionedImage {
         return header.putInt(16, crc(header.slice(0, 92)));
     }
 
-    private static void writeMbr(Path file, List<Part> parts) throws IOException {
+    static void writeMbr(Path file, List<Part> parts) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
             ByteBuffer record = buffer(512);
             for (int i = 0; i < Math.min(2, parts.size()); i++) {

@@ -52,6 +52,24 @@ public final class ElevatorAttribute {
     }
 
     /**
+     * The range.
+     *
+     * @return the smallest value
+     */
+    public long min() {
+        return min;
+    }
+
+    /**
+     * The range.
+     *
+     * @return the largest value
+     */
+    public long max() {
+        return max;
+    }
+
+    /**
      * The value.
      *
      * @return as text

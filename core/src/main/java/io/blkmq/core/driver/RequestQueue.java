@@ -1991,6 +1991,15 @@ public final class RequestQueue {
     }
 
     /**
+     * How long a request may be in flight before its driver is asked. The kernel's counterpart is {@code queue/io_timeout}.
+     *
+     * @return nanoseconds: the tag set's, or what {@link #setTimeoutNanos} has made of what was set, which is rounded up
+     */
+    public long timeoutNanos() {
+        return timeouts.timeoutNanos();
+    }
+
+    /**
      * Changes how long a request may be in flight before its driver is asked, rounded up to a sixteenth of the tag set's time-out.
      * Holds for requests in flight, too.
      *

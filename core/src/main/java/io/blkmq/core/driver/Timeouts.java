@@ -44,6 +44,11 @@ final class Timeouts {
         timeoutTicks = ticks(nanos);
     }
 
+    /** What holds: what was set, in whole ticks. */
+    long timeoutNanos() {
+        return timeoutTicks * tickNanos;
+    }
+
     /** How many ticks a time is, rounded up. */
     int ticks(long nanos) {
         return (int) Math.min(NEVER - 1, (nanos - 1) / tickNanos + 1);

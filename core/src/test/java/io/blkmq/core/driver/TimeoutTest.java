@@ -148,6 +148,7 @@ class TimeoutTest {
             second.setTimeoutNanos(5 * SECOND);
             assertThatIllegalArgumentException().isThrownBy(() -> second.setTimeoutNanos(0))
                     .withMessageContaining("timeout of 0 ns");
+            assertThat(disk.queue().timeoutNanos()).as("that of the others").isEqualTo(30 * SECOND);
             pass(6 * SECOND);
             assertThat(driver.sectors).containsExactly(2L);
             driver.completeAll();

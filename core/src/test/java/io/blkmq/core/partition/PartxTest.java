@@ -38,9 +38,11 @@ class PartxTest {
     @BeforeEach
     void onlyWherePartxIs() {
         String path = System.getenv("PATH");
-        assumeTrue(path != null
-                && Stream.of(path.split(File.pathSeparator)).anyMatch(one -> Files.isExecutable(Path.of(one, "partx"))),
-                "partx is not installed");
+        boolean installed = path != null
+                && Stream.of(path.split(File.pathSeparator)).anyMatch(one -> Files.isExecutable(Path.of(one, "partx")));
+        assertThat(installed || !("," + System.getProperty("blkmq.ci.installed", "") + ",").contains(",partx,"))
+                .as("partx is not installed, and blkmq.ci.installed says that it is there").isTrue();
+        assumeTrue(installed, "skipped: partx is not installed");
     }
 
     private static Process start(List<String> command) throws IOException {

@@ -15,6 +15,7 @@ import java.util.List;
 /** The system calls that a test needs to use the kernel's loop device: each returns what the call returns, or a negative errno. */
 final class KernelCalls {
     static final int O_RDONLY = 0;
+    static final int O_WRONLY = 1;
     static final int O_RDWR = 2;
     static final int O_DIRECT = 0x4000;
     private static final int O_CLOEXEC = 0x80000;

@@ -1,8 +1,10 @@
 package io.blkmq.loop.kernel;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -89,8 +91,30 @@ final class KernelLoop implements LoopNode {
         }
     }
 
-    int index() {
-        return index;
+    /** Where its attributes are. */
+    Path sysfs() {
+        return Path.of("/sys/block/loop" + index);
+    }
+
+    /** The value of an attribute. */
+    String attribute(String name) throws IOException {
+        return Files.readString(sysfs().resolve(name)).strip();
+    }
+
+    /** Writes an attribute: 0, or the negative errno. */
+    long setAttribute(String name, String value) {
+        int opened = KernelCalls.open(sysfs().resolve(name), KernelCalls.O_WRONLY);
+        if (opened < 0) {
+            return opened;
+        }
+        try (Arena text = Arena.ofConfined()) {
+            byte[] bytes = value.getBytes(StandardCharsets.UTF_8);
+            MemorySegment memory = text.allocate(Math.max(1, bytes.length)).asSlice(0, bytes.length);
+            memory.copyFrom(MemorySegment.ofArray(bytes));
+            return Math.min(0, KernelCalls.pwrite(opened, memory, 0));
+        } finally {
+            KernelCalls.close(opened);
+        }
     }
 
     private void reopen() {

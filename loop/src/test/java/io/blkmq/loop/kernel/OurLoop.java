@@ -45,6 +45,11 @@ final class OurLoop implements LoopNode {
         return device;
     }
 
+    /** Writes an attribute: 0, or the negative errno. */
+    long setAttribute(String name, String value) {
+        return result(() -> device.attributes().set(name, value));
+    }
+
     private static long result(Action action) {
         try {
             action.run();

@@ -149,6 +149,97 @@ class WantedDifferencesTest {
                 .hasMessageContaining("63");
     }
 
+    // ---- attributes
+
+    /** A device of each kind, both with a file. */
+    private interface WithBoth {
+        void run(OurLoop ours, KernelLoop kernel) throws Exception;
+    }
+
+    private void withBoth(int flags, WithBoth test) throws Exception {
+        assumeKernel();
+        try (OurLoop ours = new OurLoop(LoopParameters.builder().build(), ourFile);
+                KernelLoop kernel = KernelLoop.add(kernelFile)) {
+            assertThat(ours.configure(0, false, 0, 0, 0, flags)).isZero();
+            assertThat(kernel.configure(0, false, 0, 0, 0, flags)).isZero();
+            test.run(ours, kernel);
+        }
+    }
+
+    private static String attribute(OurLoop ours, String name) throws IOException {
+        return ours.device().attributes().get(name);
+    }
+
+    @Test
+    void thereIsATimeOutAndTheKernelsHasNone() throws Exception {
+        withBoth(0, (ours, kernel) -> {
+            assertThat(attribute(ours, "queue/io_timeout")).isEqualTo("30000");
+            assertThat(kernel.setAttribute("queue/io_timeout", "30000")).isEqualTo(-Errno.ENOENT);
+        });
+    }
+
+    @Test
+    void discardThatWasTurnedOffCanBeTurnedOnAndTheKernelsCannot() throws Exception {
+        withBoth(0, (ours, kernel) -> {
+            for (String value : new String[]{"65536", "0"}) {
+                assertThat(ours.setAttribute("queue/discard_max_bytes", value)).isZero();
+                assertThat(kernel.setAttribute("queue/discard_max_bytes", value)).isZero();
+            }
+            assertThat(kernel.setAttribute("queue/discard_max_bytes", "65536")).isEqualTo(-Errno.EINVAL);
+            assertThat(ours.setAttribute("queue/discard_max_bytes", "65536")).isZero();
+            assertThat(ours.discard(0, 65536)).isZero();
+        });
+    }
+
+    @Test
+    void aReadOnlyDeviceSaysThatItHasNoDiscardAndTheKernelsSaysOtherwise() throws Exception {
+        withBoth(LoopNode.READ_ONLY, (ours, kernel) -> {
+            for (String name : new String[]{"discard_max_bytes", "discard_max_hw_bytes", "write_zeroes_max_bytes"}) {
+                assertThat(attribute(ours, "queue/" + name)).as(name).isEqualTo("0");
+                assertThat(kernel.attribute("queue/" + name)).as(name).isNotEqualTo("0");
+            }
+            assertThat(ours.discard(0, 65536)).as("no difference").isEqualTo(kernel.discard(0, 65536)).isNegative();
+        });
+    }
+
+    @Test
+    void aRequestCarriesABlockAtLeastAndTheKernelsNone() throws Exception {
+        withBoth(0, (ours, kernel) -> {
+            assertThat(ours.setBlock(65536)).isEqualTo(kernel.setBlock(65536)).isZero();
+            assertThat(ours.setAttribute("queue/max_sectors_kb", "5"))
+                    .isEqualTo(kernel.setAttribute("queue/max_sectors_kb", "5")).isZero();
+            assertThat(attribute(ours, "queue/max_sectors_kb")).isEqualTo("64");
+            assertThat(kernel.attribute("queue/max_sectors_kb")).isEqualTo("0");
+        });
+    }
+
+    @Test
+    void nothingAndWhatFollowsAValueAreNoValuesAndTheKernelTakesThem() throws Exception {
+        withBoth(0, (ours, kernel) -> {
+            assertThat(kernel.setAttribute("queue/nomerges", "")).isZero();
+            assertThat(ours.setAttribute("queue/nomerges", "")).isEqualTo(-Errno.EINVAL);
+            assertThat(kernel.setAttribute("queue/write_cache", "write back or so")).isZero();
+            assertThat(ours.setAttribute("queue/write_cache", "write back or so")).isEqualTo(-Errno.EINVAL);
+        });
+    }
+
+    @Test
+    void tunablesAreDecimalAndInMilliseconds() throws Exception {
+        withBoth(0, (ours, kernel) -> {
+            String expire = "queue/iosched/read_expire";
+            assertThat(ours.setAttribute("queue/scheduler", "mq-deadline"))
+                    .isEqualTo(kernel.setAttribute("queue/scheduler", "mq-deadline")).isZero();
+            assertThat(ours.setAttribute(expire, "1")).isEqualTo(kernel.setAttribute(expire, "1")).isZero();
+            assertThat(attribute(ours, expire)).isEqualTo("1");
+            assertThat(Integer.parseInt(kernel.attribute(expire))).as("a tick").isBetween(1, 10);
+            assertThat(kernel.setAttribute(expire, "0x64")).isZero();
+            assertThat(Integer.parseInt(kernel.attribute(expire))).isEqualTo(100);
+            assertThat(ours.setAttribute(expire, "0x64")).isEqualTo(-Errno.EINVAL);
+            assertThat(ours.setAttribute(expire, "0100")).isZero();
+            assertThat(attribute(ours, expire)).isEqualTo("100");
+        });
+    }
+
     /** A file system of one MiB, which takes less than that. */
     @Test
     void aFullFileSystemIsToldAsWhatItIsAndTheDeviceStaysUsable() throws Exception {

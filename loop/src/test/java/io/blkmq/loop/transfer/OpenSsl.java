@@ -1,7 +1,6 @@
 package io.blkmq.loop.transfer;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
+import io.blkmq.loop.Command;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -13,6 +12,7 @@ import java.lang.invoke.MethodHandle;
 /** XTS-AES as libcrypto does it, where that is installed. For one thread. */
 @SuppressWarnings("restricted") // another's library, for comparison
 final class OpenSsl implements AutoCloseable {
+    private static final String LIBRARY = "libcrypto.so.3";
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final java.lang.foreign.AddressLayout ADDRESS = ValueLayout.ADDRESS;
 
@@ -40,9 +40,9 @@ final class OpenSsl implements AutoCloseable {
     static OpenSsl open() {
         SymbolLookup found;
         try {
-            found = SymbolLookup.libraryLookup("libcrypto.so.3", Arena.global());
+            found = SymbolLookup.libraryLookup(LIBRARY, Arena.global());
         } catch (IllegalArgumentException e) {
-            assumeTrue(false, "libcrypto of OpenSSL is not installed");
+            Command.lacking(LIBRARY);
             throw e;
         }
         try {
