@@ -61,7 +61,8 @@ public interface AioEngine extends AutoCloseable {
 
     /**
      * Rings the doorbell: everything submitted goes to the kernel, with one system call for all of it. Nothing to do
-     * if there is nothing. A submit that finds the ring full rings by itself.
+     * if there is nothing. A submit that finds the ring full rings by itself, and so does one of a thread that has had to wait for
+     * the device ({@link AioEngineConfig.Builder#promptDoorbell}).
      */
     void commit();
 

@@ -2,8 +2,8 @@ package io.blkmq.bench;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioFile;
+import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -72,10 +72,12 @@ public class AioBenchmark {
         path = made;
         byte[] content = new byte[1 << 20];
         new Random(1).nextBytes(content);
-        try (OutputStream out = Files.newOutputStream(made)) {
+        try (FileOutputStream out = new FileOutputStream(made.toFile())) {
             for (int written = 0; written < FILE_BYTES; written += content.length) {
                 out.write(content);
             }
+            // What is written back meanwhile would be measured, too.
+            out.getFD().sync();
         }
         RandomReads.Subject subject = RandomReads.Subject
                 .of((who + "+depth=" + depth + "+file=" + made).split("\\+", -1));

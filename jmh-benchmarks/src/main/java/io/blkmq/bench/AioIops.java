@@ -15,7 +15,8 @@ import java.util.concurrent.Future;
  * has it, so that the two can be compared. Arguments are {@code name=value}: {@code file}; {@code engine}, one of ours, or
  * {@code artemis}, {@code file-channel}, {@code async-channel}; {@code mode=polled|reaper}, {@code entry=submitters|reaper},
  * {@code taskwork}, {@code sqpoll}, {@code iopoll}, {@code depth}, {@code batch}, {@code runtime} in seconds, {@code direct},
- * {@code register}, {@code threads} (of an engine with a reaper).
+ * {@code register}, {@code prompt} (0: one doorbell a batch), {@code spin} (polls without sleeping), {@code threads} (of an
+ * engine with a reaper).
  */
 public final class AioIops {
     private static final int ROUND = 2048;

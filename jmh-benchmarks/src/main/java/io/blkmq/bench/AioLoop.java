@@ -12,6 +12,8 @@ import java.lang.foreign.MemorySegment;
  * One thread that keeps a number of 4 KiB random reads of a file in flight on an engine, with no block layer above it: submits a
  * batch, commits once, finds completions, and so on. Allocates nothing once it is made.
  *
+ * <p>With nothing else to do it sleeps in the kernel, or spins.
+ *
  * <p>In REAPER mode completions come on any thread. They are counted there, and their kiocbs come back through a ring of slots; the
  * submitter parks when it has nothing to submit.
  */
@@ -20,6 +22,7 @@ final class AioLoop implements RandomReads {
     private final AioFile file;
     private final int batchMax;
     private final boolean polled;
+    private final boolean spin;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment memory;
     private final Kiocb[] kiocbs;
@@ -33,10 +36,12 @@ final class AioLoop implements RandomReads {
     private final AioCompletion inPlace = this::endedHere;
     private final AioCompletion elsewhere = this::endedElsewhere;
 
-    AioLoop(AioEngine engine, AioFile file, long fileBytes, int depth, int batchMax, boolean register, int seed) {
+    AioLoop(AioEngine engine, AioFile file, long fileBytes, int depth, int batchMax, boolean register, boolean spin,
+            int seed) {
         this.engine = engine;
         this.file = file;
         this.batchMax = batchMax;
+        this.spin = spin;
         polled = engine.completionMode() == CompletionMode.POLLED;
         memory = arena.allocate((long) depth * BLOCK_BYTES, BLOCK_BYTES);
         kiocbs = new Kiocb[depth];
@@ -89,11 +94,13 @@ final class AioLoop implements RandomReads {
     }
 
     private void pollFor(int atLeast) {
-        if (atLeast > 0) {
+        if (atLeast > 0 && !spin) {
             engine.await(Long.MAX_VALUE);
-        } else {
-            engine.commit();
-            engine.poll();
+            return;
+        }
+        engine.commit();
+        while (engine.poll() < atLeast) {
+            Thread.onSpinWait();
         }
     }
 
@@ -115,7 +122,7 @@ final class AioLoop implements RandomReads {
     }
 
     @Override
-    public void close() {
+    public void drain() {
         while (idleCount < kiocbs.length) {
             if (polled) {
                 engine.await(Long.MAX_VALUE);
@@ -123,6 +130,11 @@ final class AioLoop implements RandomReads {
                 takeBack(returned.await());
             }
         }
+    }
+
+    @Override
+    public void close() {
+        drain();
         boolean _ = engine.unregisterMemory(memory);
         arena.close();
     }

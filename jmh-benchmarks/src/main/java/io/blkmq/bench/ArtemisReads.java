@@ -71,10 +71,15 @@ final class ArtemisReads implements RandomReads {
     }
 
     @Override
-    public void close() throws IOException {
+    public void drain() {
         while (idleCount < idle.length) {
             takeEnded();
         }
+    }
+
+    @Override
+    public void close() throws IOException {
+        drain();
         for (Read read : idle) {
             LibaioContext.freeBuffer(read.buffer);
         }

@@ -71,10 +71,15 @@ final class AsyncChannelReads implements RandomReads {
     }
 
     @Override
-    public void close() throws IOException {
+    public void drain() {
         while (idleCount < idle.length) {
             takeBack(returned.await());
         }
+    }
+
+    @Override
+    public void close() throws IOException {
+        drain();
         channel.close();
         pool.close();
         arena.close();

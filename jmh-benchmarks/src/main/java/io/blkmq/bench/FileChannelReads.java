@@ -48,6 +48,11 @@ final class FileChannelReads implements RandomReads {
     }
 
     @Override
+    public void drain() {
+        // Each has ended before the next begins.
+    }
+
+    @Override
     public void close() throws IOException {
         channel.close();
         arena.close();

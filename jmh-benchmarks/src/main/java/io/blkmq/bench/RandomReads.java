@@ -23,6 +23,9 @@ interface RandomReads extends AutoCloseable {
     void run(int count) throws IOException;
 
     /** Ends what is in flight. */
+    void drain() throws IOException;
+
+    /** Ends what is in flight, and gives everything back. */
     @Override
     void close() throws IOException;
 
@@ -34,7 +37,7 @@ interface RandomReads extends AutoCloseable {
             Map<String, String> options = new HashMap<>(
                     Map.of("engine", "io_uring", "mode", "polled", "depth", "64", "batch", "32", "runtime", "5",
                             "direct", "1", "register", "0", "threads", "1", "entry", "submitters"));
-            options.putAll(Map.of("taskwork", "default", "sqpoll", "0", "iopoll", "0"));
+            options.putAll(Map.of("taskwork", "default", "sqpoll", "0", "iopoll", "0", "prompt", "1", "spin", "0"));
             Arrays.stream(arguments).map(argument -> argument.split("=", 2))
                     .forEach(pair -> options.put(pair[0], pair[1]));
             return new Subject(options);
@@ -64,7 +67,7 @@ interface RandomReads extends AutoCloseable {
             AioEngineConfig.Builder builder = AioEngineConfig.builder().depth(number("depth"))
                     .completionMode(get("mode").equals("polled") ? CompletionMode.POLLED : CompletionMode.REAPER)
                     .ringEntry(RingEntry.valueOf(get("entry").toUpperCase(Locale.ROOT))).submissionPolling(is("sqpoll"))
-                    .completionPolling(is("iopoll"));
+                    .completionPolling(is("iopoll")).promptDoorbell(is("prompt"));
             if (!get("taskwork").equals("default")) {
                 builder.taskWork(TaskWork.valueOf(get("taskwork").toUpperCase(Locale.ROOT)));
             }
@@ -73,7 +76,8 @@ interface RandomReads extends AutoCloseable {
 
         /** Reads with one of ours. */
         RandomReads reads(AioEngine engine, AioFile file, int seed) throws IOException {
-            return new AioLoop(engine, file, file.size(), number("depth"), number("batch"), is("register"), seed);
+            return new AioLoop(engine, file, file.size(), number("depth"), number("batch"), is("register"), is("spin"),
+                    seed);
         }
 
         /** Reads with one of the others. */
