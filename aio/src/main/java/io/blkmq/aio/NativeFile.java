@@ -65,7 +65,8 @@ final class NativeFile extends AioFile {
             memoryAlignment = facts.directMemory();
             offsetAlignment = facts.directOffset();
         } else {
-            memoryAlignment = triedAlignment(fd, facts);
+            // A tmpfs does not tell, and takes anything; on an empty file there would be nothing to try.
+            memoryAlignment = system.inMemory() ? SECTOR : triedAlignment(fd, facts);
             offsetAlignment = memoryAlignment;
         }
     }

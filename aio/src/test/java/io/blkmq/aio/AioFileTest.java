@@ -195,6 +195,20 @@ class AioFileTest {
     }
 
     @Test
+    void emptyFileInMemoryNeedsNoMoreThanASector() throws IOException {
+        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
+        Path memory = Path.of("/dev/shm");
+        Setup.skipIf(!Files.isWritable(memory), "there is no " + memory);
+        Path empty = Files.createTempFile(memory, "blkmq", ".img");
+        try (NativeFile file = NativeFile.open(empty, AioFile.Access.READ_WRITE, true)) {
+            assertThat(file.offsetAlignment()).isEqualTo(512);
+            assertThat(file.memoryAlignment()).isEqualTo(512);
+        } finally {
+            Files.delete(empty);
+        }
+    }
+
+    @Test
     void tryingWhatAFileCanDoTakesNoBlocks() throws Exception {
         long before = blocks();
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
