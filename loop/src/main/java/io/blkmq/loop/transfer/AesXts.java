@@ -143,6 +143,7 @@ final class AesXts implements Transfer {
 
         void run(long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, int length,
                 boolean encrypt) throws GeneralSecurityException {
+            // Each pass is a loop of its own: the compiler makes less of copies and tweaks that are in one loop with an exclusive or.
             makeTweaks(unit, length / unitBytes);
             MemorySegment.copy(from, fromOffset, inputMemory, 0, length);
             xorTweaks(input, length);
