@@ -105,7 +105,7 @@ public class TransferBenchmark {
      */
     @Benchmark
     public void toFile(Transformed done) {
-        Objects.requireNonNull(transfer).toFile(sector, from, to);
+        Objects.requireNonNull(transfer).toFile(sector, from, 0, to, 0, bytes);
         sector += bytes / Transfer.SECTOR_BYTES;
         done.transformedBytes += bytes;
     }
@@ -117,7 +117,7 @@ public class TransferBenchmark {
      */
     @Benchmark
     public void fromFile(Transformed done) {
-        Objects.requireNonNull(transfer).fromFile(sector, to, to);
+        Objects.requireNonNull(transfer).fromFile(sector, to, 0, to, 0, bytes);
         sector += bytes / Transfer.SECTOR_BYTES;
         done.transformedBytes += bytes;
     }

@@ -137,7 +137,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         }
         TransferWork work = transfer;
         if (work != null && rq.operation() == Operation.WRITE) {
-            kiocb.addSegment(work.written(rq), 0, rq.bytes());
+            kiocb.addSegment(work.written(), 0, rq.bytes());
         } else {
             visit = Visit.TO_KIOCB;
             rq.forEachSegment(this);
@@ -176,7 +176,8 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
     private Bio transferBelow(BackingDisk on, long sector) {
         TransferWork work = transfer;
         if (work != null && rq.operation() == Operation.WRITE) {
-            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(rq)).flags(Bio.CALLER_MEMORY);
+            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(), 0, rq.bytes())
+                    .flags(Bio.CALLER_MEMORY);
         }
         visit = Visit.COUNT;
         visited = 0;
@@ -275,7 +276,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         atEnd = false;
         TransferWork work = transfer;
         if (work != null && rq.operation() == Operation.WRITE) {
-            transferSegment(work.written(rq));
+            transferSegment(work.written(), 0, rq.bytes());
         } else {
             rq.forEachSegment(this);
         }
@@ -373,7 +374,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
                 }
                 visited += bytes;
             }
-            case TRANSFER -> transferSegment(memory.asSlice(offset, bytes));
+            case TRANSFER -> transferSegment(memory, offset, bytes);
             case ZERO_REST -> {
                 long from = Math.clamp(kept - visited, 0, bytes);
                 memory.asSlice(offset + from, bytes - from).fill((byte) 0);
@@ -382,19 +383,20 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         }
     }
 
-    private void transferSegment(MemorySegment memory) {
+    private void transferSegment(MemorySegment memory, long offset, long bytes) {
         if (errno != 0 || atEnd) {
             return;
         }
+        MemorySegment part = memory.asSlice(offset, bytes);
         AioFile file = Objects.requireNonNull(backing).io();
         long result = rq.operation() == Operation.WRITE
-                ? file.write(position + visited, memory)
-                : file.read(position + visited, memory);
+                ? file.write(position + visited, part)
+                : file.read(position + visited, part);
         if (result < 0) {
             errno = result;
         } else {
             visited += result;
-            atEnd = result < memory.byteSize();
+            atEnd = result < bytes;
         }
     }
 }

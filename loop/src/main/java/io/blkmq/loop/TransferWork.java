@@ -78,9 +78,9 @@ final class TransferWork implements SegmentVisitor {
         return large;
     }
 
-    /** What a prepared write has to write. */
-    MemorySegment written(Request rq) {
-        return Objects.requireNonNull(large != null ? large : kept).memory().asSlice(0, rq.bytes());
+    /** What a prepared write has to write is at the beginning of this. */
+    MemorySegment written() {
+        return Objects.requireNonNull(large != null ? large : kept).memory();
     }
 
     /** A write that was prepared has ended, or never begun. */
@@ -118,12 +118,11 @@ final class TransferWork implements SegmentVisitor {
         if (length <= 0) {
             return;
         }
-        MemorySegment users = memory.asSlice(offset, length);
         MemorySegment to = target;
         if (to != null) {
-            transfer().function().toFile(sector, users, to.asSlice(visited, length));
+            transfer().function().toFile(sector, memory, offset, to, visited, length);
         } else {
-            transfer().function().fromFile(sector, users, users);
+            transfer().function().fromFile(sector, memory, offset, memory, offset, length);
         }
         sector += length / SECTOR_BYTES;
         visited += length;

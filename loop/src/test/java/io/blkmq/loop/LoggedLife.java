@@ -161,12 +161,14 @@ public final class LoggedLife {
         public Transfer open(byte[] key) {
             return new Transfer() {
                 @Override
-                public void toFile(long sector, MemorySegment from, MemorySegment to) {
+                public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                        long bytes) {
                     throw new IllegalStateException("the transfer function fails, on purpose");
                 }
 
                 @Override
-                public void fromFile(long sector, MemorySegment from, MemorySegment to) {
+                public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                        long bytes) {
                     throw new IllegalStateException("the transfer function fails, on purpose");
                 }
 

@@ -81,7 +81,7 @@ class LoopTransferTest {
     private byte[] plain(TransferFunction function, int keyBytes) throws IOException {
         byte[] file = Files.readAllBytes(image);
         try (Transfer transfer = function.open(key(keyBytes))) {
-            transfer.fromFile(0, MemorySegment.ofArray(file), MemorySegment.ofArray(file));
+            transfer.fromFile(0, MemorySegment.ofArray(file), 0, MemorySegment.ofArray(file), 0, file.length);
         }
         return file;
     }
@@ -267,7 +267,7 @@ class LoopTransferTest {
         }
         byte[] expected = new byte[data.length];
         try (Transfer transfer = TransferFunctions.AES_XTS.open(key(64))) {
-            transfer.toFile(64 + 8, MemorySegment.ofArray(data), MemorySegment.ofArray(expected));
+            transfer.toFile(64 + 8, MemorySegment.ofArray(data), 0, MemorySegment.ofArray(expected), 0, data.length);
         }
         int at = offset + 64 * 512 + 4096;
         assertThat(Arrays.copyOfRange(Files.readAllBytes(image), at, at + data.length)).isEqualTo(expected);

@@ -172,6 +172,18 @@ class RunCommandTest {
         assertThat(err.toString()).contains("which says otherwise about ioscheduler");
     }
 
+    @Test
+    void theWorkersOfAFileAreSetAndShownAndThoseOfItsNameGoBeforeTheJobs() throws IOException {
+        Path image = Files.write(directory.resolve("disk.img"), new byte[1 << 20]);
+        Path job = job("[a]\nfilename=d\nsize=1m\niodepth=8\nworkers=3\n");
+        assertThat(execute("run", job)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("loop, buffered, work queue, workers=3");
+        assertThat(execute("run", "--attach", "d=" + image + ",workers=2", job)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("loop, buffered, work queue, workers=2");
+        assertThat(execute("run", job("[a]\nfilename=d\nsize=1m\nworkers=3\n[b]\nfilename=d\nsize=1m\n"))).isEqualTo(2);
+        assertThat(err.toString()).contains("which says otherwise about workers");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"io_uring", "libaio", "sync", "memory"})
     void theVerifyJobOfTheRepositoryGoesWellOnEveryEngine(String engine) throws IOException {
@@ -182,13 +194,14 @@ class RunCommandTest {
 
     @Test
     void aComparisonShowsThreeWaysAndLeavesNothingBehind() throws IOException {
-        Path job = job("[a]\nsize=1g\nfilename=/dev/loop0\nrw=randread\niodepth=16\ndirect=1\nioengine=libaio\n");
+        Path job = job(
+                "[a]\nsize=1g\nfilename=/dev/loop0\nrw=randread\niodepth=16\ndirect=1\nioengine=libaio\nworkers=5\n");
         Path images = Files.createDirectory(directory.resolve("images"));
         Path json = directory.resolve("compare.json");
         assertThat(execute("run", "--compare", "--compare-size", "4m", "--compare-dir", images, "--json", json, job))
                 .as(err.toString()).isZero();
         assertThat(out.toString()).contains("compared on", "work queue of 1 thread", "pool of 16 threads",
-                "direct, AIO: libaio", "1.00 x");
+                "direct, AIO: libaio", "1.00 x", "work queue, workers=1;", "engine channel, workers=16;");
         Map<String, Object> report = JsonText.parse(Files.readString(json));
         assertThat(JsonText.list(report, "jobs")).hasSize(3)
                 .allMatch(entry -> JsonText.number(entry, "read", "total_ios") == 1024);

@@ -37,13 +37,15 @@ final class NoTransfer implements TransferFunction {
 
     private static final class Copy implements Transfer {
         @Override
-        public void toFile(long sector, MemorySegment from, MemorySegment to) {
-            to.copyFrom(from);
+        public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                long bytes) {
+            MemorySegment.copy(from, fromOffset, to, toOffset, bytes);
         }
 
         @Override
-        public void fromFile(long sector, MemorySegment from, MemorySegment to) {
-            to.copyFrom(from);
+        public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                long bytes) {
+            MemorySegment.copy(from, fromOffset, to, toOffset, bytes);
         }
 
         @Override

@@ -6,7 +6,8 @@ import java.lang.foreign.MemorySegment;
  * A {@link TransferFunction} with its key, for one device. Thread-safe: requests are transformed by several threads at once.
  *
  * <p>The unit is a sector of {@value #SECTOR_BYTES} bytes, whatever the device's block size: each is transformed by its number, counted
- * from the beginning of the device, and none depends on another.
+ * from the beginning of the device, and none depends on another. Parts of memory are named by offset and length, so that no slice is made
+ * for an I/O.
  */
 public interface Transfer extends AutoCloseable {
     /** The unit of transformation. */
@@ -16,19 +17,25 @@ public interface Transfer extends AutoCloseable {
      * From what the user wrote to what stands in the file.
      *
      * @param sector number of the first sector
-     * @param from whole sectors
-     * @param to as many; another memory, or exactly the same
+     * @param from memory that has them
+     * @param fromOffset where in it, in bytes
+     * @param to another memory; or the same, and then the same offset
+     * @param toOffset where in it, in bytes
+     * @param bytes whole sectors
      */
-    void toFile(long sector, MemorySegment from, MemorySegment to);
+    void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
 
     /**
      * From what stands in the file to what the user wrote.
      *
      * @param sector number of the first sector
-     * @param from whole sectors
-     * @param to as many; another memory, or exactly the same
+     * @param from memory that has them
+     * @param fromOffset where in it, in bytes
+     * @param to another memory; or the same, and then the same offset
+     * @param toOffset where in it, in bytes
+     * @param bytes whole sectors
      */
-    void fromFile(long sector, MemorySegment from, MemorySegment to);
+    void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
 
     /** Overwrites the key, and whatever else would tell what was transformed. Nobody transforms any more. Closing again does nothing. */
     @Override

@@ -52,17 +52,19 @@ final class XorFunction implements TransferFunction {
         }
 
         @Override
-        public void toFile(long sector, MemorySegment from, MemorySegment to) {
-            long bytes = from.byteSize();
-            assert bytes % SECTOR_BYTES == 0 && bytes == to.byteSize();
+        public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                long bytes) {
+            assert bytes % SECTOR_BYTES == 0 : bytes;
             for (long at = 0; at < bytes; at += Long.BYTES) {
-                to.set(LONG, at, from.get(LONG, at) ^ padMemory.get(LONG, at & (SECTOR_BYTES - 1)));
+                to.set(LONG, toOffset + at,
+                        from.get(LONG, fromOffset + at) ^ padMemory.get(LONG, at & (SECTOR_BYTES - 1)));
             }
         }
 
         @Override
-        public void fromFile(long sector, MemorySegment from, MemorySegment to) {
-            toFile(sector, from, to);
+        public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                long bytes) {
+            toFile(sector, from, fromOffset, to, toOffset, bytes);
         }
 
         @Override

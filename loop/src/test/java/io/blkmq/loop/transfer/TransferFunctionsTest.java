@@ -19,6 +19,8 @@ import java.util.Random;
 import java.util.spi.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which transfer functions there are, and the simple ones. */
 class TransferFunctionsTest {
@@ -36,29 +38,33 @@ class TransferFunctionsTest {
 
     @Test
     void oneOfAnotherAuthorIsFoundOnTheClassPath(@TempDir Path directory) throws Exception {
-        Path source = Files.writeString(directory.resolve("Inverse.java"), """
-            package other;
-            import io.blkmq.loop.transfer.*;
-            import java.lang.foreign.*;
-            public final class Inverse implements TransferFunction {
-                public int number() { return 100; }
-                public String name() { return "inverse"; }
-                public void checkKeyBytes(int bytes) {}
-                public Transfer open(byte[] key) {
-                    return new Transfer() {
-                        public void toFile(long sector, MemorySegment from, MemorySegment to) {
-                            for (long i = 0; i < from.byteSize(); i++) {
-                                to.set(ValueLayout.JAVA_BYTE, i, (byte) ~from.get(ValueLayout.JAVA_BYTE, i));
-                            }
+        Path source = Files.writeString(directory.resolve("Inverse.java"),
+                """
+                    package other;
+                    import io.blkmq.loop.transfer.*;
+                    import java.lang.foreign.*;
+                    public final class Inverse implements TransferFunction {
+                        public int number() { return 100; }
+                        public String name() { return "inverse"; }
+                        public void checkKeyBytes(int bytes) {}
+                        public Transfer open(byte[] key) {
+                            return new Transfer() {
+                                public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                                        long bytes) {
+                                    for (long i = 0; i < bytes; i++) {
+                                        to.set(ValueLayout.JAVA_BYTE, toOffset + i,
+                                                (byte) ~from.get(ValueLayout.JAVA_BYTE, fromOffset + i));
+                                    }
+                                }
+                                public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+                                        long bytes) {
+                                    toFile(sector, from, fromOffset, to, toOffset, bytes);
+                                }
+                                public void close() {}
+                            };
                         }
-                        public void fromFile(long sector, MemorySegment from, MemorySegment to) {
-                            toFile(sector, from, to);
-                        }
-                        public void close() {}
-                    };
-                }
-            }
-            """);
+                    }
+                    """);
         Path services = Files.createDirectories(directory.resolve("META-INF/services"));
         Files.writeString(services.resolve(TransferFunction.class.getName()), "other.Inverse");
         URL classes = TransferFunction.class.getProtectionDomain().getCodeSource().getLocation();
@@ -73,7 +79,7 @@ class TransferFunctionsTest {
             assertThat(found.number()).isEqualTo(100);
             try (Transfer transfer = found.open(new byte[0])) {
                 byte[] data = "data".getBytes(StandardCharsets.US_ASCII);
-                transfer.toFile(0, MemorySegment.ofArray(data), MemorySegment.ofArray(data));
+                transfer.toFile(0, MemorySegment.ofArray(data), 0, MemorySegment.ofArray(data), 0, data.length);
                 assertThat(data[0]).isEqualTo((byte) ~'d');
             }
         } finally {
@@ -92,13 +98,40 @@ class TransferFunctionsTest {
             random.nextBytes(plain);
             byte[] made = new byte[plain.length];
             try (Transfer xor = TransferFunctions.XOR.open(key)) {
-                xor.toFile(9, MemorySegment.ofArray(plain), MemorySegment.ofArray(made));
+                xor.toFile(9, MemorySegment.ofArray(plain), 0, MemorySegment.ofArray(made), 0, plain.length);
                 for (int i = 0; i < plain.length; i++) {
                     assertThat(made[i]).isEqualTo((byte) (plain[i] ^ key[i % 512 % length]));
                 }
-                xor.fromFile(1, MemorySegment.ofArray(made), MemorySegment.ofArray(made));
+                xor.fromFile(1, MemorySegment.ofArray(made), 0, MemorySegment.ofArray(made), 0, made.length);
                 assertThat(made).isEqualTo(plain);
             }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"none", "xor", "aes-xts"})
+    void aPartOfSomeMemoryIsTransformedIntoAPartOfAnotherAndNothingBesides(String name) {
+        byte[] key = new byte[name.equals("none") ? 0 : 64];
+        byte[] plain = new byte[20 * 512];
+        new Random(6).nextBytes(key);
+        new Random(7).nextBytes(plain);
+        MemorySegment from = MemorySegment.ofArray(plain);
+        int bytes = 18 * 512;
+        int plainAt = 520;
+        int madeAt = 24;
+        try (Transfer transfer = TransferFunctions.find(name).open(key)) {
+            byte[] whole = new byte[bytes];
+            transfer.toFile(3, MemorySegment.ofArray(Arrays.copyOfRange(plain, plainAt, plainAt + bytes)), 0,
+                    MemorySegment.ofArray(whole), 0, bytes);
+            byte[] expected = new byte[plain.length];
+            System.arraycopy(whole, 0, expected, madeAt, bytes);
+            byte[] made = new byte[plain.length];
+            transfer.toFile(3, from, plainAt, MemorySegment.ofArray(made), madeAt, bytes);
+            assertThat(made).isEqualTo(expected);
+            byte[] back = plain.clone();
+            Arrays.fill(back, plainAt, plainAt + bytes, (byte) 0);
+            transfer.fromFile(3, MemorySegment.ofArray(made), madeAt, MemorySegment.ofArray(back), plainAt, bytes);
+            assertThat(back).isEqualTo(plain);
         }
     }
 
@@ -108,7 +141,7 @@ class TransferFunctionsTest {
         assertThat(xor).hasToString("xor");
         xor.close();
         byte[] data = new byte[512];
-        xor.toFile(0, MemorySegment.ofArray(data), MemorySegment.ofArray(data));
+        xor.toFile(0, MemorySegment.ofArray(data), 0, MemorySegment.ofArray(data), 0, data.length);
         assertThat(data).containsOnly(0);
     }
 
@@ -128,9 +161,8 @@ class TransferFunctionsTest {
         TransferKey key = TransferKey.copyOf(bytes);
         Arrays.fill(bytes, (byte) 0);
         try (Transfer xor = key.open(TransferFunctions.XOR)) {
-            xor.toFile(0, MemorySegment.ofArray(new byte[512]), MemorySegment.ofArray(new byte[512]));
             byte[] made = new byte[512];
-            xor.toFile(0, MemorySegment.ofArray(new byte[512]), MemorySegment.ofArray(made));
+            xor.toFile(0, MemorySegment.ofArray(new byte[512]), 0, MemorySegment.ofArray(made), 0, made.length);
             assertThat(made).containsOnly(0x5a);
         }
         assertThat(key).hasToString("key of 32 bytes");

@@ -1,5 +1,6 @@
 package io.blkmq.tools.device;
 
+import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
@@ -21,11 +22,12 @@ import java.util.List;
  * @param readOnly whether writes are refused
  * @param offsetBytes where in the file the device begins
  * @param sizeLimitBytes the device's size at the most; 0 for no limit
+ * @param workers threads that do blocking I/O; 0 if not said
  */
 public record Backing(Kind kind, String text, Path path, long sizeBytes, int hardwareQueues, int depth,
-        Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes) {
+        Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes, int workers) {
     private static final String OPTIONS = "hw=N, depth=N, poll, reaper, ro";
-    private static final String FILE_OPTIONS = OPTIONS + ", buffered, offset=BYTES, sizelimit=BYTES";
+    private static final String FILE_OPTIONS = OPTIONS + ", buffered, offset=BYTES, sizelimit=BYTES, workers=N";
 
     /** What is behind the device. */
     public enum Kind {
@@ -60,7 +62,7 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
      * @return the backing
      */
     public static Backing ofFile(Path path) {
-        return new Backing(Kind.FILE, path.toString(), path, 0, 0, 0, Completion.CHOSEN, false, false, 0, 0);
+        return new Backing(Kind.FILE, path.toString(), path, 0, 0, 0, Completion.CHOSEN, false, false, 0, 0, 0);
     }
 
     /**
@@ -85,7 +87,7 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
             }
             return new Backing(kind, text, Path.of(kind == Kind.FILE ? first : ""), sizeBytes, options.hardwareQueues,
                     options.depth, options.completion, options.buffered, options.readOnly, options.offsetBytes,
-                    options.sizeLimitBytes);
+                    options.sizeLimitBytes, options.workers);
         } catch (IllegalArgumentException e) {
             throw new UsageException("--attach: " + text + ": " + e.getMessage(), e);
         }
@@ -116,6 +118,7 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
         private boolean readOnly;
         private long offsetBytes;
         private long sizeLimitBytes;
+        private int workers;
 
         Options(String text, Kind kind) {
             this.text = text;
@@ -126,8 +129,8 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
             int equals = option.indexOf('=');
             String name = equals < 0 ? option : option.substring(0, equals);
             String value = equals < 0 ? "" : option.substring(equals + 1);
-            boolean forFile = List.of("buffered", "offset", "sizelimit").contains(name);
-            boolean needsValue = List.of("hw", "depth", "offset", "sizelimit").contains(name);
+            boolean forFile = List.of("buffered", "offset", "sizelimit", "workers").contains(name);
+            boolean needsValue = List.of("hw", "depth", "offset", "sizelimit", "workers").contains(name);
             if (forFile && kind != Kind.FILE) {
                 throw new IllegalArgumentException("option " + name + " is for files; possible are " + OPTIONS);
             }
@@ -151,6 +154,7 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
                 case "buffered" -> buffered = true;
                 case "ro" -> readOnly = true;
                 case "offset" -> offsetBytes = Quantity.bytes(value);
+                case "workers" -> workers = Quantity.count(value, 1, AioEngineConfig.WORKERS_MAX);
                 case "sizelimit" -> sizeLimitBytes = Quantity.bytes(value);
                 default -> throw new IllegalArgumentException(
                         "is not known; possible are " + (kind == Kind.FILE ? FILE_OPTIONS : OPTIONS));

@@ -147,7 +147,10 @@ public final class Device implements AutoCloseable {
     }
 
     private static String loopMode(DeviceRequest request, LoopDevice loop) {
-        return loop.isDirect() ? "loop, direct, engine " + request.engine().aioName() : "loop, buffered, work queue";
+        String way = loop.isDirect()
+                ? "loop, direct, engine " + request.engine().aioName()
+                : "loop, buffered, work queue";
+        return request.workers() == 0 ? way : way + ", workers=" + request.workers();
     }
 
     private static boolean pollsByChoice(DeviceRequest request, Backing backing, boolean direct) {

@@ -215,7 +215,7 @@ public final class JobSpec {
      * @return empty if not said; 0 was written for the depth
      */
     public OptionalInt batchSubmit() {
-        return batch(Key.IODEPTH_BATCH_SUBMIT);
+        return optionalCount(Key.IODEPTH_BATCH_SUBMIT);
     }
 
     /**
@@ -233,10 +233,10 @@ public final class JobSpec {
      * @return empty if not said
      */
     public OptionalInt batchCompleteMax() {
-        return batch(Key.IODEPTH_BATCH_COMPLETE_MAX);
+        return optionalCount(Key.IODEPTH_BATCH_COMPLETE_MAX);
     }
 
-    private OptionalInt batch(Key key) {
+    private OptionalInt optionalCount(Key key) {
         Object value = find(key);
         return value == null ? OptionalInt.empty() : OptionalInt.of((Integer) value);
     }
@@ -248,6 +248,15 @@ public final class JobSpec {
      */
     public boolean isDirect() {
         return flag(Key.DIRECT);
+    }
+
+    /**
+     * How many threads do the blocking I/O of its loop device.
+     *
+     * @return empty if not said
+     */
+    public OptionalInt workers() {
+        return optionalCount(Key.WORKERS);
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.blkmq.tools.job;
 
+import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.TagSet;
 import java.util.Arrays;
@@ -44,6 +45,8 @@ public enum Key {
     DIRECT(List.of("direct"), "0", Key::flag),
     /** What orders the requests of the device. */
     IOSCHEDULER(List.of("ioscheduler"), Elevators.NONE, Key::elevator),
+    /** How many threads do the blocking I/O of a loop device. */
+    WORKERS(List.of("workers"), null, text -> Quantity.count(text, 1, AioEngineConfig.WORKERS_MAX)),
     /** Name of the device, inside the command. */
     FILENAME(List.of("filename"), null, Key::name),
     /** Whether the job is reported together with the others. */

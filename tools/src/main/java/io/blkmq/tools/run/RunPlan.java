@@ -26,7 +26,7 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
      *
      * @param jobs the jobs
      * @param attached what is behind which name
-     * @param workers threads that do blocking I/O for a device; 0 for the default
+     * @param workers threads that do blocking I/O for a device, whatever jobs and names say; 0 for what they say
      * @return the plan
      * @throws UsageException if names do not match, or jobs contradict each other
      */
@@ -78,13 +78,15 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
             if (onFile) {
                 requireSame(name, first, spec, Key.IOENGINE, first.engine() == spec.engine());
                 requireSame(name, first, spec, Key.DIRECT, first.isDirect() == spec.isDirect());
+                requireSame(name, first, spec, Key.WORKERS, first.workers().equals(spec.workers()));
             }
             if (backing.isEmpty()) {
                 imageBytes = Math.max(imageBytes, imageBytes(name, spec));
             }
         }
+        int said = backing.map(Backing::workers).filter(count -> count != 0).orElse(first.workers().orElse(0));
         return new DeviceRequest(name, backing, users.size(), depthTotal, first.engine(), first.isDirect(),
-                first.elevator(), workers, imageBytes, first.location(Key.IOENGINE));
+                first.elevator(), workers != 0 ? workers : said, imageBytes, first.location(Key.IOENGINE));
     }
 
     private static void requireSame(String name, JobSpec first, JobSpec other, Key key, boolean same)

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class BackingTest {
     @Test
     void aPathHasOptionsBehindCommas() throws UsageException {
-        Backing backing = Backing.parse("a/b.img,hw=2,depth=64,reaper,buffered,ro,offset=4k,sizelimit=1m");
+        Backing backing = Backing.parse("a/b.img,hw=2,depth=64,reaper,buffered,ro,offset=4k,sizelimit=1m,workers=3");
         assertThat(backing.kind()).isEqualTo(Backing.Kind.FILE);
         assertThat(backing.path()).isEqualTo(Path.of("a/b.img"));
         assertThat(backing.hardwareQueues()).isEqualTo(2);
@@ -22,6 +22,7 @@ class BackingTest {
         assertThat(backing.readOnly()).isTrue();
         assertThat(backing.offsetBytes()).isEqualTo(4096);
         assertThat(backing.sizeLimitBytes()).isEqualTo(1 << 20);
+        assertThat(backing.workers()).isEqualTo(3);
     }
 
     @Test
@@ -41,8 +42,10 @@ class BackingTest {
             "a.img,nosuch|option nosuch: is not known; possible are hw=N, depth=N, poll, reaper", "a.img,|is not known",
             "a.img,hw=0|option hw=0: 1 to", "a.img,hw|needs a value", "a.img,depth=|needs a value",
             "a.img,depth=99999|1 to 10240 are possible", "a.img,poll=1|takes no value",
-            "a.img,poll,reaper|exclude each other", "a.img,offset=-1|is negative",
-            "mem:1m,buffered|option buffered is for files", "null:1m,offset=512|option offset is for files"})
+            "a.img,poll,reaper|exclude each other", "a.img,offset=-1|is negative", "a.img,workers|needs a value",
+            "a.img,workers=0|option workers=0: 1 to 1024 are possible", "a.img,workers=1025|1 to 1024 are possible",
+            "mem:1m,workers=2|option workers is for files", "mem:1m,buffered|option buffered is for files",
+            "null:1m,offset=512|option offset is for files"})
     void whatMakesNoSenseIsRefusedByName(String text, String message) {
         assertThatExceptionOfType(UsageException.class).isThrownBy(() -> Backing.parse(text))
                 .withMessageStartingWith("--attach: " + text).withMessageContaining(message);

@@ -77,6 +77,7 @@ class JobFileTest {
         assertThat(job.isDirect()).isFalse();
         assertThat(job.size()).isEmpty();
         assertThat(job.runtimeNanos()).isZero();
+        assertThat(job.workers()).isEmpty();
         assertThat(job.isReadBack()).isTrue();
         assertThat(job.isVerified()).isFalse();
         assertThat(job.deviceName(0)).isEqualTo("a.0.0");
@@ -155,7 +156,8 @@ class JobFileTest {
             "size=101%|0 to 100 are possible", "offset=-512|is negative", "runtime=5y|unknown unit",
             "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible", "verify=md5|crc32c and 0 are possible",
             "randseed=x|a number of 64 bits", "filename=|a name is needed", "filename=a:b|one name is possible",
-            "fsync=-1|is negative", "iodepth_batch_submit=99999|0 to 10240 are possible"})
+            "fsync=-1|is negative", "workers=0|workers=0: 1 to 1024 are possible",
+            "workers=1025|1 to 1024 are possible", "iodepth_batch_submit=99999|0 to 10240 are possible"})
     void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
         assertThatExceptionOfType(UsageException.class)
                 .isThrownBy(() -> JobFile.parse("jobs/t.fio", "; comment\n[a]\n" + line + "\n"))

@@ -1,0 +1,102 @@
+package io.blkmq.loop;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Plug;
+import io.blkmq.core.Status;
+import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.loop.transfer.TransferKey;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Steady I/O of a loop device makes no garbage, with a transfer function or without, over engines that do no system call. */
+@Timeout(120)
+class AllocationTest {
+    private static final int IO_COUNT = 100_000;
+    private static final int QUEUE_DEPTH = 50;
+    private static final int IO_BYTES = 4096;
+    private static final int ROUNDS_MAX = 12;
+    /** What the measurement itself may take, and the runtime compiler's last corrections: less than one object in 2000 I/Os. */
+    private static final long TOLERATED_BYTES = 1000;
+
+    /** By reflection, because the module under test does not read the module of the management beans. */
+    private static final Object BEAN;
+    private static final Method ALLOCATED_BYTES;
+
+    static {
+        try {
+            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
+            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean")
+                    .getMethod("getCurrentThreadAllocatedBytes");
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    @TempDir
+    private Path directory;
+    private int ended;
+
+    @ParameterizedTest(name = "{0} with {1} bytes of key over {2}")
+    @CsvSource({"none, 0, memory", "xor, 16, memory", "aes-xts, 32, memory", "aes-xts, 64, memory", "none, 0, null",
+            "xor, 16, null", "aes-xts, 32, null"})
+    void readsAndWritesAllocateNothing(String function, int keyBytes, String engine) throws Exception {
+        Path image = Files.write(directory.resolve("disk.img"), new byte[QUEUE_DEPTH * 2 * IO_BYTES]);
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).direct(true).engine(engine).polled(true)
+                .transfer(TransferFunctions.find(function), TransferKey.copyOf(new byte[keyBytes])).build());
+                Disk disk = device.disk();
+                Plug plug = disk.plug();
+                IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES)) {
+            assertThat(device.isDirect()).isTrue();
+            Bio[] bios = bios(buffer);
+            long least = Long.MAX_VALUE;
+            // The first rounds are interpreted and compiled; the best of the others counts.
+            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
+                long before = allocatedBytes();
+                for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
+                    batch(disk, plug, bios);
+                }
+                least = Math.min(least, allocatedBytes() - before);
+            }
+            assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
+            for (Bio bio : bios) {
+                assertThat(bio.status()).isEqualTo(Status.OK);
+            }
+        }
+    }
+
+    /** Reads and writes by turns, apart from each other, so that each is a request of its own. */
+    private Bio[] bios(IoBuffer buffer) {
+        Bio[] bios = new Bio[QUEUE_DEPTH];
+        for (int i = 0; i < bios.length; i++) {
+            bios[i] = new Bio().reset(i % 2 == 0 ? Operation.READ : Operation.WRITE, i * 2L * (IO_BYTES / 512))
+                    .add(buffer.memory(), (long) i * IO_BYTES, IO_BYTES).onEnd(_ -> ended++);
+        }
+        return bios;
+    }
+
+    private void batch(Disk disk, Plug plug, Bio[] bios) {
+        ended = 0;
+        plug.expecting(QUEUE_DEPTH);
+        for (Bio bio : bios) {
+            plug.submit(bio);
+        }
+        plug.flush();
+        while (ended < QUEUE_DEPTH) {
+            disk.poll();
+        }
+    }
+
+    private static long allocatedBytes() throws ReflectiveOperationException {
+        return (long) ALLOCATED_BYTES.invoke(BEAN);
+    }
+}
