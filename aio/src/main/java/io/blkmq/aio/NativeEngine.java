@@ -24,23 +24,15 @@ import org.jspecify.annotations.Nullable;
  *      +------------ a slot is free -----------+--> PLACED -- doorbell --> kernel -- reap --> ENDED --> told
  * </pre>
  *
- * <p>Slots. An operation in the ring holds a slot, a small number, which is what the kernel gets as user data and
- * gives back. There are as many slots as the kernel's completion ring has room for, so that ring cannot overflow by
- * what we do. An operation that finds no slot is deferred: it waits in an intrusive list ({@link Kiocb#next}), first
- * come first served, and what is in flight is bounded only by the kiocbs there are.
+ * <p>An operation in the ring holds a slot ({@link Slots}). One that finds none is deferred ({@link DeferredList}).
  *
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
  * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
  * then leave operations in {@link #handedOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
  * or in REAPER mode who holds {@link #reaping}, which is the reaper, or a submitter whose operations ended in its
- * doorbell. Slots go from the placer to the completer through {@link #slots} and come back through {@link #free}, a
- * ring with one writer and one reader at a time.
+ * doorbell.
  *
- * <p>No operation is forgotten in the deferred list. It grows only when no slot is free, so slots will come back; the
- * completer gives them back, then looks at the list; the placer puts an operation in the list, then looks at the
- * slots; a full fence on both sides between the two makes sure that at least one of them sees what the other did.
- *
- * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or the list, these by the
+ * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
  * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
  */
 abstract class NativeEngine implements AioEngine {
@@ -67,9 +59,6 @@ abstract class NativeEngine implements AioEngine {
 
     private static final int SPINS_MAX = 64;
 
-    private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(Kiocb[].class);
-    private static final VarHandle FREE_TAIL;
-    private static final VarHandle DEFERRED;
     private static final VarHandle HANDED_OVER;
     private static final VarHandle ASLEEP;
 
@@ -79,10 +68,8 @@ abstract class NativeEngine implements AioEngine {
     static {
         try {
             MethodHandles.Lookup lookup = MethodHandles.lookup();
-            FREE_TAIL = lookup.findVarHandle(NativeEngine.class, "freeTail", int.class).withInvokeExactBehavior();
             HANDED_OVER = lookup.findVarHandle(NativeEngine.class, "handedOver", Kiocb.class).withInvokeExactBehavior();
             ASLEEP = lookup.findVarHandle(NativeEngine.class, "asleep", boolean.class).withInvokeExactBehavior();
-            DEFERRED = lookup.findVarHandle(NativeEngine.class, "deferredHead", Kiocb.class).withInvokeExactBehavior();
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -105,20 +92,10 @@ abstract class NativeEngine implements AioEngine {
     /** The owner's. */
     private final PromptDoorbell doorbell;
 
-    /** What is in the kernel, by slot. */
-    private final @Nullable Kiocb[] slots;
-    /** Slots that are free, from freeHead to freeTail. */
-    private final int[] free;
-    private final int freeMask;
-    /** The placer's. */
-    private int freeHead;
-    /** Written by the completer, through FREE_TAIL. */
-    private int freeTail;
-
-    /** First of the deferred operations. Written by the placer; others look through DEFERRED whether there are any. */
-    private @Nullable Kiocb deferredHead;
-    /** The placer's. */
-    private @Nullable Kiocb deferredTail;
+    /** What is in the kernel. */
+    private final Slots slots;
+    /** What waits to be placed. */
+    private final DeferredList deferred = new DeferredList();
 
     /**
      * Operations left for the reaper, newest first; where it alone enters the ring. All through HANDED_OVER, volatile:
@@ -163,13 +140,7 @@ abstract class NativeEngine implements AioEngine {
         single = isEnteredByOne(config);
         delivery = new CompletionDelivery(name());
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
-        slots = new Kiocb[slotCount];
-        free = new int[Integer.highestOneBit(Math.max(slotCount * 2 - 1, 1))];
-        freeMask = free.length - 1;
-        for (int slot = 0; slot < slotCount; slot++) {
-            free[slot] = slot;
-        }
-        freeTail = slotCount;
+        slots = new Slots(slotCount);
         reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
     }
 
@@ -360,12 +331,9 @@ abstract class NativeEngine implements AioEngine {
 
     /** The placer. */
     private void placeOrDefer(Kiocb kiocb) {
-        if (deferredHead != null || !tryPlace(kiocb)) {
+        if (deferred.first() != null || !tryPlace(kiocb)) {
             deferrals.increment();
-            deferLast(kiocb);
-            // Pairs with the fence in placeDeferred: a slot given back meanwhile is seen here, or the list is seen
-            // there.
-            VarHandle.fullFence();
+            deferred.addLastFenced(kiocb);
             boolean _ = placeAllDeferred();
         }
     }
@@ -392,70 +360,30 @@ abstract class NativeEngine implements AioEngine {
 
     /** Takes a slot and places an operation; false if there is no slot or no room. The placer. */
     private boolean tryPlace(Kiocb kiocb) {
-        // Acquire: pairs with the release in giveBack; the slot's number is there, and its former kiocb is gone.
-        if (freeHead == (int) FREE_TAIL.getAcquire(this)) {
+        int slot = slots.take(kiocb);
+        if (slot == Slots.NONE) {
             return false;
         }
-        int slot = free[freeHead & freeMask];
-        // Release: pairs with the acquire in ended. The kernel's own order between the doorbell and the completion
-        // would do; this says it.
-        SLOT.setRelease(slots, slot, kiocb);
         if (!place(slot, kiocb)) {
-            slots[slot] = null;
+            slots.leave(slot);
             return false;
         }
-        freeHead++;
+        slots.keep();
         return true;
-    }
-
-    private void deferLast(Kiocb kiocb) {
-        kiocb.next = null;
-        Kiocb tail = deferredTail;
-        if (tail == null) {
-            // Opaque, like every store of it: the look from outside of the lock sees it in the end, and the fences do
-            // the rest.
-            DEFERRED.setOpaque(this, kiocb);
-        } else {
-            tail.next = kiocb;
-        }
-        deferredTail = kiocb;
-    }
-
-    private void deferFirst(Kiocb kiocb) {
-        kiocb.next = deferredHead;
-        if (deferredTail == null) {
-            deferredTail = kiocb;
-        }
-        DEFERRED.setOpaque(this, kiocb);
-    }
-
-    private @Nullable Kiocb takeDeferred() {
-        Kiocb first = deferredHead;
-        if (first != null) {
-            DEFERRED.setOpaque(this, first.next);
-            if (first.next == null) {
-                deferredTail = null;
-            }
-            first.next = null;
-        }
-        return first;
     }
 
     /** Places deferred operations while there are slots and room; returns whether any was placed. The placer. */
     private boolean placeAllDeferred() {
         boolean any = false;
         while (true) {
-            Kiocb first = deferredHead;
+            Kiocb first = deferred.first();
             // Before it is placed: from then on the completer may have it, and its next is the list of the batch.
             Kiocb second = first == null ? null : first.next;
             if (first == null || !tryPlace(first)) {
                 return any;
             }
             any = true;
-            DEFERRED.setOpaque(this, second);
-            if (second == null) {
-                deferredTail = null;
-            }
+            deferred.removeFirst(second);
         }
     }
 
@@ -623,7 +551,7 @@ abstract class NativeEngine implements AioEngine {
     /** An operation has ended in the kernel: it is told, or goes round again. The completer. */
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
-        giveBack(slot);
+        slots.giveBack(slot);
         if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
             tryAgain(kiocb);
         } else if (kiocb.syncing) {
@@ -639,14 +567,6 @@ abstract class NativeEngine implements AioEngine {
     final void linkedSyncEnded(int slot, long result) {
         placed(slot).syncing = true;
         ended(slot, result);
-    }
-
-    private void giveBack(int slot) {
-        slots[slot] = null;
-        int tail = freeTail;
-        free[tail & freeMask] = slot;
-        // Release: pairs with the acquire in tryPlace.
-        FREE_TAIL.setRelease(this, tail + 1);
     }
 
     private void transferEnded(Kiocb kiocb, long result) {
@@ -714,10 +634,9 @@ abstract class NativeEngine implements AioEngine {
     /** Places what goes round again, then what has waited for a slot, and rings for it. The completer. */
     private void placeDeferred() {
         if (!polled) {
-            // Pairs with the fence in accept: see there.
-            VarHandle.fullFence();
+            DeferredList.fenceBeforeLook();
         }
-        if (again == null && (Kiocb) DEFERRED.getOpaque(this) == null) {
+        if (again == null && !deferred.mayHaveAny()) {
             return;
         }
         boolean any;
@@ -726,7 +645,7 @@ abstract class NativeEngine implements AioEngine {
             while (again != null) {
                 Kiocb kiocb = again;
                 again = kiocb.next;
-                deferFirst(kiocb);
+                deferred.addFirst(kiocb);
             }
             any = placeAllDeferred();
         } finally {
@@ -897,7 +816,7 @@ abstract class NativeEngine implements AioEngine {
         boolean any = false;
         while (kiocb != null && kiocb != NO_MORE) {
             Kiocb older = kiocb.next;
-            deferFirst(kiocb);
+            deferred.addFirst(kiocb);
             any = true;
             kiocb = older;
         }
@@ -942,23 +861,20 @@ abstract class NativeEngine implements AioEngine {
             again = kiocb.next;
             tell(kiocb, -Errno.ECANCELED);
         }
-        for (Kiocb kiocb = takeDeferred(); kiocb != null; kiocb = takeDeferred()) {
+        for (Kiocb kiocb = deferred.takeFirst(); kiocb != null; kiocb = deferred.takeFirst()) {
             tell(kiocb, -Errno.ECANCELED);
         }
     }
 
     /** The operation of a slot that has been placed and has not ended. */
     final Kiocb placed(int slot) {
-        // Acquire: pairs with the release in tryPlace.
-        Kiocb kiocb = (Kiocb) SLOT.getAcquire(slots, slot);
-        assert kiocb != null : "slot " + slot + " is free";
-        return kiocb;
+        return slots.get(slot);
     }
 
     /** For {@link #abandon}: tells an operation that was placed, and never taken by the kernel. */
     final void cancelPlaced(int slot) {
         Kiocb kiocb = placed(slot);
-        giveBack(slot);
+        slots.giveBack(slot);
         tell(kiocb, -Errno.ECANCELED);
     }
 
@@ -967,8 +883,8 @@ abstract class NativeEngine implements AioEngine {
      * more.
      */
     final void cancelAllPlaced() {
-        for (int slot = 0; slot < slots.length; slot++) {
-            if (slots[slot] != null) {
+        for (int slot = 0; slot < slots.count(); slot++) {
+            if (slots.isTaken(slot)) {
                 cancelPlaced(slot);
             }
         }
