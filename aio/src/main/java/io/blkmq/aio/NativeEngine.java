@@ -2,8 +2,6 @@ package io.blkmq.aio;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -28,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
  * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
- * then leave operations in {@link #handedOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
+ * then leave operations in {@link #handOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
  * or in REAPER mode who holds {@link #reaping}, which is the reaper, or a submitter whose operations ended in its
  * doorbell.
  *
@@ -59,22 +57,6 @@ abstract class NativeEngine implements AioEngine {
 
     private static final int SPINS_MAX = 64;
 
-    private static final VarHandle HANDED_OVER;
-    private static final VarHandle ASLEEP;
-
-    /** Stands in {@link #handedOver} when nothing is taken any more. */
-    private static final Kiocb NO_MORE = Kiocb.withSegments(1);
-
-    static {
-        try {
-            MethodHandles.Lookup lookup = MethodHandles.lookup();
-            HANDED_OVER = lookup.findVarHandle(NativeEngine.class, "handedOver", Kiocb.class).withInvokeExactBehavior();
-            ASLEEP = lookup.findVarHandle(NativeEngine.class, "asleep", boolean.class).withInvokeExactBehavior();
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     final AioEngineConfig config;
     final PolledOwner owner = new PolledOwner();
     final boolean polled;
@@ -97,20 +79,12 @@ abstract class NativeEngine implements AioEngine {
     /** What waits to be placed. */
     private final DeferredList deferred = new DeferredList();
 
-    /**
-     * Operations left for the reaper, newest first; where it alone enters the ring. All through HANDED_OVER, volatile:
-     * submitters push and then look whether the reaper sleeps; the reaper says that it sleeps and then looks here.
-     */
-    @SuppressWarnings("unused")
-    private volatile @Nullable Kiocb handedOver;
-    /** Whether the reaper sleeps, or is about to, and nobody has woken it. */
-    private volatile boolean asleep;
+    /** Where the reaper alone enters the ring; null otherwise. */
+    private final @Nullable HandOver handOver;
     /** Threads in {@link #enter}. */
     private final AtomicInteger entered = new AtomicInteger();
     /** Whether the ring is about to be closed. */
     private volatile boolean ending;
-    /** Operations accepted, where many threads hand over to one. */
-    private final AtomicLong accepted = new AtomicLong();
 
     /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
     private @Nullable Kiocb again;
@@ -122,6 +96,7 @@ abstract class NativeEngine implements AioEngine {
     /** Null in POLLED mode. */
     private final @Nullable Thread reaper;
 
+    /** Not counted where operations are handed over. */
     private final SingleWriterCounter submitted = new SingleWriterCounter();
     /** Those about to be told, or told: their places are free, also for what the completion submits. */
     private final SingleWriterCounter ended = new SingleWriterCounter();
@@ -141,6 +116,7 @@ abstract class NativeEngine implements AioEngine {
         delivery = new CompletionDelivery(name());
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Slots(slotCount);
+        handOver = single && !polled ? new HandOver(config.inFlightMax(), ended) : null;
         reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
     }
 
@@ -156,7 +132,7 @@ abstract class NativeEngine implements AioEngine {
 
     /** To be called when the subclass is ready. */
     final void start() {
-        if (reaper != null && single && reaper.isVirtual()) {
+        if (reaper != null && handOver != null && reaper.isVirtual()) {
             throw new IllegalArgumentException("a ring that the reaper alone enters needs a platform thread, "
                     + "and the thread factory makes virtual ones");
         }
@@ -251,7 +227,7 @@ abstract class NativeEngine implements AioEngine {
         if (refused != 0) {
             return refused;
         }
-        int full = polled || !single ? accept(kiocb) : handOver(kiocb);
+        int full = handOver == null ? accept(kiocb) : handOver(handOver, kiocb);
         if (full != 0) {
             kiocb.unclaim();
         } else if (polled && doorbell.isDue() && kiocb.file().isDirect()) {
@@ -263,53 +239,30 @@ abstract class NativeEngine implements AioEngine {
 
     abstract boolean supports(AioOperation operation);
 
-    private int handOver(Kiocb kiocb) {
-        long before;
-        do {
-            before = accepted.get();
-            if (before - ended.get() >= config.inFlightMax()) {
-                return closed ? -Errno.EINVAL : -Errno.EAGAIN;
-            }
-        } while (!accepted.compareAndSet(before, before + 1));
-        Kiocb first;
-        do {
-            first = (Kiocb) HANDED_OVER.getVolatile(this);
-            if (first == NO_MORE) {
-                accepted.getAndDecrement();
-                // It may have seen the count raised, and waited for this operation.
-                callReaper();
-                return -Errno.EINVAL;
-            }
-            kiocb.next = first;
-        } while (!HANDED_OVER.compareAndSet(this, first, kiocb));
+    private int handOver(HandOver to, Kiocb kiocb) {
+        if (!to.accept()) {
+            return closed ? -Errno.EINVAL : -Errno.EAGAIN;
+        }
+        if (!to.leave(kiocb)) {
+            callReaper();
+            return -Errno.EINVAL;
+        }
         return 0;
     }
 
     /** Places what has been handed over, in its order; whether there was any. The reaper. */
-    private boolean takeHandedOver() {
-        Kiocb empty = closed ? NO_MORE : null;
-        if ((Kiocb) HANDED_OVER.getVolatile(this) == empty) {
-            ownerDuties();
-            return false;
-        }
-        Kiocb newest = (Kiocb) HANDED_OVER.getAndSet(this, empty);
+    private boolean placeHandedOver(HandOver from) {
+        Kiocb taken = from.take(closed);
         // Now: what was to be registered before these operations is registered before them.
         ownerDuties();
-        Kiocb oldest = null;
-        while (newest != null && newest != NO_MORE) {
-            Kiocb older = newest.next;
-            newest.next = oldest;
-            oldest = newest;
-            newest = older;
-        }
-        boolean any = oldest != null;
+        Kiocb oldest = HandOver.oldestFirst(taken);
         while (oldest != null) {
             Kiocb kiocb = oldest;
             oldest = kiocb.next;
             kiocb.next = null;
             placeOrDefer(kiocb);
         }
-        return any;
+        return taken != null;
     }
 
     private int accept(Kiocb kiocb) {
@@ -402,8 +355,8 @@ abstract class NativeEngine implements AioEngine {
             return;
         }
         try {
-            if (single) {
-                wakeReaper();
+            if (handOver != null) {
+                wakeReaper(handOver);
             } else {
                 ring();
                 // From this thread the look may be out of date either way; completeHere looks again.
@@ -435,17 +388,17 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Wakes a reaper that sleeps, once. */
-    private void wakeReaper() {
-        if (asleep && ASLEEP.compareAndSet(this, true, false)) {
+    private void wakeReaper(HandOver through) {
+        if (through.claimWake()) {
             wake();
         }
     }
 
-    /** Has the reaper look at what another thread has left for it. */
+    /** Has a reaper that alone enters the ring look at what another thread has left for it. */
     final void callReaper() {
-        if (!polled && enter()) {
+        if (handOver != null && enter()) {
             try {
-                wakeReaper();
+                wakeReaper(handOver);
             } finally {
                 leave();
             }
@@ -657,7 +610,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private void reapUntilClosed() {
-        boolean begun = !single;
+        boolean begun = handOver == null;
         while (true) {
             try {
                 if (!begun) {
@@ -668,8 +621,8 @@ abstract class NativeEngine implements AioEngine {
                 if (reapOnce() == 0 && closed && isIdle()) {
                     return;
                 }
-                if (single) {
-                    ringOrSleep();
+                if (handOver != null) {
+                    ringOrSleep(handOver);
                 } else if (!isReady()) {
                     sleep(REAPER_SLEEP_NANOS);
                 }
@@ -685,7 +638,7 @@ abstract class NativeEngine implements AioEngine {
         reaping.lock();
         try {
             int count = tellReady();
-            if (single && takeHandedOver()) {
+            if (handOver != null && placeHandedOver(handOver)) {
                 count++;
             }
             return count;
@@ -695,17 +648,15 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Where the reaper alone enters: hands over what has been placed, and waits if there is nothing else to do. */
-    private void ringOrSleep() {
-        // Volatile, and before the look: see handedOver.
-        asleep = true;
-        boolean busy = isReady() || (Kiocb) HANDED_OVER.getVolatile(this) != (closed ? NO_MORE : null)
-                || hasOwnerDuties() || (closed && isIdle());
+    private void ringOrSleep(HandOver from) {
+        from.fallAsleep();
+        boolean busy = isReady() || from.hasNews(closed) || hasOwnerDuties() || (closed && isIdle());
         if (busy) {
-            asleep = false;
+            from.awake();
             ring();
         } else {
             boolean _ = ringAndWait(REAPER_SLEEP_NANOS);
-            asleep = false;
+            from.awake();
         }
     }
 
@@ -714,7 +665,7 @@ abstract class NativeEngine implements AioEngine {
         // operations are handed over, the mark in the list says the same.
         lock();
         try {
-            return inFlight() == 0 && (polled || !single || (Kiocb) HANDED_OVER.getVolatile(this) == NO_MORE);
+            return inFlight() == 0 && (handOver == null || handOver.isEnded());
         } finally {
             unlock();
         }
@@ -725,7 +676,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private long submittedSoFar() {
-        return polled || !single ? submitted.get() : accepted.get();
+        return handOver == null ? submitted.get() : handOver.accepted();
     }
 
     // Memory, figures, the end.
@@ -778,8 +729,8 @@ abstract class NativeEngine implements AioEngine {
             lock.unlock();
         }
         if (first) {
-            if (single) {
-                wakeReaper();
+            if (handOver != null) {
+                wakeReaper(handOver);
             } else {
                 ring();
                 wake();
@@ -799,7 +750,7 @@ abstract class NativeEngine implements AioEngine {
     private void bringHome() {
         reaping.lock();
         try {
-            if (single && (takeHandedOverByTheDead() || inFlight() != 0)) {
+            if (handOver != null && (deferHandedOver(handOver) || inFlight() != 0)) {
                 abandon();
             }
             while (inFlight() != 0) {
@@ -811,13 +762,12 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Defers what was handed over to a reaper that has died; whether there was any. */
-    private boolean takeHandedOverByTheDead() {
-        Kiocb kiocb = (Kiocb) HANDED_OVER.getAndSet(this, NO_MORE);
-        boolean any = false;
-        while (kiocb != null && kiocb != NO_MORE) {
+    private boolean deferHandedOver(HandOver from) {
+        Kiocb kiocb = from.take(true);
+        boolean any = kiocb != null;
+        while (kiocb != null) {
             Kiocb older = kiocb.next;
             deferred.addFirst(kiocb);
-            any = true;
             kiocb = older;
         }
         return any;
