@@ -2,8 +2,6 @@ package io.blkmq.aio;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -24,23 +22,15 @@ import org.jspecify.annotations.Nullable;
  *      +------------ a slot is free -----------+--> PLACED -- doorbell --> kernel -- reap --> ENDED --> told
  * </pre>
  *
- * <p>Slots. An operation in the ring holds a slot, a small number, which is what the kernel gets as user data and
- * gives back. There are as many slots as the kernel's completion ring has room for, so that ring cannot overflow by
- * what we do. An operation that finds no slot is deferred: it waits in an intrusive list ({@link Kiocb#next}), first
- * come first served, and what is in flight is bounded only by the kiocbs there are.
+ * <p>An operation in the ring holds a slot ({@link Slots}). One that finds none is deferred ({@link DeferredList}).
  *
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
  * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
- * then leave operations in {@link #handedOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
+ * then leave operations in {@link #handOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
  * or in REAPER mode who holds {@link #reaping}, which is the reaper, or a submitter whose operations ended in its
- * doorbell. Slots go from the placer to the completer through {@link #slots} and come back through {@link #free}, a
- * ring with one writer and one reader at a time.
+ * doorbell.
  *
- * <p>No operation is forgotten in the deferred list. It grows only when no slot is free, so slots will come back; the
- * completer gives them back, then looks at the list; the placer puts an operation in the list, then looks at the
- * slots; a full fence on both sides between the two makes sure that at least one of them sees what the other did.
- *
- * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or the list, these by the
+ * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
  * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
  */
 abstract class NativeEngine implements AioEngine {
@@ -67,27 +57,6 @@ abstract class NativeEngine implements AioEngine {
 
     private static final int SPINS_MAX = 64;
 
-    private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(Kiocb[].class);
-    private static final VarHandle FREE_TAIL;
-    private static final VarHandle DEFERRED;
-    private static final VarHandle HANDED_OVER;
-    private static final VarHandle ASLEEP;
-
-    /** Stands in {@link #handedOver} when nothing is taken any more. */
-    private static final Kiocb NO_MORE = Kiocb.withSegments(1);
-
-    static {
-        try {
-            MethodHandles.Lookup lookup = MethodHandles.lookup();
-            FREE_TAIL = lookup.findVarHandle(NativeEngine.class, "freeTail", int.class).withInvokeExactBehavior();
-            HANDED_OVER = lookup.findVarHandle(NativeEngine.class, "handedOver", Kiocb.class).withInvokeExactBehavior();
-            ASLEEP = lookup.findVarHandle(NativeEngine.class, "asleep", boolean.class).withInvokeExactBehavior();
-            DEFERRED = lookup.findVarHandle(NativeEngine.class, "deferredHead", Kiocb.class).withInvokeExactBehavior();
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     final AioEngineConfig config;
     final PolledOwner owner = new PolledOwner();
     final boolean polled;
@@ -105,35 +74,17 @@ abstract class NativeEngine implements AioEngine {
     /** The owner's. */
     private final PromptDoorbell doorbell;
 
-    /** What is in the kernel, by slot. */
-    private final @Nullable Kiocb[] slots;
-    /** Slots that are free, from freeHead to freeTail. */
-    private final int[] free;
-    private final int freeMask;
-    /** The placer's. */
-    private int freeHead;
-    /** Written by the completer, through FREE_TAIL. */
-    private int freeTail;
+    /** What is in the kernel. */
+    private final Slots slots;
+    /** What waits to be placed. */
+    private final DeferredList deferred = new DeferredList();
 
-    /** First of the deferred operations. Written by the placer; others look through DEFERRED whether there are any. */
-    private @Nullable Kiocb deferredHead;
-    /** The placer's. */
-    private @Nullable Kiocb deferredTail;
-
-    /**
-     * Operations left for the reaper, newest first; where it alone enters the ring. All through HANDED_OVER, volatile:
-     * submitters push and then look whether the reaper sleeps; the reaper says that it sleeps and then looks here.
-     */
-    @SuppressWarnings("unused")
-    private volatile @Nullable Kiocb handedOver;
-    /** Whether the reaper sleeps, or is about to, and nobody has woken it. */
-    private volatile boolean asleep;
+    /** Where the reaper alone enters the ring; null otherwise. */
+    private final @Nullable HandOver handOver;
     /** Threads in {@link #enter}. */
     private final AtomicInteger entered = new AtomicInteger();
     /** Whether the ring is about to be closed. */
     private volatile boolean ending;
-    /** Operations accepted, where many threads hand over to one. */
-    private final AtomicLong accepted = new AtomicLong();
 
     /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
     private @Nullable Kiocb again;
@@ -145,6 +96,7 @@ abstract class NativeEngine implements AioEngine {
     /** Null in POLLED mode. */
     private final @Nullable Thread reaper;
 
+    /** Not counted where operations are handed over. */
     private final SingleWriterCounter submitted = new SingleWriterCounter();
     /** Those about to be told, or told: their places are free, also for what the completion submits. */
     private final SingleWriterCounter ended = new SingleWriterCounter();
@@ -163,13 +115,8 @@ abstract class NativeEngine implements AioEngine {
         single = isEnteredByOne(config);
         delivery = new CompletionDelivery(name());
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
-        slots = new Kiocb[slotCount];
-        free = new int[Integer.highestOneBit(Math.max(slotCount * 2 - 1, 1))];
-        freeMask = free.length - 1;
-        for (int slot = 0; slot < slotCount; slot++) {
-            free[slot] = slot;
-        }
-        freeTail = slotCount;
+        slots = new Slots(slotCount);
+        handOver = single && !polled ? new HandOver(config.inFlightMax(), ended) : null;
         reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
     }
 
@@ -185,7 +132,7 @@ abstract class NativeEngine implements AioEngine {
 
     /** To be called when the subclass is ready. */
     final void start() {
-        if (reaper != null && single && reaper.isVirtual()) {
+        if (reaper != null && handOver != null && reaper.isVirtual()) {
             throw new IllegalArgumentException("a ring that the reaper alone enters needs a platform thread, "
                     + "and the thread factory makes virtual ones");
         }
@@ -280,7 +227,7 @@ abstract class NativeEngine implements AioEngine {
         if (refused != 0) {
             return refused;
         }
-        int full = polled || !single ? accept(kiocb) : handOver(kiocb);
+        int full = handOver == null ? accept(kiocb) : handOver(handOver, kiocb);
         if (full != 0) {
             kiocb.unclaim();
         } else if (polled && doorbell.isDue() && kiocb.file().isDirect()) {
@@ -292,53 +239,30 @@ abstract class NativeEngine implements AioEngine {
 
     abstract boolean supports(AioOperation operation);
 
-    private int handOver(Kiocb kiocb) {
-        long before;
-        do {
-            before = accepted.get();
-            if (before - ended.get() >= config.inFlightMax()) {
-                return closed ? -Errno.EINVAL : -Errno.EAGAIN;
-            }
-        } while (!accepted.compareAndSet(before, before + 1));
-        Kiocb first;
-        do {
-            first = (Kiocb) HANDED_OVER.getVolatile(this);
-            if (first == NO_MORE) {
-                accepted.getAndDecrement();
-                // It may have seen the count raised, and waited for this operation.
-                callReaper();
-                return -Errno.EINVAL;
-            }
-            kiocb.next = first;
-        } while (!HANDED_OVER.compareAndSet(this, first, kiocb));
+    private int handOver(HandOver to, Kiocb kiocb) {
+        if (!to.accept()) {
+            return closed ? -Errno.EINVAL : -Errno.EAGAIN;
+        }
+        if (!to.leave(kiocb)) {
+            callReaper();
+            return -Errno.EINVAL;
+        }
         return 0;
     }
 
     /** Places what has been handed over, in its order; whether there was any. The reaper. */
-    private boolean takeHandedOver() {
-        Kiocb empty = closed ? NO_MORE : null;
-        if ((Kiocb) HANDED_OVER.getVolatile(this) == empty) {
-            ownerDuties();
-            return false;
-        }
-        Kiocb newest = (Kiocb) HANDED_OVER.getAndSet(this, empty);
+    private boolean placeHandedOver(HandOver from) {
+        Kiocb taken = from.take(closed);
         // Now: what was to be registered before these operations is registered before them.
         ownerDuties();
-        Kiocb oldest = null;
-        while (newest != null && newest != NO_MORE) {
-            Kiocb older = newest.next;
-            newest.next = oldest;
-            oldest = newest;
-            newest = older;
-        }
-        boolean any = oldest != null;
+        Kiocb oldest = HandOver.oldestFirst(taken);
         while (oldest != null) {
             Kiocb kiocb = oldest;
             oldest = kiocb.next;
             kiocb.next = null;
             placeOrDefer(kiocb);
         }
-        return any;
+        return taken != null;
     }
 
     private int accept(Kiocb kiocb) {
@@ -360,12 +284,9 @@ abstract class NativeEngine implements AioEngine {
 
     /** The placer. */
     private void placeOrDefer(Kiocb kiocb) {
-        if (deferredHead != null || !tryPlace(kiocb)) {
+        if (deferred.first() != null || !tryPlace(kiocb)) {
             deferrals.increment();
-            deferLast(kiocb);
-            // Pairs with the fence in placeDeferred: a slot given back meanwhile is seen here, or the list is seen
-            // there.
-            VarHandle.fullFence();
+            deferred.addLastFenced(kiocb);
             boolean _ = placeAllDeferred();
         }
     }
@@ -392,70 +313,30 @@ abstract class NativeEngine implements AioEngine {
 
     /** Takes a slot and places an operation; false if there is no slot or no room. The placer. */
     private boolean tryPlace(Kiocb kiocb) {
-        // Acquire: pairs with the release in giveBack; the slot's number is there, and its former kiocb is gone.
-        if (freeHead == (int) FREE_TAIL.getAcquire(this)) {
+        int slot = slots.take(kiocb);
+        if (slot == Slots.NONE) {
             return false;
         }
-        int slot = free[freeHead & freeMask];
-        // Release: pairs with the acquire in ended. The kernel's own order between the doorbell and the completion
-        // would do; this says it.
-        SLOT.setRelease(slots, slot, kiocb);
         if (!place(slot, kiocb)) {
-            slots[slot] = null;
+            slots.leave(slot);
             return false;
         }
-        freeHead++;
+        slots.keep();
         return true;
-    }
-
-    private void deferLast(Kiocb kiocb) {
-        kiocb.next = null;
-        Kiocb tail = deferredTail;
-        if (tail == null) {
-            // Opaque, like every store of it: the look from outside of the lock sees it in the end, and the fences do
-            // the rest.
-            DEFERRED.setOpaque(this, kiocb);
-        } else {
-            tail.next = kiocb;
-        }
-        deferredTail = kiocb;
-    }
-
-    private void deferFirst(Kiocb kiocb) {
-        kiocb.next = deferredHead;
-        if (deferredTail == null) {
-            deferredTail = kiocb;
-        }
-        DEFERRED.setOpaque(this, kiocb);
-    }
-
-    private @Nullable Kiocb takeDeferred() {
-        Kiocb first = deferredHead;
-        if (first != null) {
-            DEFERRED.setOpaque(this, first.next);
-            if (first.next == null) {
-                deferredTail = null;
-            }
-            first.next = null;
-        }
-        return first;
     }
 
     /** Places deferred operations while there are slots and room; returns whether any was placed. The placer. */
     private boolean placeAllDeferred() {
         boolean any = false;
         while (true) {
-            Kiocb first = deferredHead;
+            Kiocb first = deferred.first();
             // Before it is placed: from then on the completer may have it, and its next is the list of the batch.
             Kiocb second = first == null ? null : first.next;
             if (first == null || !tryPlace(first)) {
                 return any;
             }
             any = true;
-            DEFERRED.setOpaque(this, second);
-            if (second == null) {
-                deferredTail = null;
-            }
+            deferred.removeFirst(second);
         }
     }
 
@@ -474,8 +355,8 @@ abstract class NativeEngine implements AioEngine {
             return;
         }
         try {
-            if (single) {
-                wakeReaper();
+            if (handOver != null) {
+                wakeReaper(handOver);
             } else {
                 ring();
                 // From this thread the look may be out of date either way; completeHere looks again.
@@ -507,17 +388,17 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Wakes a reaper that sleeps, once. */
-    private void wakeReaper() {
-        if (asleep && ASLEEP.compareAndSet(this, true, false)) {
+    private void wakeReaper(HandOver through) {
+        if (through.claimWake()) {
             wake();
         }
     }
 
-    /** Has the reaper look at what another thread has left for it. */
+    /** Has a reaper that alone enters the ring look at what another thread has left for it. */
     final void callReaper() {
-        if (!polled && enter()) {
+        if (handOver != null && enter()) {
             try {
-                wakeReaper();
+                wakeReaper(handOver);
             } finally {
                 leave();
             }
@@ -623,7 +504,7 @@ abstract class NativeEngine implements AioEngine {
     /** An operation has ended in the kernel: it is told, or goes round again. The completer. */
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
-        giveBack(slot);
+        slots.giveBack(slot);
         if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
             tryAgain(kiocb);
         } else if (kiocb.syncing) {
@@ -639,14 +520,6 @@ abstract class NativeEngine implements AioEngine {
     final void linkedSyncEnded(int slot, long result) {
         placed(slot).syncing = true;
         ended(slot, result);
-    }
-
-    private void giveBack(int slot) {
-        slots[slot] = null;
-        int tail = freeTail;
-        free[tail & freeMask] = slot;
-        // Release: pairs with the acquire in tryPlace.
-        FREE_TAIL.setRelease(this, tail + 1);
     }
 
     private void transferEnded(Kiocb kiocb, long result) {
@@ -714,10 +587,9 @@ abstract class NativeEngine implements AioEngine {
     /** Places what goes round again, then what has waited for a slot, and rings for it. The completer. */
     private void placeDeferred() {
         if (!polled) {
-            // Pairs with the fence in accept: see there.
-            VarHandle.fullFence();
+            DeferredList.fenceBeforeLook();
         }
-        if (again == null && (Kiocb) DEFERRED.getOpaque(this) == null) {
+        if (again == null && !deferred.mayHaveAny()) {
             return;
         }
         boolean any;
@@ -726,7 +598,7 @@ abstract class NativeEngine implements AioEngine {
             while (again != null) {
                 Kiocb kiocb = again;
                 again = kiocb.next;
-                deferFirst(kiocb);
+                deferred.addFirst(kiocb);
             }
             any = placeAllDeferred();
         } finally {
@@ -738,7 +610,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private void reapUntilClosed() {
-        boolean begun = !single;
+        boolean begun = handOver == null;
         while (true) {
             try {
                 if (!begun) {
@@ -749,8 +621,8 @@ abstract class NativeEngine implements AioEngine {
                 if (reapOnce() == 0 && closed && isIdle()) {
                     return;
                 }
-                if (single) {
-                    ringOrSleep();
+                if (handOver != null) {
+                    ringOrSleep(handOver);
                 } else if (!isReady()) {
                     sleep(REAPER_SLEEP_NANOS);
                 }
@@ -766,7 +638,7 @@ abstract class NativeEngine implements AioEngine {
         reaping.lock();
         try {
             int count = tellReady();
-            if (single && takeHandedOver()) {
+            if (handOver != null && placeHandedOver(handOver)) {
                 count++;
             }
             return count;
@@ -776,17 +648,15 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Where the reaper alone enters: hands over what has been placed, and waits if there is nothing else to do. */
-    private void ringOrSleep() {
-        // Volatile, and before the look: see handedOver.
-        asleep = true;
-        boolean busy = isReady() || (Kiocb) HANDED_OVER.getVolatile(this) != (closed ? NO_MORE : null)
-                || hasOwnerDuties() || (closed && isIdle());
+    private void ringOrSleep(HandOver from) {
+        from.fallAsleep();
+        boolean busy = isReady() || from.hasNews(closed) || hasOwnerDuties() || (closed && isIdle());
         if (busy) {
-            asleep = false;
+            from.awake();
             ring();
         } else {
             boolean _ = ringAndWait(REAPER_SLEEP_NANOS);
-            asleep = false;
+            from.awake();
         }
     }
 
@@ -795,7 +665,7 @@ abstract class NativeEngine implements AioEngine {
         // operations are handed over, the mark in the list says the same.
         lock();
         try {
-            return inFlight() == 0 && (polled || !single || (Kiocb) HANDED_OVER.getVolatile(this) == NO_MORE);
+            return inFlight() == 0 && (handOver == null || handOver.isEnded());
         } finally {
             unlock();
         }
@@ -806,7 +676,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     private long submittedSoFar() {
-        return polled || !single ? submitted.get() : accepted.get();
+        return handOver == null ? submitted.get() : handOver.accepted();
     }
 
     // Memory, figures, the end.
@@ -859,8 +729,8 @@ abstract class NativeEngine implements AioEngine {
             lock.unlock();
         }
         if (first) {
-            if (single) {
-                wakeReaper();
+            if (handOver != null) {
+                wakeReaper(handOver);
             } else {
                 ring();
                 wake();
@@ -880,7 +750,7 @@ abstract class NativeEngine implements AioEngine {
     private void bringHome() {
         reaping.lock();
         try {
-            if (single && (takeHandedOverByTheDead() || inFlight() != 0)) {
+            if (handOver != null && (deferHandedOver(handOver) || inFlight() != 0)) {
                 abandon();
             }
             while (inFlight() != 0) {
@@ -892,13 +762,12 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Defers what was handed over to a reaper that has died; whether there was any. */
-    private boolean takeHandedOverByTheDead() {
-        Kiocb kiocb = (Kiocb) HANDED_OVER.getAndSet(this, NO_MORE);
-        boolean any = false;
-        while (kiocb != null && kiocb != NO_MORE) {
+    private boolean deferHandedOver(HandOver from) {
+        Kiocb kiocb = from.take(true);
+        boolean any = kiocb != null;
+        while (kiocb != null) {
             Kiocb older = kiocb.next;
-            deferFirst(kiocb);
-            any = true;
+            deferred.addFirst(kiocb);
             kiocb = older;
         }
         return any;
@@ -942,23 +811,20 @@ abstract class NativeEngine implements AioEngine {
             again = kiocb.next;
             tell(kiocb, -Errno.ECANCELED);
         }
-        for (Kiocb kiocb = takeDeferred(); kiocb != null; kiocb = takeDeferred()) {
+        for (Kiocb kiocb = deferred.takeFirst(); kiocb != null; kiocb = deferred.takeFirst()) {
             tell(kiocb, -Errno.ECANCELED);
         }
     }
 
     /** The operation of a slot that has been placed and has not ended. */
     final Kiocb placed(int slot) {
-        // Acquire: pairs with the release in tryPlace.
-        Kiocb kiocb = (Kiocb) SLOT.getAcquire(slots, slot);
-        assert kiocb != null : "slot " + slot + " is free";
-        return kiocb;
+        return slots.get(slot);
     }
 
     /** For {@link #abandon}: tells an operation that was placed, and never taken by the kernel. */
     final void cancelPlaced(int slot) {
         Kiocb kiocb = placed(slot);
-        giveBack(slot);
+        slots.giveBack(slot);
         tell(kiocb, -Errno.ECANCELED);
     }
 
@@ -967,8 +833,8 @@ abstract class NativeEngine implements AioEngine {
      * more.
      */
     final void cancelAllPlaced() {
-        for (int slot = 0; slot < slots.length; slot++) {
-            if (slots[slot] != null) {
+        for (int slot = 0; slot < slots.count(); slot++) {
+            if (slots.isTaken(slot)) {
                 cancelPlaced(slot);
             }
         }
