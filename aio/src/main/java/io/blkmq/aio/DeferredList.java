@@ -66,7 +66,8 @@ final class DeferredList {
         VarHandle.fullFence();
     }
 
-    private void addLast(Kiocb kiocb) {
+    /** Adds an operation behind all others, without a fence. The placer, where it is the completer, too. */
+    void addLast(Kiocb kiocb) {
         kiocb.next = null;
         Kiocb last = tail;
         if (last == null) {

@@ -250,17 +250,22 @@ abstract class NativeEngine implements AioEngine {
         return 0;
     }
 
-    /** Places what has been handed over, in its order; whether there was any. The reaper. */
+    /**
+     * Places what has been handed over, in its order; whether there was any. Whatever fails on the way, operations stay
+     * in the deferred list until they are placed: the next round goes on with them. The reaper.
+     */
     private boolean placeHandedOver(HandOver from) {
         Kiocb taken = from.take(closed);
-        // Now: what was to be registered before these operations is registered before them.
-        ownerDuties();
         Kiocb oldest = HandOver.oldestFirst(taken);
         while (oldest != null) {
             Kiocb kiocb = oldest;
             oldest = kiocb.next;
-            kiocb.next = null;
-            placeOrDefer(kiocb);
+            deferred.addLast(kiocb);
+        }
+        // Now: what was to be registered before these operations is registered before them.
+        ownerDuties();
+        if (taken != null && !placeAllDeferred()) {
+            deferrals.increment();
         }
         return taken != null;
     }
@@ -317,12 +322,17 @@ abstract class NativeEngine implements AioEngine {
         if (slot == Slots.NONE) {
             return false;
         }
-        if (!place(slot, kiocb)) {
-            slots.leave(slot);
-            return false;
+        boolean placed = false;
+        try {
+            placed = place(slot, kiocb);
+        } finally {
+            if (placed) {
+                slots.keep();
+            } else {
+                slots.leave(slot);
+            }
         }
-        slots.keep();
-        return true;
+        return placed;
     }
 
     /** Places deferred operations while there are slots and room; returns whether any was placed. The placer. */

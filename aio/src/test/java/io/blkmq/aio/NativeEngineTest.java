@@ -14,9 +14,13 @@ import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** The life of an operation over a ring that answers by a script: what a kernel does too rarely to wait for. */
 class NativeEngineTest {
@@ -24,7 +28,7 @@ class NativeEngineTest {
     private static final int BLOCK = 4096;
 
     /** Ends each operation with the next result of the script, or with its whole remaining length when that is over. */
-    private static final class ScriptedEngine extends NativeEngine {
+    private static class ScriptedEngine extends NativeEngine {
         final Deque<Long> script = new ArrayDeque<>();
         final Deque<Integer> placedSlots = new ArrayDeque<>();
         final List<String> log = new ArrayList<>();
@@ -32,7 +36,11 @@ class NativeEngineTest {
         boolean destroyed;
 
         ScriptedEngine(int slots) {
-            super(AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build(), slots);
+            this(AioEngineConfig.builder().completionMode(CompletionMode.POLLED), slots);
+        }
+
+        ScriptedEngine(AioEngineConfig.Builder config, int slots) {
+            super(config.build(), slots);
             start();
         }
 
@@ -137,6 +145,44 @@ class NativeEngineTest {
         }
     }
 
+    /** The same, entered by a reaper alone, whose ring fails now and then. */
+    private static final class FailingRing extends ScriptedEngine {
+        // Static: the reaper runs before the fields of this class are set.
+        private static final Semaphore CALLS = new Semaphore(0);
+        private static final AtomicInteger FAILURES = new AtomicInteger();
+
+        FailingRing(int slots) {
+            super(AioEngineConfig.builder().ringEntry(RingEntry.REAPER), slots);
+        }
+
+        @Override
+        boolean isEnteredByOne(AioEngineConfig wanted) {
+            return true;
+        }
+
+        @Override
+        boolean place(int slot, Kiocb kiocb) {
+            if (FAILURES.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                throw new IllegalStateException("a ring that fails, for a test");
+            }
+            return super.place(slot, kiocb);
+        }
+
+        @Override
+        boolean ringAndWait(long timeoutNanos) {
+            try {
+                return CALLS.tryAcquire(timeoutNanos, TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        @Override
+        void wake() {
+            CALLS.release();
+        }
+    }
+
     private final Arena arena = Arena.ofShared();
     private final ScriptedEngine engine = new ScriptedEngine(4);
     private final Told told = new Told();
@@ -218,6 +264,22 @@ class NativeEngineTest {
         Arrays.fill(results, -Errno.EAGAIN);
         assertThat(run(false, BLOCK, results)).isEqualTo(-Errno.EAGAIN);
         assertThat(engine.script).isEmpty();
+    }
+
+    @Test
+    @Timeout(60)
+    void whatAReaperHasTakenIsToldThoughItsRingFailsMeanwhile() {
+        int operations = 12;
+        FailingRing.FAILURES.set(5);
+        try (FailingRing failing = new FailingRing(4)) {
+            for (int i = 0; i < operations; i++) {
+                assertThat(failing.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                        .addSegment(arena.allocate(BLOCK)))).isZero();
+            }
+            failing.commit();
+            told.await(failing, operations);
+        }
+        assertThat(FailingRing.FAILURES).hasValue(0);
     }
 
     @Test
