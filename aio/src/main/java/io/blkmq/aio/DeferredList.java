@@ -39,11 +39,18 @@ final class DeferredList {
     /** Written by the placer; others look through HEAD whether there is any. */
     private @Nullable Kiocb head;
     private @Nullable Kiocb tail;
+    /** The placer's. */
+    private int size;
 
     /** The first, which stays; null if there is none. The placer. */
     @Nullable
     Kiocb first() {
         return head;
+    }
+
+    /** How many wait. The placer. */
+    int size() {
+        return size;
     }
 
     /** Whether any waits, as far as the calling thread knows. Any thread; the completer after its fence. */
@@ -78,6 +85,7 @@ final class DeferredList {
             last.next = kiocb;
         }
         tail = kiocb;
+        size++;
     }
 
     /** Adds an operation before all others. The placer. */
@@ -87,6 +95,7 @@ final class DeferredList {
             tail = kiocb;
         }
         HEAD.setOpaque(this, kiocb);
+        size++;
     }
 
     /**
@@ -95,6 +104,7 @@ final class DeferredList {
      */
     void removeFirst(@Nullable Kiocb second) {
         HEAD.setOpaque(this, second);
+        size--;
         if (second == null) {
             tail = null;
         }

@@ -257,15 +257,21 @@ abstract class NativeEngine implements AioEngine {
     private boolean placeHandedOver(HandOver from) {
         Kiocb taken = from.take(closed);
         Kiocb oldest = HandOver.oldestFirst(taken);
+        int count = 0;
         while (oldest != null) {
             Kiocb kiocb = oldest;
             oldest = kiocb.next;
             deferred.addLast(kiocb);
+            count++;
         }
         // Now: what was to be registered before these operations is registered before them.
         ownerDuties();
-        if (taken != null && !placeAllDeferred()) {
-            deferrals.increment();
+        if (taken != null) {
+            boolean _ = placeAllDeferred();
+            // They are behind those that waited before.
+            for (int waiting = Math.min(count, deferred.size()); waiting > 0; waiting--) {
+                deferrals.increment();
+            }
         }
         return taken != null;
     }

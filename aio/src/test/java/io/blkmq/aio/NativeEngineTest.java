@@ -15,7 +15,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -149,6 +148,7 @@ class NativeEngineTest {
     private static final class FailingRing extends ScriptedEngine {
         // Static: the reaper runs before the fields of this class are set.
         private static final Semaphore CALLS = new Semaphore(0);
+        private static final Semaphore IDLE = new Semaphore(0);
         private static final AtomicInteger FAILURES = new AtomicInteger();
 
         FailingRing(int slots) {
@@ -170,11 +170,9 @@ class NativeEngineTest {
 
         @Override
         boolean ringAndWait(long timeoutNanos) {
-            try {
-                return CALLS.tryAcquire(timeoutNanos, TimeUnit.NANOSECONDS);
-            } catch (InterruptedException e) {
-                throw new AssertionError(e);
-            }
+            IDLE.release();
+            CALLS.acquireUninterruptibly();
+            return true;
         }
 
         @Override
@@ -264,6 +262,26 @@ class NativeEngineTest {
         Arrays.fill(results, -Errno.EAGAIN);
         assertThat(run(false, BLOCK, results)).isEqualTo(-Errno.EAGAIN);
         assertThat(engine.script).isEmpty();
+    }
+
+    @Test
+    @Timeout(60)
+    void whatIsHandedOverAndFindsNoRoomCountsAsDeferredOnce() {
+        int operations = 12;
+        int slots = 4;
+        FailingRing.CALLS.drainPermits();
+        FailingRing.IDLE.drainPermits();
+        try (FailingRing waiting = new FailingRing(slots)) {
+            // It sleeps, and takes all of them at once when it is called.
+            FailingRing.IDLE.acquireUninterruptibly();
+            for (int i = 0; i < operations; i++) {
+                assertThat(waiting.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                        .addSegment(arena.allocate(BLOCK)))).isZero();
+            }
+            waiting.commit();
+            told.await(waiting, operations);
+            assertThat(waiting.statistics().deferred()).isEqualTo(operations - slots);
+        }
     }
 
     @Test
