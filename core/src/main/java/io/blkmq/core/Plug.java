@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>For one thread. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
+ * <p>For one thread, and for completions that run on it, also within a flush. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
  * several disks; before the next request once one has grown to 128 KiB; and before blkmq makes the thread wait, for whatever. Before
  * you wait for something else that may depend on it, flush it, or {@link #flushAll}.
  */
@@ -100,20 +100,24 @@ public final class Plug extends RequestBatch implements AutoCloseable {
 
     private void flushIfFull() {
         int held = size();
-        for (Side side : sides) {
-            held += side.size();
+        for (int i = 0; i < sides.size(); i++) {
+            held += sides.get(i).size();
         }
         if (held >= REQUESTS_OF_SEVERAL_MAX) {
             flush();
         }
     }
 
-    /** Sends down what is held back, disk by disk. */
+    /**
+     * Sends down what is held back, disk by disk. What completions submit to this plug meanwhile, on this thread, is held back like
+     * anything else.
+     */
     public void flush() {
         flushTo(queue);
         if (several) {
-            for (Side side : sides) {
-                side.flush();
+            // By index: a completion may bring another disk.
+            for (int i = 0; i < sides.size(); i++) {
+                sides.get(i).flush();
             }
         }
     }
@@ -123,9 +127,23 @@ public final class Plug extends RequestBatch implements AutoCloseable {
         flushOwn();
     }
 
-    /** Flushes. */
+    /** Flushes until nothing is held back, since nobody else may do so. */
     @Override
     public void close() {
-        flush();
+        do {
+            flush();
+        } while (holdsSomething());
+    }
+
+    private boolean holdsSomething() {
+        if (!isEmpty()) {
+            return true;
+        }
+        for (int i = 0; i < sides.size(); i++) {
+            if (!sides.get(i).isDone()) {
+                return true;
+            }
+        }
+        return false;
     }
 }

@@ -292,7 +292,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         addLater(rq);
     }
 
-    /** A request has ended, and a lock is held under which nobody can be told. */
+    /** A request has ended where nobody can be told: a lock is held, or a batch goes down. */
     void addLater(Request rq) {
         assert rq.next == null;
         if (endedLast == null) {
@@ -309,6 +309,24 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             BioState.finish(bio, Status.OK);
             return;
         }
+        tellLater(bio);
+    }
+
+    /**
+     * A bio that has no request has ended. A part tells its whole at once, since who cuts wants to know. Any other is told when all that
+     * the thread is in the middle of is done: a chain of such bios needs no stack.
+     */
+    void end(Bio bio, Status status) {
+        BioState state = bio;
+        if (state.split != null) {
+            BioState.finish(bio, status);
+        } else {
+            state.noteError(status);
+            tellLater(bio);
+        }
+    }
+
+    private void tellLater(Bio bio) {
         if (toldLast == null) {
             toldFirst = bio;
         } else {

@@ -459,7 +459,7 @@ public final class HardwareContext {
         for (int i = first; i < requests.size(); i++) {
             Request rq = requests.request(i);
             if (rq.fail(requests.use(i), Status.IOERR)) {
-                batch.add(rq);
+                batch.addLater(rq);
             }
         }
     }
@@ -524,7 +524,8 @@ public final class HardwareContext {
                 CallbackFailures.report("queueRq of " + queue.name() + " returned null");
             }
             if (rq.fail(use, status == null ? Status.IOERR : status)) {
-                batch.add(rq);
+                // Later: it may be one of a batch that goes down.
+                batch.addLater(rq);
                 return Issue.ENDED;
             }
         }

@@ -78,16 +78,17 @@ final class OpenPlugs {
         plug.nextOpen = null;
     }
 
-    /** Sends down what the calling thread holds back, before it waits. */
-    @SuppressWarnings("ReferenceEquality") // this very thread
+    /** Sends down what the calling thread holds back, before it waits: also what completions submit to its plugs meanwhile. */
     static void flushOwn() {
         Thread thread = Thread.currentThread();
-        RequestBatch plug = TABLE.get(slot(thread));
-        if (plug != null && plug.holder == thread) {
+        for (RequestBatch plug = first(thread); plug != null; plug = first(thread)) {
             plug.flushTo(plug.context().queue());
         }
-        for (RequestBatch other = OTHERS.get(thread); other != null; other = OTHERS.get(thread)) {
-            other.flushTo(other.context().queue());
-        }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // this very thread
+    private static @Nullable RequestBatch first(Thread thread) {
+        RequestBatch plug = TABLE.get(slot(thread));
+        return plug != null && plug.holder == thread ? plug : OTHERS.get(thread);
     }
 }

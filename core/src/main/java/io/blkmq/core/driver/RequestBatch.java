@@ -9,6 +9,20 @@ import org.jspecify.annotations.Nullable;
 /**
  * Requests of one software context that go down together: what a {@link Plug} has collected, and what a driver's
  * {@code queueRqs} is given. It also keeps tags that were taken in advance. Belongs to one thread at a time.
+ *
+ * <pre>
+ *   FILLING ──flushTo──▶ GOING DOWN ──all have been given out──▶ FILLING, empty ──▶ completions are told
+ * </pre>
+ *
+ * <p>A completion may use the very plug whose requests it ends, and it may run within the flush. Two rules keep one from the other:
+ * <ul>
+ * <li>Nobody is told anything while a batch goes down. What ends meanwhile is put off ({@link CompletionBatch#addLater}), until the
+ * batch is empty and its plug one like any other.
+ * <li>What is submitted to a batch that goes down, by a driver for one, does not join it: the thread is in the block layer then, and
+ * it goes the way of all that is submitted there.
+ * </ul>
+ * So a flush may leave a plug that holds something again, and for another hardware context. Nothing that was read from a batch before
+ * a flush holds after it; {@link #add} alone says which way the batch goes.
  */
 public abstract sealed class RequestBatch extends CacheLines permits Plug, RequestBatch.Side, RequestBatch.Deferred {
     /** As many requests as one batch holds; then it goes down by itself. */
@@ -33,6 +47,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     private long newestEnd = NOWHERE;
     /** Whether a request has grown so large that the batch goes down before another one is added. */
     private boolean grown;
+    /** Whether the requests are being given to the driver or the elevator. */
+    private boolean goingDown;
     /** The thread whose {@link OpenPlugs} know this batch, while it holds something; and the next of the same thread. */
     @Nullable
     Thread holder;
@@ -81,6 +97,15 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         public void flush() {
             flushTo(context().queue());
         }
+
+        /**
+         * Whether nothing is left to send down.
+         *
+         * @return true after a flush, unless completions have submitted more
+         */
+        public boolean isDone() {
+            return isEmpty();
+        }
     }
 
     /** The batch in which bios that were put off go down. */
@@ -118,13 +143,20 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         return hctx;
     }
 
-    /** Sees to it that requests of a hardware context can be added: what goes another way goes down first. */
-    private void use(HardwareContext next, Tags source) {
-        if (hctx != next || tags != source) {
-            flushTo(ctx.queue());
-            hctx = next;
-            tags = source;
-        }
+    /** Whether requests of a hardware context can be added as it is. */
+    private boolean goes(HardwareContext way, Tags source) {
+        return hctx == way && tags == source;
+    }
+
+    /**
+     * Lets requests of another hardware context be added: what goes the way of before goes down. Within a batch of completions, so that
+     * nobody is told, and uses this one, before the caller has added what it has.
+     */
+    private void change(HardwareContext way, Tags source) {
+        assert CompletionBatch.current() != null;
+        flushTo(ctx.queue());
+        hctx = way;
+        tags = source;
     }
 
     /** Announces how many requests are to come, so that their tags can be taken together. */
@@ -139,12 +171,24 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
      * @param source whose tags it has: the way's own, or the scheduler's
      */
     final @Nullable Request tryGet(HardwareContext way, TagShare source) {
-        use(way, source.tags);
         if (grown) {
             flushTo(ctx.queue());
         }
+        if (goes(way, source.tags)) {
+            return take(source);
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            change(way, source.tags);
+            return take(source);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private @Nullable Request take(TagShare source) {
         if (spareMask == 0) {
-            if (source != way.share || source.tags.isRoundRobin()) {
+            if (source != hctx.share || source.tags.isRoundRobin()) {
                 return source.tryGet(ctx);
             }
             if (!takeSpares()) {
@@ -188,11 +232,11 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     }
 
     /** Gives back what was taken in advance and not used. */
-    final void dropSpares(RequestQueue queue) {
+    private void dropSpares(RequestQueue queue, CompletionBatch batch) {
         long mask = spareMask;
         if (mask != 0) {
             spareMask = 0;
-            queue.putTags(hctx, spareWord, mask, false);
+            queue.putTags(hctx, spareWord, mask, false, batch);
         }
     }
 
@@ -212,7 +256,27 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         return uses[index];
     }
 
+    /** Adds a request that has its way, and sends all down if no more could be added. */
     final void add(Request rq) {
+        HardwareContext way = rq.hardwareContext();
+        if (goes(way, rq.tags)) {
+            put(rq);
+        } else {
+            CompletionBatch batch = CompletionBatch.enter();
+            try {
+                change(way, rq.tags);
+                put(rq);
+            } finally {
+                batch.leave();
+            }
+        }
+        if (size == REQUESTS_MAX) {
+            flushTo(ctx.queue());
+        }
+    }
+
+    private void put(Request rq) {
+        assert !goingDown && size < REQUESTS_MAX : this;
         if (holder == null && isPlug()) {
             OpenPlugs.add(this);
         }
@@ -238,7 +302,7 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
 
     /** Lets a bio join the newest request, if it is the bio's neighbour and goes the same way. */
     final boolean merge(Bio bio, HardwareContext way, QueueLimits limits) {
-        if (size == 0 || hctx != way || !touches(bio)) {
+        if (size == 0 || goingDown || hctx != way || !touches(bio)) {
             return false;
         }
         Request newest = tags.requests[tagNumbers[size - 1]];
@@ -249,11 +313,21 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
         return true;
     }
 
-    final boolean isFull() {
-        return size == REQUESTS_MAX;
+    /** Whether what it holds is being given to the driver or the elevator: nothing can be added until that is over. */
+    final boolean isGoingDown() {
+        return goingDown;
     }
 
-    final void clear() {
+    /**
+     * Whether it holds nothing, no tag either.
+     *
+     * @return true after a flush, unless completions have submitted more
+     */
+    protected final boolean isEmpty() {
+        return size == 0 && spareMask == 0;
+    }
+
+    private void clear() {
         size = 0;
         newestSector = NOWHERE;
         newestEnd = NOWHERE;
@@ -270,15 +344,36 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     }
 
     /**
-     * Sends everything down.
+     * Sends everything down. When it returns the batch may hold something again, which completions have submitted.
      *
      * @param queue the queue of all requests
      */
     protected final void flushTo(RequestQueue queue) {
-        queue.issue(this);
-        dropSpares(queue);
-        if (holder != null) {
-            OpenPlugs.remove(this);
+        if (goingDown || (isEmpty() && holder == null)) {
+            return;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            goDown(queue, batch);
+        } finally {
+            // Here, and not before, it is told what has ended meanwhile.
+            batch.leave();
+        }
+    }
+
+    private void goDown(RequestQueue queue, CompletionBatch batch) {
+        goingDown = true;
+        try {
+            if (size != 0) {
+                queue.issue(this, batch);
+            }
+        } finally {
+            goingDown = false;
+            clear();
+            dropSpares(queue, batch);
+            if (holder != null) {
+                OpenPlugs.remove(this);
+            }
         }
     }
 }

@@ -297,7 +297,12 @@ public final class RequestQueue {
 
     void submit(Bio bio, RequestBatch plug, @Nullable SectorRange range) {
         accept(bio, range);
-        send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
+        if (plug.isGoingDown()) {
+            // By a driver that is being given the batch, which is in the block layer.
+            Objects.requireNonNull(CompletionBatch.current()).defer(bio, plug.context());
+        } else {
+            send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
+        }
     }
 
     /** Sends a bio whose submitter could not wait. */
@@ -448,7 +453,7 @@ public final class RequestQueue {
         if (sequenced) {
             startSequence(rq, steps);
         } else if (plug != null) {
-            plug(rq, plug);
+            plug.add(rq);
         } else {
             issue(rq);
         }
@@ -560,7 +565,7 @@ public final class RequestQueue {
     private static void end(Bio bio, Status status) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            BioState.finish(bio, status);
+            batch.end(bio, status);
         } finally {
             batch.leave();
         }
@@ -580,13 +585,6 @@ public final class RequestQueue {
     private static boolean isShutOut(Bio bio) {
         BioState state = bio;
         return state.isShutOut();
-    }
-
-    private void plug(Request rq, RequestBatch plug) {
-        plug.add(rq);
-        if (plug.isFull()) {
-            plug.flushTo(this);
-        }
     }
 
     private void startSequence(Request rq, int steps) {
@@ -617,23 +615,14 @@ public final class RequestQueue {
         }
     }
 
-    /** Sends a batch down, and empties it. */
-    void issue(RequestBatch requests) {
-        if (requests.size() == 0) {
-            return;
-        }
-        CompletionBatch batch = CompletionBatch.enter();
-        try {
-            long now = countSent(requests.size(), requests.context(), batch);
-            Scheduler elevator = requests.request(0).scheduler;
-            if (elevator == null) {
-                requests.hardwareContext().issue(requests, now, batch);
-            } else {
-                requests.hardwareContext().schedule(elevator, requests, now, batch);
-            }
-        } finally {
-            requests.clear();
-            batch.leave();
+    /** Sends a batch down, which is not empty. Nobody is told anything meanwhile. */
+    void issue(RequestBatch requests, CompletionBatch batch) {
+        long now = countSent(requests.size(), requests.context(), batch);
+        Scheduler elevator = requests.request(0).scheduler;
+        if (elevator == null) {
+            requests.hardwareContext().issue(requests, now, batch);
+        } else {
+            requests.hardwareContext().schedule(elevator, requests, now, batch);
         }
     }
 
@@ -741,11 +730,10 @@ public final class RequestQueue {
 
     /** What the calling thread holds back may be what it is going to wait for. */
     private void flushBeforeWait(@Nullable RequestBatch plug) {
-        if (plug != null) {
-            plug.flushTo(this);
-        }
         if (CompletionBatch.current() == null) {
             OpenPlugs.flushOwn();
+        } else if (plug != null) {
+            plug.flushTo(this);
         }
     }
 
@@ -776,16 +764,6 @@ public final class RequestQueue {
             } else {
                 elevator.putTag(rq, hctx.index(), batch);
             }
-        } finally {
-            batch.leave();
-        }
-    }
-
-    /** Gives tags of the driver's back outside of a completion. */
-    void putTags(HardwareContext hctx, int word, long mask, boolean reserved) {
-        CompletionBatch batch = CompletionBatch.enter();
-        try {
-            putTags(hctx, word, mask, reserved, batch);
         } finally {
             batch.leave();
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
+import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import java.util.ArrayList;
@@ -130,6 +131,164 @@ class PlugTest {
             driver.completeAll();
             driver.completeAll();
             assertThat(told.ends()).containsExactly(Told.ok(1), Told.ok(2));
+        }
+    }
+
+    // ---- completions that use the plug whose requests they end
+
+    @Test
+    void whatACompletionSubmitsToThePlugThatIsFlushedIsHeldBack() {
+        try (Disk disk = driver.completesAtOnce().disk(); Plug plug = disk.plug()) {
+            plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(8))));
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 0");
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 8");
+            assertThat(told.ends()).containsExactly(Told.ok(8));
+            assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
+
+    @Test
+    void aFreezeKnowsWhatACompletionHasSubmittedToThePlugThatIsFlushed() {
+        try (Disk disk = driver.completesAtOnce().disk()) {
+            Plug plug = disk.plug();
+            plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(8))));
+            plug.flush();
+            disk.queue().freezeStart();
+            assertThat(disk.queue().freezeWait(0)).isTrue();
+            disk.queue().unfreeze();
+            assertThat(told.ends()).containsExactly(Told.ok(8));
+        }
+    }
+
+    @Test
+    void closingAPlugSendsDownWhatCompletionsSubmitToIt() {
+        try (Disk disk = driver.completesAtOnce().disk()) {
+            try (Plug plug = disk.plug()) {
+                plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(8).onEnd(_ -> plug.submit(told.read(16))))));
+            }
+            assertThat(driver.log()).containsExactly("READ 0", "READ 8", "READ 16");
+        }
+    }
+
+    @Test
+    void aPlugThatGoesAnotherWayMeanwhileMixesNoTags() {
+        RecordingDriver atOnce = driver.depth(8).completesAtOnce();
+        TagSet set = atOnce.tagSet(builder -> builder.readQueues(1));
+        try (Disk disk = Disk.of(atOnce.queue(set, "rec0"), set); Plug plug = disk.plug()) {
+            plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(64))));
+            // Another hardware context: the read goes down first.
+            plug.submit(told.bio(Operation.WRITE, 128));
+            plug.flush();
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 0", "READ 64", "WRITE 128");
+            assertThat(told.ends()).containsExactly(Told.ok(64), "WRITE 128 OK");
+            assertThat(disk.queue().heldTags()).isZero();
+            assertThat(disk.queue().strayCompletions()).isZero();
+            assertThat(driver.violations()).isEmpty();
+        }
+    }
+
+    @Test
+    void aPlugWithRequestsOfAnElevatorAndOfTheDriverMixesNoTags() {
+        RecordingDriver atOnce = driver.depth(8).completesAtOnce().limits(limits -> limits.writeCache(true, false));
+        try (Disk disk = atOnce.disk(); Plug plug = disk.plug()) {
+            disk.queue().setElevator("mq-deadline");
+            plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(64))));
+            // It has a sequence, and a tag of the driver's.
+            plug.submit(told.bio(Operation.WRITE, 128).flags(Bio.FUA));
+            plug.flush();
+            plug.flush();
+            assertThat(told.ends()).containsExactlyInAnyOrder(Told.ok(64), "WRITE 128 OK");
+            assertThat(disk.queue().heldTags()).isZero();
+            assertThat(disk.queue().strayCompletions()).isZero();
+            assertThat(driver.violations()).isEmpty();
+        }
+    }
+
+    @Test
+    void whatADriverRefusesForGoodIsToldWhenTheBatchIsDown() {
+        try (Disk disk = driver.disk(); Plug plug = disk.plug()) {
+            driver.answer(Status.IOERR);
+            plug.submit(told.read(0).onEnd(_ -> plug.submit(told.read(64))));
+            plug.submit(told.read(8));
+            plug.submit(told.read(16));
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 0 more", "READ 8 more", "READ 16");
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 64");
+            assertThat(driver.completeAll()).isEqualTo(3);
+            assertThat(told.ends()).containsExactly(Told.ok(8), Told.ok(16), Told.ok(64));
+            assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
+
+    @Test
+    void whatADriverSubmitsToThePlugThatItIsBeingGivenGoesAfterIt() {
+        try (Disk disk = driver.disk(); Plug plug = disk.plug()) {
+            driver.answerBy(_ -> {
+                plug.submit(told.read(64));
+                plug.flush();
+                return Status.OK;
+            });
+            plug.submit(told.read(0));
+            plug.submit(told.read(8));
+            plug.flush();
+            assertThat(driver.log()).containsExactly("READ 0 more", "READ 8", "READ 64");
+            assertThat(driver.completeAll()).isEqualTo(3);
+            assertThat(told.ends()).hasSize(3);
+            assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
+
+    @Test
+    void aCompletionMayBringAnotherDiskToThePlugThatIsFlushed() {
+        RecordingDriver second = new RecordingDriver();
+        RecordingDriver third = new RecordingDriver();
+        try (Disk disk = driver.completesAtOnce().disk();
+                Disk other = second.completesAtOnce().disk();
+                Disk another = third.disk();
+                Plug plug = disk.plug()) {
+            plug.submit(other, told.read(0).onEnd(_ -> plug.submit(another, told.read(8))));
+            plug.flush();
+            plug.flush();
+            assertThat(third.log()).containsExactly("READ 8");
+            third.completeAll();
+        }
+    }
+
+    @Test
+    void aLongChainThroughAPlugWhoseFlushFailsAtOnceNeedsNoStack() {
+        try (Disk disk = driver.disk(); Plug plug = disk.plug()) {
+            int[] left = {20_000};
+            Bio bio = told.read(0);
+            bio.onEnd(_ -> {
+                if (--left[0] > 0) {
+                    driver.answer(Status.IOERR);
+                    plug.submit(bio);
+                    plug.flush();
+                }
+            });
+            driver.answer(Status.IOERR);
+            plug.submit(bio);
+            plug.flush();
+            assertThat(left[0]).isZero();
+        }
+    }
+
+    @Test
+    void aLongChainThroughAPlugWithNothingToDoNeedsNoStack() {
+        try (Disk disk = driver.disk(); Plug plug = disk.plug()) {
+            int[] left = {100_000};
+            Bio flush = new Bio().reset(Operation.FLUSH, 0);
+            flush.onEnd(_ -> {
+                if (--left[0] > 0) {
+                    plug.submit(flush);
+                }
+            });
+            plug.submit(flush);
+            assertThat(left[0]).isZero();
         }
     }
 
