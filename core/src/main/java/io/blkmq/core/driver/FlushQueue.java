@@ -160,7 +160,7 @@ class FlushQueue {
         rq.rewind();
         Request lender = hctx.tags.requests[rq.tag()];
         hctx.tags.lend(rq.tag(), lender);
-        lender.takeTagBack();
+        lender.takeTagBack(rq);
         Request waiter;
         lock.lock();
         try {

@@ -432,26 +432,24 @@ public final class HardwareContext {
             failThoseInFlight(requests, 0, batch);
             return size;
         }
-        return unstartFrom(requests, taken) ? taken : failedFrom(requests, taken, batch);
+        return unstartFrom(requests, taken, batch) ? taken : size;
     }
 
-    /** Takes back what the driver said that it did not take. Returns false if it has completed some of that all the same. */
-    private static boolean unstartFrom(RequestBatch requests, int first) {
+    /** Takes back what the driver said that it did not take. Returns false if it has completed some of that: then all of that has ended. */
+    private boolean unstartFrom(RequestBatch requests, int first, CompletionBatch batch) {
         for (int i = first; i < requests.size(); i++) {
             if (!requests.request(i).unstart(requests.use(i))) {
-                for (int undone = first; undone < i; undone++) {
-                    requests.request(undone).start();
+                CallbackFailures.report("queueRqs of " + queue.name() + " took fewer requests than it completed");
+                for (int idle = first; idle < i; idle++) {
+                    Request rq = requests.request(idle);
+                    rq.failUnissued(Status.IOERR);
+                    batch.addLater(rq);
                 }
+                failThoseInFlight(requests, i, batch);
                 return false;
             }
         }
         return true;
-    }
-
-    private int failedFrom(RequestBatch requests, int first, CompletionBatch batch) {
-        CallbackFailures.report("queueRqs of " + queue.name() + " took fewer requests than it completed");
-        failThoseInFlight(requests, first, batch);
-        return requests.size();
     }
 
     /** The driver broke its contract: nobody knows what it took, so what it has not completed fails. */
@@ -471,8 +469,7 @@ public final class HardwareContext {
             return Issue.REFUSED;
         }
         rq.issued(nowIfCounted(batch));
-        long use = rq.generation();
-        rq.start();
+        long use = rq.start();
         Status status;
         batch.issueBegins();
         try {
@@ -493,8 +490,7 @@ public final class HardwareContext {
             return Issue.REFUSED;
         }
         rq.issued(queue.iostats() ? queue.tagSet().runtime().nanoTime() : 0);
-        long use = rq.generation();
-        rq.start();
+        long use = rq.start();
         Status status;
         try {
             status = driver.queueRq(this, rq, last);

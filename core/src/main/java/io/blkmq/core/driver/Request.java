@@ -101,8 +101,8 @@ public final class Request {
     private @Nullable SoftwareContext ctx;
 
     /**
-     * The generation, and in the lowest bits the state: one word, so that a completion that comes late for a use of the tag can
-     * never end the next one. Written plainly by the holder of the tag; the step out of IN_FLIGHT is a compare-and-set.
+     * The generation, and in the lowest bits the state: one word, so that a completion that comes late for one try can never end the
+     * next one, of this use of the tag or of another. Written plainly by the holder of the tag; the step out of IN_FLIGHT is a compare-and-set.
      */
     private long life;
     private Status status = Status.OK;
@@ -323,10 +323,11 @@ public final class Request {
     }
 
     /**
-     * Counts the uses of this tag. A driver that may find completions late notes it and gives it back with them
-     * ({@link #complete(long, Status)}).
+     * Counts how often a driver has been given a request of this tag: each use of the tag has another number, and each try of a use that
+     * the driver refused, or gave back whole or in part. A driver that may find completions late notes it when it takes the request, and
+     * gives it back with them ({@link #complete(long, Status)}).
      *
-     * @return another number for each use
+     * @return another number for each time that a driver is given it
      */
     public long generation() {
         return life >>> STATE_BITS;
@@ -373,8 +374,8 @@ public final class Request {
     }
 
     /**
-     * Like {@link #complete(Status)}, for the use of the tag that the completion belongs to: a late one does not end the tag's
-     * next use.
+     * Like {@link #complete(Status)}, for the try that the completion belongs to: a late one ends neither the tag's next use nor the
+     * next try of the same.
      *
      * @param forGeneration {@link #generation()} when the driver took the request
      * @param result how it went
@@ -418,9 +419,20 @@ public final class Request {
      * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
      */
     public void requeue(boolean kick) {
+        requeue(generation(), kick);
+    }
+
+    /**
+     * Like {@link #requeue(boolean)}, for the try that is given back: one that is late takes neither the tag's next use nor the next try
+     * of the same from the driver.
+     *
+     * @param forGeneration {@link #generation()} when the driver took the request
+     * @param kick whether the list is kicked at once; else by {@link RequestQueue#kickRequeueList}
+     */
+    public void requeue(long forGeneration, boolean kick) {
+        long use = forGeneration << STATE_BITS;
         for (;;) {
             long now = (long) LIFE.getVolatile(this);
-            long use = now & ~STATE_MASK;
             if (now == (use | TIMING)) {
                 if (LIFE.compareAndSet(this, now, use | TIMING_NOTING)) {
                     timedKick = kick;
@@ -612,7 +624,6 @@ public final class Request {
     /** Fills an allocated request, whose way is known, from its first bio. */
     void init(Bio first) {
         assert state() == IDLE : this;
-        life = (generation() + 1) << STATE_BITS | IDLE;
         timeoutTicks = 0;
         bio = first;
         bioDoneBytes = 0;
@@ -727,7 +738,6 @@ public final class Request {
     void carryOut(Request source) {
         assert state() == IDLE : this;
         route(source.softwareContext(), source.hardwareContext());
-        life = (generation() + 1) << STATE_BITS | IDLE;
         timeoutTicks = 0;
         scheduled = source;
         copyWork(source);
@@ -765,7 +775,6 @@ public final class Request {
     /** Makes an allocated request its caller's own: without bios, and freed by the caller. */
     void initPassThrough(Operation what) {
         assert state() == IDLE : this;
-        life = (generation() + 1) << STATE_BITS | IDLE;
         timeoutTicks = 0;
         bio = null;
         operation = what;
@@ -818,13 +827,12 @@ public final class Request {
     }
 
     /**
-     * Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. The generation is the next one of the
-     * tag's, so that a late completion that names tag and generation means one of the two and never the other.
+     * Makes this flush request the clone of a waiting one: its tag, its context, its PDU's bytes. It goes on with the tag's generation, so
+     * that a late completion that names tag and generation means one of the two and never the other.
      */
     void cloneForFlush(Request source) {
         assert state() == IDLE : this;
         assert source.state() == IDLE : source;
-        source.life += 1L << STATE_BITS;
         ownBy(source.queue());
         ctx = source.ctx;
         hctx = source.hctx;
@@ -839,38 +847,49 @@ public final class Request {
         MemorySegment.copy(source.pdu, 0, pdu, 0, pdu.byteSize());
     }
 
-    /** The flush request that this one lent its tag has ended: no completion of it fits what comes now. */
-    void takeTagBack() {
+    /** The flush request that this one lent its tag has ended: the next try is the one after its tries. */
+    void takeTagBack(Request flush) {
         assert state() == IDLE : this;
-        life += 1L << STATE_BITS;
+        life = flush.generation() << STATE_BITS | IDLE;
     }
 
     void dropFlags(int dropped) {
         flags &= ~dropped;
     }
 
-    /** The driver gets it next; its hand-over publishes the other fields. */
-    void start() {
+    /**
+     * The driver gets it next; its hand-over publishes the other fields.
+     *
+     * @return the generation of this try
+     */
+    long start() {
         RequestQueue q = owner;
-        start(q == null ? 0 : q.timeouts().tick());
+        return start(q == null ? 0 : q.timeouts().tick());
     }
 
-    /** The driver gets it with others that start in the same tick. */
-    void start(int tick) {
+    /**
+     * The driver gets it with others that start in the same tick. A try that begins here has a generation of its own: the completion of
+     * one before it, of this use of the tag or of another, finds that it is over.
+     *
+     * @return the generation of this try
+     */
+    long start(int tick) {
         assert state() == IDLE : this;
         if (timeoutTicks == Timeouts.NEVER) {
             // Its driver was asked about the use or try before.
             timeoutTicks = 0;
         }
         startTick = tick;
+        long generation = generation() + 1;
         // Release: pairs with the timer's look at the state, which then sees the tick.
-        LIFE.setRelease(this, (life & ~STATE_MASK) | IN_FLIGHT);
+        LIFE.setRelease(this, generation << STATE_BITS | IN_FLIGHT);
+        return generation;
     }
 
     /**
      * The driver did not take it.
      *
-     * @param use its generation when it was started: the tag may be another's by now
+     * @param use its generation since it was started: the tag may be another's by now
      * @return false if the driver has completed it all the same
      */
     boolean unstart(long use) {
@@ -881,7 +900,7 @@ public final class Request {
         return false;
     }
 
-    /** The block layer ends it in the driver's place, if it is the same use. Returns false if the driver has completed it. */
+    /** The block layer ends it in the driver's place, if it is the same try. Returns false if the driver has completed it. */
     boolean fail(long use, Status result) {
         if (!leaveFlight(use, COMPLETE)) {
             return false;

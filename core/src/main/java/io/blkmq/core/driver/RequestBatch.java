@@ -244,10 +244,9 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     final void start(int tick, long nowNanos) {
         for (int i = 0; i < size; i++) {
             Request rq = request(i);
-            uses[i] = rq.generation();
             rq.sent(nowNanos);
             rq.issued(nowNanos);
-            rq.start(tick);
+            uses[i] = rq.start(tick);
         }
     }
 
