@@ -6,9 +6,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.security.GeneralSecurityException;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import javax.crypto.Cipher;
-import org.jspecify.annotations.Nullable;
 
 /**
  * XTS-AES (IEEE Std 1619) for data units of whole blocks, on the JDK's AES, which has no XTS of its own.
@@ -19,16 +17,16 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>Units are done several at a time, so that each of the two ciphers gets a long run of blocks in one call. A thread that transforms
- * takes a {@link Workplace} from where its id points to, and puts it back there: two that come to the same place make one more.
+ * takes a {@link Workplace} from the {@link Shelf}, or makes one, and puts it back.
  *
- * <p>The copies of the key that are ours are overwritten when it is closed. The ciphers get another key, so that nothing leads to the
- * one they had any more; when that memory is overwritten is the JVM's affair.
+ * <p>The copies of the key that are ours are overwritten when it is closed, and with them what stands in the workplaces; a workplace that
+ * finds no room on the shelf is overwritten at once. The ciphers get another key, so that nothing leads to the one they had any more;
+ * when that memory is overwritten is the JVM's affair.
  */
 final class AesXts implements Transfer {
     private static final int BLOCK_BYTES = 16;
     /** How much is done at a time, at least a unit. */
     private static final int RUN_BYTES = 8192;
-    private static final int PLACES = 16;
     /** Of the reduction polynomial of the field. */
     private static final long FEEDBACK = 0x87;
 
@@ -38,7 +36,7 @@ final class AesXts implements Transfer {
     private final AesKey tweakKey;
     private final int unitBytes;
     private final int runUnits;
-    private final AtomicReferenceArray<@Nullable Workplace> places = new AtomicReferenceArray<>(PLACES);
+    private final Shelf<Workplace> shelf = new Shelf<>();
     private volatile boolean closed;
 
     /**
@@ -53,8 +51,13 @@ final class AesXts implements Transfer {
         this.tweakKey = new AesKey(key, half, half);
         this.unitBytes = unitBytes;
         this.runUnits = Math.max(1, RUN_BYTES / unitBytes);
-        // Here it shows whether there is an AES at all.
-        places.set(0, new Workplace());
+        try {
+            // Here it shows whether there is an AES at all.
+            putDown(new Workplace());
+        } catch (Throwable t) {
+            close();
+            throw t;
+        }
     }
 
     @Override
@@ -73,11 +76,7 @@ final class AesXts implements Transfer {
         if (bytes % unitBytes != 0) {
             throw new IllegalArgumentException(bytes + " bytes: not a number of units of " + unitBytes + " bytes");
         }
-        int place = (int) (Thread.currentThread().threadId() & (PLACES - 1));
-        Workplace work = places.getAndSet(place, null);
-        if (work == null) {
-            work = new Workplace();
-        }
+        Workplace work = takeUp();
         try {
             int runBytes = runUnits * unitBytes;
             long next = unit;
@@ -89,10 +88,20 @@ final class AesXts implements Transfer {
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("the JDK's AES failed", e);
         } finally {
-            places.set(place, work);
-            if (closed) {
-                wipe(place);
-            }
+            putDown(work);
+        }
+    }
+
+    /** A workplace for the calling thread alone. */
+    Workplace takeUp() {
+        Workplace work = shelf.take(Thread.currentThread().threadId());
+        return work != null ? work : new Workplace();
+    }
+
+    /** The calling thread does not need it any more. */
+    void putDown(Workplace work) {
+        if (!shelf.give(Thread.currentThread().threadId(), work)) {
+            work.wipe();
         }
     }
 
@@ -101,16 +110,7 @@ final class AesXts implements Transfer {
         closed = true;
         dataKey.destroy();
         tweakKey.destroy();
-        for (int i = 0; i < PLACES; i++) {
-            wipe(i);
-        }
-    }
-
-    private void wipe(int place) {
-        Workplace work = places.getAndSet(place, null);
-        if (work != null) {
-            work.wipe();
-        }
+        shelf.close().forEach(Workplace::wipe);
     }
 
     @Override
@@ -119,15 +119,15 @@ final class AesXts implements Transfer {
     }
 
     /** Ciphers and memory for one thread at a time. */
-    private final class Workplace {
+    final class Workplace {
         private final Cipher encryption = cipher(Cipher.ENCRYPT_MODE, dataKey);
         private final Cipher decryption = cipher(Cipher.DECRYPT_MODE, dataKey);
         private final Cipher tweaking = cipher(Cipher.ENCRYPT_MODE, tweakKey);
         private final byte[] numbers = new byte[runUnits * BLOCK_BYTES];
         private final byte[] firstTweaks = new byte[runUnits * BLOCK_BYTES];
-        private final byte[] tweaks = new byte[runUnits * unitBytes];
-        private final byte[] input = new byte[runUnits * unitBytes];
-        private final byte[] output = new byte[runUnits * unitBytes];
+        final byte[] tweaks = new byte[runUnits * unitBytes];
+        final byte[] input = new byte[runUnits * unitBytes];
+        final byte[] output = new byte[runUnits * unitBytes];
         private final MemorySegment inputMemory = MemorySegment.ofArray(input);
         private final MemorySegment outputMemory = MemorySegment.ofArray(output);
 
@@ -181,6 +181,10 @@ final class AesXts implements Transfer {
         }
 
         void wipe() {
+            // First: what follows may fail.
+            for (byte[] memory : new byte[][]{numbers, firstTweaks, tweaks, input, output}) {
+                Arrays.fill(memory, (byte) 0);
+            }
             try {
                 AesKey zero = AesKey.zero(dataKey.length());
                 encryption.init(Cipher.ENCRYPT_MODE, zero);
@@ -188,9 +192,6 @@ final class AesXts implements Transfer {
                 tweaking.init(Cipher.ENCRYPT_MODE, zero);
             } catch (GeneralSecurityException e) {
                 throw new IllegalStateException("the JDK's AES failed", e);
-            }
-            for (byte[] memory : new byte[][]{firstTweaks, tweaks, input, output}) {
-                Arrays.fill(memory, (byte) 0);
             }
         }
     }

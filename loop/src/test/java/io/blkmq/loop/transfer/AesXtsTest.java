@@ -10,8 +10,10 @@ import java.io.InputStreamReader;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
@@ -145,6 +147,70 @@ class AesXtsTest {
             }
             assertThat(wrong).isEmpty();
         }
+    }
+
+    @Test
+    void threadsWhoseIdsPointToOnePlaceMakeAWorkplaceEachAndNoMore() throws Exception {
+        var meter = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        try (AesXts xts = new AesXts(new byte[32], 512)) {
+            long[] allocated = new long[2];
+            List<Thread> threads = new ArrayList<>();
+            while (threads.size() < 2) {
+                int n = threads.size();
+                Thread thread = new Thread(() -> {
+                    MemorySegment memory = MemorySegment.ofArray(new byte[4096]);
+                    long before = meter.getCurrentThreadAllocatedBytes();
+                    for (int i = 0; i < 50_000; i++) {
+                        xts.toFile(i, memory, 0, memory, 0, 4096);
+                    }
+                    allocated[n] = meter.getCurrentThreadAllocatedBytes() - before;
+                });
+                if (n == 0 || (thread.threadId() - threads.getFirst().threadId()) % Shelf.PLACES == 0) {
+                    threads.add(thread);
+                }
+            }
+            threads.forEach(Thread::start);
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            assertThat(allocated[0] + allocated[1]).as("bytes, of which a workplace takes some 30,000")
+                    .isLessThan(1_000_000);
+        }
+    }
+
+    @Test
+    void aWorkplaceThatFindsNoRoomIsOverwritten() {
+        try (AesXts xts = new AesXts(new byte[32], 512)) {
+            MemorySegment data = MemorySegment.ofArray(new byte[512]).fill((byte) 7);
+            List<AesXts.Workplace> all = new ArrayList<>();
+            for (int i = 0; i <= Shelf.PLACES; i++) {
+                // As if so many threads were at it: each of them has one that nobody else has.
+                xts.toFile(i, data, 0, data, 0, 512);
+                all.add(xts.takeUp());
+            }
+            assertThat(all).doesNotHaveDuplicates().allMatch(work -> !isEmpty(work));
+            all.forEach(xts::putDown);
+            assertThat(all).filteredOn(AesXtsTest::isEmpty).containsExactly(all.getLast());
+            xts.close();
+            assertThat(all).allMatch(AesXtsTest::isEmpty);
+        }
+    }
+
+    @Test
+    void aWorkplaceThatIsInUseWhenTheKeyGoesIsOverwrittenAfterUse() {
+        AesXts xts = new AesXts(new byte[32], 512);
+        MemorySegment data = MemorySegment.ofArray(new byte[512]).fill((byte) 7);
+        xts.toFile(1, data, 0, data, 0, 512);
+        AesXts.Workplace work = xts.takeUp();
+        xts.close();
+        assertThat(isEmpty(work)).isFalse();
+        xts.putDown(work);
+        assertThat(isEmpty(work)).isTrue();
+    }
+
+    private static boolean isEmpty(AesXts.Workplace work) {
+        return Stream.of(work.input, work.output, work.tweaks)
+                .allMatch(bytes -> Arrays.equals(bytes, new byte[bytes.length]));
     }
 
     @Test
