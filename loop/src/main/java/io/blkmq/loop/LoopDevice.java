@@ -20,7 +20,9 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
@@ -112,8 +114,8 @@ public final class LoopDevice implements AutoCloseable {
     private volatile long sequence = SEQUENCE.incrementAndGet();
     /** Changed under the lock. */
     private volatile int openers;
-    /** Why the partitions are to be read when the lock has been let go; null if they are not. Guarded by the lock. */
-    private @Nullable String scanDue;
+    /** What the partitions are to be told of when the lock has been let go; null for nothing. Guarded by the lock. */
+    private LoopPartitions.@Nullable Change changed;
     /** Guarded by the lock. */
     private boolean removed;
     /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
@@ -157,24 +159,59 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    /** Undoes, in reverse, what making a device had done. */
+    /** Undoes, in reverse, what making and using a device had done. Any thread may call it. */
     private static final class Undo {
-        private final List<AutoCloseable> steps = new ArrayList<>();
+        /** The last first. Guarded by its monitor. */
+        private final Deque<Step> steps = new ArrayDeque<>();
 
-        <T extends AutoCloseable> T add(T step) {
-            steps.add(step);
+        /** Something to be undone, once: when all is, or before that, when this is closed. Then it is forgotten. */
+        private final class Step implements AutoCloseable {
+            private final AutoCloseable undoing;
+
+            Step(AutoCloseable undoing) {
+                this.undoing = undoing;
+            }
+
+            @Override
+            public void close() throws Exception {
+                boolean mine;
+                synchronized (steps) {
+                    mine = steps.remove(this);
+                }
+                if (mine) {
+                    undoing.close();
+                }
+            }
+        }
+
+        AutoCloseable add(AutoCloseable undoing) {
+            Step step = new Step(undoing);
+            synchronized (steps) {
+                steps.push(step);
+            }
             return step;
         }
 
+        int count() {
+            synchronized (steps) {
+                return steps.size();
+            }
+        }
+
+        private @Nullable Step last() {
+            synchronized (steps) {
+                return steps.peek();
+            }
+        }
+
         void run() {
-            for (AutoCloseable step : steps.reversed()) {
+            for (Step step = last(); step != null; step = last()) {
                 try {
                     step.close();
-                } catch (Exception e) {
-                    LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", e);
+                } catch (Throwable t) {
+                    LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", t);
                 }
             }
-            steps.clear();
         }
     }
 
@@ -193,12 +230,13 @@ public final class LoopDevice implements AutoCloseable {
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new LoopQueue(parameters.isPolled(), workQueue);
         }
-        undo.add(workQueue::stop);
+        AutoCloseable _ = undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
                     .hardwareQueues(parameters.hardwareQueues()).depth(parameters.depth())
                     .pduBytes(LoopCommand.PDU_BYTES).runtime(parameters.runtime());
-            TagSet tags = undo.add((parameters.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build());
+            TagSet tags = (parameters.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build();
+            AutoCloseable _ = undo.add(tags);
             RequestQueue queue = tags.newQueue(name, UNBOUND_LIMITS, 0, this);
             this.disk = Disk.of(queue, this::gone);
             this.partitions = new LoopPartitions(disk);
@@ -372,7 +410,7 @@ public final class LoopDevice implements AutoCloseable {
      * Shows the {@link #attributes} over JMX, at the platform's server, as {@code io.blkmq:type=LoopDevice,name="loop0"}, until that is
      * closed or the device is removed.
      *
-     * @return closing it ends that
+     * @return closing it ends that; closing again does nothing
      * @throws LoopException with EEXIST if a device of that name is shown already, ENODEV if the device has been removed
      */
     public AutoCloseable registerMBean() throws LoopException {
@@ -460,6 +498,9 @@ public final class LoopDevice implements AutoCloseable {
         begin("close");
         try {
             settleLocked();
+            if (binding.state == LoopState.BOUND) {
+                changed = partitions.putOff();
+            }
         } finally {
             end();
         }
@@ -546,7 +587,7 @@ public final class LoopDevice implements AutoCloseable {
     private void unbind() {
         binding = Binding.NONE;
         disk.queue().setCapacitySectors(0);
-        disk.partitions().mediumGone();
+        partitions.gone();
         sequence = SEQUENCE.incrementAndGet();
         events.note(LoopEvent.Kind.DETACH, this);
     }
@@ -701,13 +742,13 @@ public final class LoopDevice implements AutoCloseable {
             }
             if (config.isPartScan()) {
                 flags.add(LoopFlag.PARTSCAN);
-                scanDue = "the attachment";
+                changed = new LoopPartitions.Change("the attachment", false, true);
             }
             byHand = byHand.withRotational(null);
             useAnew(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
                     block, sectors));
         } catch (Throwable t) {
-            scanDue = null;
+            changed = null;
             transfer = null;
             if (function != null) {
                 function.close();
@@ -852,17 +893,26 @@ public final class LoopDevice implements AutoCloseable {
             Backing next = at(now, wanted.offsetBytes());
             resize(next, then.of(next.capacitySectors(wanted.sizeLimitBytes())));
             closeUnused(now, next);
-            scanAfter("the change of its place in the file");
+            if (next.offsetBytes() == now.offsetBytes()) {
+                scanAfter("the change of its size");
+            } else {
+                otherTableAfter("the change of its place in the file");
+            }
         } finally {
             end();
         }
     }
 
-    /** Lets the partitions be read after the lock, if the device does that. */
+    /** More or fewer partitions may be there now: they are read after the lock, if the device does that. */
     private void scanAfter(String why) {
-        if (binding.flags.contains(LoopFlag.PARTSCAN)) {
-            scanDue = why;
+        if (isPartScan()) {
+            changed = new LoopPartitions.Change(why, false, true);
         }
+    }
+
+    /** The table that the partitions are of is not there any more: they go after the lock, or are read if the device does that. */
+    private void otherTableAfter(String why) {
+        changed = new LoopPartitions.Change(why, true, isPartScan());
     }
 
     private void requirePossible(LoopStatus wanted) throws LoopException {
@@ -1086,7 +1136,7 @@ public final class LoopDevice implements AutoCloseable {
             close(old);
             sequence = SEQUENCE.incrementAndGet();
             events.note(LoopEvent.Kind.CHANGE, this);
-            scanAfter("the change of its file");
+            otherTableAfter("the change of its file");
         } finally {
             end();
         }
@@ -1178,13 +1228,13 @@ public final class LoopDevice implements AutoCloseable {
 
     /** Lets the lock go, and then tells what has happened, and reads the partitions if they may be others now. */
     private void end() {
-        String due = scanDue;
-        scanDue = null;
+        LoopPartitions.Change due = changed;
+        changed = null;
         List<LoopEvents> others = alsoToTell.isEmpty() ? List.of() : List.copyOf(alsoToTell);
         alsoToTell.clear();
         lock.unlock();
         if (due != null) {
-            partitions.mediumChanged(due);
+            partitions.after(due);
         }
         events.tell();
         others.forEach(LoopEvents::tell);
@@ -1245,6 +1295,11 @@ public final class LoopDevice implements AutoCloseable {
 
     WorkQueue workQueue() {
         return workQueue;
+    }
+
+    /** How much would have to be undone now; for tests. */
+    int undoCount() {
+        return undo.count();
     }
 
     LoopQueue loopQueue(int queue) {

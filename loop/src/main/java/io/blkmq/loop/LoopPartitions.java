@@ -3,15 +3,31 @@ package io.blkmq.loop;
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskBusyException;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /**
- * When a device reads its partition table by itself: with the PARTSCAN flag, and whenever something else may be on the disk. The
- * kernel's counterpart is {@code loop_reread_partitions}; like that it never fails what it is a part of.
+ * What becomes of a device's partitions when something else may be on the disk: they are read again by itself with the PARTSCAN flag;
+ * without it, and on a polled device, those of a table that is not there any more are removed. The kernel's counterpart is
+ * {@code loop_reread_partitions}; like that it never fails what it is a part of.
  */
 final class LoopPartitions {
     private static final System.Logger LOG = System.getLogger(LoopPartitions.class.getName());
 
     private final Disk disk;
+    /**
+     * What could not be done since partitions are in use; null if nothing. Written before the try, so that who closes the last of them
+     * finds it.
+     */
+    private volatile @Nullable Change putOff;
+
+    /**
+     * What has happened to the disk.
+     *
+     * @param why in words, for the log
+     * @param otherTable whether what the table said holds no more
+     * @param scan whether the device reads its table by itself
+     */
+    record Change(String why, boolean otherTable, boolean scan) {}
 
     LoopPartitions(Disk disk) {
         this.disk = disk;
@@ -19,29 +35,49 @@ final class LoopPartitions {
 
     /**
      * There may be another table now: after the attachment, another backing file, another size or block. Where partitions are in use
-     * the old ones stay, which is logged. Without the device's lock.
-     *
-     * @param why what has changed, for the log
+     * the old ones stay until they are not, which is logged. Without the device's lock.
      */
-    void mediumChanged(String why) {
-        if (disk.queue().isPolled()) {
+    void after(Change change) {
+        // The owner of a polled device's ring has to read.
+        boolean reads = change.scan && !disk.queue().isPolled();
+        if (!reads && !change.otherTable) {
             LOG.log(System.Logger.Level.DEBUG, "{0}: the owner of its ring has to read its partitions after {1}",
-                    disk.name(), why);
+                    disk.name(), change.why);
             return;
         }
+        putOff = change;
         try {
-            disk.partitions().rescan();
+            if (reads) {
+                var _ = disk.partitions().rescan();
+            } else {
+                disk.partitions().removeAll();
+            }
         } catch (DiskBusyException e) {
-            LOG.log(System.Logger.Level.WARNING, "{0} after {1}; they stay as they were", e.getMessage(), why);
+            LOG.log(System.Logger.Level.WARNING, "{0} after {1}; they stay as they were until then", e.getMessage(),
+                    change.why);
+            return;
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING,
-                    disk.name() + ": no partitions, since they cannot be read after " + why, e);
-        } catch (IllegalStateException e) {
+                    disk.name() + ": no partitions, since they cannot be read after " + change.why, e);
+        } catch (Throwable t) {
+            // If it was detached meanwhile it has none.
             if (!disk.isClosed()) {
-                throw e;
+                LOG.log(System.Logger.Level.ERROR,
+                        disk.name() + ": what becomes of its partitions after " + change.why + " is not known", t);
             }
-            // Detached meanwhile.
-            LOG.log(System.Logger.Level.DEBUG, "{0} is detached, and its partitions are not read", disk.name());
         }
+        putOff = null;
+    }
+
+    /** What is still to be done, now that no partition is in use; null for nothing. */
+    @Nullable
+    Change putOff() {
+        return putOff;
+    }
+
+    /** There is no medium any more, whoever uses it. */
+    void gone() {
+        disk.partitions().mediumGone();
+        putOff = null;
     }
 }

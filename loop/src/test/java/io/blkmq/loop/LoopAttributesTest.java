@@ -257,4 +257,40 @@ class LoopAttributesTest {
         device.close();
         assertThat(server.isRegistered(name)).as("gone with the device").isFalse();
     }
+
+    @Test
+    void aDeviceRemembersNothingOfRegistrationsThatWereClosed() throws Exception {
+        int before = device.undoCount();
+        for (int i = 0; i < 100; i++) {
+            device.registerMBean().close();
+        }
+        assertThat(device.undoCount()).isEqualTo(before);
+        device.configure(LoopConfig.builder(image).build());
+        for (int i = 0; i < 10; i++) {
+            device.setDirect(false);
+            device.setDirect(true);
+        }
+        int attached = device.undoCount();
+        device.detach();
+        device.configure(LoopConfig.builder(image).build());
+        assertThat(device.undoCount()).isEqualTo(attached);
+    }
+
+    @Test
+    void aRegistrationThatIsClosedAgainLeavesAnothersAlone() throws Exception {
+        MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+        ObjectName name = new ObjectName("io.blkmq:type=LoopDevice,name=\"loop0\"");
+        AutoCloseable first = device.registerMBean();
+        first.close();
+        try (AutoCloseable _ = device.registerMBean()) {
+            first.close();
+            assertThat(server.isRegistered(name)).isTrue();
+        }
+        AutoCloseable last = device.registerMBean();
+        device.close();
+        try (LoopControl other = LoopControl.open(); AutoCloseable _ = other.add(0).registerMBean()) {
+            last.close();
+            assertThat(server.isRegistered(name)).as("that of another device of the name").isTrue();
+        }
+    }
 }

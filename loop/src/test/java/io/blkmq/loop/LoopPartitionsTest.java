@@ -312,6 +312,58 @@ class LoopPartitionsTest {
         }
     }
 
+    @ParameterizedTest(name = "with the flag PARTSCAN {0}")
+    @ValueSource(booleans = {false, true})
+    void whatStayedForItsUsersGoesWithTheLastOfThem(boolean partScan) throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        Path other = PartitionedImage.mbr(directory.resolve("other.img"), IMAGE_BYTES, List.of(new Part(64, 5000)));
+        try (LoopDevice device = LoopDevice.attach(config(true).partScan(partScan).readOnly(true).build())) {
+            device.disk().partitions().rescan();
+            events();
+            Disk one = device.disk().partitions().open(1);
+            Disk two = device.disk().partitions().open(2);
+            device.changeBackingFile(other);
+            one.close();
+            assertThat(shortly(device)).hasSize(2);
+            two.close();
+            assertThat(shortly(device)).isEqualTo(partScan ? List.of("loop0p1 64+5000") : List.of());
+            assertThat(events()).startsWith("-loop0p1", "-loop0p2");
+        }
+    }
+
+    @Test
+    void partitionsThatWereReadOnRequestGoWithTheirFile() throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        Path other = PartitionedImage.mbr(directory.resolve("other.img"), IMAGE_BYTES, List.of(new Part(64, 5000)));
+        try (LoopDevice device = LoopDevice.attach(config(true).partScan(false).readOnly(true).build())) {
+            device.disk().partitions().rescan();
+            assertThat(events()).containsExactly("+loop0p1", "+loop0p2");
+            device.changeBackingFile(other);
+            assertThat(shortly(device)).as("of the file that is not there any more").isEmpty();
+            assertThat(events()).containsExactly("-loop0p1", "-loop0p2");
+            device.disk().partitions().rescan();
+            assertThat(shortly(device)).containsExactly("loop0p1 64+5000");
+            device.refreshCapacity();
+            device.setBlockBytes(4096);
+            device.setBlockBytes(512);
+            assertThat(shortly(device)).as("as long as the table is where it was").hasSize(1);
+            device.setStatus(new LoopStatus(4096, 0, Set.of(), ""));
+            assertThat(shortly(device)).as("a table that lies before the device").isEmpty();
+        }
+    }
+
+    @Test
+    void thePartitionsOfAPolledDeviceGoWithTheirFile() throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        Path other = PartitionedImage.raw(directory.resolve("raw.img"), IMAGE_BYTES);
+        try (LoopDevice device = LoopDevice.attach(config(true).polled(true).readOnly(true).build())) {
+            device.disk().partitions().rescan();
+            assertThat(shortly(device)).hasSize(2);
+            device.changeBackingFile(other);
+            assertThat(shortly(device)).isEmpty();
+        }
+    }
+
     @Test
     void aPartitionInUsePutsOffTheDetachmentLikeAHandle() throws Exception {
         PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);

@@ -86,14 +86,15 @@ final class GptReader {
         require(bytes >= HEADER_BYTES_MIN && bytes <= disk.blockBytes(), "length", bytes);
         int crc = header.getInt(HEADER_CRC_OFFSET);
         header.putInt(HEADER_CRC_OFFSET, 0);
-        require(crcOf(header.slice(0, (int) bytes)) == crc, "checksum", crc);
+        require(crcOf(header.slice(0, (int) bytes)) == crc, "checksum", Integer.toUnsignedLong(crc));
         require(header.getLong(24) == block, "own block", header.getLong(24));
         long last = disk.blocks() - 1;
         long firstUsable = header.getLong(40);
         long lastUsable = header.getLong(48);
         require(firstUsable >= 0 && firstUsable <= last, "first usable block", firstUsable);
         require(lastUsable >= firstUsable && lastUsable <= last, "last usable block", lastUsable);
-        require(header.getInt(84) == ENTRY_BYTES, "length of an entry", header.getInt(84));
+        long entryBytes = Integer.toUnsignedLong(header.getInt(84));
+        require(entryBytes == ENTRY_BYTES, "length of an entry", entryBytes);
         long count = Integer.toUnsignedLong(header.getInt(80));
         require(count > 0 && count * ENTRY_BYTES <= ENTRIES_BYTES_MAX, "number of entries", count);
         return new Header(header.getLong(32), guid(header, 56), header.getLong(72), (int) count, header.getInt(88));
@@ -119,7 +120,8 @@ final class GptReader {
             entries.put(piece.limit(Math.min(bytes, entries.remaining())));
             left -= bytes;
         }
-        require((int) crc.getValue() == header.entriesCrc, "checksum of the entries", header.entriesCrc);
+        require((int) crc.getValue() == header.entriesCrc, "checksum of the entries",
+                Integer.toUnsignedLong(header.entriesCrc));
         return entries;
     }
 

@@ -130,6 +130,7 @@ class PartitionTableTest {
                 damage("length is 0x201", false, (image, at) -> image.putInt(at + 12, 513)),
                 damage("length is 0xffffffff", false, (image, at) -> image.putInt(at + 12, -1)),
                 damage("checksum is", false, (image, at) -> image.put(at + 60, (byte) 9)),
+                damage("checksum is 0xfffffffe", false, (image, at) -> image.putInt(at + 16, -2)),
                 damage("own block is 0x2", true, (image, at) -> image.putLong(at + 24, 2)),
                 damage("first usable block is 0x800", true, (image, at) -> image.putLong(at + 40, BLOCKS)),
                 damage("first usable block is 0xff", true, (image, at) -> image.putLong(at + 40, -1)),
@@ -137,6 +138,7 @@ class PartitionTableTest {
                 damage("last usable block is 0x21", true, (image, at) -> image.putLong(at + 48, 33)),
                 damage("length of an entry is 0x100", true, (image, at) -> image.putInt(at + 84, 256)),
                 damage("length of an entry is 0x0", true, (image, at) -> image.putInt(at + 84, 0)),
+                damage("length of an entry is 0xfffffffe", true, (image, at) -> image.putInt(at + 84, -2)),
                 damage("number of entries is 0x0", true, (image, at) -> image.putInt(at + 80, 0)),
                 damage("number of entries is 0x8001", true, (image, at) -> image.putInt(at + 80, 32769)),
                 damage("number of entries is 0xffffffff", true, (image, at) -> image.putInt(at + 80, -1)),
@@ -144,7 +146,8 @@ class PartitionTableTest {
                 damage("block 2047 is not on the disk", true, (image, at) -> image.putLong(at + 72, BLOCKS - 1)),
                 damage("block -1 is not on the disk", true, (image, at) -> image.putLong(at + 72, -1)),
                 damage("block 9223372036854775807 is not", true, (image, at) -> image.putLong(at + 72, Long.MAX_VALUE)),
-                damage("checksum of the entries", false, (image, at) -> image.put(at + 512 + 33, (byte) 7)));
+                damage("checksum of the entries", false, (image, at) -> image.put(at + 512 + 33, (byte) 7)),
+                damage("checksum of the entries is 0xfffffffe", true, (image, at) -> image.putInt(at + 88, -2)));
     }
 
     private interface Damage {
