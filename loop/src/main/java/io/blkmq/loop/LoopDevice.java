@@ -164,16 +164,15 @@ public final class LoopDevice implements AutoCloseable {
         /** The last first. Guarded by its monitor. */
         private final Deque<Step> steps = new ArrayDeque<>();
 
-        /** Something to be undone, once: when all is, or before that, when this is closed. Then it is forgotten. */
-        private final class Step implements AutoCloseable {
+        /** Something to be undone, once: when all is, or before that. Then it is forgotten. */
+        private final class Step {
             private final AutoCloseable undoing;
 
             Step(AutoCloseable undoing) {
                 this.undoing = undoing;
             }
 
-            @Override
-            public void close() throws Exception {
+            void undo() throws Exception {
                 boolean mine;
                 synchronized (steps) {
                     mine = steps.remove(this);
@@ -184,12 +183,13 @@ public final class LoopDevice implements AutoCloseable {
             }
         }
 
+        /** Returns what undoes it before all is; again does nothing. */
         AutoCloseable add(AutoCloseable undoing) {
             Step step = new Step(undoing);
             synchronized (steps) {
                 steps.push(step);
             }
-            return step;
+            return step::undo;
         }
 
         int count() {
@@ -207,7 +207,7 @@ public final class LoopDevice implements AutoCloseable {
         void run() {
             for (Step step = last(); step != null; step = last()) {
                 try {
-                    step.close();
+                    step.undo();
                 } catch (Throwable t) {
                     LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", t);
                 }

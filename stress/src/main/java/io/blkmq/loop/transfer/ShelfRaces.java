@@ -3,6 +3,7 @@ package io.blkmq.loop.transfer;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import java.util.HashSet;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -67,7 +68,7 @@ public final class ShelfRaces {
         /** Looks what lies there. */
         @Arbiter
         public void after(III_Result result) {
-            result.r3 = shelf.close().size();
+            result.r3 = new HashSet<>(shelf.close()).size();
         }
     }
 
