@@ -103,12 +103,14 @@ final class DeviceNode {
      * How much of a read there is.
      *
      * @return 0 if nothing is wanted, -1 at the end, and no more than there is up to it
+     * @throws IOException if it would end past the largest offset
      */
-    long readableBytes(long from, long wanted) {
+    long readableBytes(long from, long wanted) throws IOException {
         long left = sizeBytes() - from;
         if (wanted == 0) {
             return 0;
         }
+        requireRange(Operation.READ, from, wanted);
         return left <= 0 ? -1 : Math.min(left, wanted);
     }
 
@@ -116,18 +118,27 @@ final class DeviceNode {
      * How much of a write there is room for.
      *
      * @return 0 if nothing is wanted, and no more than there is up to the end
-     * @throws IOException at the end
+     * @throws IOException at the end, or if it would end past the largest offset
      */
     long writableBytes(long to, long wanted) throws IOException {
         long room = sizeBytes() - to;
         if (wanted == 0) {
             return 0;
         }
+        requireRange(Operation.WRITE, to, wanted);
         if (room <= 0) {
             throw new IOException("No space left on device: write of " + wanted + " bytes at offset " + to + " of "
                     + disk.name() + ", which ends at " + sizeBytes());
         }
         return Math.min(room, wanted);
+    }
+
+    /** The kernel looks at that before it looks where the file ends. */
+    private void requireRange(Operation operation, long from, long bytes) throws IOException {
+        if (from > Long.MAX_VALUE - bytes) {
+            throw new IOException("Invalid argument: " + operation + " of " + bytes + " bytes at offset " + from + " of "
+                    + disk.name() + " ends past the largest offset, " + Long.MAX_VALUE);
+        }
     }
 
     /**

@@ -5,12 +5,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.FileLockInterruptionException;
+import java.nio.channels.InterruptibleChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.Comparator;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -41,6 +45,11 @@ final class DiskChannel extends FileChannel {
     private long position;
     /** Threads that may be parked in an operation. */
     private final Set<Thread> inOperation = ConcurrentHashMap.newKeySet();
+    /**
+     * Threads that may wait in another channel, and in which. A thread enters itself and looks whether this channel is open; who closes
+     * it says so and looks at the map.
+     */
+    private final Map<Thread, InterruptibleChannel> elsewhere = new ConcurrentHashMap<>();
 
     DiskChannel(DeviceNode node) {
         this.node = node;
@@ -186,22 +195,7 @@ final class DiskChannel extends FileChannel {
         }
         DeviceNode.requireNotNegative("position", from);
         DeviceNode.requireNotNegative("count", count);
-        long wanted = Math.max(0, node.readableBytes(from, count));
-        ByteBuffer carrier = ByteBuffer.allocate((int) Math.min(wanted, DeviceNode.PIECE_BYTES));
-        long done = 0;
-        while (done < wanted) {
-            carrier.clear().limit((int) Math.min(carrier.capacity(), wanted - done));
-            if (read(carrier, from + done) <= 0) {
-                break;
-            }
-            carrier.flip();
-            int written = target.write(carrier);
-            done += written;
-            if (carrier.hasRemaining()) {
-                break;
-            }
-        }
-        return done;
+        return ChannelCopy.to(target, this, from, Math.clamp(node.sizeBytes() - from, 0, count));
     }
 
     @Override
@@ -216,21 +210,36 @@ final class DiskChannel extends FileChannel {
         }
         DeviceNode.requireNotNegative("position", to);
         DeviceNode.requireNotNegative("count", count);
-        // Not more than there is room for is taken from the source: what was taken could not be given back.
-        long wanted = node.writableBytes(to, count);
-        ByteBuffer carrier = ByteBuffer.allocate((int) Math.min(wanted, DeviceNode.PIECE_BYTES));
-        long done = 0;
-        while (done < wanted) {
-            carrier.clear().limit((int) Math.min(carrier.capacity(), wanted - done));
-            if (source.read(carrier) <= 0) {
-                break;
-            }
-            carrier.flip();
-            while (carrier.hasRemaining()) {
-                done += write(carrier, to + done);
-            }
+        if (count == 0 && !(source instanceof FileChannel)) {
+            // As the JDK's channel, which asks only a file for nothing.
+            return 0;
         }
-        return done;
+        // Not more than there is room for is taken from the source: what was taken could not be given back. At the end one byte is,
+        // since only a source that has not ended finds no space.
+        return ChannelCopy.from(source, this, to, Math.min(count, Math.max(1, node.sizeBytes() - to)));
+    }
+
+    /**
+     * Says that this thread is about to wait in another channel, which a close of this one has to end.
+     *
+     * @throws ClosedChannelException if this one is closed already
+     */
+    void goElsewhere(InterruptibleChannel other) throws ClosedChannelException {
+        elsewhere.put(Thread.currentThread(), other);
+        if (!isOpen()) {
+            comeBack();
+            throw new ClosedChannelException();
+        }
+    }
+
+    void comeBack() {
+        elsewhere.remove(Thread.currentThread());
+    }
+
+    /** As a channel of the JDK's an interrupted thread closes this one, whatever it is about to do with it. */
+    void requireUninterrupted() throws AsynchronousCloseException {
+        begin();
+        end(true);
     }
 
     // ---- position and size
@@ -251,6 +260,7 @@ final class DiskChannel extends FileChannel {
     @Override
     public long size() throws IOException {
         requireOpen();
+        requireUninterrupted();
         return node.sizeBytes();
     }
 
@@ -259,6 +269,7 @@ final class DiskChannel extends FileChannel {
         requireOpen();
         DeviceNode.requireNotNegative("size", size);
         node.requireWritable();
+        requireUninterrupted();
         node.truncate(size);
         atPosition(() -> position = Math.min(position, size));
         return this;
@@ -312,6 +323,18 @@ final class DiskChannel extends FileChannel {
     @Override
     public FileLock lock(long from, long size, boolean shared) throws IOException {
         requireOpen();
+        FileLock lock = tryLock(from, size, shared);
+        if (Thread.currentThread().isInterrupted()) {
+            // The JDK's channel closes itself as with any other operation, and gives its lock up with that.
+            close();
+            throw new FileLockInterruptionException();
+        }
+        return lock;
+    }
+
+    @Override
+    public FileLock tryLock(long from, long size, boolean shared) throws IOException {
+        requireOpen();
         node.requireLockable(shared);
         FileLock lock = disk.fileLocks().lock(this, from, size, shared);
         if (!isOpen()) {
@@ -323,15 +346,13 @@ final class DiskChannel extends FileChannel {
     }
 
     @Override
-    public FileLock tryLock(long from, long size, boolean shared) throws IOException {
-        return lock(from, size, shared);
-    }
-
-    @Override
-    protected void implCloseChannel() {
+    protected void implCloseChannel() throws IOException {
         disk.fileLocks().releaseAll(this);
         // Under the monitor of close. In the order of the threads' start, since that of the set is another each time.
         node.runtime().unparkAll(inOperation.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
+        for (InterruptibleChannel each : elsewhere.values()) {
+            each.close();
+        }
     }
 
     @Override
@@ -390,7 +411,7 @@ final class DiskChannel extends FileChannel {
             int length = DeviceNode.pieceBytes(at, bytes - done);
             try {
                 piece.transfer(at, length);
-            } catch (IOException e) {
+            } catch (IOException | RuntimeException | OutOfMemoryError e) {
                 if (done == 0) {
                     throw e;
                 }

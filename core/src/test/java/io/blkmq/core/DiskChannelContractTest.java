@@ -9,16 +9,23 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.Channel;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.channels.FileLock;
+import java.nio.channels.Pipe;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -36,6 +43,7 @@ class DiskChannelContractTest {
     private static final String INVALID = "IOException Invalid argument";
     private static final String GROWS = "a file grows";
     private static final String SEEK = "lseek of a device node refuses what is past the end, FileChannel says that it is legal";
+    private static final String LOST = "what the kernel's copy took and could not write is lost to the source";
     private static final String MAPPED = "the kernel maps files and device nodes; the blocks of ours are in no memory";
 
     /** Channels of one subject, each opened otherwise. */
@@ -88,7 +96,10 @@ class DiskChannelContractTest {
         writing();
         positionAndSize();
         transfers();
+        transfersThatEndEarly();
         mapping();
+        interrupted();
+        atTheLargestOffset();
         locking();
         closing();
     }
@@ -304,7 +315,26 @@ class DiskChannelContractTest {
         row(from, "across the end", s -> s.both.transferFrom(source(100), N - 30, 100), "30").file("100", GROWS);
         row(from, "at the end", s -> s.both.transferFrom(source(1), N, 1), NO_SPACE).file("1", GROWS);
         row(from, "past the end", s -> s.both.transferFrom(source(1), N + 1, 1), NO_SPACE).file("1", GROWS);
+        row(from, "an ended source at the end", s -> s.both.transferFrom(source(0), N, 1), "0");
+        row(from, "an ended source past the end", s -> s.both.transferFrom(source(0), N + 1, 1), "0");
+        row(from, "an ended file at the end", s -> s.both.transferFrom(s.reading.position(N), N, 1), "0");
+        row(from, "itself at the end, what it took", s -> {
+            try {
+                return s.both.transferFrom(s.reading, N, 100);
+            } catch (IOException e) {
+                return ChannelContract.name(e) + " " + s.reading.position();
+            }
+        }, NO_SPACE + " 0").file("100", GROWS).node(NO_SPACE + " 100", LOST);
         row(from, "nothing", s -> s.both.transferFrom(source(1), 0, 0), "0");
+        row(from, "nothing of a file, interrupted", s -> Ending.of(s.both, s.reading, () -> {
+            Thread.currentThread().interrupt();
+            return s.both.transferFrom(s.reading, 0, 0);
+        }), "ClosedByInterruptException, closed, other closed, interrupted");
+        row(from, "nothing of another channel, interrupted", s -> {
+            Other other = new Other(0, _ -> {});
+            Thread.currentThread().interrupt();
+            return Ending.of(s.both, other, () -> s.both.transferFrom(other, 0, 0));
+        }, "0, open, other open, interrupted");
         row(from, "itself", s -> {
             s.both.write(ByteBuffer.wrap(new byte[]{7}), 99);
             long done = s.both.position(0).transferFrom(s.both, 1000, 100);
@@ -319,6 +349,246 @@ class DiskChannelContractTest {
         row(from, "one that is closed", s -> s.both.transferFrom(s.closed, 0, 1), "ClosedChannelException");
         row(from, "read only", s -> s.reading.transferFrom(source(1), 0, 1), "NonWritableChannelException");
         row(from, "closed, negative", s -> s.closed.transferFrom(source(1), -1, 1), "ClosedChannelException");
+    }
+
+    /** How a transfer between two channels ended, and which of them is closed now. */
+    private static final class Ending {
+        /** A transfer. */
+        @FunctionalInterface
+        interface Transfer {
+            long run() throws IOException;
+        }
+
+        static String of(Channel mine, Channel other, Transfer transfer) {
+            String answer;
+            try {
+                long bytes = transfer.run();
+                answer = bytes > 0 ? "some" : String.valueOf(bytes);
+            } catch (IOException e) {
+                answer = ChannelContract.name(e);
+            }
+            return answer + ", " + state(mine) + ", other " + state(other)
+                    + (Thread.interrupted() ? ", interrupted" : "");
+        }
+
+        private static String state(Channel channel) {
+            return channel.isOpen() ? "open" : "closed";
+        }
+    }
+
+    /** Another channel, to which something happens in the middle of a transfer. It takes, or gives, all that it is asked for. */
+    private static final class Other implements WritableByteChannel, ReadableByteChannel {
+        private final int callsBefore;
+        private final Event event;
+        private boolean open = true;
+        private int calls;
+
+        /** What happens. */
+        @FunctionalInterface
+        interface Event {
+            void happen(Other other) throws IOException;
+        }
+
+        Other(int callsBefore, Event event) {
+            this.callsBefore = callsBefore;
+            this.event = event;
+        }
+
+        private int move(ByteBuffer buffer) throws IOException {
+            if (!open) {
+                throw new ClosedChannelException();
+            }
+            if (calls++ == callsBefore) {
+                event.happen(this);
+            }
+            int bytes = buffer.remaining();
+            buffer.position(buffer.limit());
+            return bytes;
+        }
+
+        @Override
+        public int read(ByteBuffer dst) throws IOException {
+            return move(dst);
+        }
+
+        @Override
+        public int write(ByteBuffer src) throws IOException {
+            return move(src);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return open;
+        }
+
+        @Override
+        public void close() {
+            open = false;
+        }
+
+        static void interrupt(Other other) {
+            Thread.currentThread().interrupt();
+        }
+
+        static void closedByInterrupt(Other other) throws IOException {
+            other.close();
+            Thread.currentThread().interrupt();
+            throw new ClosedByInterruptException();
+        }
+
+        static void closedByAnother(Other other) throws IOException {
+            other.close();
+            throw new AsynchronousCloseException();
+        }
+    }
+
+    /** A row for a transfer to another channel and one from it. */
+    private static void bothWays(String what, int callsBefore, Other.Event event, String answerTo, String answerFrom) {
+        row("transferTo(long,long,WritableByteChannel)", what, s -> {
+            Other other = new Other(callsBefore, event);
+            return Ending.of(s.both, other, () -> s.both.transferTo(0, N, other));
+        }, answerTo);
+        row("transferFrom(ReadableByteChannel,long,long)", what, s -> {
+            Other other = new Other(callsBefore, event);
+            return Ending.of(s.both, other, () -> s.both.transferFrom(other, 0, N));
+        }, answerFrom);
+    }
+
+    private static void transfersThatEndEarly() {
+        String some = "some, open, other open";
+        String someOfClosed = "some, open, other closed";
+        String interrupted = "ClosedByInterruptException, closed, other closed, interrupted";
+        Other.Event brokenPipe = _ -> {
+            throw new IOException("Broken pipe");
+        };
+        bothWays("the other fails", 0, brokenPipe, "IOException Broken pipe, open, other open",
+                "IOException Broken pipe, open, other open");
+        bothWays("the other fails after some", 1, brokenPipe, some, some);
+        bothWays("the other is closed after some", 1, Other::close, someOfClosed, someOfClosed);
+        bothWays("the other is closed by another thread", 0, Other::closedByAnother,
+                "AsynchronousCloseException, open, other closed", "AsynchronousCloseException, open, other closed");
+        bothWays("the other is closed by another thread after some", 1, Other::closedByAnother, someOfClosed,
+                someOfClosed);
+        bothWays("the other is closed by an interrupt", 0, Other::closedByInterrupt, interrupted, interrupted);
+        bothWays("the other is closed by an interrupt after some", 1, Other::closedByInterrupt,
+                someOfClosed + ", interrupted", someOfClosed + ", interrupted");
+        bothWays("an interrupt between", 0, Other::interrupt, "some, closed, other open, interrupted", interrupted);
+        bothWays("an interrupt between, after some", 1, Other::interrupt, "some, closed, other open, interrupted",
+                "some, closed, other open, interrupted");
+
+        String to = "transferTo(long,long,WritableByteChannel)";
+        String from = "transferFrom(ReadableByteChannel,long,long)";
+        row(to, "closed after some", s -> {
+            Other other = new Other(1, _ -> s.both.close());
+            return Ending.of(s.both, other, () -> s.both.transferTo(0, N, other));
+        }, "some, closed, other open");
+        row(from, "closed before anything was written", s -> {
+            Other other = new Other(0, _ -> s.both.close());
+            return Ending.of(s.both, other, () -> s.both.transferFrom(other, 0, N));
+        }, "AsynchronousCloseException, closed, other open");
+        row(from, "closed after some", s -> {
+            Other other = new Other(1, _ -> s.both.close());
+            return Ending.of(s.both, other, () -> s.both.transferFrom(other, 0, N));
+        }, "some, closed, other open");
+        for (long at : new long[]{0, N}) {
+            row(to, "interrupted, at " + at, s -> {
+                Other other = new Other(0, _ -> {});
+                Thread.currentThread().interrupt();
+                return Ending.of(s.both, other, () -> s.both.transferTo(at, 0, other));
+            }, interrupted);
+        }
+        row(to, "another channel, interrupted", s -> {
+            Thread.currentThread().interrupt();
+            return Ending.of(s.both, s.writing, () -> s.both.transferTo(0, N, s.writing));
+        }, interrupted);
+        row(from, "another channel, interrupted", s -> {
+            Thread.currentThread().interrupt();
+            return Ending.of(s.both, s.reading, () -> s.both.transferFrom(s.reading, 0, N));
+        }, interrupted);
+        row(to, "a pipe that nobody empties, interrupted after some", s -> {
+            Pipe pipe = Pipe.open();
+            Thread transferring = Thread.currentThread();
+            try (Pipe.SourceChannel source = pipe.source()) {
+                Eventually.Worker<Boolean> interrupter = Eventually.call(() -> {
+                    source.read(buffer(1));
+                    transferring.interrupt();
+                    return true;
+                });
+                String ending = Ending.of(s.both, pipe.sink(), () -> s.both.transferTo(0, N, pipe.sink()));
+                interrupter.join();
+                return ending;
+            }
+        }, interrupted);
+        row(from, "a pipe that nobody fills, interrupted", s -> {
+            Pipe pipe = Pipe.open();
+            Thread transferring = Thread.currentThread();
+            try (Pipe.SinkChannel sink = pipe.sink()) {
+                Eventually.Worker<Boolean> interrupter = Eventually.call(() -> {
+                    transferring.interrupt();
+                    return sink.isOpen();
+                });
+                String ending = Ending.of(s.both, pipe.source(), () -> s.both.transferFrom(pipe.source(), 0, N));
+                interrupter.join();
+                return ending;
+            }
+        }, interrupted);
+    }
+
+    private static void interrupted() {
+        Map<String, ChannelContract.Call<FileChannel>> calls = new LinkedHashMap<>();
+        calls.put("read(ByteBuffer)", c -> c.read(buffer(1)));
+        calls.put("read(ByteBuffer,long)", c -> c.read(buffer(0), 0));
+        calls.put("read(ByteBuffer[])", c -> c.read(buffers(1)));
+        calls.put("write(ByteBuffer)", c -> c.write(buffer(1)));
+        calls.put("write(ByteBuffer,long)", c -> c.write(buffer(0), 0));
+        calls.put("write(ByteBuffer[])", c -> c.write(buffers(1)));
+        calls.put("position()", FileChannel::position);
+        calls.put("position(long)", c -> c.position(5));
+        calls.put("size()", FileChannel::size);
+        calls.put("truncate(long)", c -> c.truncate(N));
+        calls.put("force(boolean)", c -> {
+            c.force(true);
+            return "done";
+        });
+        calls.forEach((method, call) -> row(method, "interrupted", s -> whenInterrupted(s, call),
+                "ClosedByInterruptException, closed, interrupted"));
+        row("lock()", "interrupted", s -> whenInterrupted(s, FileChannel::lock) + ", " + s.writing.lock().isValid(),
+                "FileLockInterruptionException, closed, interrupted, true");
+        row("lock(long,long,boolean)", "interrupted, negative", s -> whenInterrupted(s, c -> c.lock(-1, 1, true)),
+                "IllegalArgumentException, open, interrupted");
+        row("lock(long,long,boolean)", "interrupted, overlapping", s -> {
+            try (FileLock first = s.reading.lock(0, 1, true)) {
+                return whenInterrupted(s, FileChannel::lock) + " beside " + first.isShared();
+            }
+        }, "OverlappingFileLockException, open, interrupted beside true");
+        row("tryLock()", "interrupted", s -> whenInterrupted(s, c -> c.tryLock().isValid()),
+                "true, open, interrupted");
+    }
+
+    private static String whenInterrupted(Sample s, ChannelContract.Call<FileChannel> call) {
+        String answer;
+        Thread.currentThread().interrupt();
+        try {
+            answer = String.valueOf(call.of(s.both));
+        } catch (Throwable t) {
+            answer = ChannelContract.name(t);
+        }
+        return answer + (s.both.isOpen() ? ", open" : ", closed") + (Thread.interrupted() ? ", interrupted" : "");
+    }
+
+    private static void atTheLargestOffset() {
+        long last = Long.MAX_VALUE;
+        row("read(ByteBuffer,long)", "past the largest offset", s -> s.both.read(buffer(100), last - 99), INVALID);
+        row("read(ByteBuffer,long)", "up to the largest offset", s -> s.both.read(buffer(100), last - 100), "-1");
+        row("read(ByteBuffer,long)", "nothing there", s -> s.both.read(buffer(0), last), "0");
+        row("read(ByteBuffer)", "past the largest offset", s -> s.both.position(last).read(buffer(1)), INVALID);
+        row("write(ByteBuffer,long)", "past the largest offset", s -> s.both.write(buffer(100), last - 99), INVALID);
+        row("write(ByteBuffer,long)", "nothing there", s -> s.both.write(buffer(0), last), "0");
+        row("write(ByteBuffer[])", "past the largest offset", s -> s.both.position(last).write(buffers(1)), INVALID);
+        row("transferTo(long,long,WritableByteChannel)", "past the largest offset",
+                s -> s.both.transferTo(last, 100, sink()), "0");
+        row("transferFrom(ReadableByteChannel,long,long)", "past the largest offset",
+                s -> s.both.transferFrom(source(100), last, 100), INVALID);
     }
 
     @SuppressWarnings("NullAway") // null is what some rows are about

@@ -1,0 +1,184 @@
+package io.blkmq.core;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.Channel;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.InterruptibleChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.WritableByteChannel;
+
+/**
+ * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of a {@link DiskChannel}. It ends as the JDK's
+ * transfers of a file do, each kind of channel on the other side by itself:
+ *
+ * <pre>
+ *   fails, or either is closed    bytes have moved: their count, and the next call tells why. None: the error,
+ *                                 an {@link AsynchronousCloseException} if a channel was closed
+ *   interrupt, none have moved    both channels are closed; {@link ClosedByInterruptException}
+ *   interrupt, some have moved    the same, if the other is a file, or is written to and selectable (a pipe, a socket): the JDK has the
+ *                                 kernel do these as one. Else their count, and the channel that was in use is closed
+ * </pre>
+ *
+ * <p>What goes through the heap begins with {@link #FIRST_BYTES} and grows as long as the other side takes, or gives, all that it is
+ * offered: a socket that does not block takes little at a time, and what it does not take was read in vain.
+ *
+ * <p>A thread that waits in the other channel is not one that the close of this one could wake. So the other is closed, too, if that
+ * ends operations of its ({@link InterruptibleChannel}). Of a disk's channel it would not be needed: its operations end with the device.
+ *
+ * <p>Owner: the thread that transfers.
+ */
+final class ChannelCopy {
+    private static final int FIRST_BYTES = 64 << 10;
+    private static final int GROWTH = 4;
+
+    private final DiskChannel mine;
+    private final Channel other;
+    /** Whether an interrupt ends the whole, also when bytes have moved. */
+    private final boolean isOne;
+    private ByteBuffer carrier = ByteBuffer.allocate(0);
+    private long done;
+
+    private ChannelCopy(DiskChannel mine, Channel other, boolean isOne) {
+        this.mine = mine;
+        this.other = other;
+        this.isOne = isOne;
+    }
+
+    /**
+     * Transfers to another channel.
+     *
+     * @param wanted bytes; no more than there are
+     * @return bytes that the target took
+     */
+    static long to(WritableByteChannel target, DiskChannel mine, long from, long wanted) throws IOException {
+        boolean isOne = target instanceof FileChannel || target instanceof SelectableChannel;
+        ChannelCopy copy = new ChannelCopy(mine, target, isOne);
+        return copy.run(wanted, () -> copy.moveTo(target, from, wanted));
+    }
+
+    /**
+     * Transfers from another channel.
+     *
+     * @param wanted bytes; what the source gives and the disk has no room for is lost, unless the source is seekable
+     * @return bytes that the disk has
+     */
+    static long from(ReadableByteChannel source, DiskChannel mine, long to, long wanted) throws IOException {
+        ChannelCopy copy = new ChannelCopy(mine, source, source instanceof FileChannel);
+        return copy.run(wanted, () -> copy.moveFrom(source, to, wanted));
+    }
+
+    /** Moves some bytes. */
+    @FunctionalInterface
+    private interface Move {
+        /** Whether more may follow. */
+        boolean once() throws IOException;
+    }
+
+    private long run(long wanted, Move move) throws IOException {
+        try {
+            mine.requireUninterrupted();
+            boolean goesOn = true;
+            while (goesOn && done < wanted) {
+                goesOn = move.once();
+            }
+            return done;
+        } catch (IOException e) {
+            return endedBy(e);
+        }
+    }
+
+    private boolean moveTo(WritableByteChannel target, long from, long wanted) throws IOException {
+        load(from + done, wanted - done);
+        if (mine.read(carrier, from + done) <= 0) {
+            return false;
+        }
+        carrier.flip();
+        done += inOther(() -> target.write(carrier));
+        return !carrier.hasRemaining();
+    }
+
+    private boolean moveFrom(ReadableByteChannel source, long to, long wanted) throws IOException {
+        load(to + done, wanted - done);
+        if (inOther(() -> source.read(carrier)) <= 0) {
+            return false;
+        }
+        carrier.flip();
+        try {
+            while (carrier.hasRemaining()) {
+                done += mine.write(carrier, to + done);
+            }
+            return true;
+        } finally {
+            giveBack(source);
+        }
+    }
+
+    /** Makes the carrier ready for what comes next: longer, if all of it was used the last time. */
+    private void load(long at, long left) {
+        boolean wasFull = carrier.limit() == carrier.capacity();
+        if (wasFull && carrier.capacity() < Math.min(left, DeviceNode.PIECE_BYTES)) {
+            long grown = carrier.capacity() == 0 ? FIRST_BYTES : (long) carrier.capacity() * GROWTH;
+            carrier = ByteBuffer.allocate((int) Math.min(left, Math.min(grown, DeviceNode.PIECE_BYTES)));
+        }
+        carrier.clear().limit(DeviceNode.pieceBytes(at, Math.min(left, carrier.capacity())));
+    }
+
+    /** What was taken and could not be written is there again for the next call, if the source can go back. */
+    private void giveBack(ReadableByteChannel source) throws IOException {
+        if (carrier.hasRemaining() && source instanceof SeekableByteChannel seekable && seekable.isOpen()
+                && !Thread.currentThread().isInterrupted()) {
+            seekable.position(seekable.position() - carrier.remaining());
+        }
+    }
+
+    /** An operation of the other channel. */
+    @FunctionalInterface
+    private interface OtherIo {
+        int run() throws IOException;
+    }
+
+    private int inOther(OtherIo io) throws IOException {
+        boolean closable = other instanceof InterruptibleChannel && !(other instanceof DiskChannel);
+        if (closable) {
+            mine.goElsewhere((InterruptibleChannel) other);
+        }
+        try {
+            return io.run();
+        } finally {
+            if (closable) {
+                mine.comeBack();
+            }
+        }
+    }
+
+    private long endedBy(IOException e) throws IOException {
+        boolean interrupted = e instanceof ClosedByInterruptException;
+        if (done > 0 && !(interrupted && isOne)) {
+            return done;
+        }
+        if (interrupted) {
+            closeBoth(e);
+        } else if (e instanceof ClosedChannelException && !(e instanceof AsynchronousCloseException)) {
+            AsynchronousCloseException closedMeanwhile = new AsynchronousCloseException();
+            closedMeanwhile.addSuppressed(e);
+            throw closedMeanwhile;
+        }
+        throw e;
+    }
+
+    private void closeBoth(IOException because) {
+        for (Channel each : new Channel[]{mine, other}) {
+            try {
+                each.close();
+            } catch (IOException e) {
+                because.addSuppressed(e);
+            }
+        }
+    }
+}
