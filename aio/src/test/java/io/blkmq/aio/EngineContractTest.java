@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -1194,8 +1195,8 @@ class EngineContractTest {
     @Test
     void randomOperationsLeaveTheBytesOfTheModel() {
         setup.assumeMovesData();
-        long seed = Long.getLong("blkmq.seed", System.nanoTime());
-        String repeat = setup + ": repeat with -Dblkmq.seed=" + seed;
+        long seed = RandomSeed.next(EngineContractTest.class);
+        String repeat = setup + ": replay with: " + RandomSeed.replay(EngineContractTest.class, seed);
         Random random = new Random(seed);
         byte[] model = pattern(0, FILE_BYTES);
         int unit = Math.max(512, file.offsetAlignment());

@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -116,8 +117,8 @@ class EngineMemorySafetyTest {
     @Test
     void whenTheOwnersThreadDies() throws Exception {
         setup.assumePolled();
-        long seed = Long.getLong("blkmq.seed", System.nanoTime());
-        String repeat = "the owner's death; repeat with -Dtest=EngineMemorySafetyTest -Dblkmq.seed=" + seed;
+        long seed = RandomSeed.next(EngineMemorySafetyTest.class);
+        String repeat = "the owner's death; replay with: " + RandomSeed.replay(EngineMemorySafetyTest.class, seed);
         Random random = new Random(seed);
         for (int round = 0; round < ROUNDS; round++) {
             try (Arena arena = Arena.ofShared()) {

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -72,16 +73,11 @@ class EngineModelTest {
         }
     }
 
-    private static long seed() {
-        return Long.getLong("blkmq.seed", System.nanoTime());
-    }
-
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void everyEngineDoesWhatTheModelDoes(boolean direct) throws IOException {
-        long seed = seed();
-        String repeat = "repeat with -Dtest=EngineModelTest -Dblkmq.seed=" + seed;
-        System.out.println(repeat);
+        long seed = RandomSeed.of(EngineModelTest.class);
+        String repeat = "replay with: " + RandomSeed.replay(EngineModelTest.class, seed);
         List<Subject> subjects = new ArrayList<>();
         try (Arena arena = Arena.ofShared()) {
             for (Setup setup : Setup.all()) {

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 /** Remembers what it is told, by user data, and waits for it. */
 final class Told implements AioCompletion {
 
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 120;
 
     final Map<Long, Long> results = new ConcurrentHashMap<>();
     private final Semaphore told = new Semaphore(0);

@@ -136,8 +136,8 @@ final class DeviceNode {
     /** The kernel looks at that before it looks where the file ends. */
     private void requireRange(Operation operation, long from, long bytes) throws IOException {
         if (from > Long.MAX_VALUE - bytes) {
-            throw new IOException("Invalid argument: " + operation + " of " + bytes + " bytes at offset " + from + " of "
-                    + disk.name() + " ends past the largest offset, " + Long.MAX_VALUE);
+            throw new IOException("Invalid argument: " + operation + " of " + bytes + " bytes at offset " + from
+                    + " of " + disk.name() + " ends past the largest offset, " + Long.MAX_VALUE);
         }
     }
 

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.RandomSeed;
 import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -3,6 +3,7 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import io.blkmq.testing.RandomSeed;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -561,8 +562,7 @@ class DiskChannelContractTest {
                 return whenInterrupted(s, FileChannel::lock) + " beside " + first.isShared();
             }
         }, "OverlappingFileLockException, open, interrupted beside true");
-        row("tryLock()", "interrupted", s -> whenInterrupted(s, c -> c.tryLock().isValid()),
-                "true, open, interrupted");
+        row("tryLock()", "interrupted", s -> whenInterrupted(s, c -> c.tryLock().isValid()), "true, open, interrupted");
     }
 
     private static String whenInterrupted(Sample s, ChannelContract.Call<FileChannel> call) {

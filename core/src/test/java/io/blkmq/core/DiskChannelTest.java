@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.testing.RandomSeed;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -426,12 +427,11 @@ class DiskChannelTest {
             assertThat(to
                     ? channel.transferTo(0, 1 << 20, Channels.newChannel(taken))
                     : channel.transferFrom(Channels.newChannel(given), 0, 1 << 20)).isBetween(1L, (long) first);
-            assertThatExceptionOfType(BlockIOException.class)
-                    .isThrownBy(() -> {
-                        long _ = to
-                                ? channel.transferTo(first, 1 << 20, Channels.newChannel(taken))
-                                : channel.transferFrom(Channels.newChannel(given), first, 1 << 20);
-                    }).satisfies(e -> assertThat(e.status()).isEqualTo(Status.MEDIUM));
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> {
+                long _ = to
+                        ? channel.transferTo(first, 1 << 20, Channels.newChannel(taken))
+                        : channel.transferFrom(Channels.newChannel(given), first, 1 << 20);
+            }).satisfies(e -> assertThat(e.status()).isEqualTo(Status.MEDIUM));
             assertThat(taken.size()).isEqualTo(to ? first : 0);
         }
     }

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

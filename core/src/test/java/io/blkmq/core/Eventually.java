@@ -12,7 +12,7 @@ import java.util.function.BooleanSupplier;
 
 /** Waits in tests for what other threads do. The limit is there to end a test that hangs; no test depends on how long it takes. */
 public final class Eventually {
-    private static final long LIMIT_SECONDS = 20;
+    private static final long LIMIT_SECONDS = 120;
 
     private Eventually() {}
 

@@ -3,6 +3,7 @@ package io.blkmq.core;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.SimulationFailure;
 import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.testing.RandomSeed;
 import java.lang.reflect.Method;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.InvocationInterceptor;
@@ -24,9 +25,9 @@ public final class Simulation implements InvocationInterceptor {
      * @param test its class
      */
     public Simulation(Class<?> test) {
-        long seed = RandomSeed.next();
+        long seed = RandomSeed.next(test);
         this.runtime = new DeterministicRuntime(seed,
-                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(test) + " -Dblkmq.seed=" + seed));
+                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(test, seed)));
     }
 
     /**

@@ -10,6 +10,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -197,10 +198,9 @@ class BufferedSimulationTest {
     @ParameterizedTest
     @CsvSource({"1, false", "3, false", "1, true", "3, true"})
     void everyBlockHasWhatWasWrittenLastAndEveryRequestEnds(int workers, boolean polled) {
-        RandomPrograms.Tally tally = new RandomPrograms<>(
-                "mvn -pl loop -am test -Dsurefire.failIfNoSpecifiedTests=false -Dtest=BufferedSimulationTest",
-                random -> steps(random, users(polled)), (runtime, steps) -> use(runtime, steps, workers, polled))
-                .programs(200).check();
+        RandomPrograms.Tally tally = new RandomPrograms<>(RandomSeed.replay(BufferedSimulationTest.class),
+                RandomSeed.next(BufferedSimulationTest.class), random -> steps(random, users(polled)),
+                (runtime, steps) -> use(runtime, steps, workers, polled)).programs(200).check();
         assertThat(tally.switches()).isPositive();
     }
 }

@@ -134,7 +134,7 @@ enum DiskForm {
         }
     };
 
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 120;
 
     /** Memory of the kind that goes with the form. */
     abstract MemorySegment allocate(DiskMemory memory, long bytes);

@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.testing.RandomSeed;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -24,7 +25,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -137,7 +137,7 @@ class DurabilityTest {
     @ParameterizedTest
     @MethodSource("waysOfManyThreads")
     void everyAcknowledgedRecordIsFoundAfterTheProcessWasKilled(LoopDeviceTest.Way way) throws Exception {
-        long seed = ThreadLocalRandom.current().nextLong();
+        long seed = RandomSeed.of(DurabilityTest.class);
         Random random = new Random(seed);
         TreeSet<Long> acknowledged = new TreeSet<>();
         for (int crash = 0; crash < CRASHES; crash++) {

@@ -7,6 +7,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.PartitionedImage.Part;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.FileVisitResult;
@@ -20,7 +21,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -71,11 +71,7 @@ class FileSystemTest {
     @BeforeEach
     void makeFiles() throws IOException {
         Command.require("mkfs.ext4", "e2fsck", "debugfs");
-        Long given = Long.getLong("blkmq.seed");
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
-        IO.println("FileSystemTest: seed " + seed + ", replay with: mvn -pl loop -am test -Dtest=FileSystemTest"
-                + " -Dsurefire.failIfNoSpecifiedTests=false -Dblkmq.seed=" + seed);
-        random = new Random(seed);
+        random = new Random(RandomSeed.of(FileSystemTest.class));
         files = Files.createDirectory(directory.resolve("files"));
         Path deep = files;
         for (int i = 0; i < 40; i++) {

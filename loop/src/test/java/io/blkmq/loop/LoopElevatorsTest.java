@@ -11,6 +11,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.loop.LoopDeviceTest.Way;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,7 +27,6 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
@@ -46,16 +46,10 @@ class LoopElevatorsTest {
     @TempDir
     private Path directory;
     private Path image;
-    private final Random random = newRandom();
+    /** A limit on what hangs. */
+    private static final long PATIENCE_SECONDS = 120;
+    private final Random random = new Random(RandomSeed.of(LoopElevatorsTest.class));
     private byte[] model = {};
-
-    private static Random newRandom() {
-        Long given = Long.getLong("blkmq.seed");
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
-        System.out.println("LoopElevatorsTest: seed " + seed
-                + ", replay with: mvn -pl loop -am test -Dtest=LoopElevatorsTest -Dblkmq.seed=" + seed);
-        return new Random(seed);
-    }
 
     @BeforeEach
     void makeImage() throws IOException {
@@ -170,7 +164,7 @@ class LoopElevatorsTest {
             disk.poll();
             Thread.onSpinWait();
             assertThat(System.nanoTime() - begin).as("a bio hangs: " + disk.queue().dump())
-                    .isLessThan(TimeUnit.SECONDS.toNanos(20));
+                    .isLessThan(TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS));
         }
     }
 
@@ -194,7 +188,7 @@ class LoopElevatorsTest {
                         both.add(thread.submit(() -> writeInBatches(device.disk(), way, number, elevator.charAt(0))));
                     }
                     for (Future<Boolean> each : both) {
-                        assertThat(each.get(60, TimeUnit.SECONDS)).isTrue();
+                        assertThat(each.get(PATIENCE_SECONDS, TimeUnit.SECONDS)).isTrue();
                     }
                 }
                 assertThat(device.disk().queue().strayCompletions()).isZero();
@@ -228,7 +222,7 @@ class LoopElevatorsTest {
                 disk.poll(number);
                 Thread.onSpinWait();
                 assertThat(System.nanoTime() - begin).as(way + ": a bio hangs: " + disk.queue().dump())
-                        .isLessThan(TimeUnit.SECONDS.toNanos(20));
+                        .isLessThan(TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS));
             }
         }
         assertThat(failed).hasValue(0);

@@ -15,6 +15,7 @@ import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -30,7 +31,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -95,8 +95,7 @@ class LoopTransferTest {
     @MethodSource("ways")
     void theFileHoldsWhatTheFunctionMakesOfRandomWrites(LoopDeviceTest.Way way, TransferFunction function, int keyBytes)
             throws IOException {
-        Long given = Long.getLong("blkmq.seed");
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
+        long seed = RandomSeed.next(LoopTransferTest.class);
         Random random = new Random(seed);
         byte[] expected = new byte[4 * MIB];
         LoopConfig config = way.config(image).transfer(function, TransferKey.copyOf(key(keyBytes))).build();
@@ -119,7 +118,8 @@ class LoopTransferTest {
                 if (random.nextInt(3) == 0) {
                     disk.read(at, memory);
                     assertThat(memory.mismatch(MemorySegment.ofArray(expected).asSlice(at, length)))
-                            .as("read %d, replay with -Dtest=LoopTransferTest -Dblkmq.seed=%d", i, seed).isEqualTo(-1);
+                            .as("read %d, replay with: %s", i, RandomSeed.replay(LoopTransferTest.class, seed))
+                            .isEqualTo(-1);
                 } else {
                     byte[] data = bytes(length, random.nextLong());
                     memory.copyFrom(MemorySegment.ofArray(data));
@@ -131,7 +131,8 @@ class LoopTransferTest {
             disk.flush();
             assertThat(device.transferBounces()).isPositive();
         }
-        assertThat(Arrays.mismatch(plain(function, keyBytes), expected)).as("seed %d", seed).isEqualTo(-1);
+        assertThat(Arrays.mismatch(plain(function, keyBytes), expected))
+                .as("replay with: %s", RandomSeed.replay(LoopTransferTest.class, seed)).isEqualTo(-1);
     }
 
     @ParameterizedTest
@@ -420,7 +421,7 @@ class LoopTransferTest {
     @Test
     void noObjectKnowsTheKeyOnceTheDeviceIsDetached() throws Exception {
         byte[] secret = new byte[64];
-        new java.security.SecureRandom().nextBytes(secret);
+        new Random(RandomSeed.next(LoopTransferTest.class)).nextBytes(secret);
         // Kept inverted, so that this test's own copy is not what is found.
         byte[] inverted = invert(secret);
         LoopDevice device = LoopDevice.attach(

@@ -3,11 +3,11 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.loop.PartitionedImage.Part;
+import io.blkmq.testing.RandomSeed;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
@@ -32,11 +32,7 @@ class PartitionedImageTest {
     @BeforeEach
     void begin() {
         Command.require("sfdisk");
-        Long given = Long.getLong("blkmq.seed");
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
-        IO.println("PartitionedImageTest: seed " + seed + ", replay with: mvn -pl loop -am test"
-                + " -Dtest=PartitionedImageTest -Dsurefire.failIfNoSpecifiedTests=false -Dblkmq.seed=" + seed);
-        random = new Random(seed);
+        random = new Random(RandomSeed.of(PartitionedImageTest.class));
         image = directory.resolve("disk.img");
     }
 

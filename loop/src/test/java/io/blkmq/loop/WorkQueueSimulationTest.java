@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
 import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
@@ -120,10 +121,9 @@ class WorkQueueSimulationTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 5})
     void everythingIsDoneOnceByNoMoreWorkersThanThereMayBe(int workers) {
-        RandomPrograms.Tally tally = new RandomPrograms<>(
-                "mvn -pl loop -am test -Dsurefire.failIfNoSpecifiedTests=false -Dtest=WorkQueueSimulationTest",
-                WorkQueueSimulationTest::batches, (runtime, batches) -> new Users(runtime, workers).run(batches))
-                .programs(300).check();
+        RandomPrograms.Tally tally = new RandomPrograms<>(RandomSeed.replay(WorkQueueSimulationTest.class),
+                RandomSeed.next(WorkQueueSimulationTest.class), WorkQueueSimulationTest::batches,
+                (runtime, batches) -> new Users(runtime, workers).run(batches)).programs(300).check();
         assertThat(tally.switches()).isPositive();
     }
 

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
@@ -16,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * and the line that replays it. For one thread.
  *
  * <p>One seed makes a program and its interleaving. The system property {@value #SEED} names the one to be run; without it, as many
- * programs are run as {@value #PROGRAMS} says or, if that is missing too, as the test says, each with a seed of its own.
+ * programs are run as {@value #PROGRAMS} says or, if that is missing too, as the test says, each with a seed of its own. These follow
+ * from a first one, so that the same first seed makes the same programs.
  *
  * @param <O> an operation; its text stands in the message
  */
@@ -58,6 +58,7 @@ public final class RandomPrograms<O> {
     public record Tally(int programs, long steps, long switches) {}
 
     private final String replay;
+    private final long first;
     private final Function<RandomGenerator, List<O>> generator;
     private final Program<O> program;
     private int programs = 100;
@@ -67,11 +68,13 @@ public final class RandomPrograms<O> {
      * A property of programs.
      *
      * @param replay a command that runs the test that this is in; {@code -Dblkmq.seed=} and the seed are added to it
+     * @param first the seeds of the programs follow from it
      * @param generator makes a program
      * @param program runs it
      */
-    public RandomPrograms(String replay, Function<RandomGenerator, List<O>> generator, Program<O> program) {
+    public RandomPrograms(String replay, long first, Function<RandomGenerator, List<O>> generator, Program<O> program) {
         this.replay = replay;
+        this.first = first;
         this.generator = generator;
         this.program = program;
     }
@@ -107,10 +110,11 @@ public final class RandomPrograms<O> {
     public Tally check() {
         Long given = Long.getLong(SEED);
         int count = given != null ? 1 : Integer.getInteger(PROGRAMS, programs);
+        SplittableRandom seeds = new SplittableRandom(first);
         long steps = 0;
         long switches = 0;
         for (int i = 0; i < count; i++) {
-            long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
+            long seed = given != null ? given : seeds.nextLong();
             Run run = run(seed, seed, generator.apply(new SplittableRandom(seed)));
             if (run.failure != null) {
                 throw shortest(seed, i + 1, run);

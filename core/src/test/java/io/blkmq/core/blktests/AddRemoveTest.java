@@ -7,7 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Operation;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.TagSet;

@@ -10,7 +10,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.HardwareContext;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.Injection;

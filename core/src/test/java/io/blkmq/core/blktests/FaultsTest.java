@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.Injection;
 import io.blkmq.core.nullblk.NullBlk;
@@ -35,8 +35,7 @@ class FaultsTest {
 
     private static void timeOuts(Completion completion, long ofRound) {
         var _ = DeterministicRuntime.run(ofRound,
-                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(FaultsTest.class) + " -Dblkmq.seed=" + ofRound),
-                runtime -> {
+                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(FaultsTest.class, ofRound)), runtime -> {
                     Injection lost = Injection.seeded(ofRound).set(0.1, 20);
                     Disk disk = NullBlk.builder().completion(completion).depth(8).hardwareQueues(2).injectTimeouts(lost)
                             .runtime(runtime).build();

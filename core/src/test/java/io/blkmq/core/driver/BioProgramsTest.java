@@ -2,7 +2,7 @@ package io.blkmq.core.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.sim.RandomPrograms;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -20,7 +20,7 @@ class BioProgramsTest {
     void requestsAreLegalAndResultsAreRight() {
         int[] seen = new int[3];
         RandomPrograms.Tally tally = new RandomPrograms<BioStep>(RandomSeed.replay(BioProgramsTest.class),
-                BioStepGenerator::program, (runtime, steps) -> {
+                RandomSeed.next(BioProgramsTest.class), BioStepGenerator::program, (runtime, steps) -> {
                     BioLedger ledger = BioUsers.run(runtime, steps);
                     seen[0] += ledger.requests;
                     seen[1] += ledger.merged;

@@ -15,7 +15,7 @@ import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;

@@ -6,7 +6,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.DurabilityChecker;
@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -249,17 +248,18 @@ class DurabilityProgramsTest {
     @Test
     void whatWasAcknowledgedAsDurableIs() {
         RandomPrograms.Tally tally = new RandomPrograms<Step>(RandomSeed.replay(DurabilityProgramsTest.class),
-                DurabilityProgramsTest::steps, (runtime, steps) -> use(runtime, steps, null)).programs(PROGRAMS)
-                .check();
+                RandomSeed.next(DurabilityProgramsTest.class), DurabilityProgramsTest::steps,
+                (runtime, steps) -> use(runtime, steps, null)).programs(PROGRAMS).check();
         System.out.println("DurabilityProgramsTest: " + tally);
     }
 
     @ParameterizedTest
     @EnumSource
     void aDefectOfTheFlushMachineIsFoundWithinAThousandPrograms(BrokenFlushQueue.Defect defect) {
-        Assumptions.assumeTrue(Long.getLong(RandomPrograms.SEED) == null, "one program need not find it");
+        Assumptions.assumeFalse(RandomSeed.isGiven(), "one program need not find it");
+        SplittableRandom seeds = new SplittableRandom(RandomSeed.next(DurabilityProgramsTest.class));
         for (int programs = 1; programs <= PROGRAMS_TO_FIND_A_DEFECT; programs++) {
-            long seed = ThreadLocalRandom.current().nextLong();
+            long seed = seeds.nextLong();
             try {
                 DeterministicRuntime.run(seed, runtime -> use(runtime, steps(new SplittableRandom(seed)), defect));
             } catch (SimulationFailure e) {

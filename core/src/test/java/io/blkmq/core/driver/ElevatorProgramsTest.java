@@ -9,7 +9,7 @@ import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
@@ -454,7 +454,8 @@ class ElevatorProgramsTest {
     @Test
     void everyBioEndsOnceWhateverBecomesOfTheQueue() {
         RandomPrograms.Tally tally = new RandomPrograms<Step>(RandomSeed.replay(ElevatorProgramsTest.class),
-                ElevatorProgramsTest::steps, ElevatorProgramsTest::use).programs(PROGRAMS).check();
+                RandomSeed.next(ElevatorProgramsTest.class), ElevatorProgramsTest::steps, ElevatorProgramsTest::use)
+                .programs(PROGRAMS).check();
         System.out.println("ElevatorProgramsTest: " + tally);
     }
 }

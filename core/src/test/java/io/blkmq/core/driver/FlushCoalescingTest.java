@@ -5,28 +5,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
+import io.blkmq.core.sim.DeterministicRuntime;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CyclicBarrier;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
-/** Many threads at once, on the real runtime: how many flushes of the device they cost together. */
+/** Many threads at once, in virtual time: how many flushes of the device they cost together. */
 class FlushCoalescingTest {
     private static final int THREADS = 64;
-    private static final int FLUSHES_EACH = 1_000;
-    private static final int FUA_WRITES_EACH = 100;
+    private static final int FLUSHES_EACH = 100;
+    private static final int FUA_WRITES_EACH = 20;
     /** At least so many are acknowledged by each flush of the device. */
     private static final int SHARED_BY_MIN = 8;
 
@@ -35,50 +30,49 @@ class FlushCoalescingTest {
         private static final long WRITE_NANOS = TimeUnit.MICROSECONDS.toNanos(20);
         private static final long FLUSH_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
-        final AtomicInteger flushes = new AtomicInteger();
+        private final DeterministicRuntime runtime;
+        int flushes;
+
+        SlowDevice(DeterministicRuntime runtime) {
+            this.runtime = runtime;
+        }
 
         @Override
         public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
             boolean flush = rq.operation() == Operation.FLUSH;
-            if (flush) {
-                flushes.incrementAndGet();
-            }
-            IoRuntime.system().schedule(flush ? FLUSH_NANOS : WRITE_NANOS, () -> rq.complete(Status.OK));
+            flushes += flush ? 1 : 0;
+            runtime.schedule(flush ? FLUSH_NANOS : WRITE_NANOS, () -> rq.complete(Status.OK));
             return Status.OK;
         }
     }
-
-    private final SlowDevice device = new SlowDevice();
 
     private interface Work {
         void run(Disk disk, int thread) throws IOException;
     }
 
-    private int flushesFor(Work work) throws Exception {
-        try (TagSet set = TagSet.builder(device).build();
-                Disk disk = Disk.of(
-                        set.newQueue("slow", QueueLimits.builder().writeCache(true, false).build(), 2048, null), null);
-                ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
-            CyclicBarrier start = new CyclicBarrier(THREADS);
-            List<Callable<Boolean>> all = new ArrayList<>();
-            for (int i = 0; i < THREADS; i++) {
-                int thread = i;
-                all.add(() -> {
-                    start.await();
-                    work.run(disk, thread);
-                    return true;
-                });
+    private static int flushesFor(Work work) {
+        int[] flushes = new int[1];
+        Simulation.run(FlushCoalescingTest.class, runtime -> {
+            SlowDevice device = new SlowDevice(runtime);
+            try (TagSet set = TagSet.builder(device).runtime(runtime).build();
+                    Disk disk = Disk.of(
+                            set.newQueue("slow", QueueLimits.builder().writeCache(true, false).build(), 2048, null),
+                            null)) {
+                List<Thread> threads = new ArrayList<>();
+                for (int i = 0; i < THREADS; i++) {
+                    int number = i;
+                    threads.add(runtime.spawn("flusher " + i, () -> work.run(disk, number)));
+                }
+                threads.forEach(runtime::join);
             }
-            for (Future<Boolean> each : threads.invokeAll(all)) {
-                assertThat(each.get()).isTrue();
-            }
-        }
-        return device.flushes.get();
+            flushes[0] = device.flushes;
+        });
+        return flushes[0];
     }
 
     @Test
     @DisplayName("block/004 very many flushes: 64 threads that flush cost at most one flush for eight acknowledged")
-    void sixtyFourThreadsThatFlushCostAtMostOneFlushForEightAcknowledged() throws Exception {
+    void sixtyFourThreadsThatFlushCostAtMostOneFlushForEightAcknowledged() {
         int flushes = flushesFor((disk, _) -> {
             for (int i = 0; i < FLUSHES_EACH; i++) {
                 disk.flush();
@@ -91,7 +85,7 @@ class FlushCoalescingTest {
     }
 
     @Test
-    void sixtyFourConcurrentFuaWritesShareTheFlushesOfADeviceWithoutFua() throws Exception {
+    void sixtyFourConcurrentFuaWritesShareTheFlushesOfADeviceWithoutFua() {
         try (IoBuffer buffer = IoBuffer.allocate(512)) {
             int flushes = flushesFor((disk, thread) -> {
                 for (int i = 0; i < FUA_WRITES_EACH; i++) {

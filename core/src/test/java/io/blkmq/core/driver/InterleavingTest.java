@@ -8,7 +8,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.sim.DeterministicRuntime;
@@ -52,7 +52,8 @@ class InterleavingTest {
     }
 
     private static RandomPrograms<Step> programs(RandomPrograms.Program<Step> program) {
-        return new RandomPrograms<>(RandomSeed.replay(InterleavingTest.class), InterleavingTest::steps, program);
+        return new RandomPrograms<>(RandomSeed.replay(InterleavingTest.class), RandomSeed.next(InterleavingTest.class),
+                InterleavingTest::steps, program);
     }
 
     /** Carries steps out, and counts what ends. */
@@ -288,7 +289,7 @@ class InterleavingTest {
 
     @Test
     void aTimeOutOfHalfAMinuteTakesNoTime() {
-        DeterministicRuntime.run(RandomSeed.next(), runtime -> {
+        DeterministicRuntime.run(RandomSeed.next(InterleavingTest.class), runtime -> {
             Restless driver = new Restless(runtime) {
                 @Override
                 public Status queueRq(HardwareContext hctx, Request rq, boolean last) {

@@ -12,7 +12,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

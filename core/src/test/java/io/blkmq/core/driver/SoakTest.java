@@ -11,7 +11,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,8 +54,9 @@ class SoakTest {
             try {
                 now.run();
             } catch (Throwable t) {
-                throw new AssertionError("round " + round + ", replay with: " + RandomSeed.replay(SoakTest.class)
-                        + " -Dblkmq.seed=" + (seed + round) + " -D" + SECONDS + "=60\n" + now.describe(), t);
+                throw new AssertionError("round " + round + ", replay with: "
+                        + RandomSeed.replay(SoakTest.class, seed + round) + " -D" + SECONDS + "=60\n" + now.describe(),
+                        t);
             }
         }
     }

@@ -9,7 +9,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

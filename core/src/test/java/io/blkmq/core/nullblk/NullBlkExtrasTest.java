@@ -11,7 +11,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk.Completion;
@@ -30,9 +30,9 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NullBlkExtrasTest {
     private static void simulate(DeterministicRuntime.Body body) {
-        long seed = RandomSeed.next();
-        var _ = DeterministicRuntime.run(seed, SimulationOptions.DEFAULT
-                .withReplay(RandomSeed.replay(NullBlkExtrasTest.class) + " -Dblkmq.seed=" + seed), body);
+        long seed = RandomSeed.next(NullBlkExtrasTest.class);
+        var _ = DeterministicRuntime.run(seed,
+                SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(NullBlkExtrasTest.class, seed)), body);
     }
 
     private static MemorySegment filled(int bytes, int value) {

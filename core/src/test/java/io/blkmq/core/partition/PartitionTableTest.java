@@ -9,7 +9,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Partition;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.RecordingDriver;
 import java.nio.ByteBuffer;

@@ -7,7 +7,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.driver.RecordingDriver;
 import java.io.File;
 import java.io.IOException;

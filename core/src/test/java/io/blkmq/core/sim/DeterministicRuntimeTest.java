@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.blkmq.core.IoRuntime;
-import io.blkmq.core.RandomSeed;
+import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -31,7 +31,7 @@ class DeterministicRuntimeTest {
     /** How many seeds a planted bug has to show itself. */
     private static final int SEEDS_TO_FIND_A_BUG = 500;
 
-    private final long first = RandomSeed.next();
+    private final long first = RandomSeed.next(DeterministicRuntimeTest.class);
 
     private void forSomeSeeds(DeterministicRuntime.Body body) {
         for (int i = 0; i < SEEDS; i++) {
@@ -44,8 +44,7 @@ class DeterministicRuntimeTest {
     }
 
     private static SimulationOptions options(long seed) {
-        return SimulationOptions.DEFAULT
-                .withReplay(RandomSeed.replay(DeterministicRuntimeTest.class) + " -Dblkmq.seed=" + seed);
+        return SimulationOptions.DEFAULT.withReplay(RandomSeed.replay(DeterministicRuntimeTest.class, seed));
     }
 
     private static SimulationFailure failureOf(long seed, SimulationOptions options, DeterministicRuntime.Body body) {
@@ -362,8 +361,7 @@ class DeterministicRuntimeTest {
                 .hasMessageContaining("\"right-handed\" waits for a lock: a lock of \"left-handed\"")
                 .hasMessageContaining("\"body\" waits for a thread to end").hasMessageContaining("lockBoth")
                 .hasMessageContaining("\"idler\" is parked: a blocker").hasMessageContaining("virtual time ")
-                .hasMessageEndingWith(
-                        "replay with: mvn -pl core test -Dtest=DeterministicRuntimeTest -Dblkmq.seed=" + first);
+                .hasMessageEndingWith("replay with: " + RandomSeed.replay(DeterministicRuntimeTest.class, first));
     }
 
     private static void lockBoth(DeterministicRuntime runtime, Lock one, Lock other) {

@@ -3,6 +3,7 @@ package io.blkmq.core.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -18,7 +19,8 @@ class RandomProgramsTest {
     }
 
     private static RandomPrograms<Integer> digits(RandomPrograms.Program<Integer> program) {
-        return new RandomPrograms<>("replay this", RandomProgramsTest::twentyDigits, program);
+        return new RandomPrograms<>("replay this", RandomSeed.next(RandomProgramsTest.class),
+                RandomProgramsTest::twentyDigits, program);
     }
 
     private static AssertionError failureOf(RandomPrograms<Integer> programs) {

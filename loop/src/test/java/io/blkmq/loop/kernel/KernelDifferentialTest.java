@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -14,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,8 +28,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <p>Left out, because there is nothing to be equal to: backing files shortened to the middle of a sector of the device. What is to be
  * different is not tried here but asserted by {@link WantedDifferencesTest}.
  *
- * <p>{@code -Dblkmq.loop.sequences=10000} tries more, {@code -Dblkmq.loop.steps=1000} longer ones, {@code -Dblkmq.seed=N} with
- * {@code -Dblkmq.loop.sequences=1} the one that failed.
+ * <p>{@code -Dblkmq.loop.sequences=10000} tries more, {@code -Dblkmq.loop.steps=1000} longer ones; the line that a failure prints
+ * tries the one that failed.
  */
 class KernelDifferentialTest {
     private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 200);
@@ -57,8 +57,7 @@ class KernelDifferentialTest {
     void sequencesAreEqual(Path parent, int sequences) throws Exception {
         Optional<String> unavailable = KernelLoop.unavailable();
         assumeTrue(unavailable.isEmpty(), () -> "skipped: no loop device of the kernel: " + unavailable.orElseThrow());
-        Long given = Long.getLong("blkmq.seed");
-        long first = given != null ? given : ThreadLocalRandom.current().nextLong();
+        long first = RandomSeed.next(KernelDifferentialTest.class);
         IO.println("KernelDifferentialTest on " + parent + ": " + sequences + " sequences of " + STEPS
                 + " steps from seed " + first + " on, replay with: " + replay(first, SEQUENCES));
         long start = System.nanoTime();
@@ -80,8 +79,7 @@ class KernelDifferentialTest {
     }
 
     private static String replay(long seed, int sequences) {
-        return "mvn -pl loop -am test -Dtest=KernelDifferentialTest -Dsurefire.failIfNoSpecifiedTests=false"
-                + " -Dblkmq.loop.sequences=" + sequences + " -Dblkmq.seed=" + seed;
+        return RandomSeed.replay(KernelDifferentialTest.class, seed) + " -Dblkmq.loop.sequences=" + sequences;
     }
 
     /** Both devices with their files, and what the test knows of both, since it is equal. */

@@ -8,11 +8,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.ThreadLocalRandom;
 
 /** The kernel's loop device: one that is added for a test, of an index that nobody else asks for, and removed after it. */
 final class KernelLoop implements LoopNode {
     private static final Path CONTROL = Path.of("/dev/loop-control");
+    /** Below are those that losetup finds free. */
+    private static final int INDEX_MIN = 1000;
     private static final long LOOP_CLR_FD = 0x4C01;
     private static final long LOOP_SET_STATUS64 = 0x4C04;
     private static final long LOOP_GET_STATUS64 = 0x4C05;
@@ -68,8 +69,7 @@ final class KernelLoop implements LoopNode {
 
     /** Adds a device, for these files. */
     static KernelLoop add(Path... files) {
-        for (;;) {
-            int index = 1000 + ThreadLocalRandom.current().nextInt(100_000);
+        for (int index = INDEX_MIN;; index++) {
             long added = control(LOOP_CTL_ADD, index);
             if (added == index) {
                 KernelLoop loop = new KernelLoop(index, files);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.testing.RandomSeed;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -19,7 +20,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,10 +70,7 @@ class AesXtsTest {
 
     @Test
     void opensslMakesTheSame() {
-        Long given = Long.getLong("blkmq.seed");
-        long seed = given != null ? given : ThreadLocalRandom.current().nextLong();
-        System.out.println("AesXtsTest: seed " + seed + ", replay with: mvn -pl loop -am test -Dtest=AesXtsTest"
-                + " -Dsurefire.failIfNoSpecifiedTests=false -Dblkmq.seed=" + seed);
+        long seed = RandomSeed.of(AesXtsTest.class);
         Random random = new Random(seed);
         try (OpenSsl ssl = OpenSsl.open(); Arena arena = Arena.ofConfined()) {
             for (int i = 0; i < 100; i++) {

@@ -3,6 +3,7 @@ package io.blkmq.tools.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.blkmq.testing.RandomSeed;
 import java.util.BitSet;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -13,8 +14,7 @@ class UsedUnitsTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 63, 64, 65, 4095, 4096, 4097, 300_000})
     void behavesLikeABitSet(int units) {
-        long seed = Long.getLong("blkmq.seed", System.nanoTime());
-        System.out.println("UsedUnitsTest units " + units + ", replay: -Dblkmq.seed=" + seed);
+        long seed = RandomSeed.of(UsedUnitsTest.class);
         Random random = new Random(seed);
         UsedUnits used = new UsedUnits(units);
         BitSet model = new BitSet(units);

@@ -1,0 +1,101 @@
+package io.blkmq.testing.soak;
+
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+
+import io.blkmq.testing.RandomSeed;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.launcher.Launcher;
+import org.junit.platform.launcher.TestExecutionListener;
+import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+
+/**
+ * The process that runs test classes for the soak, one after the other, and says in a file how far it is. It ends early at the first
+ * class with a failure, since what a failed test leaves behind is not to be taken for a failure of the next.
+ */
+final class TestRun {
+    private final Path events;
+    private int tests;
+    private int skipped;
+    private int failed;
+
+    private TestRun(Path events) {
+        this.events = events;
+    }
+
+    /**
+     * Runs.
+     *
+     * @param args the file for the events, when to begin no more classes, in milliseconds, and the classes
+     * @throws IOException if the file cannot be written
+     */
+    public static void main(String[] args) throws IOException {
+        TestRun run = new TestRun(Path.of(args[0]));
+        long until = Long.parseLong(args[1]);
+        Launcher launcher = LauncherFactory.create();
+        for (String test : List.of(args).subList(2, args.length)) {
+            if (System.currentTimeMillis() >= until || run.failed > 0) {
+                break;
+            }
+            run.run(launcher, test);
+        }
+        System.out.flush();
+        // Threads that a test has left behind do not keep the process.
+        Runtime.getRuntime().halt(0);
+    }
+
+    private void run(Launcher launcher, String test) throws IOException {
+        say("begin " + test);
+        tests = 0;
+        skipped = 0;
+        long begin = System.nanoTime();
+        long seeds = RandomSeed.drawn();
+        launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selectClass(test)).build(),
+                new Listener());
+        if (tests + skipped + failed == 0) {
+            say("fail " + test + " there are no tests in it");
+            failed++;
+        }
+        say("end " + test + " " + tests + " " + skipped + " " + (System.nanoTime() - begin) / 1_000_000 + " "
+                + (RandomSeed.drawn() - seeds));
+    }
+
+    private void say(String line) throws IOException {
+        Files.writeString(events, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    /** Counts what ends, and prints what fails. */
+    private final class Listener implements TestExecutionListener {
+        @Override
+        public void executionSkipped(TestIdentifier test, String reason) {
+            skipped++;
+        }
+
+        @Override
+        public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+            if (test.isTest()) {
+                tests += result.getStatus() == TestExecutionResult.Status.ABORTED ? 0 : 1;
+                skipped += result.getStatus() == TestExecutionResult.Status.ABORTED ? 1 : 0;
+            }
+            if (result.getStatus() == TestExecutionResult.Status.FAILED) {
+                failed++;
+                Throwable thrown = result.getThrowable().orElseGet(() -> new AssertionError("failed"));
+                System.out.println("FAILED: " + test.getLegacyReportingName() + " " + test.getUniqueId());
+                thrown.printStackTrace(System.out);
+                try {
+                    String message = String.valueOf(thrown);
+                    say("fail " + test.getUniqueId() + " " + test.getDisplayName() + ": "
+                            + message.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", ""));
+                } catch (IOException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        }
+    }
+}
