@@ -11,6 +11,8 @@ import java.util.stream.Collectors;
 
 /** The race tests. They have no seeds: each round is a new throw. */
 final class Races {
+    /** Of all of them in the summary. */
+    static final String NAME = "io.blkmq.stress.races";
     private static final Pattern RESULTS = Pattern
             .compile("Results: (\\d+) planned; (\\d+) passed, (\\d+) failed, (\\d+) soft errs, (\\d+) hard errs");
     private static final Pattern BAD = Pattern.compile("\\[(?:FAILED|ERROR|TIMEOUT)] (io\\.blkmq\\.\\S+)");
@@ -39,10 +41,10 @@ final class Races {
     List<String> command(String java, Path results) {
         List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED", "-cp", module.classPath(), "org.openjdk.jcstress.Main",
                 "-t", expression(), "-r", results.toString()));
-        // What stands in quotes is one word, with them: jcstress takes it apart.
-        Matcher words = Pattern.compile("\"[^\"]*\"|\\S+").matcher(module.property("stress.options"));
+        // What stands in quotes is one word.
+        Matcher words = Pattern.compile("\"([^\"]*)\"|\\S+").matcher(module.property("stress.options"));
         while (words.find()) {
-            command.add(words.group());
+            command.add(words.group(1) != null ? words.group(1) : words.group());
         }
         return command;
     }
@@ -51,7 +53,7 @@ final class Races {
     List<Failure> read(Path log, int round, int exit, Summary summary) throws IOException {
         String output = Files.readString(log);
         List<Failure> failures = new ArrayList<>();
-        Tally tally = summary.of("io.blkmq.stress.races");
+        Tally tally = summary.of(NAME);
         tally.rounds++;
         Matcher results = RESULTS.matcher(output);
         int planned = 0;
@@ -71,7 +73,7 @@ final class Races {
     }
 
     private static Failure failure(String race, int round, String what, Path log) {
-        return new Failure(race.equals(".*") ? "io.blkmq.stress.races" : race, round, what,
+        return new Failure(race.equals(".*") ? NAME : race, round, what,
                 "mvn -pl stress -am verify -Dmaven.test.skip=true -Dstress.millis=60000 -Dstress.tests='" + race + "'",
                 log.toString());
     }

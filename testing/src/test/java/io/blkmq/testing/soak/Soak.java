@@ -298,6 +298,7 @@ public final class Soak {
         }
         List<Failure> failures = races.read(log, round, process.exitValue(), summary);
         failures.forEach(summary::add);
+        summary.of(Races.NAME).millis += System.currentTimeMillis() - began;
         if (failures.isEmpty()) {
             Files.delete(log);
         }

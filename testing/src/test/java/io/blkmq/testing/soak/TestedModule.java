@@ -53,8 +53,8 @@ final class TestedModule {
         this.libraries = Stream
                 .of(Files.readString(built.resolve(name).resolve("classpath")).strip().split(File.pathSeparator, -1))
                 .map(entry -> copied(built, Path.of(entry))).toList();
-        readProperties(root.resolve("pom.xml"));
         readProperties(directory.resolve("pom.xml"));
+        readProperties(root.resolve("pom.xml"));
         properties.put("project.basedir", directory.toString());
     }
 
@@ -65,10 +65,11 @@ final class TestedModule {
                 : entry;
     }
 
+    /** The first counts: that of the module before that of its parent, and that of the project before those of its profiles. */
     private void readProperties(Path pom) throws IOException {
         Matcher matcher = Pattern.compile("<((?:blkmq|stress)\\.[\\w.]+)>([^<]*)</\\1>").matcher(Files.readString(pom));
         while (matcher.find()) {
-            properties.put(matcher.group(1), matcher.group(2));
+            properties.putIfAbsent(matcher.group(1), matcher.group(2));
         }
     }
 
