@@ -1,6 +1,8 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.SoftwareContext;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -41,6 +43,8 @@ final class AsyncTransfer {
     private long bytes;
     /** The thread within {@link #begin}: it alone finds itself here. */
     private @Nullable Thread beginner = Thread.currentThread();
+    /** That thread's. */
+    private final SoftwareContext beginnerContext;
 
     private final Lock lock;
     /** Guarded by the lock. */
@@ -55,6 +59,7 @@ final class AsyncTransfer {
         this.channel = channel;
         this.node = channel.node();
         this.disk = node.disk();
+        this.beginnerContext = disk.queue().contextOfCurrentThread();
         this.operation = operation;
         this.buffer = buffer;
         this.from = from;
@@ -236,11 +241,17 @@ final class AsyncTransfer {
             if (memory == null) {
                 disk.start(what, 0, 0, 0, completion);
             } else {
-                disk.start(what, offset, memory, node.flags(what), completion);
+                disk.start(what, offset, memory, node.flags(what), context(), completion);
             }
         } catch (RuntimeException e) {
             end.ended(node.refusal(what, offset, length, e));
         }
+    }
+
+    /** Whoever brings a polled disk's operation to its next step: its thread looks for the end in its own context. */
+    private SoftwareContext context() {
+        RequestQueue queue = disk.queue();
+        return queue.tagSet().isPolled() ? beginnerContext : queue.contextOfCurrentThread();
     }
 
     /** How a step ended. */

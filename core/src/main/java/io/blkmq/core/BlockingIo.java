@@ -1,6 +1,7 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.SoftwareContext;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -12,18 +13,22 @@ final class BlockingIo implements IoCompletion {
     private static final long PIECE_BYTES = 1 << 20;
 
     private final RequestQueue queue;
+    private final SoftwareContext context;
+    private final int flags;
     private final Thread waiter = Thread.currentThread();
     private Status status = Status.OK;
     /** Written after the status, read before it. */
     private volatile boolean ended;
 
-    private BlockingIo(RequestQueue queue) {
+    private BlockingIo(RequestQueue queue, int flags) {
         this.queue = queue;
+        this.context = queue.contextOfCurrentThread();
+        this.flags = flags;
     }
 
     static void run(Disk disk, Operation operation, long offset, long bytes, int flags) throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
-        BlockingIo io = new BlockingIo(disk.queue());
+        BlockingIo io = new BlockingIo(disk.queue(), flags);
         disk.start(operation, offset, bytes, flags, io);
         io.await(disk, operation, offset, bytes);
     }
@@ -40,7 +45,7 @@ final class BlockingIo implements IoCompletion {
 
     private static void transferShared(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
             throws BlockIOException {
-        BlockingIo io = new BlockingIo(disk.queue());
+        BlockingIo io = new BlockingIo(disk.queue(), flags);
         disk.start(operation, offset, memory, flags, io);
         io.await(disk, operation, offset, memory.byteSize());
     }
@@ -72,7 +77,7 @@ final class BlockingIo implements IoCompletion {
             throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
         if (row.isShared()) {
-            BlockingIo io = new BlockingIo(disk.queue());
+            BlockingIo io = new BlockingIo(disk.queue(), flags);
             disk.start(operation, offset, row, flags, io);
             io.await(disk, operation, offset, row.bytes());
             return;
@@ -102,16 +107,11 @@ final class BlockingIo implements IoCompletion {
 
     private void await(Disk disk, Operation operation, long offset, long bytes) throws BlockIOException {
         Plug.flushAll();
-        boolean polled = queue.isPolled();
         boolean interrupted = false;
-        while (!ended) {
-            if (polled) {
-                disk.poll();
-                queue.tagSet().runtime().spinWait();
-            } else {
-                queue.tagSet().runtime().park(queue);
-                interrupted |= Thread.interrupted();
-            }
+        for (int looks = 0; !ended; looks++) {
+            queue.awaitEnd(queue, context, flags, looks, Long.MAX_VALUE);
+            // Cleared, or the thread would not park; kept for the caller.
+            interrupted |= Thread.interrupted();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();

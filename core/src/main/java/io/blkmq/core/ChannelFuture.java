@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.core.driver.SoftwareContext;
 import java.util.Comparator;
 import java.util.Objects;
 import java.util.Set;
@@ -34,6 +35,8 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
 
     private final Disk disk;
     private final IoRuntime runtime;
+    /** That of the thread which begins the operation: on a polled disk its end is found there. */
+    private final SoftwareContext context;
     private final AtomicReference<@Nullable Object> state = new AtomicReference<>();
     private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
     /** Written before the operation begins, and so before anybody has the future. */
@@ -42,6 +45,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
     ChannelFuture(Disk disk) {
         this.disk = disk;
         this.runtime = disk.queue().tagSet().runtime();
+        this.context = disk.queue().contextOfCurrentThread();
     }
 
     void onCancel(Canceller value) {
@@ -133,24 +137,16 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
         }
         disk.queue().requireNoCompletion("waiting for an operation on the channel of " + disk.name());
         Thread self = Thread.currentThread();
-        boolean polled = disk.queue().isPolled();
         boolean interrupted = false;
         long start = runtime.nanoTime();
         waiters.add(self);
         try {
-            while ((outcome = state.get()) == null) {
+            for (int looks = 0; (outcome = state.get()) == null; looks++) {
                 long left = nanos == Long.MAX_VALUE ? nanos : nanos - (runtime.nanoTime() - start);
                 if (left <= 0) {
                     return null;
                 }
-                if (polled) {
-                    disk.poll();
-                    runtime.spinWait();
-                } else if (nanos == Long.MAX_VALUE) {
-                    runtime.park(this);
-                } else {
-                    runtime.parkNanos(this, left);
-                }
+                disk.queue().awaitEnd(this, context, 0, looks, left);
                 if (Thread.interrupted()) {
                     if (interruptible) {
                         throw new InterruptedException();

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.core.driver.SoftwareContext;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousCloseException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -87,7 +88,8 @@ final class ChannelTransfer implements AutoCloseable {
     /** One operation in flight. */
     private final class Step implements IoCompletion {
         private final IoRuntime runtime = node.runtime();
-        private final boolean polled = disk.queue().isPolled();
+        private final boolean polled = disk.queue().tagSet().isPolled();
+        private final SoftwareContext context = disk.queue().contextOfCurrentThread();
         private final Thread waiter = Thread.currentThread();
         private volatile @Nullable Status status;
 
@@ -100,15 +102,11 @@ final class ChannelTransfer implements AutoCloseable {
 
         void await(Operation operation, long offset, long bytes) throws BlockIOException, AsynchronousCloseException {
             Status result;
-            while ((result = status) == null) {
-                if (polled) {
-                    disk.poll();
-                    runtime.spinWait();
-                } else if (channel.isOpen()) {
-                    runtime.park(channel);
-                } else {
+            for (int looks = 0; (result = status) == null; looks++) {
+                if (!polled && !channel.isOpen()) {
                     throw new AsynchronousCloseException();
                 }
+                disk.queue().awaitEnd(channel, context, 0, looks, Long.MAX_VALUE);
             }
             if (result != Status.OK) {
                 throw node.failure(operation, offset, bytes, result);

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
+import io.blkmq.core.driver.SoftwareContext;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -60,8 +61,7 @@ public final class Disk implements AutoCloseable {
     }
 
     static BlockRangeLock newBlockLock(RequestQueue queue) {
-        return new BlockRangeLock(queue.tagSet().runtime(),
-                queue.isPolled() ? () -> queue.poll(queue.contextOfCurrentThread()) : null);
+        return new BlockRangeLock(queue.tagSet().runtime(), queue.tagSet().isPolled() ? queue::pollInFlight : null);
     }
 
     // ---- partitions
@@ -608,8 +608,23 @@ public final class Disk implements AutoCloseable {
     // ---- what the three forms share
 
     void start(Operation operation, long offset, MemorySegment memory, int flags, IoCompletion completion) {
+        start(operation, offset, memory, flags, queue.contextOfCurrentThread(), completion);
+    }
+
+    /** The same through another context: on a polled disk that of the thread which looks for its end. */
+    void start(Operation operation, long offset, MemorySegment memory, int flags, SoftwareContext context,
+            IoCompletion completion) {
         Bio bio = new Bio(1).reset(operation, sector(operation, offset));
-        submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)));
+        submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)), context);
+    }
+
+    private void submit(Bio bio, SoftwareContext context) {
+        SectorRange part = range;
+        if (part == null) {
+            queue.submit(bio, context);
+        } else {
+            part.submit(bio, context);
+        }
     }
 
     void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {

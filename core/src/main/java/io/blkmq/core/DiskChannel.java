@@ -54,7 +54,7 @@ final class DiskChannel extends FileChannel {
     DiskChannel(DeviceNode node) {
         this.node = node;
         this.disk = node.disk();
-        this.positionLock = new BlockRangeLock(node.runtime(), null);
+        this.positionLock = Disk.newBlockLock(node.disk().queue());
     }
 
     DeviceNode node() {

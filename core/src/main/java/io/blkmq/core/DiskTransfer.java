@@ -1,6 +1,7 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.RequestQueue;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousFileChannel;
@@ -27,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * thread, the one that started it.
  */
 public final class DiskTransfer {
+    /** How long {@link #await} looks at one of two disks before it looks at the other. */
+    private static final long LOOK_NANOS = 1_000_000;
+
     /** Runs of zeroes are looked for in units of this, or of the target's blocks where those are larger. */
     private static final int ZERO_RUN_BYTES = 4096;
 
@@ -66,7 +70,9 @@ public final class DiskTransfer {
         this.options = options;
         this.runtime = target.queue().tagSet().runtime();
         this.lock = runtime.newLock();
-        this.ready = source.queue().isPolled() || target.queue().isPolled() ? new ConcurrentLinkedQueue<>() : null;
+        this.ready = source.queue().tagSet().isPolled() || target.queue().tagSet().isPolled()
+                ? new ConcurrentLinkedQueue<>()
+                : null;
     }
 
     /** Starts a transfer of whole blocks of both disks. */
@@ -189,9 +195,9 @@ public final class DiskTransfer {
         target.queue().requireNoCompletion("waiting for a transfer");
         boolean interrupted = false;
         waiters.add(Thread.currentThread());
-        while (!end.isDone()) {
+        for (int looks = 0; !end.isDone(); looks++) {
             if (ready == null) {
-                runtime.park(this);
+                awaitStep(looks);
                 interrupted |= Thread.interrupted();
             } else if (poll() == 0) {
                 runtime.spinWait();
@@ -212,6 +218,15 @@ public final class DiskTransfer {
             throw new IllegalStateException("the transfer from " + source.name() + " to " + target.name() + " failed",
                     cause);
         }
+    }
+
+    /** Where both disks have polled contexts besides others, what it waits for may have to wait for I/O of either. */
+    private void awaitStep(int looks) {
+        RequestQueue from = source.queue();
+        RequestQueue to = target.queue();
+        boolean both = from.isPolled() && to.isPolled();
+        RequestQueue queue = from.isPolled() && !(both && looks % 2 != 0) ? from : to;
+        queue.awaitEnd(this, queue.contextOfCurrentThread(), 0, looks, both ? LOOK_NANOS : Long.MAX_VALUE);
     }
 
     /**

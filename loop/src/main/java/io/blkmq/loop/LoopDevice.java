@@ -80,6 +80,8 @@ public final class LoopDevice implements AutoCloseable {
      * end, and those who wait for it are about to do the same. Before the device's lock.
      */
     private static final Lock STACKING = new ReentrantLock();
+    /** How often the owner of a polled device polls while another thread has the device's lock. */
+    private static final long LOCK_LOOK_NANOS = 50_000;
     private static final AtomicLong SEQUENCE = new AtomicLong();
 
     private final String name;
@@ -1223,7 +1225,15 @@ public final class LoopDevice implements AutoCloseable {
 
     private void begin(String what) {
         requireNoCompletion(what);
-        lock.lock();
+        if (!parameters.isPolled()) {
+            lock.lock();
+            return;
+        }
+        // Who has it may wait for I/O that nobody but this thread looks for.
+        while (!lock.tryLock()) {
+            disk.queue().pollInFlight();
+            parameters.runtime().parkNanos(this, LOCK_LOOK_NANOS);
+        }
     }
 
     /** Lets the lock go, and then tells what has happened, and reads the partitions if they may be others now. */

@@ -94,6 +94,13 @@ final class LoopDriver implements BlockDriver {
         return queueOf(hctx).isPollable();
     }
 
+    @Override
+    public boolean claim(HardwareContext hctx) {
+        LoopQueue queue = queueOf(hctx);
+        queue.submitting();
+        return queue.isPollable();
+    }
+
     private static LoopQueue queueOf(HardwareContext hctx) {
         return (LoopQueue) Objects.requireNonNull(hctx.driverData());
     }

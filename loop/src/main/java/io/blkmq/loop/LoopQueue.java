@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * What the driver keeps for one hardware context: its engine, and the commands that a worker has done for it. On a polled device
  * those wait here for the poller, so that its callers are told on their own thread.
  *
- * <p>{@link #owner} is written and read by submitters and pollers without order: a polled context has one, and any other thread
- * sees something that is not itself.
+ * <p>A polled context has one {@link #owner}, the first thread that submits to it. Others, which freeze the device for one, ask who it is
+ * before they do anything here.
  */
 final class LoopQueue {
     /** A poller that has found nothing so often, while workers are at work, gives its processor up for a moment. */
@@ -21,7 +21,7 @@ final class LoopQueue {
     private volatile @Nullable AioEngine engine;
     private final boolean polled;
     private final WorkQueue workers;
-    private @Nullable Thread owner;
+    private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
     /** How often in a row the owner has polled and found nothing. */
     private int fruitless;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
@@ -55,14 +55,14 @@ final class LoopQueue {
 
     /** The calling thread submits: on a polled device it is the owner from now on. */
     void submitting() {
-        if (polled && owner == null) {
-            owner = Thread.currentThread();
+        if (polled && owner.get() == null) {
+            owner.compareAndSet(null, Thread.currentThread());
         }
     }
 
     /** Whether the calling thread may look for completions. */
     boolean isPollable() {
-        Thread thread = owner;
+        Thread thread = owner.get();
         return thread == null || thread == Thread.currentThread();
     }
 

@@ -125,7 +125,7 @@ public interface BlockDriver {
 
     /**
      * Looks for completions and completes their requests. Only called for hardware contexts that are polled
-     * ({@link HardwareContext#isPolled}).
+     * ({@link HardwareContext#isPolled}), whose requests are given to the driver by threads that submit to them or poll them, and no other.
      * Must not block.
      *
      * @param hctx the hardware context
@@ -137,13 +137,25 @@ public interface BlockDriver {
     }
 
     /**
-     * Whether the calling thread may poll: a device whose completions belong to one thread says no to the others.
+     * Whether the calling thread may poll: a device whose completions belong to one thread says no to the others. Must not block.
      *
-     * @param hctx the hardware context
+     * @param hctx a polled hardware context
      * @return true if {@link #poll} would be allowed
      */
     default boolean mayPoll(HardwareContext hctx) {
         return true;
+    }
+
+    /**
+     * The calling thread submits to a polled hardware context, and what it submits has to wait; or it polls, and is about to give the
+     * driver what waits. With a device whose completions belong to one thread a context that belongs to nobody becomes that thread's
+     * here, as it does by {@link #queueRq}. Must not block.
+     *
+     * @param hctx a polled hardware context
+     * @return whether the calling thread may give the driver requests; if not they wait until one comes that may
+     */
+    default boolean claim(HardwareContext hctx) {
+        return mayPoll(hctx);
     }
 
     /**

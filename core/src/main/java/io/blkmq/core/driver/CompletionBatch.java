@@ -89,6 +89,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private boolean putReserved;
     private @Nullable HardwareContext putHctx;
 
+    /** The polled context that the calling thread may serve, if {@link #serving}: it polls it, or has come to submit to it. */
+    private @Nullable HardwareContext served;
+    private boolean serving;
+
     /** The time, read when it is first asked for. */
     private long nowNanos;
     private @Nullable IoRuntime clock;
@@ -238,6 +242,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     private void release() {
         depth = 0;
+        serving = false;
         if (this != TABLE[(int) threadId & (SLOTS - 1)]) {
             COLLIDED.remove(Thread.currentThread());
             COLLISIONS.decrementAndGet();
@@ -372,6 +377,19 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             deferredLast = last;
         }
         deferredFirst = first;
+    }
+
+    /** The calling thread polls a context, or submits to it. */
+    void serve(HardwareContext hctx) {
+        // Written where it changes: a store costs the collector's barrier.
+        if (served != hctx) {
+            served = hctx;
+        }
+        serving = true;
+    }
+
+    boolean serves(HardwareContext hctx) {
+        return serving && served == hctx;
     }
 
     /** A hardware context has requests to dispatch. */

@@ -100,7 +100,7 @@ class FlushQueue {
             lock.unlock();
         }
         if (step == FlushSequence.DATA) {
-            hctx.issue(rq, batch);
+            hctx.issue(rq, false, batch);
         } else if (step == 0) {
             tell(rq, batch);
         } else {
@@ -135,7 +135,7 @@ class FlushQueue {
         flushRq.sent(hctx.nowIfCounted(batch));
         hctx.tags.lend(first.tag(), flushRq);
         repair(first);
-        hctx.issue(flushRq, batch);
+        hctx.issue(flushRq, false, batch);
     }
 
     /** Whether those who wait have to go on waiting, although no flush is under way: C2 and C3. Under the lock. */

@@ -33,6 +33,11 @@ import org.jspecify.annotations.Nullable;
  * completion that finds the list not empty runs it. A context whose driver has refused is also noted with the tag set, so that
  * completions of other contexts and queues run it, whose resources it may share.
  *
+ * <p>A polled context belongs to who polls it: its driver may keep what it has for one thread, and tells completions on that thread. So
+ * others never give its driver anything ({@link #mayServe}): who freezes, unquiesces, starts, kicks the requeue list, hands blocks over or
+ * carries a timer leaves what there is to do on the list, and whoever polls the context next does it. Nothing is lost: what is on the list
+ * has not ended, and its end is found by polling. No timer and no completion of another context's is needed for it.
+ *
  * <p>Where the driver may block ({@link TagSet.Flag#BLOCKING}), everything goes by the list, and an agent of the context's own serves
  * it. That calls the driver from outside of the block layer, so that the driver may itself do I/O and wait for it.
  */
@@ -346,9 +351,35 @@ public final class HardwareContext {
         return queue.iostats() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
     }
 
-    /** Issues one request from the calling thread, or puts it behind those that wait. */
-    void issue(Request rq, CompletionBatch batch) {
-        if (waiting != 0 || agent != null) {
+    /**
+     * Whether the calling thread may give the driver requests of this context: of a polled one only who submits to it or polls it. All
+     * that goes to the driver asks this, but what a submitter issues straight.
+     */
+    private boolean mayServe(CompletionBatch batch) {
+        return !isPolled() || (batch.serves(this) && queue.claim(this));
+    }
+
+    /**
+     * The calling thread has come to submit something that will wait here: until it leaves the block layer it may serve the context.
+     * Before it is put there, so that nobody else takes the context with it.
+     */
+    void beginServing(CompletionBatch batch) {
+        if (isPolled()) {
+            batch.serve(this);
+            boolean _ = queue.claim(this);
+        }
+    }
+
+    /**
+     * Issues one request from the calling thread, or puts it behind those that wait.
+     *
+     * @param submitting whether the thread has come to submit it
+     */
+    void issue(Request rq, boolean submitting, CompletionBatch batch) {
+        if (waiting != 0 || agent != null || !(submitting || mayServe(batch))) {
+            if (submitting) {
+                beginServing(batch);
+            }
             defer(rq);
             runSoon(batch);
         } else if (issueToDriver(rq, true, batch) == Issue.REFUSED) {
@@ -358,28 +389,26 @@ public final class HardwareContext {
     }
 
     /** Lets the elevator have a request, and the context be run. */
-    void schedule(Scheduler elevator, Request rq, CompletionBatch batch) {
+    void schedule(Scheduler elevator, Request rq, boolean submitting, CompletionBatch batch) {
+        if (submitting) {
+            beginServing(batch);
+        }
         elevator.insert(rq, batch);
         runSoon(batch);
     }
 
     /** The same with all requests of a plug. */
-    void schedule(Scheduler elevator, RequestBatch requests, long sentNanos, CompletionBatch batch) {
+    void schedule(Scheduler elevator, RequestBatch requests, long sentNanos, boolean submitting,
+            CompletionBatch batch) {
+        if (submitting) {
+            beginServing(batch);
+        }
         elevator.insert(requests, sentNanos, batch);
         runSoon(batch);
     }
 
-    /**
-     * Has it run, unless it is polled: who polls it runs it, too, and a driver may keep what a context has for one thread, the first that
-     * issues something.
-     */
-    void runUnlessPolled(CompletionBatch batch) {
-        if (!isPolled()) {
-            runSoon(batch);
-        }
-    }
-
-    private void runSoon(CompletionBatch batch) {
+    /** Has it run, by the calling thread before it leaves the block layer, unless it is the agent's or of those who poll it. */
+    void runSoon(CompletionBatch batch) {
         if (agent != null && !dead) {
             agent.wake();
         } else {
@@ -388,9 +417,12 @@ public final class HardwareContext {
     }
 
     /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
-    void issue(RequestBatch requests, long sentNanos, CompletionBatch batch) {
+    void issue(RequestBatch requests, long sentNanos, boolean submitting, CompletionBatch batch) {
         int size = requests.size();
-        if (waiting != 0 || agent != null) {
+        if (waiting != 0 || agent != null || !(submitting || mayServe(batch))) {
+            if (submitting) {
+                beginServing(batch);
+            }
             deferFrom(requests, 0, sentNanos);
             runSoon(batch);
             return;
@@ -621,8 +653,11 @@ public final class HardwareContext {
         waiting = dispatch.size() + (inHand ? 1 : 0) + (stopped || quiesced || dead ? HELD : 0);
     }
 
-    /** The driver has refused: a timer sees to it that the context goes on, if no completion does before. */
+    /** The driver has refused: a timer sees to it that the context goes on, if no completion does before; a polled one goes on with each poll. */
     private void rerunLater() {
+        if (agent == null && isPolled()) {
+            return;
+        }
         queue.tagSet().refused.add(refused);
         if (rerunTimers.compareAndSet(0, 1)) {
             queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
@@ -668,7 +703,8 @@ public final class HardwareContext {
 
     /**
      * Serves the dispatch list until it is empty or the driver refuses. Any thread; returns at once if another is at it, which
-     * then goes round again. A driver that answered {@link Status#DEV_RESOURCE} calls it when it can take requests again.
+     * then goes round again. A driver that answered {@link Status#DEV_RESOURCE} calls it when it can take requests again. A polled
+     * context is served by who polls it, with each poll: then this does nothing for any other thread.
      */
     public void run() {
         if (dead) {
@@ -690,6 +726,11 @@ public final class HardwareContext {
         }
         CompletionBatch batch = CompletionBatch.enter();
         try {
+            if (!mayServe(batch)) {
+                // Whoever polls it next finds what is left here, and may be asleep.
+                queue.tagSet().parking().wakePollers();
+                return;
+            }
             if (batch.isIssuing()) {
                 batch.runLater(this);
             } else if (running.compareAndSet(IDLE, RUNNING) || running.getAndSet(AGAIN) == IDLE) {
@@ -701,6 +742,13 @@ public final class HardwareContext {
         } finally {
             batch.leave();
         }
+    }
+
+    /** Whether requests of this context's are under way: with the elevator, on the list or with the driver; with host-wide tags, of any. */
+    boolean mayHaveRequests() {
+        Scheduler elevator = scheduler;
+        // In this order: see RequestQueue.isBusy.
+        return (elevator != null && elevator.isBusy(index)) || tags.holdsAnyOf(queue);
     }
 
     boolean mayDispatch() {

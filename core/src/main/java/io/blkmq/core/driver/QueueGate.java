@@ -26,6 +26,7 @@ final class QueueGate {
     private static final int CLOSING = 4;
 
     private final IoRuntime runtime;
+    private final PollingPark parking;
     private final Lock lock;
     private int freezeDepth;
     private boolean dying;
@@ -34,8 +35,9 @@ final class QueueGate {
     private final Queue<Thread> submitters = new ConcurrentLinkedQueue<>();
     private final Queue<Thread> freezers = new ConcurrentLinkedQueue<>();
 
-    QueueGate(IoRuntime runtime) {
+    QueueGate(IoRuntime runtime, PollingPark parking) {
         this.runtime = runtime;
+        this.parking = parking;
         this.lock = runtime.newLock();
     }
 
@@ -125,7 +127,8 @@ final class QueueGate {
     }
 
     /**
-     * Waits until the gate is open, or the queue is dying.
+     * Waits until the gate is open, or the queue is dying. Polls as long as polled I/O is in flight that the thread may poll for: it
+     * keeps the freeze from ending, and so the gate from opening.
      *
      * @param interruptible whether an interrupt ends the wait; it is kept for the caller in any case
      * @return false if it ended by an interrupt
@@ -140,7 +143,7 @@ final class QueueGate {
                     break;
                 }
             }
-            runtime.park(this);
+            parking.park(this);
         }
         submitters.remove(Thread.currentThread());
         if (interrupted) {

@@ -34,6 +34,8 @@ import org.jspecify.annotations.Nullable;
 public final class RequestQueue {
     /** The most memory that bounce buffers of one queue take at a time, unless a single bio is larger. */
     static final long BOUNCE_BYTES_MAX = 16L << 20;
+    /** Who waits for I/O of one polled context looks so often at that one, and then once at the others. */
+    private static final int LOOKS_AT_ONE = 64;
 
     private final TagSet set;
     private final BlockDriver driver;
@@ -86,7 +88,7 @@ public final class RequestQueue {
         this.merges = set.isMerging();
         this.busyTime = new BusyTime(this, set.runtime().nanoTime());
         this.lock = set.runtime().newLock();
-        this.gate = new QueueGate(set.runtime());
+        this.gate = new QueueGate(set.runtime(), set.parking());
         this.backlog = new Backlog(set);
         this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
@@ -225,6 +227,11 @@ public final class RequestQueue {
         if (before.length > now.length) {
             exitContexts(before, now.length);
         }
+    }
+
+    /** All hardware contexts. */
+    HardwareContext[] hardwareContextsNow() {
+        return hctxs;
     }
 
     boolean hasActiveShares() {
@@ -592,6 +599,9 @@ public final class RequestQueue {
         try {
             rq.sent(countSent(1, rq.softwareContext(), batch));
             rq.notIssued();
+            if (!batch.isNested()) {
+                rq.hardwareContext().beginServing(batch);
+            }
             rq.hardwareContext().flushQueue().submit(rq, steps, batch);
         } finally {
             batch.leave();
@@ -606,9 +616,9 @@ public final class RequestQueue {
             }
             Scheduler elevator = rq.scheduler;
             if (elevator == null) {
-                rq.hardwareContext().issue(rq, batch);
+                rq.hardwareContext().issue(rq, !batch.isNested(), batch);
             } else {
-                rq.hardwareContext().schedule(elevator, rq, batch);
+                rq.hardwareContext().schedule(elevator, rq, !batch.isNested(), batch);
             }
         } finally {
             batch.leave();
@@ -620,9 +630,9 @@ public final class RequestQueue {
         long now = countSent(requests.size(), requests.context(), batch);
         Scheduler elevator = requests.request(0).scheduler;
         if (elevator == null) {
-            requests.hardwareContext().issue(requests, now, batch);
+            requests.hardwareContext().issue(requests, now, !batch.isNested(), batch);
         } else {
-            requests.hardwareContext().schedule(elevator, requests, now, batch);
+            requests.hardwareContext().schedule(elevator, requests, now, !batch.isNested(), batch);
         }
     }
 
@@ -738,17 +748,20 @@ public final class RequestQueue {
     }
 
     /**
-     * Waits for a tag; whoever polls for its completions polls meanwhile, since nobody else would free one.
+     * Waits for a tag; who polls for the completions of its context polls meanwhile, since nobody else would free one.
      *
      * @return null if polled, interrupted or turned away
      */
     private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, TagShare source, boolean reserved,
             boolean interruptible) {
-        if (!hctx.isPolled()) {
+        if (!hctx.isPolled() || !mayPoll(hctx)) {
             return source.await(ctx, reserved, interruptible);
         }
-        // Host-wide tags may be held by what went through other hardware contexts.
-        if (poll(ctx) == 0 && (hostShare == null || !pollAll())) {
+        if (poll(hctx, ctx) == 0) {
+            if (hostShare != null || hctx.tags.isShared()) {
+                // What went through other contexts, or is another queue's, may hold the tags.
+                set.parking().poll();
+            }
             set.runtime().spinWait();
         }
         return null;
@@ -1013,10 +1026,14 @@ public final class RequestQueue {
         return hctx.isPolled() ? poll(hctx, rq.softwareContext()) : 0;
     }
 
-    private int poll(HardwareContext hctx, SoftwareContext ctx) {
+    int poll(HardwareContext hctx, SoftwareContext ctx) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            int found = batch.isNested() ? 0 : driver.poll(hctx, ctx);
+            if (batch.isNested()) {
+                return 0;
+            }
+            batch.serve(hctx);
+            int found = driver.poll(hctx, ctx);
             if (hctx.mayDispatch()) {
                 // Left here by a thread that is not the one to issue it.
                 batch.runLater(hctx);
@@ -1027,6 +1044,63 @@ public final class RequestQueue {
             return 0;
         } finally {
             batch.leave();
+        }
+    }
+
+    /** Whether the calling thread may poll a polled context. */
+    boolean mayPoll(HardwareContext hctx) {
+        try {
+            return driver.mayPoll(hctx);
+        } catch (Throwable t) {
+            CallbackFailures.report("mayPoll of " + name, t);
+            return false;
+        }
+    }
+
+    /** Whether the calling thread, which polls a context or submits to it, may give the driver what waits there. */
+    boolean claim(HardwareContext hctx) {
+        try {
+            return driver.claim(hctx);
+        } catch (Throwable t) {
+            CallbackFailures.report("claim of " + name, t);
+            return false;
+        }
+    }
+
+    /**
+     * Looks once for completions of everything that is in flight and that the calling thread may poll for, whoever has submitted it: for
+     * a thread that waits for another one's I/O. Never waits.
+     */
+    public void pollInFlight() {
+        set.parking().poll();
+    }
+
+    /**
+     * One step of a wait for I/O that the calling thread has submitted, or another for it: polls if the I/O is polled and the thread may,
+     * and otherwise parks, until it is unparked or for no reason. Who waits looks again after each step whether it has ended.
+     *
+     * @param blocker for people
+     * @param ctx the context that the I/O was submitted through
+     * @param flags of its bio
+     * @param looks how many steps there were before
+     * @param nanos how long to park at the most; {@link Long#MAX_VALUE} for ever
+     */
+    public void awaitEnd(Object blocker, SoftwareContext ctx, int flags, int looks, long nanos) {
+        awaitEnd(blocker, ctx.hardwareContext(Operation.READ, flags), ctx, looks, nanos);
+    }
+
+    private void awaitEnd(Object blocker, HardwareContext hctx, SoftwareContext ctx, int looks, long nanos) {
+        PollingPark parking = set.parking();
+        if (hctx.isPolled() && mayPoll(hctx)) {
+            if (poll(hctx, ctx) == 0) {
+                if (looks % LOOKS_AT_ONE == LOOKS_AT_ONE - 1) {
+                    // Now and then at all that there is: it may wait for what went through another context.
+                    parking.poll();
+                }
+                set.runtime().spinWait();
+            }
+        } else {
+            parking.parkNanos(blocker, nanos);
         }
     }
 
@@ -1135,10 +1209,8 @@ public final class RequestQueue {
         });
         boolean interrupted = false;
         flushBeforeWait(null);
-        while (!ended.get()) {
-            if (!pollAll()) {
-                set.runtime().park(this);
-            }
+        for (int looks = 0; !ended.get(); looks++) {
+            awaitEnd(this, rq.hardwareContext(), rq.softwareContext(), looks, Long.MAX_VALUE);
             interrupted |= Thread.interrupted();
         }
         if (interrupted) {
@@ -1311,9 +1383,7 @@ public final class RequestQueue {
                 if (left <= 0) {
                     return false;
                 }
-                if (!pollAll()) {
-                    set.runtime().parkNanos(this, left);
-                }
+                set.parking().parkNanos(this, left);
                 interrupted |= Thread.interrupted();
             }
             return true;
@@ -1334,22 +1404,6 @@ public final class RequestQueue {
         if (gate.reopen() && !backlog.isEmpty()) {
             serveBacklogNow(backlog.size());
         }
-    }
-
-    /** Polls every hardware context that this thread may poll. Returns whether there was one. */
-    private boolean pollAll() {
-        if (!isPolled()) {
-            return false;
-        }
-        boolean polled = false;
-        for (SoftwareContext ctx : contexts) {
-            if (driver.mayPoll(ctx.hardwareContext(QueueType.POLL))) {
-                poll(ctx);
-                polled = true;
-            }
-        }
-        set.runtime().spinWait();
-        return polled;
     }
 
     /**

@@ -207,7 +207,7 @@ final class Scheduler implements ElevatorQueue {
     public void run(int hctx) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            contexts[hctx].runUnlessPolled(batch);
+            contexts[hctx].runSoon(batch);
         } finally {
             batch.leave();
         }
@@ -247,6 +247,11 @@ final class Scheduler implements ElevatorQueue {
             held += i == 0 || pools[i] != pools[0] ? pools[i].tags.heldCount() : 0;
         }
         return held;
+    }
+
+    /** Whether requests of a hardware context's are with the elevator, or were given out by it and have not ended. */
+    boolean isBusy(int hctx) {
+        return pools[hctx].tags.heldCount() > 0;
     }
 
     void wakeWaiters() {
@@ -477,7 +482,7 @@ final class Scheduler implements ElevatorQueue {
             hctx.putTagBack(carrier, batch);
             HardwareContext other = rq.hardwareContext();
             other.defer(rq);
-            other.runUnlessPolled(batch);
+            other.runSoon(batch);
         }
     }
 
@@ -580,7 +585,7 @@ final class Scheduler implements ElevatorQueue {
                 batch.add(rq);
             }
             if (again || (idle && hasWork(i))) {
-                contexts[i].runUnlessPolled(batch);
+                contexts[i].runSoon(batch);
             }
         }
     }

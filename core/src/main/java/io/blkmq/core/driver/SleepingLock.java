@@ -7,16 +7,23 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A lock whose holder may park, for changes that wait for I/O to end: who waits for it parks by the runtime, too. Not reentrant. The
- * kernel's counterpart is {@code struct mutex}.
+ * A lock whose holder may park, for changes that wait for I/O to end: who waits for it parks, too, and polls as long as it may be its own
+ * I/O that the holder waits for. Not reentrant. The kernel's counterpart is {@code struct mutex}.
  */
 final class SleepingLock {
     private final IoRuntime runtime;
+    private final PollingPark parking;
     private final AtomicReference<@Nullable Thread> holder = new AtomicReference<>();
     private final Queue<Thread> waiters = new ConcurrentLinkedQueue<>();
 
+    /** A lock whose holders do not wait for I/O that those who wait for the lock poll for. */
     SleepingLock(IoRuntime runtime) {
+        this(runtime, new PollingPark(runtime, null));
+    }
+
+    SleepingLock(IoRuntime runtime, PollingPark parking) {
         this.runtime = runtime;
+        this.parking = parking;
     }
 
     /**
@@ -56,7 +63,7 @@ final class SleepingLock {
             if (left <= 0) {
                 break;
             }
-            runtime.parkNanos(this, left);
+            parking.parkNanos(this, left);
             interrupted |= Thread.interrupted();
             locked = holder.compareAndSet(null, thread);
         }

@@ -44,11 +44,13 @@ public final class TagSet implements AutoCloseable {
     private final int reservedTags;
     private final int pduBytes;
     private final Set<Flag> flags;
+    private final boolean polled;
     private final @Nullable Object driverData;
     private final IoRuntime runtime;
     private final long timeoutNanos;
     private final CompletionAffinity completionAffinity;
     private final List<RequestQueue> queues = new CopyOnWriteArrayList<>();
+    private final PollingPark parking;
     /** Held while the number of queues or of hardware contexts changes. */
     private final SleepingLock changing;
     /** Held while a depth changes, or tags are made as deep as the others. */
@@ -93,11 +95,13 @@ public final class TagSet implements AutoCloseable {
         this.reservedTags = b.reservedTags;
         this.pduBytes = b.pduBytes;
         this.flags = b.flags.isEmpty() ? Set.of() : EnumSet.copyOf(b.flags);
+        this.polled = flags.contains(Flag.POLLED);
         this.driverData = b.driverData;
         this.runtime = b.runtime;
         this.timeoutNanos = b.timeoutNanos;
         this.completionAffinity = b.completionAffinity;
-        this.changing = new SleepingLock(runtime);
+        this.parking = new PollingPark(runtime, this);
+        this.changing = new SleepingLock(runtime, parking);
         this.resizing = runtime.newLock();
         this.tags = new Tags[0];
         int possible = b.depth;
@@ -623,7 +627,17 @@ public final class TagSet implements AutoCloseable {
      * @return true with {@link Flag#POLLED}
      */
     public boolean isPolled() {
-        return flags.contains(Flag.POLLED);
+        return polled;
+    }
+
+    /** Whether completions of some hardware contexts are found by polling. */
+    boolean hasPolledContexts() {
+        return polled || layout.polls() > 0;
+    }
+
+    /** How threads wait for what others of this tag set's do. */
+    PollingPark parking() {
+        return parking;
     }
 
     /**

@@ -221,6 +221,7 @@ final class TagShare {
      */
     @Nullable
     Request await(SoftwareContext ctx, boolean reserved, boolean interruptible) {
+        PollingPark parking = queue.tagSet().parking();
         TagWaiters lines = reserved ? reservedWaiters : waiters;
         TagWaiters.Waiter waiter = lines.join();
         // Once more, now that givers see the waiter; in turn, because others may stand before it.
@@ -235,7 +236,7 @@ final class TagShare {
             }
             // Looked at again: waiting for the lock of the line may have used up the wake-up of who served.
             if (waiter.served() == null) {
-                tags.runtime().park(this);
+                parking.park(this);
             }
         }
         if (interrupted) {

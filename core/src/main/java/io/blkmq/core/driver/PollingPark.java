@@ -1,0 +1,111 @@
+package io.blkmq.core.driver;
+
+import io.blkmq.core.IoRuntime;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a thread waits inside of blkmq for another thread: it parks, and while polled I/O is in flight that it may poll for, it polls.
+ * That I/O may be its own, and nobody else looks for its end ({@link BlockDriver#mayPoll}); and it may be this I/O that the other thread
+ * waits for: a freeze does, and with it the gate stays closed, and the lock under which tag sets change stays held. Where polled
+ * requests have the same tags as others, what is in flight may also hold the tag that is missing.
+ *
+ * <p>It looks at the polled contexts of all queues of the tag set. What others leave to a poller ({@link HardwareContext#run}) may be for
+ * a thread that has found nothing and parked: so who leaves something has those who are parked look again. One says that it parks and
+ * then looks once more, the other leaves something and then looks who is parked: no wake-up is lost.
+ *
+ * <p>A thread that waits for I/O which is polled itself does not come here ({@link RequestQueue#awaitEnd}).
+ */
+final class PollingPark {
+    /** How long a thread sleeps between two looks, where not everything is polled: perhaps it waits for something else. */
+    private static final long LOOK_NANOS = 50_000;
+    /** There is nothing to poll for. */
+    private static final int NOTHING = -1;
+
+    private final IoRuntime runtime;
+    private final @Nullable TagSet set;
+    /** Who is about to park, or has. */
+    private final Queue<Thread> parked = new ConcurrentLinkedQueue<>();
+
+    /**
+     * For the threads that wait for something of a tag set's.
+     *
+     * @param set null for what has nothing to do with I/O: then they park
+     */
+    PollingPark(IoRuntime runtime, @Nullable TagSet set) {
+        this.runtime = runtime;
+        this.set = set;
+    }
+
+    /** Parks, or polls once. Like a park it may return for no reason, and the caller looks again. */
+    void park(Object blocker) {
+        parkNanos(blocker, Long.MAX_VALUE);
+    }
+
+    /** The same, for so long at the most; {@link Long#MAX_VALUE} for ever. */
+    void parkNanos(Object blocker, long nanos) {
+        if (set == null || !set.hasPolledContexts()) {
+            sleep(blocker, nanos);
+        } else if (!polls(blocker, nanos)) {
+            Thread thread = Thread.currentThread();
+            parked.add(thread);
+            try {
+                if (!polls(blocker, nanos)) {
+                    sleep(blocker, nanos);
+                }
+            } finally {
+                parked.remove(thread);
+            }
+        }
+    }
+
+    private void sleep(Object blocker, long nanos) {
+        if (nanos == Long.MAX_VALUE) {
+            runtime.park(blocker);
+        } else {
+            runtime.parkNanos(blocker, nanos);
+        }
+    }
+
+    /** Something has been left to whoever polls. */
+    void wakePollers() {
+        parked.forEach(runtime::unpark);
+    }
+
+    /**
+     * Returns whether there was something to poll for. If not, nothing was done that could have used up a wake-up: the caller may park
+     * without another look at what it waits for.
+     */
+    private boolean polls(Object blocker, long nanos) {
+        TagSet polled = Objects.requireNonNull(set);
+        int found = poll(polled);
+        if (found == 0 && polled.isPolled()) {
+            runtime.spinWait();
+        } else if (found == 0) {
+            runtime.parkNanos(blocker, Math.min(nanos, LOOK_NANOS));
+        }
+        return found != NOTHING;
+    }
+
+    /** Polls once what is in flight. Returns how many completions were found, or {@link #NOTHING}. */
+    private static int poll(TagSet set) {
+        int found = NOTHING;
+        for (RequestQueue queue : set.queues()) {
+            for (HardwareContext hctx : queue.hardwareContextsNow()) {
+                if (hctx.isPolled() && hctx.mayHaveRequests() && queue.mayPoll(hctx)) {
+                    found = Math.max(found, 0) + queue.poll(hctx, queue.contextOfCurrentThread());
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Looks once for completions of whatever is in flight, for a thread that polls anyway. */
+    void poll() {
+        if (set != null) {
+            int _ = poll(set);
+        }
+    }
+}
