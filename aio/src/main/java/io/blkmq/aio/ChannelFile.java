@@ -19,6 +19,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -160,7 +161,7 @@ final class ChannelFile extends AioFile {
         if (isClosed()) {
             throw new FileSystemException(path().toString(), null, "is closed");
         }
-        return companion != null ? companion.size() : channel.size();
+        return companion != null ? companion.size() : use(null, FileChannel::size);
     }
 
     @Override
@@ -241,33 +242,56 @@ final class ChannelFile extends AioFile {
                 : MemorySegment.ofAddress(memory.address()).reinterpret(memory.byteSize());
     }
 
-    /**
-     * One call of the channel, opened again as often as an interrupt closes it. Returns bytes, 0 at the end of the
-     * file, or -errno.
-     */
+    /** One call of the channel. Returns bytes, 0 at the end of the file, or -errno. */
     private long transferOnce(long offset, ByteBuffer part, boolean write) {
-        boolean interrupted = Thread.interrupted();
         try {
-            while (true) {
-                FileChannel used = channel;
-                try {
-                    long moved = write ? used.write(part, offset) : used.read(part, offset);
-                    return Math.max(moved, 0);
-                } catch (ClosedChannelException e) {
-                    interrupted |= Thread.interrupted();
-                    reopen(used);
-                }
-            }
+            return Math.max(0, use(part, open -> write ? open.write(part, offset) : open.read(part, offset)));
         } catch (IOException e) {
             return -errno(e);
         } catch (IllegalStateException | IllegalArgumentException e) {
             // Memory whose arena was closed under the operation.
             return -Errno.EFAULT;
+        }
+    }
+
+    /** What is done with the channel. */
+    @FunctionalInterface
+    private interface Use {
+        long of(FileChannel open) throws IOException;
+    }
+
+    /**
+     * Uses the channel, which is opened again as often as an interrupt of this thread or of another closes it. An interrupt that comes
+     * after bytes have moved hides their number; then the buffer's position tells it, and they do not move again.
+     *
+     * @param part what moves, null if nothing does
+     */
+    private long use(@Nullable ByteBuffer part, Use use) throws IOException {
+        boolean interrupted = Thread.interrupted();
+        int start = part == null ? 0 : part.position();
+        try {
+            while (true) {
+                FileChannel used = channel;
+                try {
+                    return use.of(used);
+                } catch (ClosedChannelException e) {
+                    interrupted |= Thread.interrupted();
+                    if (part != null && part.position() > start) {
+                        return (long) part.position() - start;
+                    }
+                    reopen(used);
+                }
+            }
         } finally {
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
         }
+    }
+
+    /** Puts a channel around the channel, for tests of what channels do. */
+    synchronized void wrapChannel(UnaryOperator<FileChannel> wrapper) {
+        channel = wrapper.apply(channel);
     }
 
     private synchronized void reopen(FileChannel closed) throws IOException {
@@ -319,24 +343,13 @@ final class ChannelFile extends AioFile {
     }
 
     private int force(boolean metadata) {
-        boolean interrupted = Thread.interrupted();
         try {
-            while (true) {
-                FileChannel used = channel;
-                try {
-                    used.force(metadata);
-                    return 0;
-                } catch (ClosedChannelException e) {
-                    interrupted |= Thread.interrupted();
-                    reopen(used);
-                }
-            }
+            return (int) use(null, open -> {
+                open.force(metadata);
+                return 0;
+            });
         } catch (IOException e) {
             return -errno(e);
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
         }
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -130,6 +131,42 @@ class AioFileTest {
             assertThat(file.read(0, arena.allocate(BLOCK))).isEqualTo(BLOCK);
             assertThat(Thread.interrupted()).isTrue();
             assertThat(file.size()).isEqualTo(65 * BLOCK);
+        }
+    }
+
+    @Test
+    void anInterruptThatClosesTheChannelAfterBytesHaveMovedHidesNoneOfThem() throws IOException {
+        Setup.notApplicableIf(kind == Kind.NATIVE, "about channels");
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(8 * BLOCK).fill((byte) 7);
+            for (int movedFirst : new int[]{8 * BLOCK, BLOCK, 0}) {
+                InterruptedChannel.under((ChannelFile) file, movedFirst);
+                assertThat(file.write(3, memory)).as("written, %d before the interrupt", movedFirst)
+                        .isEqualTo(8 * BLOCK);
+                assertThat(Thread.interrupted()).isTrue();
+                InterruptedChannel.under((ChannelFile) file, movedFirst);
+                memory.fill((byte) 0);
+                assertThat(file.read(3, memory)).as("read, %d before the interrupt", movedFirst).isEqualTo(8 * BLOCK);
+                assertThat(Thread.interrupted()).isTrue();
+                assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);
+            }
+            if (kind == Kind.CHANNEL_ALONE) {
+                InterruptedChannel.under((ChannelFile) file, 0);
+                assertThat(file.sync(false)).isZero();
+                assertThat(Thread.interrupted()).isTrue();
+            }
+            InterruptedChannel.under((ChannelFile) file, 0);
+            assertThat(file.read(64 * BLOCK, memory)).as("at the end").isZero();
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
+    @Test
+    void anInterruptedThreadIsToldTheSize() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_ONLY, false)) {
+            Thread.currentThread().interrupt();
+            assertThat(file.size()).isEqualTo(64 * BLOCK);
+            assertThat(Thread.interrupted()).isTrue();
         }
     }
 
