@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.EachCase;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,13 +17,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /** What both kinds of files promise beyond what engines do with them. */
-@ParameterizedClass
-@EnumSource
 class AioFileTest {
 
     private static final int BLOCK = 4096;
@@ -32,7 +28,19 @@ class AioFileTest {
         /** As the channel engine opens it here. */
         CHANNEL,
         /** As the channel engine opens it where there are no native files. */
-        CHANNEL_ALONE
+        CHANNEL_ALONE;
+
+        boolean isNative() {
+            return this == NATIVE;
+        }
+
+        boolean isAlone() {
+            return this == CHANNEL_ALONE;
+        }
+    }
+
+    static List<Kind> cases() {
+        return List.of(Kind.values());
     }
 
     private final Kind kind;
@@ -69,20 +77,20 @@ class AioFileTest {
         };
     }
 
-    @Test
+    @EachCase
     void missingFileIsNamed() {
         assertThatThrownBy(() -> open(directory.resolve("missing"), AioFile.Access.READ_ONLY, false))
                 .isInstanceOf(NoSuchFileException.class).hasMessageContaining("missing");
     }
 
-    @Test
+    @EachCase
     void directoryIsRefusedByName() {
         assertThatThrownBy(() -> open(directory, AioFile.Access.READ_ONLY, false))
                 .isInstanceOf(FileSystemException.class).hasMessageContaining(directory.toString())
                 .hasMessageContaining("directory");
     }
 
-    @Test
+    @EachCase
     void fifoIsRefusedAndNotWaitedFor() throws Exception {
         Path fifo = directory.resolve("fifo");
         Setup.skipIf(!Files.isExecutable(Path.of("/usr/bin/mkfifo")), "no mkfifo");
@@ -91,14 +99,14 @@ class AioFileTest {
                 .hasMessageContaining("regular");
     }
 
-    @Test
+    @EachCase
     void unreadableFileIsRefused() throws IOException {
         Files.setPosixFilePermissions(path, java.util.Set.of());
         Setup.skipIf(Files.isReadable(path), "this user may read everything");
         assertThatThrownBy(() -> open(path, AioFile.Access.READ_ONLY, false)).isInstanceOf(AccessDeniedException.class);
     }
 
-    @Test
+    @EachCase
     void fileThatCannotDoDirectIoSaysSo() {
         Path unable = Path.of("/proc/version");
         Setup.skipIf(!Files.isRegularFile(unable), "no " + unable);
@@ -106,7 +114,7 @@ class AioFileTest {
                 .isInstanceOf(AioFile.DirectUnsupportedException.class).hasMessageContaining("/proc/version");
     }
 
-    @Test
+    @EachCase
     void tellsWhatItIs() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
             assertThat(file.path()).isEqualTo(path);
@@ -120,7 +128,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void sizeFollowsTheOpenFileAlsoWhenItHasNoNameAnyMore() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
             Files.delete(path);
@@ -134,9 +142,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("!isNative")
     void anInterruptThatClosesTheChannelAfterBytesHaveMovedHidesNoneOfThem() throws IOException {
-        Setup.notApplicableIf(kind == Kind.NATIVE, "about channels");
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(8 * BLOCK).fill((byte) 7);
             for (int movedFirst : new int[]{8 * BLOCK, BLOCK, 0}) {
@@ -161,7 +168,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void anInterruptedThreadIsToldTheSize() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_ONLY, false)) {
             Thread.currentThread().interrupt();
@@ -170,7 +177,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void directFileTellsWhatItNeeds() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, true); Arena arena = Arena.ofConfined()) {
             assertThat(Integer.bitCount(file.memoryAlignment())).isEqualTo(1);
@@ -182,9 +189,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("!isNative")
     void errorThatTheJdkKeepsAsATextIsFoundAgain() {
-        Setup.notApplicableIf(kind == Kind.NATIVE, "about channels");
         for (int errno : new int[]{Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT, Errno.EINVAL}) {
             assertThat(ChannelFile.errno(new IOException(Libc.text(errno)))).isEqualTo(errno);
         }
@@ -192,9 +198,8 @@ class AioFileTest {
         assertThat(ChannelFile.errno(new IOException())).isEqualTo(Errno.EIO);
     }
 
-    @Test
+    @EachCase("isNative")
     void fileTellsWhyItsDeviceCannotBePolled() throws IOException {
-        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
         try (NativeFile buffered = NativeFile.open(path, AioFile.Access.READ_ONLY, false)) {
             assertThat(buffered.pollingObstacle()).contains("direct I/O");
         }
@@ -215,9 +220,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("isNative")
     void alignmentThatTheKernelDoesNotTellIsFoundByTrial() throws IOException {
-        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
         try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_ONLY, true)) {
             FileFacts facts = FileFacts.ofDescriptor(file.fd());
             Setup.skipIf(!facts.directKnown(), "nothing to compare with: the kernel does not tell");
@@ -231,9 +235,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("isNative")
     void emptyFileInMemoryNeedsNoMoreThanASector() throws IOException {
-        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
         Path memory = Path.of("/dev/shm");
         Setup.skipIf(!Files.isWritable(memory), "there is no " + memory);
         Path empty = Files.createTempFile(memory, "blkmq", ".img");
@@ -245,7 +248,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void tryingWhatAFileCanDoTakesNoBlocks() throws Exception {
         long before = blocks();
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
@@ -257,9 +260,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("isNative")
     void triesBehindTheEndFindTheSameWhereNoOtherFileCanBeMade() throws IOException {
-        Setup.notApplicableIf(kind != Kind.NATIVE, "about native files");
         try (NativeFile file = NativeFile.open(path, AioFile.Access.READ_WRITE, false)) {
             assertThat(file.tryBehindTheEnd(FileCalls.FALLOC_PUNCH_HOLE) == 0)
                     .isEqualTo(file.supports(AioOperation.PUNCH_HOLE));
@@ -281,7 +283,7 @@ class AioFileTest {
         return Long.parseLong(printed.strip());
     }
 
-    @Test
+    @EachCase
     void writeToFileOpenedForReadingIsRefused() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_ONLY, false); Arena arena = Arena.ofConfined()) {
             assertThat(file.write(0, arena.allocate(1))).isEqualTo(-Errno.EBADF);
@@ -290,7 +292,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void exclusiveLockExcludesOtherOpens() throws IOException {
         boolean sharesInOneProcess = kind != Kind.CHANNEL_ALONE;
         try (AioFile other = open(path, AioFile.Access.READ_WRITE, false)) {
@@ -307,9 +309,8 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("isNative")
     void lockOfAFileThatARingHasRegisteredEndsWithItsClose() throws IOException {
-        Setup.notApplicableIf(kind != Kind.NATIVE, "rings have native files");
         Setup.skipIf(AioEngines.find("io_uring").unavailable().isPresent(), "no io_uring");
         AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build();
         try (AioEngine engine = AioEngines.open("io_uring", config);
@@ -325,7 +326,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void exclusiveLockExcludesOtherProcesses() throws Exception {
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
             assertThat(file.tryLock(true)).isTrue();
@@ -358,7 +359,7 @@ class AioFileTest {
         return new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
     }
 
-    @Test
+    @EachCase
     void knowsTheSameFileUnderAnotherName() throws IOException {
         Path link = Files.createLink(directory.resolve("link"), path);
         Path another = Files.write(directory.resolve("another"), new byte[1]);
@@ -371,7 +372,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("!isAlone")
     void punchedHoleFreesBlocks() throws IOException {
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofConfined()) {
             assertThat(file.write(0, arena.allocate(64L * BLOCK).fill((byte) 1))).isEqualTo(64L * BLOCK);
@@ -386,7 +387,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void manyOpensAndClosesLeaveNoDescriptor() throws IOException {
         Path descriptors = Path.of("/proc/self/fd");
         Setup.skipIf(!Files.isDirectory(descriptors), "no /proc");
@@ -403,9 +404,9 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase("!isAlone")
     void anotherOpenIsOfTheSameFileWhateverItsNameIsNow() throws IOException {
-        Setup.skipIf(kind == Kind.CHANNEL_ALONE || !Files.exists(Path.of("/proc/self/fd")), "no links to open files");
+        Setup.skipIf(!Files.exists(Path.of("/proc/self/fd")), "no links to open files");
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false); Arena arena = Arena.ofShared()) {
             MemorySegment memory = arena.allocate(BLOCK, BLOCK);
             assertThat(file.tryLock(true)).isTrue();
@@ -432,9 +433,9 @@ class AioFileTest {
         }
     }
 
-    @Test
+    /** Others are found by their descriptor. */
+    @EachCase("isAlone")
     void aFileFoundByItsPathIsNotOpenedAgainAsAnother() throws IOException {
-        Setup.skipIf(kind != Kind.CHANNEL_ALONE, "others are found by their descriptor");
         try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
             file.reopen(false).close();
             Files.move(path, directory.resolve("elsewhere"));
@@ -444,7 +445,7 @@ class AioFileTest {
         }
     }
 
-    @Test
+    @EachCase
     void aClosedFileIsNotOpenedAgain() throws IOException {
         AioFile file = open(path, AioFile.Access.READ_ONLY, false);
         file.close();

@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.EachCase;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -18,9 +19,6 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Nobody writes to memory that has been given back: whatever ends first, the engine, its owner, its reaper or a wait.
@@ -28,8 +26,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * fill the memory with a pattern of their own and close its arena where they can. A byte that changes after that was
  * written by somebody whose it was no longer.
  */
-@ParameterizedClass(name = "{0}")
-@MethodSource("io.blkmq.aio.Setup#all")
 class EngineMemorySafetyTest {
 
     private static final int BLOCK = 64 << 10;
@@ -41,6 +37,10 @@ class EngineMemorySafetyTest {
     private final Setup setup;
     private Path path;
 
+    static List<Setup> cases() throws IOException {
+        return Setup.all().stream().filter(Setup::movesData).toList();
+    }
+
     @SuppressWarnings("NullAway.Init")
     EngineMemorySafetyTest(Setup setup) {
         this.setup = setup;
@@ -49,7 +49,6 @@ class EngineMemorySafetyTest {
     @BeforeEach
     void make() throws IOException {
         setup.assumeAvailable();
-        setup.assumeMovesData();
         path = Files.createTempFile(setup.directory(), "blkmq-safety", ".img");
         byte[] content = new byte[READS * BLOCK];
         Arrays.fill(content, IN_FILE);
@@ -87,7 +86,7 @@ class EngineMemorySafetyTest {
         assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo(CANARY);
     }
 
-    @Test
+    @EachCase
     void whenTheEngineIsClosedWithReadsInFlight() throws IOException {
         for (int round = 0; round < ROUNDS; round++) {
             try (Arena arena = Arena.ofShared(); AioFile file = openFile()) {
@@ -114,9 +113,8 @@ class EngineMemorySafetyTest {
                 : ChannelFile.open(path, AioFile.Access.READ_ONLY, setup.direct() && !setup.isMemory());
     }
 
-    @Test
+    @EachCase("isPolled")
     void whenTheOwnersThreadDies() throws Exception {
-        setup.assumePolled();
         long seed = RandomSeed.next(EngineMemorySafetyTest.class);
         String repeat = "the owner's death; replay with: " + RandomSeed.replay(EngineMemorySafetyTest.class, seed);
         Random random = new Random(seed);
@@ -143,10 +141,8 @@ class EngineMemorySafetyTest {
         }
     }
 
-    @Test
+    @EachCase({"hasReaper", "isNative"})
     void whenTheReaperDies() throws IOException {
-        setup.assumeReaper();
-        Setup.notApplicableIf(!setup.isNative(), "about engines with a reaper of the kernel's completions");
         for (int round = 0; round < ROUNDS; round++) {
             try (Arena arena = Arena.ofShared()) {
                 MemorySegment memory = arena.allocate((long) READS * BLOCK, 4096);
@@ -166,9 +162,8 @@ class EngineMemorySafetyTest {
         }
     }
 
-    @Test
+    @EachCase("isPolled")
     void whenAWaitTimesOutTheMemoryIsStillTheEngines() throws IOException {
-        setup.assumePolled();
         try (Arena arena = Arena.ofShared();
                 AioEngine engine = setup.open(AioEngineConfig.builder());
                 AioFile file = engine.open(path, AioFile.Access.READ_ONLY, setup.direct())) {
@@ -190,10 +185,8 @@ class EngineMemorySafetyTest {
         }
     }
 
-    @Test
+    @EachCase({"hasReaper", "isNative"})
     void whenTheApplicationForgetsAllOfIt() throws Exception {
-        setup.assumeReaper();
-        Setup.notApplicableIf(!setup.isNative(), "what is in flight is on the stack of a worker, or in a list of one");
         Told told = new Told();
         forget(told);
         // Whatever can be collected is collected while the reads are under way.
@@ -208,10 +201,8 @@ class EngineMemorySafetyTest {
         NativeEngine.stillOpen().forEach(AioEngine::close);
     }
 
-    @Test
+    @EachCase({"isPolled", "isNative"})
     void whenTheOwnerForgetsAllOfIt() throws IOException {
-        setup.assumePolled();
-        Setup.notApplicableIf(!setup.isNative(), "nobody but the kernel writes behind the owner's back");
         Told told = new Told();
         List<WeakReference<Kiocb>> kiocbs = forgetByOwner(told);
         for (int i = 0; i < 3; i++) {

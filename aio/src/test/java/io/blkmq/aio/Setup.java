@@ -76,29 +76,33 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         }
     }
 
-    void assumeMovesData() {
-        notApplicableIf(engine.equals("null"), "the null engine moves no data");
+    /** All but the null engine. */
+    boolean movesData() {
+        return !engine.equals("null");
     }
 
-    void assumePolled() {
-        notApplicableIf(mode != CompletionMode.POLLED, "about polled engines");
+    boolean isPolled() {
+        return mode == CompletionMode.POLLED;
     }
 
-    void assumeReaper() {
-        notApplicableIf(mode != CompletionMode.REAPER, "about engines with a reaper");
+    boolean hasReaper() {
+        return mode == CompletionMode.REAPER;
     }
 
-    /** Operations stay in flight until commit; some end them inside submit, some need no doorbell. */
-    void assumeHoldsUntilCommit() {
-        notApplicableIf(mode == CompletionMode.REAPER && (engine.equals("null") || isMemory()),
-                "it ends operations inside submit");
-        notApplicableIf(variant == Variant.SUBMISSION_POLLING || variant == Variant.RING_OF_THE_REAPER,
-                "it may take operations before commit");
+    /** Operations stay in flight until commit; some engines end them inside submit, some may take them before. */
+    boolean holdsUntilCommit() {
+        return !(hasReaper() && (engine.equals("null") || isMemory())) && variant != Variant.SUBMISSION_POLLING
+                && variant != Variant.RING_OF_THE_REAPER;
     }
 
-    /** Skips the test where what it is about does not exist. */
-    static void notApplicableIf(boolean condition, String reason) {
-        assumeFalse(condition, reason);
+    /** A commit enters the kernel. */
+    boolean hasDoorbell() {
+        return isNative() && variant != Variant.SUBMISSION_POLLING;
+    }
+
+    /** Allocates, zeroes and punches holes, where the file system does. */
+    boolean carriesOutRanges() {
+        return !engine.equals("libaio");
     }
 
     /** Skips the test where the machine lacks what it needs, and says so. */

@@ -182,7 +182,7 @@ class AesXtsTest {
         try {
             return (long) meter.invoke(ManagementFactory.getThreadMXBean(), Thread.currentThread().threadId());
         } catch (ReflectiveOperationException e) {
-            throw new AssertionError(e);
+            throw new LinkageError("the workplaces of a transfer", e);
         }
     }
 

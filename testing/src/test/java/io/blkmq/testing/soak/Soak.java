@@ -254,7 +254,7 @@ public final class Soak {
                 String[] words = line.split(" ", 3);
                 switch (words[0]) {
                     case "begin" -> current = words[1];
-                    case "fail" -> failures.add(current + " " + words[2]);
+                    case "fail" -> failures.add(current + " " + words[1] + " " + words[2]);
                     default -> {
                         ended.put(words[1],
                                 Arrays.stream(words[2].split(" ", -1)).mapToLong(Long::parseLong).toArray());

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.Launcher;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
@@ -59,7 +60,7 @@ final class TestRun {
         launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selectClass(test)).build(),
                 new Listener());
         if (tests + skipped + failed == 0) {
-            say("fail " + test + " there are no tests in it");
+            say("fail <class> there are no tests in it");
             failed++;
         }
         say("end " + test + " " + tests + " " + skipped + " " + (System.nanoTime() - begin) / 1_000_000 + " "
@@ -68,6 +69,11 @@ final class TestRun {
 
     private void say(String line) throws IOException {
         Files.writeString(events, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    private static String method(TestIdentifier test) {
+        return test.getSource().filter(MethodSource.class::isInstance).map(MethodSource.class::cast)
+                .map(MethodSource::getMethodName).orElse("<class>");
     }
 
     /** Counts what ends, and prints what fails. */
@@ -90,7 +96,7 @@ final class TestRun {
                 thrown.printStackTrace(System.out);
                 try {
                     String message = String.valueOf(thrown);
-                    say("fail " + test.getUniqueId() + " " + test.getDisplayName() + ": "
+                    say("fail " + method(test) + " " + test.getDisplayName() + ": "
                             + message.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", ""));
                 } catch (IOException e) {
                     throw new IllegalStateException(e);
