@@ -25,8 +25,8 @@ final class EachCaseExtension implements TestTemplateInvocationContextProvider {
     @Override
     public Stream<TestTemplateInvocationContext> provideTestTemplateInvocationContexts(ExtensionContext context) {
         String[] conditions = context.getRequiredTestMethod().getAnnotation(EachCase.class).value();
-        Method all = ReflectionUtils.findMethod(context.getRequiredTestClass(), "cases")
-                .orElseThrow(() -> new IllegalStateException(context.getRequiredTestClass() + " has no method cases()"));
+        Method all = ReflectionUtils.findMethod(context.getRequiredTestClass(), "cases").orElseThrow(
+                () -> new IllegalStateException(context.getRequiredTestClass() + " has no method cases()"));
         Collection<?> cases = (Collection<?>) Objects.requireNonNull(ReflectionUtils.invokeMethod(all, null));
         return cases.stream().filter(each -> Stream.of(conditions).allMatch(condition -> holds(condition, each)))
                 .map(Invocation::new);
@@ -35,8 +35,8 @@ final class EachCaseExtension implements TestTemplateInvocationContextProvider {
     private static boolean holds(String condition, Object each) {
         boolean wanted = !condition.startsWith("!");
         String name = wanted ? condition : condition.substring(1);
-        Method method = ReflectionUtils.findMethod(each.getClass(), name).orElseThrow(
-                () -> new IllegalStateException(each.getClass() + " has no method " + name + "()"));
+        Method method = ReflectionUtils.findMethod(each.getClass(), name)
+                .orElseThrow(() -> new IllegalStateException(each.getClass() + " has no method " + name + "()"));
         return Objects.equals(ReflectionUtils.invokeMethod(method, each), wanted);
     }
 

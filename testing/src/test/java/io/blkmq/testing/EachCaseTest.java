@@ -14,8 +14,8 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 class EachCaseTest {
     private static final List<String> RAN = new ArrayList<>();
 
-    /** A number. */
-    record Number(int value) {
+    /** A item. */
+    record Item(int value) {
         boolean isEven() {
             return value % 2 == 0;
         }
@@ -27,24 +27,24 @@ class EachCaseTest {
 
     /** Tests of numbers. */
     static final class Sample {
-        private final Number number;
+        private final Item item;
 
-        Sample(Number number) {
-            this.number = number;
+        Sample(Item item) {
+            this.item = item;
         }
 
-        static List<Number> cases() {
-            return List.of(new Number(1), new Number(2), new Number(3), new Number(4));
+        static List<Item> cases() {
+            return List.of(new Item(1), new Item(2), new Item(3), new Item(4));
         }
 
         @EachCase
         void all() {
-            RAN.add("all " + number.value());
+            RAN.add("all " + item.value());
         }
 
         @EachCase({"isEven", "!isSmall"})
         void some() {
-            RAN.add("some " + number.value());
+            RAN.add("some " + item.value());
         }
 
         @EachCase("isPrime")
@@ -62,7 +62,7 @@ class EachCaseTest {
         assertThat(RAN).containsExactlyInAnyOrder("all 1", "all 2", "all 3", "all 4", "some 4");
         assertThat(listener.getSummary().getTestsSucceededCount()).isEqualTo(5);
         assertThat(listener.getSummary().getTestsSkippedCount()).isZero();
-        assertThat(listener.getSummary().getFailures()).singleElement()
-                .satisfies(failure -> assertThat(failure.getException()).hasMessageContaining("has no method isPrime()"));
+        assertThat(listener.getSummary().getFailures()).singleElement().satisfies(
+                failure -> assertThat(failure.getException()).hasMessageContaining("has no method isPrime()"));
     }
 }

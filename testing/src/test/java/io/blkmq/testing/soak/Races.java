@@ -39,8 +39,8 @@ final class Races {
     }
 
     List<String> command(String java, Path results) {
-        List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED", "-cp", module.classPath(), "org.openjdk.jcstress.Main",
-                "-t", expression(), "-r", results.toString()));
+        List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED", "-cp",
+                module.classPath(), "org.openjdk.jcstress.Main", "-t", expression(), "-r", results.toString()));
         // What stands in quotes is one word.
         Matcher words = Pattern.compile("\"([^\"]*)\"|\\S+").matcher(module.property("stress.options"));
         while (words.find()) {
