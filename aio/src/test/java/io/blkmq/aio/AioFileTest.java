@@ -355,7 +355,7 @@ class AioFileTest {
         Process process = new ProcessBuilder(
                 List.of(command, "-Xshare:auto", "-XX:TieredStopAtLevel=1", source.toString(), plain.toString()))
                 .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
         return new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
     }
 

@@ -443,7 +443,7 @@ class EngineContractTest {
             while (setup.mode() == CompletionMode.POLLED && latch.getCount() > 0) {
                 engine.await(TimeUnit.SECONDS.toNanos(60));
             }
-            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(300, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
@@ -956,7 +956,7 @@ class EngineContractTest {
                 while (setup.mode() == CompletionMode.POLLED && ended.getCount() > 0) {
                     small.await(TimeUnit.SECONDS.toNanos(60));
                 }
-                assertThat(ended.await(60, TimeUnit.SECONDS)).isTrue();
+                assertThat(ended.await(300, TimeUnit.SECONDS)).isTrue();
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What native AIO has beyond the contract: a ring that is read or not, and a doorbell that is refused. */
-@Timeout(120)
+@Timeout(300)
 class LibaioEngineTest {
 
     private static final int BLOCK = 4096;

@@ -204,7 +204,7 @@ class MemoryEngineTest {
     }
 
     @Test
-    @Timeout(120)
+    @Timeout(300)
     void holesOfTheFileAreNotReadWhenItIsOpened() throws IOException {
         // As many bytes as nobody would wait for.
         long huge = 1L << 42;

@@ -265,7 +265,7 @@ class NativeEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void whatIsHandedOverAndFindsNoRoomCountsAsDeferredOnce() {
         int operations = 12;
         int slots = 4;
@@ -285,7 +285,7 @@ class NativeEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void whatAReaperHasTakenIsToldThoughItsRingFailsMeanwhile() {
         int operations = 12;
         FailingRing.FAILURES.set(5);

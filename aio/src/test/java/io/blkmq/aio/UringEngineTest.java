@@ -258,7 +258,7 @@ class UringEngineTest {
 
     @ParameterizedTest
     @EnumSource
-    @Timeout(60)
+    @Timeout(300)
     void engineFetchesCompletionsThatFoundNoRoom(CompletionMode mode) throws IOException {
         // A plain ring, whose completions are posted at once, whoever has room for them.
         try (AioEngine engine = UringEngine.open(config(mode), BoastingRing::new, 0);
@@ -341,7 +341,7 @@ class UringEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void waitEndsInTimeAlsoWhereTheKernelKnowsNoTimeOut() throws IOException {
         Uring ring = Uring.open(4, new int[]{0}, OldRing::new);
         try {
@@ -370,7 +370,7 @@ class UringEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void threadOfTheKernelThatHasGoneToSleepIsWoken() throws IOException {
         AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).submissionPolling(true)
                 .build();
@@ -454,7 +454,7 @@ class UringEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void whatADeadOwnerLeftIsToldOnlyWhenTheKernelHasLetGoOfTheRing() throws Exception {
         Setup.skipIf(Platform.CURRENT != Platform.LINUX_X86_64, "system call numbers of x86-64");
         Setup.skipIf(!Files.isReadable(Path.of("/proc/self/syscall")),

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Every method of {@link AsynchronousFileChannel} on a disk, on a file and on a loop device of the kernel: where the table gives one
  * answer, all three give it.
  */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AsyncDiskChannelContractTest {
     private static final long N = ChannelSubject.BYTES;
     private static final String NO_SPACE = "ended with IOException No space left on device";
@@ -131,7 +131,7 @@ class AsyncDiskChannelContractTest {
         @Override
         public Object read(Sample sample, AsynchronousFileChannel channel, ByteBuffer dst, long position)
                 throws Exception {
-            return channel.read(dst, position).get(20, TimeUnit.SECONDS);
+            return channel.read(dst, position).get(120, TimeUnit.SECONDS);
         }
 
         @Override

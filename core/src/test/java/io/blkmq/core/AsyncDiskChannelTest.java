@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The disk as an asynchronous file: what the table of its contract cannot show. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AsyncDiskChannelTest {
     private static final int CAPACITY_BYTES = 4 << 20;
 
@@ -70,7 +70,7 @@ class AsyncDiskChannelTest {
 
     private static Throwable causeOf(Future<?> future) {
         try {
-            throw new AssertionError("expected a failure, but got " + future.get(20, TimeUnit.SECONDS));
+            throw new AssertionError("expected a failure, but got " + future.get(120, TimeUnit.SECONDS));
         } catch (ExecutionException e) {
             return Objects.requireNonNull(e.getCause());
         } catch (InterruptedException | TimeoutException e) {

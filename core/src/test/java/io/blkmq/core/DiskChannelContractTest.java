@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Every method of {@link FileChannel} on a disk, on a file and on a loop device of the kernel: where the table gives one answer, all
  * three give it.
  */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DiskChannelContractTest {
     private static final long N = ChannelSubject.BYTES;
     private static final String NO_SPACE = "IOException No space left on device";

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Transfers between disks. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DiskTransferTest {
     private static final int CAPACITY_BYTES = 4 << 20;
     private static final TransferOptions SMALL = TransferOptions.DEFAULT.withPieceBytes(64 << 10).withDepth(3);

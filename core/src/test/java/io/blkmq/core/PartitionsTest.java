@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Which partitions a disk has, and who uses them. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class PartitionsTest {
     private final RecordingDriver driver = new RecordingDriver().completesAtOnce();
     private final List<String> heard = Collections.synchronizedList(new ArrayList<>());

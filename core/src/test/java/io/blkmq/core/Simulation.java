@@ -12,7 +12,7 @@ import org.opentest4j.TestAbortedException;
 
 /**
  * Makes each test of a class the first thread of a simulation: {@code @RegisterExtension final Simulation simulation}. What is made
- * before the test, and closed after it, is so while the simulation does not run. Its seed is another each time, and in the message
+ * before the test, and closed after it, is so while the simulation does not run. Its seed follows from the class and is in the message
  * of what fails.
  */
 @SuppressWarnings("exports") // tests are in the module, but nobody is given them

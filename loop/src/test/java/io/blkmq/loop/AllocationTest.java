@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Steady I/O of a loop device makes no garbage, with a transfer function or without, over engines that do no system call. */
-@Timeout(120)
+@Timeout(300)
 class AllocationTest {
     private static final int IO_COUNT = 100_000;
     private static final int QUEUE_DEPTH = 50;

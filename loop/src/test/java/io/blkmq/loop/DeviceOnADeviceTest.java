@@ -339,7 +339,7 @@ class DeviceOnADeviceTest {
                 try {
                     // Takes the device's lock on another thread, which would wait for this one if it held any.
                     told.add(event.kind() + " " + event.device().name() + " "
-                            + threads.submit(() -> top.open().device().name()).get(10, TimeUnit.SECONDS));
+                            + threads.submit(() -> top.open().device().name()).get(120, TimeUnit.SECONDS));
                 } catch (InterruptedException | ExecutionException | TimeoutException e) {
                     told.add(e.toString());
                 }

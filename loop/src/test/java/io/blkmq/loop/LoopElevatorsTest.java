@@ -37,7 +37,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The cases of blktests that need a file, on each way to drive one and with every elevator. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LoopElevatorsTest {
     private static final int BYTES = 1 << 20;
     private static final List<String> ELEVATORS = List.of("none", "mq-deadline", "kyber");

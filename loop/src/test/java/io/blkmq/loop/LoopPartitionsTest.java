@@ -34,7 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Partitions of a file, with the flag PARTSCAN. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LoopPartitionsTest {
     private static final int IMAGE_BYTES = 3 << 20;
     private static final List<Part> PARTS = List.of(new Part(64, 1000), new Part(2048, 512));

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What the statistics say of I/O whose times are known. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class StatisticsTest {
     /** What the steps of the simulation take beside the device's time. */
     private static final long STEPS_NANOS_PER_IO = 200_000;

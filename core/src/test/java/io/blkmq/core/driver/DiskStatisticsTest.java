@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a disk counts, on a clock that the test moves. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DiskStatisticsTest {
     private final ManualRuntime time = new ManualRuntime();
     private final RecordingDriver driver = new RecordingDriver().runtime(time);

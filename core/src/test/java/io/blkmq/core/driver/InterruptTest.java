@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** An interrupt at every call that waits: it ends the wait while nothing has been submitted, never after, and is never lost. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class InterruptTest {
     private final Told told = new Told();
     private final RecordingDriver driver = new RecordingDriver().depth(2).reservedTags(1);

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Neighbours in one request: with the plug, on the dispatch list, and with an elevator. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class MergeTest {
     private final RecordingDriver driver = new RecordingDriver();
     private final List<String> ends = new ArrayList<>();

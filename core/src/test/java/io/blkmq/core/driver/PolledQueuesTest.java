@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Who polls, and while it waits for what: a polled context belongs to a thread, and whoever else needs something done there leaves it. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class PolledQueuesTest {
     private static final long MILLI = TimeUnit.MILLISECONDS.toNanos(1);
 

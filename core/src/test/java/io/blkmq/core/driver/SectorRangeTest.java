@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A partition is a disk of its own on the queue of its device. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class SectorRangeTest {
     private static final int KIB = 1024;
     private static final int DEVICE_SECTORS = RecordingDriver.CAPACITY_BYTES / 512;

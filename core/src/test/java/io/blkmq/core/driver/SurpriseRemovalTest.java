@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A device that has gone: everything that its driver does not have ends at once, wherever it stands. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class SurpriseRemovalTest {
     private final Told told = new Told();
     private final ManualRuntime runtime = new ManualRuntime();

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What makes a null block device slow, forgetful or unreliable. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NullBlkExtrasTest {
     private static void simulate(DeterministicRuntime.Body body) {
         long seed = RandomSeed.next(NullBlkExtrasTest.class);

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is read of partition tables, right and wrong ones. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class PartitionTableTest {
     private static final int DISK_BYTES = RecordingDriver.CAPACITY_BYTES;
     private static final int BLOCKS = DISK_BYTES / 512;

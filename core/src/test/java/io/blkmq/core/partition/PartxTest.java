@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The tables as {@code partx} of util-linux reads them, where that is installed. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class PartxTest {
     private static final int IMAGES = 40;
     private static final int BLOCKS_4K = RecordingDriver.CAPACITY_BYTES / 4096;
@@ -54,7 +54,7 @@ class PartxTest {
         Process partx = start(List.of("partx", "--sector-size", "" + blockBytes, "--raw", "--noheadings", "--bytes",
                 "-o", "NR,START,SECTORS,UUID,TYPE,FLAGS,SCHEME,NAME", image.toString()));
         String out = new String(partx.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(partx.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(partx.waitFor(300, TimeUnit.SECONDS)).isTrue();
         return out.lines().map(String::strip).toList();
     }
 

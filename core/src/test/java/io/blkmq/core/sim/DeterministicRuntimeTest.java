@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.jspecify.annotations.Nullable;
 
 /** The deterministic runtime itself. What holds for every seed is tried with some of them. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @SuppressWarnings("LockNotBeforeTry") // locks that are held over a wait or a failure are what some tests are about
 class DeterministicRuntimeTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);

@@ -12,7 +12,7 @@ class CompletionStackTest {
     private static final int ROUNDS = 20_000;
 
     @Test
-    @Timeout(30)
+    @Timeout(300)
     void everySlotThatIsPushedIsTakenOnceAndNoWakeUpIsLost() throws Exception {
         try (RunFixture fixture = RunFixture.open("[a]\nsize=1m\nfilename=d\n", "d=null:1m")) {
             pushAndTake(fixture.window());
