@@ -148,7 +148,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
     /** The engine is done: bytes, or a negative errno. */
     @Override
     public void complete(long generation, long result) {
-        rq.complete(generation, statusOf(result));
+        rq.complete(generation, statusOrFailure(result));
     }
 
     // ---- through a disk below
@@ -214,7 +214,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         if (status == Status.NOTSUPP && !rq.operation().hasData() && rq.operation().hasRange()) {
             device.cannot(rq.operation());
         } else if (status == Status.OK && rq.operation() == Operation.READ) {
-            status = statusOf(reachable);
+            status = statusOrFailure(reachable);
         } else if (status == Status.NODEV || status == Status.INVAL) {
             status = Status.IOERR;
         }
@@ -235,9 +235,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         try {
             doneStatus = execute(Objects.requireNonNull(backing));
         } catch (Throwable t) {
-            device.logFailure(rq, t);
-            endPrepared();
             doneStatus = Status.IOERR;
+            endPrepared();
+            device.logFailure(rq, t);
         }
     }
 
@@ -311,6 +311,16 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     // ---- results and segments
 
+    /** The same for who has nobody to tell of an exception: a transfer function may throw anything. */
+    private Status statusOrFailure(long result) {
+        try {
+            return statusOf(result);
+        } catch (Throwable t) {
+            device.logFailure(rq, t);
+            return Status.IOERR;
+        }
+    }
+
     /**
      * What a transfer's result means. A read that met the end of the file, which must have been shortened, keeps what it has;
      * the rest is zeroes, and an error if it is a whole sector or more.
@@ -333,12 +343,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
             return plainStatusOf(result);
         }
         long sectors = result - result % SECTOR_BYTES;
-        try {
-            work.finishRead(rq, sectors);
-        } catch (RuntimeException e) {
-            device.logFailure(rq, e);
-            return Status.IOERR;
-        }
+        work.finishRead(rq, sectors);
         return plainStatusOf(sectors);
     }
 

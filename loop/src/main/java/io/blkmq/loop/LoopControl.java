@@ -138,7 +138,9 @@ public final class LoopControl implements AutoCloseable {
                 return device;
             } catch (LoopException e) {
                 boolean lost = e.errno() == Errno.EBUSY && device.state() != LoopState.UNBOUND;
-                if (!lost && e.errno() != Errno.ENODEV) {
+                // A disk that was to be behind it may be gone as well, and always will be.
+                boolean removed = e.errno() == Errno.ENODEV && device.isRemoved();
+                if (!lost && !removed) {
                     throw e;
                 }
                 requireOpen();
@@ -241,7 +243,21 @@ public final class LoopControl implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        devices().forEach(LoopDevice::close);
+        RuntimeException first = null;
+        for (LoopDevice device : devices()) {
+            try {
+                device.close();
+            } catch (RuntimeException e) {
+                if (first == null) {
+                    first = e;
+                } else {
+                    first.addSuppressed(e);
+                }
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
     }
 
     /** A device is gone. */

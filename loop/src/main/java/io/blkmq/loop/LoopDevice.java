@@ -122,8 +122,8 @@ public final class LoopDevice implements AutoCloseable {
     private boolean removed;
     /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
     private final List<LoopEvents> alsoToTell = new ArrayList<>();
-    /** Whether the engines are told of the memory that blkmq has. Guarded by the lock. */
-    private boolean slabsObserved;
+    /** Ends that the engines are told of the memory that blkmq has; null if they are not. Guarded by the lock. */
+    private @Nullable AutoCloseable slabs;
 
     /**
      * What a device is at a time. Immutable.
@@ -274,7 +274,11 @@ public final class LoopDevice implements AutoCloseable {
             }
             return device;
         } catch (Throwable t) {
-            device.close();
+            try {
+                device.close();
+            } catch (Throwable more) {
+                t.addSuppressed(more);
+            }
             throw t;
         }
     }
@@ -433,8 +437,9 @@ public final class LoopDevice implements AutoCloseable {
     public List<AioStatistics> engineStatistics() {
         List<AioStatistics> all = new ArrayList<>();
         for (LoopQueue queue : queues) {
-            if (queue.hasEngine()) {
-                all.add(queue.engine().statistics());
+            AioEngine engine = queue.engineIfAny();
+            if (engine != null) {
+                all.add(engine.statistics());
             }
         }
         return all;
@@ -570,7 +575,7 @@ public final class LoopDevice implements AutoCloseable {
         disk.unfreeze();
         wipeTransfer();
         if (old != null) {
-            close(old);
+            whatever("its file is let go", () -> close(old));
         }
     }
 
@@ -578,7 +583,20 @@ public final class LoopDevice implements AutoCloseable {
         LoopTransfer used = transfer;
         transfer = null;
         if (used != null) {
-            used.wipe();
+            whatever("its key is wiped", used::wipe);
+        }
+    }
+
+    private interface Part {
+        void run() throws Exception;
+    }
+
+    /** Does a part of what comes to an end, of which every part is to be done whatever becomes of the others. */
+    private void whatever(String what, Part part) {
+        try {
+            part.run();
+        } catch (Throwable t) {
+            LOG.log(System.Logger.Level.ERROR, name + " failed when " + what, t);
         }
     }
 
@@ -623,7 +641,15 @@ public final class LoopDevice implements AutoCloseable {
                 if (binding.state != LoopState.UNBOUND) {
                     throw new LoopException(Errno.EBUSY, name + " has a file: " + this);
                 }
-                bind(config, open(config));
+                boolean fresh = !queues[0].hasEngine();
+                try {
+                    bind(config, open(config));
+                } catch (Throwable t) {
+                    if (fresh) {
+                        giveUpEngines();
+                    }
+                    throw t;
+                }
             } finally {
                 end();
             }
@@ -677,9 +703,13 @@ public final class LoopDevice implements AutoCloseable {
 
     private BackingFile direct(BackingFile file, int blockBytes) throws IOException {
         BackingFile direct = file.direct(blockBytes);
-        if (!slabsObserved) {
-            undo.add(IoBuffer.observeSlabs(this::register));
-            slabsObserved = true;
+        try {
+            if (slabs == null) {
+                slabs = undo.add(IoBuffer.observeSlabs(this::register));
+            }
+        } catch (Throwable t) {
+            direct.closeFor(file);
+            throw t;
         }
         return direct;
     }
@@ -690,11 +720,42 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    /** Opens the engines, with the first file. They are kept for the next. */
+    /** Opens the engines, all or none, with the first file. They are kept for the next. */
     private void openEngines() throws IOException {
+        if (queues[0].hasEngine()) {
+            return;
+        }
+        List<AioEngine> opened = new ArrayList<>();
+        try {
+            for (int i = 0; i < queues.length; i++) {
+                opened.add(openEngine(i));
+            }
+        } catch (Throwable t) {
+            opened.forEach(engine -> whatever("an engine of several was given up", engine::close));
+            throw t;
+        }
         for (int i = 0; i < queues.length; i++) {
-            if (!queues[i].hasEngine()) {
-                queues[i].useEngine(openEngine(i));
+            queues[i].useEngine(opened.get(i));
+        }
+    }
+
+    /** The first file could not be attached, so the device is as it was before: without engines, and without whom to tell of memory. */
+    private void giveUpEngines() {
+        AutoCloseable told = slabs;
+        if (told != null) {
+            slabs = null;
+            whatever("its engines were given up", told::close);
+        }
+        closeEngines();
+        for (LoopQueue queue : queues) {
+            queue.useEngine(null);
+        }
+    }
+
+    private void closeEngines() {
+        for (LoopQueue queue : queues) {
+            if (queue.hasEngine()) {
+                whatever("its engine is closed", queue.engine()::close);
             }
         }
     }
@@ -753,7 +814,7 @@ public final class LoopDevice implements AutoCloseable {
             changed = null;
             transfer = null;
             if (function != null) {
-                function.close();
+                whatever("it gave a key up", function::close);
             }
             close(opened);
             throw t;
@@ -1041,7 +1102,12 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     private void change(BackingFile now, BackingFile next) {
-        use(next, binding);
+        try {
+            use(next, binding);
+        } catch (Throwable t) {
+            next.closeFor(now);
+            throw t;
+        }
         now.closeFor(next);
     }
 
@@ -1205,13 +1271,9 @@ public final class LoopDevice implements AutoCloseable {
             }
             undo.run();
             if (old != null) {
-                close(old);
+                whatever("its file is let go", () -> close(old));
             }
-            for (LoopQueue queue : queues) {
-                if (queue.hasEngine()) {
-                    queue.engine().close();
-                }
-            }
+            closeEngines();
             events.note(LoopEvent.Kind.REMOVE, this);
             if (control != null) {
                 control.forget(this);
@@ -1256,6 +1318,16 @@ public final class LoopDevice implements AutoCloseable {
 
     private void setOpeners(int count) {
         openers = count;
+    }
+
+    /** Whether it is not there any more, or about to go. */
+    boolean isRemoved() {
+        lock.lock();
+        try {
+            return removed || disk.isClosed();
+        } finally {
+            lock.unlock();
+        }
     }
 
     private void requireThere() throws LoopException {

@@ -52,15 +52,19 @@ final class LoopDriver implements BlockDriver {
         if (!command.prepare()) {
             return Status.RESOURCE;
         }
-        Status status = switch (backing) {
-            case BackingFile file -> queue(command, file, queue, rq.operation().hasData());
-            case BackingDisk below -> command.pass(below);
-        };
-        if (status != Status.OK) {
-            command.endPrepared();
+        Status status = Status.IOERR;
+        try {
+            status = switch (backing) {
+                case BackingFile file -> queue(command, file, queue, rq.operation().hasData());
+                case BackingDisk below -> command.pass(below);
+            };
+        } finally {
+            if (status != Status.OK) {
+                command.endPrepared();
+            }
         }
         if (last) {
-            commit(queue);
+            commitTaken(rq, queue);
         }
         return status;
     }
@@ -76,6 +80,15 @@ final class LoopDriver implements BlockDriver {
     @Override
     public void commitRqs(HardwareContext hctx) {
         commit(queueOf(hctx));
+    }
+
+    /** A doorbell that fails is no failure of this request, which has been taken: its end is told by who has it. */
+    private void commitTaken(Request rq, LoopQueue queue) {
+        try {
+            commit(queue);
+        } catch (Throwable t) {
+            device.logFailure(rq, t);
+        }
     }
 
     /** What was given to the engine or to the workers since the last call is to begin. */

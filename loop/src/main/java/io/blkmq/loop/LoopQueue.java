@@ -17,7 +17,7 @@ final class LoopQueue {
     /** A poller that has found nothing so often, while workers are at work, gives its processor up for a moment. */
     private static final int POLLS_BEFORE_YIELD = 16;
 
-    /** Opened with the device's first file, and kept. Volatile: a poller looks at it without having passed the gate of the queue. */
+    /** Opened with the device's first file, and kept if that can be attached. Volatile: a poller looks at it without having passed the gate of the queue. */
     private volatile @Nullable AioEngine engine;
     private final boolean polled;
     private final WorkQueue workers;
@@ -32,12 +32,18 @@ final class LoopQueue {
         this.workers = workers;
     }
 
-    void useEngine(AioEngine opened) {
+    void useEngine(@Nullable AioEngine opened) {
         this.engine = opened;
     }
 
     boolean hasEngine() {
         return engine != null;
+    }
+
+    /** The engine, as it is now; null if there is none. */
+    @Nullable
+    AioEngine engineIfAny() {
+        return engine;
     }
 
     /** The engine of a device that has, or has had, a file. */

@@ -67,6 +67,11 @@ final class LoopTransfer implements AutoCloseable {
         bytesInUse.getAndAdd(-bytes);
     }
 
+    /** Memory of large writes; for tests. */
+    long bytesInUse() {
+        return bytesInUse.get();
+    }
+
     void countBounce() {
         bounces.increment();
     }
@@ -78,8 +83,11 @@ final class LoopTransfer implements AutoCloseable {
 
     /** The device is detached: wipes the key, the configuration's copy too. No request is in flight. */
     void wipe() {
-        close();
-        key.destroy();
+        try {
+            close();
+        } finally {
+            key.destroy();
+        }
     }
 
     /** Wipes what it has of the key itself. No request is in flight. */

@@ -13,6 +13,9 @@ import java.util.function.IntSupplier;
  * flush machines, which do not know of each other.
  */
 final class SyncLatch {
+    private static final System.Logger LOG = System.getLogger(SyncLatch.class.getName());
+
+    private static final int EIO = 5;
     private static final int EINVAL = 22;
 
     private final IntSupplier sync;
@@ -40,13 +43,23 @@ final class SyncLatch {
         oneAtATime.lock();
         try {
             if (failure == 0) {
-                int result = sync.getAsInt();
+                int result = tried();
                 failure = result == -EINVAL ? 0 : result;
                 count.incrementAndGet();
             }
             return failure;
         } finally {
             oneAtATime.unlock();
+        }
+    }
+
+    /** One that throws has failed, too: what it has made durable is not known. */
+    private int tried() {
+        try {
+            return sync.getAsInt();
+        } catch (Throwable t) {
+            LOG.log(System.Logger.Level.ERROR, "a sync threw", t);
+            return -EIO;
         }
     }
 

@@ -54,7 +54,17 @@ final class TransferWork implements SegmentVisitor {
             return false;
         }
         target = buffer.memory();
-        visit(rq, rq.bytes());
+        boolean done = false;
+        try {
+            visit(rq, rq.bytes());
+            done = true;
+        } finally {
+            if (!done) {
+                // It may hold what has been copied and not transformed, and others wait for the memory.
+                MemorySegment _ = buffer.memory().fill((byte) 0);
+                endWrite();
+            }
+        }
         function.countBounce();
         return true;
     }
