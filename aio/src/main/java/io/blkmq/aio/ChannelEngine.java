@@ -31,6 +31,8 @@ final class ChannelEngine extends SoftwareEngine {
     private int idle;
     private boolean stopping;
     private final List<Thread> workers = new ArrayList<>();
+    /** Who ends operations for want of any worker; null if nobody does. */
+    private @Nullable Thread ender;
 
     private final AtomicLong operations = new AtomicLong();
 
@@ -78,23 +80,63 @@ final class ChannelEngine extends SoftwareEngine {
                     break;
                 }
             }
+            if (ender != null || waiting == 0 || !workers.isEmpty()) {
+                return;
+            }
+            ender = Thread.currentThread();
         } finally {
             lock.unlock();
         }
+        endWithoutWorker();
     }
 
-    /** With the lock held. One worker is enough to go on with, should the system refuse more. */
+    /** With the lock held. One worker is enough to go on with, should the system, or the factory of threads, refuse more. */
     private boolean startWorker() {
         try {
             Thread worker = config.newThread(NAME, workers.size(), this::work);
             worker.start();
             workers.add(worker);
             return true;
-        } catch (OutOfMemoryError e) {
-            if (workers.isEmpty()) {
-                throw e;
+        } catch (RuntimeException | Error e) {
+            if (workers.isEmpty() && ender == null) {
+                CompletionDelivery.log("AIO engine " + NAME + " gets no thread: its operations fail", e);
             }
             return false;
+        }
+    }
+
+    /**
+     * Ends what waits: nobody would ever carry it out, and who closes would wait for it. One thread does; what its completions and
+     * others submit meanwhile is left to it.
+     */
+    private void endWithoutWorker() {
+        for (Kiocb first = takeAbandoned(); first != null; first = takeAbandoned()) {
+            delivery.begin(config.reapListener());
+            for (Kiocb kiocb = first; kiocb != null;) {
+                Kiocb following = kiocb.next;
+                kiocb.next = null;
+                finished(kiocb, -Errno.EAGAIN);
+                kiocb = following;
+            }
+            delivery.end(config.reapListener());
+        }
+    }
+
+    /** The operations that wait, oldest first; null, and the calling thread is at its end, if there are none or there is a worker. */
+    private @Nullable Kiocb takeAbandoned() {
+        lock.lock();
+        try {
+            Kiocb all = workers.isEmpty() ? head : null;
+            if (all == null) {
+                ender = null;
+                return null;
+            }
+            head = null;
+            tail = null;
+            waiting = 0;
+            return all;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -155,7 +197,7 @@ final class ChannelEngine extends SoftwareEngine {
             };
         } catch (RuntimeException | Error e) {
             // An operation is never lost, whatever happens below it.
-            System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> kiocb + " failed", e);
+            CompletionDelivery.log(kiocb + " failed", e);
             return -Errno.EIO;
         }
     }
@@ -190,7 +232,7 @@ final class ChannelEngine extends SoftwareEngine {
     boolean isCompleting() {
         lock.lock();
         try {
-            return workers.contains(Thread.currentThread());
+            return ender == Thread.currentThread() || workers.contains(Thread.currentThread());
         } finally {
             lock.unlock();
         }

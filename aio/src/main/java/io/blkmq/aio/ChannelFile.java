@@ -93,9 +93,19 @@ final class ChannelFile extends AioFile {
         Path link = companion == null ? null : Path.of("/proc/self/fd/" + companion.fd());
         Path reopenPath = link != null && Files.exists(link) ? link : path;
         FileChannel channel = openChannel(path, reopenPath, options, direct);
-        // What the JDK insists on is the block of the file store, which may be more than the file needs.
-        int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
-        return new ChannelFile(path, access, direct, companion, options, reopenPath, channel, alignment);
+        boolean good = false;
+        try {
+            // What the JDK insists on is the block of the file store, which may be more than the file needs.
+            int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
+            ChannelFile file = new ChannelFile(path, access, direct, companion, options, reopenPath, channel,
+                    alignment);
+            good = true;
+            return file;
+        } finally {
+            if (!good) {
+                channel.close();
+            }
+        }
     }
 
     private static long storeBlock(Path path, @Nullable NativeFile companion) throws IOException {

@@ -27,9 +27,7 @@ final class CompletionDelivery {
         try {
             completion.complete(userData, result);
         } catch (Throwable t) {
-            thrown.increment();
-            LOGGER.log(Level.ERROR, () -> "a completion of AIO engine " + engine + " threw; user data " + userData
-                    + ", result " + result, t);
+            threw("a completion of AIO engine " + engine + " threw; user data " + userData + ", result " + result, t);
         }
     }
 
@@ -50,8 +48,22 @@ final class CompletionDelivery {
     }
 
     private void listenerThrew(Throwable t) {
+        threw("a reap listener of AIO engine " + engine + " threw", t);
+    }
+
+    private void threw(String what, Throwable t) {
         thrown.increment();
-        LOGGER.log(Level.ERROR, () -> "a reap listener of AIO engine " + engine + " threw", t);
+        log(what, t);
+    }
+
+    /** Logs what went wrong, also where the log itself fails: the operation is still to be counted, and others are to be told. */
+    static void log(String what, Throwable t) {
+        try {
+            LOGGER.log(Level.ERROR, what, t);
+        } catch (Throwable more) {
+            // The memory that the failure was about, or a log handler of the application's.
+            t.addSuppressed(more);
+        }
     }
 
     long thrown() {

@@ -89,7 +89,7 @@ final class MemoryEngine extends InlineEngine {
             return ((MemoryFile) kiocb.file()).carryOut(kiocb);
         } catch (RuntimeException | Error e) {
             // An operation is never lost, whatever happens below it.
-            System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> kiocb + " failed", e);
+            CompletionDelivery.log(kiocb + " failed", e);
             return -Errno.EIO;
         }
     }
@@ -118,7 +118,7 @@ final class MemoryEngine extends InlineEngine {
         try {
             return config.memoryLatency().nanos(kiocb.operation(), kiocb.bytes());
         } catch (RuntimeException | Error e) {
-            System.getLogger("io.blkmq.aio").log(System.Logger.Level.ERROR, () -> "no latency for " + kiocb, e);
+            CompletionDelivery.log("no latency for " + kiocb, e);
             return 0;
         }
     }

@@ -102,7 +102,16 @@ final class NativeFile extends AioFile {
             if (fd < 0) {
                 throw refused(device, Access.READ_ONLY, false, fd);
             }
-            return new NativeFile(device, Access.READ_ONLY, false, fd, FileFacts.ofDescriptor(fd));
+            boolean good = false;
+            try {
+                NativeFile file = new NativeFile(device, Access.READ_ONLY, false, fd, FileFacts.ofDescriptor(fd));
+                good = true;
+                return file;
+            } finally {
+                if (!good) {
+                    FileCalls.close(fd);
+                }
+            }
         }
     }
 

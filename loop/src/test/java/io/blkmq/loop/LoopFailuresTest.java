@@ -179,8 +179,8 @@ class LoopFailuresTest {
     @Test
     void aFunctionThatCannotBeClosedKeepsNoFileThatCouldNotBeAttached() throws Exception {
         function.inClose = new NoClassDefFoundError("of the test");
-        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.REAPER).blockBytes(4096).memoryBacked(true).build();
-                LoopControl control = LoopControl.open()) {
+        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.REAPER).blockBytes(4096).memoryBacked(true)
+                .build(); LoopControl control = LoopControl.open()) {
             LoopDevice device = control.add();
             assertThatExceptionOfType(LoopException.class)
                     .isThrownBy(() -> device.configure(faulty(LoopConfig.builder(disk).blockBytes(512))))
@@ -233,9 +233,8 @@ class LoopFailuresTest {
             LoopDevice one = control.add();
             LoopDevice two = control.add();
             CompletableFuture<Throwable> thrown = new CompletableFuture<>();
-            lower.disk().submit(
-                    new Bio().reset(Operation.READ, 0).add(buffer.memory(), 0, 4096).onEnd(_ -> thrown.complete(
-                            Objects.requireNonNull(Assertions.catchThrowable(control::close)))));
+            lower.disk().submit(new Bio().reset(Operation.READ, 0).add(buffer.memory(), 0, 4096)
+                    .onEnd(_ -> thrown.complete(Objects.requireNonNull(Assertions.catchThrowable(control::close)))));
             // A completion may not wait, which each of the devices says.
             assertThat(thrown.join()).isInstanceOf(IllegalStateException.class)
                     .satisfies(t -> assertThat(t.getSuppressed()).hasSize(1));
