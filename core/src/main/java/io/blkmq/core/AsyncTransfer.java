@@ -85,6 +85,12 @@ final class AsyncTransfer {
     // ---- the way to its end
 
     void begin() {
+        try {
+            disk.queue().requireSubmitter(operation, beginnerContext);
+        } catch (WrongThreadException e) {
+            fail(e);
+            return;
+        }
         if (buffer == null) {
             step(Operation.FLUSH, 0, null, new Piece(0, 0, null)::flushed);
             return;

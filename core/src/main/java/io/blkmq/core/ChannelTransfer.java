@@ -60,6 +60,10 @@ final class ChannelTransfer implements AutoCloseable {
         users.incrementAndGet();
         try {
             start.accept(step);
+        } catch (WrongThreadException e) {
+            // No error of the disk, and none of the channel.
+            leave();
+            throw e;
         } catch (RuntimeException e) {
             // Nothing is in flight.
             leave();

@@ -22,6 +22,10 @@ import org.jspecify.annotations.Nullable;
  * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
  * a bio each, and cut, bounce and fall back where necessary.
  *
+ * <p>On a polled disk nobody but the thread that submits finds completions: the blocking calls poll by themselves, and with the other
+ * forms the thread calls {@link #poll}. A device may keep each hardware context for the thread that used it first, as a polled loop
+ * device does; another thread's call is refused with {@link WrongThreadException}, and nothing of it has been submitted.
+ *
  * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
@@ -739,6 +743,9 @@ public final class Disk implements AutoCloseable {
      * end is shortened, and it cannot be truncated. It cannot be mapped. What is smaller than a block is read, changed and written
      * under a lock on the block, which all channels of the disk share: two that write different bytes of a block lose nothing.
      *
+     * <p>On a polled disk each operation polls until it has ended, on the thread that called it. Where that is not the thread which the
+     * disk belongs to, it throws {@link WrongThreadException} and the channel stays open.
+     *
      * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE}, {@code SYNC} and {@code DSYNC}: with the last two,
      *        each write is durable when it returns. With neither {@code READ} nor {@code WRITE} all is allowed that the disk allows
      * @return a new channel
@@ -754,6 +761,10 @@ public final class Disk implements AutoCloseable {
      *
      * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
      * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     *
+     * <p>On a polled disk the end of an operation is found by the thread that began it, when it waits for a {@code Future} of the
+     * channel, or calls {@link #poll}: no handler runs unless it does. Where that is not the thread which the disk belongs to, the
+     * operation fails with {@link WrongThreadException}.
      *
      * @param options as for {@link #openChannel}
      * @return a new channel

@@ -338,7 +338,8 @@ public final class LoopConfig {
 
         /**
          * Lets the submitting thread find completions. Each hardware queue then belongs to the platform thread that uses it
-         * first.
+         * first: it polls, within its blocking calls or by {@link Disk#poll}, and what another thread begins there is refused with
+         * {@link WrongThreadException}, which names the device and both threads.
          *
          * @param value true for polled
          * @return this

@@ -103,6 +103,12 @@ final class LoopDriver implements BlockDriver {
     }
 
     @Override
+    public void requireSubmitter(HardwareContext hctx) {
+        boolean throughEngine = device.backing() instanceof BackingFile file && file.isAio();
+        queueOf(hctx).requireOwner(hctx.queue().name(), throughEngine);
+    }
+
+    @Override
     public boolean mayPoll(HardwareContext hctx) {
         return queueOf(hctx).isPollable();
     }

@@ -59,6 +59,28 @@ final class LoopQueue {
         }
     }
 
+    /**
+     * Refuses a thread that is not the owner; without an owner the calling thread becomes it.
+     *
+     * @param device for the message
+     * @param throughEngine whether what is submitted goes to the engine, which takes nothing from virtual threads
+     */
+    void requireOwner(String device, boolean throughEngine) {
+        Thread caller = Thread.currentThread();
+        // Plain: the owner sees its own write, any other thread goes on to the compare-and-set.
+        if (owner.getPlain() == caller) {
+            return;
+        }
+        if (caller.isVirtual() && throughEngine) {
+            throw new WrongThreadException(
+                    device + " is polled: what uses it has to be a platform thread, and " + caller + " is virtual");
+        }
+        if (!owner.compareAndSet(null, caller)) {
+            throw new WrongThreadException(device + " is polled by " + owner.get()
+                    + ", which alone may use this hardware context, and was used by " + caller);
+        }
+    }
+
     /** The calling thread submits: on a polled device it is the owner from now on. */
     void submitting() {
         if (polled && owner.get() == null) {

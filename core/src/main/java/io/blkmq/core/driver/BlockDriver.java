@@ -147,6 +147,17 @@ public interface BlockDriver {
     }
 
     /**
+     * Refuses a thread that is not the one which alone submits to a polled hardware context, if the device has such a thread: a mistake
+     * in use, which is told before anything is submitted and never looks like an error of the device. A context that belongs to nobody
+     * becomes the calling thread's. Called with each bio that is submitted outside of completions. Must not block.
+     *
+     * @param hctx a polled hardware context
+     * @throws WrongThreadException if the calling thread may not submit; names the device, the thread whose context it is, and the
+     *         calling one
+     */
+    default void requireSubmitter(HardwareContext hctx) {}
+
+    /**
      * The calling thread submits to a polled hardware context, and what it submits has to wait; or it polls, and is about to give the
      * driver what waits. With a device whose completions belong to one thread a context that belongs to nobody becomes that thread's
      * here, as it does by {@link #queueRq}. Must not block.

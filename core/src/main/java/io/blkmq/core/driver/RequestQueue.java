@@ -265,6 +265,7 @@ public final class RequestQueue {
      * @throws IndexOutOfBoundsException if it reaches past the end of the device
      * @throws UnsupportedOperationException if it writes to a read-only device
      * @throws IllegalStateException if it is in flight, or the queue is closed
+     * @throws WrongThreadException if the hardware context is polled by another thread, which alone may submit to it
      */
     public void submit(Bio bio) {
         submit(bio, contextOfCurrentThread());
@@ -282,8 +283,11 @@ public final class RequestQueue {
     }
 
     void submit(Bio bio, SoftwareContext ctx, @Nullable SectorRange range) {
-        accept(bio, range);
         CompletionBatch current = CompletionBatch.current();
+        if (current == null) {
+            requireSubmitter(ctx.hardwareContext(bio.operation(), bio.flags()));
+        }
+        accept(bio, range);
         if (current != null) {
             current.defer(bio, ctx);
         } else {
@@ -303,6 +307,7 @@ public final class RequestQueue {
     }
 
     void submit(Bio bio, RequestBatch plug, @Nullable SectorRange range) {
+        requireSubmitter(plug.context().hardwareContext(bio.operation(), bio.flags()));
         accept(bio, range);
         if (plug.isGoingDown()) {
             // By a driver that is being given the batch, which is in the block layer.
@@ -310,6 +315,23 @@ public final class RequestQueue {
         } else {
             send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
         }
+    }
+
+    private void requireSubmitter(HardwareContext hctx) {
+        if (hctx.isPolled()) {
+            driver.requireSubmitter(hctx);
+        }
+    }
+
+    /**
+     * Refuses the calling thread if what it submits would be refused because another thread polls for it, and does nothing else.
+     *
+     * @param operation what it is about to submit
+     * @param ctx through which context
+     * @throws WrongThreadException if so
+     */
+    public void requireSubmitter(Operation operation, SoftwareContext ctx) {
+        requireSubmitter(ctx.hardwareContext(operation, 0));
     }
 
     /** Sends a bio whose submitter could not wait. */
