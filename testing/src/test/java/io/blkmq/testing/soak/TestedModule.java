@@ -88,10 +88,12 @@ final class TestedModule {
         Set<Path> modular = Configuration.empty().resolve(finder, ModuleFinder.ofSystem(), Set.of(module)).modules()
                 .stream().map(ResolvedModule::reference).flatMap(reference -> reference.location().stream())
                 .filter(location -> location.getScheme().equals("file")).map(Path::of).collect(Collectors.toSet());
+        // The tests are part of the module; on the class path they are for processes that tests start.
+        Stream<Path> others = Stream.concat(Stream.of(testClasses),
+                libraries.stream().filter(library -> !modular.contains(library)));
         List<String> options = new ArrayList<>(List.of("-ea", "--module-path", join(modular.stream()), "--class-path",
-                join(libraries.stream().filter(library -> !modular.contains(library))), "--add-modules",
-                module + ",ALL-DEFAULT", "--patch-module", module + "=" + testClasses, "--add-reads",
-                module + "=ALL-UNNAMED"));
+                join(others), "--add-modules", module + ",ALL-DEFAULT", "--patch-module", module + "=" + testClasses,
+                "--add-reads", module + "=ALL-UNNAMED"));
         for (String contents : packages()) {
             options.add("--add-opens");
             options.add(module + "/" + contents + "=ALL-UNNAMED");
