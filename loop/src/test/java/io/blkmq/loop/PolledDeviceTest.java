@@ -1,0 +1,139 @@
+package io.blkmq.loop;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.IoBuffer;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.loop.LoopDeviceTest.Way;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A polled device whose owner goes on reading while another thread changes it: both get on, and the device stays the owner's. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class PolledDeviceTest {
+    private static final int BYTES = 1 << 20;
+    private static final int CHANGES = 20;
+    private static final int BIOS = 24;
+
+    @TempDir
+    private Path directory;
+
+    /** What another thread does. */
+    enum Change {
+        FREEZE {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) {
+                device.disk().freeze();
+                device.disk().unfreeze();
+            }
+        },
+        ELEVATOR {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) {
+                device.disk().queue().setElevator(time % 2 == 0 ? "mq-deadline" : "kyber");
+                device.disk().queue().setIostats(time % 2 == 0);
+            }
+        },
+        HOLD {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) {
+                device.disk().queue().quiesce();
+                device.disk().queue().unquiesce();
+            }
+        },
+        FILE {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) throws IOException {
+                device.changeBackingFile(files[time % 2]);
+            }
+        },
+        DIRECT {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) throws IOException {
+                device.setDirect(time % 2 != 0 && device.isAio());
+            }
+        },
+        CAPACITY {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) throws IOException {
+                assertThat(device.refreshCapacity()).isEqualTo(BYTES);
+            }
+        },
+        PARTITION {
+            @Override
+            void make(LoopDevice device, Path[] files, int time) {
+                device.disk().partition("part", 0, 8192).close();
+            }
+        };
+
+        abstract void make(LoopDevice device, Path[] files, int time) throws IOException;
+    }
+
+    static Stream<Arguments> waysAndChanges() {
+        List<Way> ways = new ArrayList<>(LoopDeviceTest.ways().filter(Way::polled).toList());
+        ways.add(new Way("memory", true, true));
+        return ways.stream().flatMap(way -> Stream.of(Change.values()).map(change -> Arguments.of(way, change)));
+    }
+
+    @ParameterizedTest(name = "{1}, {0}")
+    @MethodSource("waysAndChanges")
+    void changesOfAPolledDeviceEndWhileItsOwnerReads(Way way, Change change) throws Exception {
+        Path[] files = {Files.write(directory.resolve("a.img"), new byte[BYTES]),
+                Files.write(directory.resolve("b.img"), new byte[BYTES])};
+        try (LoopDevice device = LoopDevice.attach(way.config(files[1]).depth(16).readOnly(true).build());
+                IoBuffer buffer = IoBuffer.allocate(BIOS * 4096L)) {
+            Disk disk = device.disk();
+            // The thread of the test is the owner from here on.
+            disk.read(0, buffer.memory().asSlice(0, 4096));
+            List<Status> failures = new ArrayList<>();
+            Bio[] bios = new Bio[BIOS];
+            for (int i = 0; i < BIOS; i++) {
+                bios[i] = new Bio(1).reset(Operation.READ, 0).add(buffer.memory(), i * 4096L, 4096).onEnd(bio -> {
+                    if (bio.status() != Status.OK) {
+                        failures.add(bio.status());
+                    }
+                });
+            }
+            FutureTask<Void> changes = new FutureTask<>(() -> {
+                for (int time = 0; time < CHANGES; time++) {
+                    change.make(device, files, time);
+                }
+                return null;
+            });
+            Thread other = Thread.ofPlatform().daemon().start(changes);
+            for (int round = 0; !changes.isDone(); round++) {
+                for (int i = 0; i < BIOS; i++) {
+                    if (!bios[i].isInFlight()) {
+                        disk.submit(bios[i].retarget(Operation.READ, (round + i) * 8L % (BYTES / 512)));
+                    }
+                }
+                disk.poll();
+                if (round % 8 == 0) {
+                    // Waits for the lock that the other thread may have.
+                    assertThat(device.refreshCapacity()).isEqualTo(BYTES);
+                }
+            }
+            other.join();
+            changes.get();
+            for (Bio bio : bios) {
+                while (bio.isInFlight()) {
+                    disk.poll();
+                }
+            }
+            assertThat(failures).isEmpty();
+        }
+    }
+}
