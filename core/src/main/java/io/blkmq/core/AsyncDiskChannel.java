@@ -10,14 +10,17 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileLock;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -29,12 +32,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Handlers run on the thread that found the completion, outside of all locks, and from there only in the way of the block layer's
  * completions: what a handler begins goes on after it has returned, so no handler runs within another. What ends within the call that
- * began it, or by the channel's being closed, is told by the runtime, and so never on the stack of the caller.
+ * began it, or by the channel's being closed, is told on a thread of the runtime's ({@link IoRuntime#tell}), and so never on the stack
+ * of the caller; of one channel one after the other, in the order in which they ended.
  *
  * <p>Closing ends all operations in flight with {@link AsynchronousCloseException}. Those that have memory of the caller's with the
  * device end so when the device has given it back.
  */
 final class AsyncDiskChannel extends AsynchronousFileChannel {
+    private static final System.Logger LOG = System.getLogger(AsyncDiskChannel.class.getName());
+
     private final DeviceNode node;
     private final Disk disk;
     private final @Nullable Executor handlers;
@@ -42,6 +48,11 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
     private final AtomicLong begun = new AtomicLong();
     /** An operation enters it and looks whether the channel is open; who closes the channel says so and looks at it. */
     private final Set<AsyncTransfer> inFlight = ConcurrentHashMap.newKeySet();
+
+    /** What the runtime is to tell, in this order. */
+    private final ConcurrentLinkedQueue<Runnable> toTell = new ConcurrentLinkedQueue<>();
+    /** How many have come since the telling thread last looked; 0 if there is no such thread. */
+    private final AtomicInteger tellings = new AtomicInteger();
 
     AsyncDiskChannel(DeviceNode node, @Nullable Executor handlers) {
         this.node = node;
@@ -163,13 +174,31 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         }
     }
 
-    /** Under the same rules as any completion: a handler that would block on a disk is told that it must not. */
     private void tellByRuntime(Runnable call) {
-        node.runtime().execute(() -> {
-            try (var _ = CompletionBatch.open()) {
-                call.run();
+        toTell.add(call);
+        if (tellings.getAndIncrement() == 0) {
+            node.runtime().tell(this::tellAll);
+        }
+    }
+
+    /** The handlers of this channel are told one after the other: whoever is slow delays none but those of the same channel. */
+    private void tellAll() {
+        int seen = 1;
+        do {
+            for (Runnable call = toTell.poll(); call != null; call = toTell.poll()) {
+                tellOne(call);
             }
-        });
+            seen = tellings.addAndGet(-seen);
+        } while (seen != 0);
+    }
+
+    /** Under the same rules as any completion: a handler that would block on a disk is told that it must not. */
+    private void tellOne(Runnable call) {
+        try (var _ = CompletionBatch.open()) {
+            call.run();
+        } catch (Throwable t) {
+            LOG.log(System.Logger.Level.ERROR, "a handler of the channel of " + disk.name() + " failed", t);
+        }
     }
 
     /** A handler with its attachment. */
@@ -291,7 +320,11 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         }
         disk.fileLocks().releaseAll(this);
         // In the order in which they were begun, since that of the set is another each time.
-        inFlight.stream().sorted(Comparator.comparingLong(AsyncTransfer::number)).forEach(AsyncTransfer::channelClosed);
+        List<AsyncTransfer> ended = inFlight.stream().sorted(Comparator.comparingLong(AsyncTransfer::number))
+                .filter(AsyncTransfer::endsByClose).toList();
+        // The youngest first: then none of them has one of them behind it in a line of blocks, and nobody gets blocks only to go.
+        ended.reversed().forEach(AsyncTransfer::giveUpWaiting);
+        ended.forEach(AsyncTransfer::tellClosed);
     }
 
     @Override

@@ -197,35 +197,51 @@ final class AsyncTransfer {
         if (!claim()) {
             return false;
         }
+        giveUpWaiting();
         channel.ended(this);
         return true;
     }
 
-    /** The channel has been closed. */
-    void channelClosed() {
+    /**
+     * The channel has been closed.
+     *
+     * @return whether the operation ends by that: then the caller has it give up waiting and tells its user. False if it has ended, or
+     *         ends when the device gives the memory back
+     */
+    boolean endsByClose() {
         lock.lock();
         try {
             if (direct != null && piece != null && piece.started) {
-                return;
+                return false;
             }
         } finally {
             lock.unlock();
         }
-        if (claim()) {
-            channel.ended(this);
-            result.failed(new AsynchronousCloseException(), false);
+        return claim();
+    }
+
+    void tellClosed() {
+        channel.ended(this);
+        result.failed(new AsynchronousCloseException(), false);
+    }
+
+    /** Takes it upon the caller to tell. */
+    private boolean claim() {
+        lock.lock();
+        try {
+            boolean first = !told;
+            told = true;
+            return first;
+        } finally {
+            lock.unlock();
         }
     }
 
-    /** Takes it upon the caller to tell; what waits for its blocks does so no longer. */
-    private boolean claim() {
+    /** An operation that has been claimed waits for its blocks no longer. */
+    void giveUpWaiting() {
         Piece waiting;
         lock.lock();
         try {
-            if (told) {
-                return false;
-            }
-            told = true;
             waiting = piece != null && !piece.started ? piece : null;
         } finally {
             lock.unlock();
@@ -233,7 +249,6 @@ final class AsyncTransfer {
         if (waiting != null) {
             waiting.giveBack();
         }
-        return true;
     }
 
     // ---- one piece

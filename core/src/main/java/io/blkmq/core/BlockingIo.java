@@ -83,7 +83,7 @@ final class BlockingIo implements IoCompletion {
             return;
         }
         // All of it, before the first piece goes: what is refused has changed nothing.
-        disk.queue().check(row.bio(operation, disk.sector(operation, offset), flags));
+        disk.check(row.bio(operation, disk.sector(operation, offset), flags));
         try (IoBuffer buffer = IoBuffer.allocate(Math.min(row.bytes(), PIECE_BYTES))) {
             for (long at = 0; at < row.bytes(); at += buffer.bytes()) {
                 MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), row.bytes() - at));
@@ -106,7 +106,6 @@ final class BlockingIo implements IoCompletion {
     }
 
     private void await(Disk disk, Operation operation, long offset, long bytes) throws BlockIOException {
-        Plug.flushAll();
         boolean interrupted = false;
         for (int looks = 0; !ended; looks++) {
             queue.awaitEnd(queue, context, flags, looks, Long.MAX_VALUE);

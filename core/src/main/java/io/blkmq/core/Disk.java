@@ -632,7 +632,7 @@ public final class Disk implements AutoCloseable {
     }
 
     void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
-        submit(row.bio(operation, sector(operation, offset), flags).onEnd(ended -> completion.ended(ended.status())));
+        submit(row.bio(operation, sector(operation, offset), flags).onEnd(ended -> tell(ended, completion)));
     }
 
     void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
@@ -702,7 +702,7 @@ public final class Disk implements AutoCloseable {
      * @param target where to
      * @param options how
      * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
-     * @throws IllegalArgumentException if the target is smaller, or is this disk
+     * @throws IllegalArgumentException if the target is smaller, or shares blocks with this disk
      * @throws UnsupportedOperationException if the target is read-only
      * @throws java.util.concurrent.CancellationException if it was cancelled
      */
@@ -760,7 +760,8 @@ public final class Disk implements AutoCloseable {
      * answers as {@link #openChannel} does.
      *
      * <p>Handlers run on the thread that found the completion, and like a completion they must not block on a disk
-     * ({@link BioCompletion}). What ends within the call that began it is told on a thread of the disk's runtime.
+     * ({@link BioCompletion}). What ends within the call that began it, or because the channel is closed, is told on a virtual thread that
+     * the channel has for that, one after the other. The same rules hold there.
      *
      * <p>On a polled disk the end of an operation is found by the thread that began it, when it waits for a {@code Future} of the
      * channel, or calls {@link #poll}: no handler runs unless it does. Where that is not the thread which the disk belongs to, the

@@ -1,6 +1,7 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.RequestQueue;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -43,7 +44,7 @@ public final class DiskTransfer {
     private final IoRuntime runtime;
     /** Slots whose next step somebody has to call; only where a polled disk takes part. */
     private final @Nullable ConcurrentLinkedQueue<Slot> ready;
-    private final CompletableFuture<Void> end = new CompletableFuture<>();
+    private final CompletableFuture<Void> end = new WaitingFuture<>();
     /** Why it did not end well, or null. Written before its end, read after it. */
     private @Nullable Throwable endedWith;
     /** Threads in {@link #await}. A waiter enters and looks at the end; who ends the transfer does so and looks at the waiters. */
@@ -82,10 +83,7 @@ public final class DiskTransfer {
         requireWithin(source, "source", from, bytes);
         requireWithin(target, "target", to, bytes);
         requireWritable(target);
-        if (source.queue().equals(target.queue()) && from < to + bytes && to < from + bytes) {
-            throw new IllegalArgumentException("transfer of " + bytes + " bytes from offset " + from + " to offset "
-                    + to + " of " + source.name() + " itself: the ranges overlap");
-        }
+        requireApart(source, from, target, to, bytes);
         return new DiskTransfer(source, from, bytes, target, to, options).begin();
     }
 
@@ -93,7 +91,7 @@ public final class DiskTransfer {
     static DiskTransfer startAll(Disk source, Disk target, TransferOptions options) {
         long bytes = source.sizeBytes() & -source.limits().logicalBlockBytes();
         long room = target.sizeBytes() & -target.limits().logicalBlockBytes();
-        if (source.queue().equals(target.queue())) {
+        if (source.equals(target)) {
             throw new IllegalArgumentException("copy of " + source.name() + " to itself");
         }
         if (bytes > room) {
@@ -101,6 +99,7 @@ public final class DiskTransfer {
                     + target.name() + " with " + room + " bytes: the target is smaller");
         }
         requireWritable(target);
+        requireApart(source, 0, target, 0, bytes);
         return new DiskTransfer(source, 0, bytes, target, 0, options).begin();
     }
 
@@ -117,6 +116,17 @@ public final class DiskTransfer {
         if (offset > size - bytes) {
             throw new IndexOutOfBoundsException("transfer of " + bytes + " bytes at offset " + offset + " of the "
                     + role + " " + disk.name() + " reaches past its end at " + size);
+        }
+    }
+
+    /** By where the ranges lie on the device: either disk may be a partition of it. */
+    private static void requireApart(Disk source, long from, Disk target, long to, long bytes) {
+        long first = source.startBytes() + from;
+        long second = target.startBytes() + to;
+        if (source.queue().equals(target.queue()) && first < second + bytes && second < first + bytes) {
+            throw new IllegalArgumentException(
+                    "transfer of " + bytes + " bytes from offset " + from + " of " + source.name() + " to offset " + to
+                            + " of " + target.name() + ": the ranges overlap on the same device");
         }
     }
 
@@ -200,7 +210,7 @@ public final class DiskTransfer {
                 awaitStep(looks);
                 interrupted |= Thread.interrupted();
             } else if (poll() == 0) {
-                runtime.spinWait();
+                Parking.spinWait(runtime);
             }
         }
         waiters.remove(Thread.currentThread());
@@ -240,9 +250,14 @@ public final class DiskTransfer {
         }
         source.poll();
         target.poll();
+        Slot slot = ready.poll();
+        if (slot == null) {
+            return 0;
+        }
         int steps = 0;
+        // Only now: a transfer is polled far more often than it finds something.
         try (Plug reads = source.plug(); Plug writes = target.plug()) {
-            for (Slot slot = ready.poll(); slot != null; slot = ready.poll()) {
+            for (; slot != null; slot = ready.poll()) {
                 slot.step(reads, writes);
                 steps++;
             }
@@ -370,6 +385,7 @@ public final class DiskTransfer {
         if (toClose != null) {
             closeQuietly(toClose);
         }
+        Bio.countEnded();
         endedWith = cause;
         if (cause == null) {
             end.complete(null);
@@ -413,6 +429,7 @@ public final class DiskTransfer {
         } finally {
             lock.unlock();
         }
+        Bio.countEnded();
         while (now >= 0) {
             try {
                 options.progress().accept(now);

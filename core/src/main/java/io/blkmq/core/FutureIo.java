@@ -1,9 +1,7 @@
 package io.blkmq.core;
 
-import java.util.concurrent.CompletableFuture;
-
 /** An operation of the future form. */
-final class FutureIo extends CompletableFuture<Void> implements IoCompletion {
+final class FutureIo extends WaitingFuture<Void> implements IoCompletion {
     private final Disk disk;
     private final Operation operation;
     private final long offset;

@@ -24,7 +24,8 @@ public interface IoRuntime {
     long nanoTime();
 
     /**
-     * Runs short, non-blocking work on another thread soon (the kernel's kblockd).
+     * Runs short, non-blocking work on another thread soon (the kernel's kblockd). Several may run at once, in any order. Where it comes to
+     * completions it comes to code of a user's that blocks all the same: other work goes on meanwhile.
      *
      * @param work what it throws is logged
      */
@@ -38,6 +39,14 @@ public interface IoRuntime {
      * @return to call it off
      */
     Timer schedule(long delayNanos, Runnable work);
+
+    /**
+     * Calls code of a user's that is told something, on a thread of its own. It may block, and then nothing of what {@link #execute} and
+     * {@link #schedule} run waits for it, nor anything else that is told.
+     *
+     * @param call what it throws is logged
+     */
+    void tell(Runnable call);
 
     /**
      * Starts a thread that lives as long as its work: a reaper, a worker.

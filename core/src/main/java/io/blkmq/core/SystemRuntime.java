@@ -1,28 +1,18 @@
 package io.blkmq.core;
 
-import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** The operating system's threads and time. One worker thread serves timers and deferred work: both are short and never block. */
+/** The operating system's threads and time. */
 final class SystemRuntime implements IoRuntime {
     static final SystemRuntime INSTANCE = new SystemRuntime();
 
     private static final System.Logger LOG = System.getLogger(SystemRuntime.class.getName());
 
-    private final AtomicInteger workers = new AtomicInteger();
-    private final ScheduledThreadPoolExecutor work;
+    private final TimedWorkers work = new TimedWorkers();
 
-    private SystemRuntime() {
-        work = new ScheduledThreadPoolExecutor(1, task -> daemon("blkmq-work-" + workers.getAndIncrement(), task));
-        work.setRemoveOnCancelPolicy(true);
-        work.setKeepAliveTime(10, TimeUnit.SECONDS);
-        work.allowCoreThreadTimeOut(true);
-    }
+    private SystemRuntime() {}
 
     @Override
     public long nanoTime() {
@@ -31,13 +21,24 @@ final class SystemRuntime implements IoRuntime {
 
     @Override
     public void execute(Runnable task) {
-        work.execute(logged(task));
+        work.add(0, task);
     }
 
     @Override
     public Timer schedule(long delayNanos, Runnable task) {
-        Future<?> scheduled = work.schedule(logged(task), delayNanos, TimeUnit.NANOSECONDS);
-        return () -> scheduled.cancel(false);
+        return work.add(delayNanos, task);
+    }
+
+    /** On a virtual thread: as many as want to can block, and none of them keeps anything from timers and deferred work. */
+    @Override
+    public void tell(Runnable call) {
+        Thread.ofVirtual().name("blkmq-tell").start(() -> {
+            try {
+                call.run();
+            } catch (Throwable t) {
+                LOG.log(System.Logger.Level.ERROR, "what was told failed", t);
+            }
+        });
     }
 
     @Override
@@ -105,16 +106,6 @@ final class SystemRuntime implements IoRuntime {
     @Override
     public int processors() {
         return Runtime.getRuntime().availableProcessors();
-    }
-
-    private static Runnable logged(Runnable task) {
-        return () -> {
-            try {
-                task.run();
-            } catch (Throwable t) {
-                LOG.log(System.Logger.Level.ERROR, "deferred work failed", t);
-            }
-        };
     }
 
     private static Thread daemon(String name, Runnable task) {

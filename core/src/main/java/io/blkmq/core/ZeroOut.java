@@ -67,6 +67,7 @@ final class ZeroOut implements BioCompletion {
             disk.submit(bio);
         } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
             // The disk was closed or made smaller meanwhile, or there is no memory for the zeroes.
+            Bio.countEnded();
             completion.ended(disk.isClosed() ? Status.NODEV : Status.IOERR);
         }
     }

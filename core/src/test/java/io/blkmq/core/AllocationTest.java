@@ -3,6 +3,7 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import java.io.IOException;
@@ -107,6 +108,22 @@ class AllocationTest {
                 }
             });
             assertThat(write.status()).isEqualTo(Status.OK);
+        }
+    }
+
+    @Test
+    void pollingATransferThatHasNothingToDoAllocatesNothing() throws Exception {
+        RecordingDriver driver = new RecordingDriver();
+        try (Disk source = NullBlk.builder().capacityBytes(1 << 20).build(); Disk target = driver.disk()) {
+            DiskTransfer transfer = source.startTransfer(0, 65_536, target, 0, TransferOptions.DEFAULT);
+            assertAllocatesNothing(() -> {
+                for (int i = 0; i < IO_COUNT; i++) {
+                    transfer.poll();
+                }
+            });
+            assertThat(transfer.isDone()).isFalse();
+            driver.completeAll();
+            transfer.await();
         }
     }
 

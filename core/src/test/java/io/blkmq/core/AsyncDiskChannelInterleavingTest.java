@@ -25,6 +25,7 @@ class AsyncDiskChannelInterleavingTest {
     private static final int SEEDS = 100;
     private static final int THREADS = 3;
     private static final int BYTES = 1_500;
+    private static final long SLEEP_NANOS = 2_000_000_000L;
 
     private static void forManySeeds(DeterministicRuntime.Body body) {
         for (int i = 0; i < SEEDS; i++) {
@@ -189,6 +190,45 @@ class AsyncDiskChannelInterleavingTest {
                 for (Watched watched : all) {
                     watched.check();
                 }
+            }
+        });
+    }
+
+    /** A handler that is told by the runtime and takes its time keeps no timer, and no other channel's handler, waiting. */
+    @Test
+    void aHandlerThatSleepsDelaysNeitherTimersNorHandlersOfOtherChannels() {
+        forManySeeds(runtime -> {
+            try (Disk slow = disk(runtime, 2);
+                    Disk timed = NullBlk.builder().name("timed").completion(NullBlk.Completion.TIMER)
+                            .completionNanos(100_000).capacityBytes(4096).runtime(runtime).build();
+                    IoBuffer buffer = timed.allocate(4096)) {
+                Watched told = new Watched();
+                List<String> order = new ArrayList<>();
+                AsynchronousFileChannel sleeping = slow.openAsynchronousChannel();
+                AsynchronousFileChannel awake = timed.openAsynchronousChannel();
+                sleeping.read(ByteBuffer.allocate(16), 4096, "sleeps", new CompletionHandler<>() {
+                    @Override
+                    public void completed(Integer result, String attachment) {
+                        order.add("begins");
+                        runtime.sleep(SLEEP_NANOS);
+                        order.add("ends");
+                    }
+
+                    @Override
+                    public void failed(Throwable cause, String attachment) {
+                        order.add(cause.toString());
+                    }
+                });
+                runtime.await("the handler sleeps", () -> !order.isEmpty());
+                long begin = runtime.nanoTime();
+                timed.read(0, buffer.memory());
+                awake.read(told.buffer, 4096, "", told);
+                runtime.await("the other is told", told::isTold);
+                assertThat(runtime.nanoTime() - begin).as("virtual time").isLessThan(SLEEP_NANOS / 2);
+                assertThat(order).containsExactly("begins");
+                runtime.await("the handler has slept", () -> order.size() == 2);
+                sleeping.close();
+                awake.close();
             }
         });
     }

@@ -321,6 +321,55 @@ class AsyncDiskChannelTest {
 
     // ---- handlers
 
+    /** So many that a step over all of them for each of them would not come to an end. */
+    private static final int MANY = 20_000;
+
+    @Test
+    void manyPendingWritesThatShareTheirBlocksAreDoneInTheOrderInWhichTheyWereBegun() throws Exception {
+        try (Disk disk = memory(Completion.REAPER, 16);
+                AsynchronousFileChannel channel = disk.openAsynchronousChannel()) {
+            byte[] expected = new byte[MANY * 10 + 1_000];
+            List<Future<Integer>> writes = new ArrayList<>();
+            for (int i = 0; i < MANY; i++) {
+                byte[] content = new byte[1_000];
+                Arrays.fill(content, (byte) i);
+                System.arraycopy(content, 0, expected, i * 10, content.length);
+                writes.add(channel.write(ByteBuffer.wrap(content), i * 10L));
+            }
+            for (Future<Integer> write : writes) {
+                assertThat(write.get()).isEqualTo(1_000);
+            }
+            ByteBuffer all = ByteBuffer.allocate(expected.length);
+            assertThat(channel.read(all, 0).get()).isEqualTo(expected.length);
+            assertThat(all.array()).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void closingWithManyPendingWritesThatShareTheirBlocksTellsThemInTheOrderInWhichTheyWereBegun() throws Exception {
+        ConcurrentLinkedQueue<Integer> order = new ConcurrentLinkedQueue<>();
+        ConcurrentLinkedQueue<Object> outcomes = new ConcurrentLinkedQueue<>();
+        try (Disk disk = memory(Completion.REAPER, 16);
+                AsynchronousFileChannel after = disk.openAsynchronousChannel()) {
+            disk.freeze();
+            AsynchronousFileChannel channel = disk.openAsynchronousChannel();
+            for (int i = 0; i < MANY; i++) {
+                int number = i;
+                channel.write(ByteBuffer.allocate(1_000), i * 100L, "", handler(told -> {
+                    order.add(number);
+                    outcomes.add(told);
+                }));
+            }
+            channel.close();
+            Eventually.until("all are told", () -> order.size() == MANY);
+            assertThat(new ArrayList<>(order)).isSorted();
+            assertThat(outcomes).hasOnlyElementsOfType(AsynchronousCloseException.class);
+            Future<Integer> next = after.write(ByteBuffer.allocate(CAPACITY_BYTES - 1), 1);
+            disk.unfreeze();
+            assertThat(next.get()).isEqualTo(CAPACITY_BYTES - 1);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {0, CAPACITY_BYTES})
     void handlersThatBeginTheNextOperationNeverNest(int position) throws IOException {

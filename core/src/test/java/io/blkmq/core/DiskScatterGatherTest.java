@@ -11,6 +11,7 @@ import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -245,6 +246,59 @@ class DiskScatterGatherTest {
             assertThat(disk.queue().heldTags()).isZero();
             // The same memory twice can be written.
             disk.write(0, List.of(half, half));
+        }
+    }
+
+    /** Memory of one thread is copied in pieces, so what does not fit must be refused before the first of them. */
+    @Test
+    void whatReachesPastTheEndOfAPartitionIsRefusedInEveryFormAndHasChangedNothing() throws Exception {
+        try (Disk disk = memory(Completion.INLINE).build();
+                Disk part = disk.partition("mem0p1", 1 << 20, 2 << 20);
+                Arena mine = Arena.ofConfined();
+                Arena shared = Arena.ofShared();
+                IoBuffer all = disk.allocate(CAPACITY_BYTES)) {
+            for (Arena arena : List.of(mine, shared)) {
+                List<MemorySegment> row = List.of(arena.allocate(512).fill((byte) 7),
+                        arena.allocate(2 << 20).fill((byte) 7));
+                for (Form form : arena.equals(mine) ? List.of(BLOCKING) : FORMS) {
+                    assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                            .isThrownBy(() -> form.write(part, 0, row, 0)).withMessageContaining("mem0p1");
+                    assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(() -> form.read(part, 0, row))
+                            .withMessageContaining("mem0p1");
+                    assertThat(row).allMatch(piece -> piece.get(ValueLayout.JAVA_BYTE, 0) == 7);
+                }
+                assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                        .isThrownBy(() -> part.write(512, row.getLast()));
+                assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                        .isThrownBy(() -> part.read(512, row.getLast()));
+            }
+            assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(() -> part.discard(512, 2 << 20));
+            assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                    .isThrownBy(() -> part.writeZeroes(512, 2 << 20, false));
+            disk.read(0, all.memory());
+            assertThat(all.memory().mismatch(MemorySegment.ofArray(new byte[CAPACITY_BYTES]))).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void whoIsToldFindsTheIoInTheStatisticsWhicheverTheForm() throws Exception {
+        try (Disk disk = memory(Completion.POLLED).build(); IoBuffer buffer = disk.allocate(4096)) {
+            List<Long> seen = new ArrayList<>();
+            List<MemorySegment> row = List.of(buffer.memory());
+            Runnable look = () -> seen.add(disk.statistics().ios(IoGroup.READ));
+            CompletableFuture<Void> one = disk.readAsync(0, buffer.memory()).thenRun(look);
+            disk.poll();
+            CompletableFuture<Void> several = disk.readAsync(0, row).thenRun(look);
+            disk.poll();
+            disk.read(0, buffer.memory(), _ -> look.run());
+            disk.poll();
+            disk.read(0, row, _ -> look.run());
+            disk.poll();
+            disk.submit(new Bio().reset(Operation.READ, 0).add(buffer.memory()).onEnd(_ -> look.run()));
+            disk.poll();
+            assertThat(one).isCompleted();
+            assertThat(several).isCompleted();
+            assertThat(seen).containsExactly(1L, 2L, 3L, 4L, 5L);
         }
     }
 

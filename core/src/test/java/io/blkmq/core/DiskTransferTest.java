@@ -86,6 +86,29 @@ class DiskTransferTest {
     }
 
     @Test
+    void partitionsOfOneDeviceMayBeSourceAndTargetIfTheyAreApart() throws IOException {
+        try (Disk disk = memory("mem0", Completion.REAPER, 512).build();
+                Disk first = disk.partition("mem0p1", 0, 1 << 20);
+                Disk second = disk.partition("mem0p2", 1 << 20, 1 << 20);
+                Disk across = disk.partition("mem0p3", 1 << 19, 1 << 20)) {
+            byte[] expected = fill(disk, 4);
+            first.transferTo(512, 65_536, second, 1024);
+            System.arraycopy(expected, 512, expected, (1 << 20) + 1024, 65_536);
+            second.copyTo(first, SMALL);
+            System.arraycopy(expected, 1 << 20, expected, 0, 1 << 20);
+            assertThat(content(disk)).isEqualTo(expected);
+            assertThatIllegalArgumentException().isThrownBy(() -> first.transferTo(1 << 19, 512, across, 0))
+                    .withMessageContaining("the ranges overlap");
+            assertThatIllegalArgumentException().isThrownBy(() -> across.copyTo(first, SMALL))
+                    .withMessageContaining("mem0p3").withMessageContaining("mem0p1")
+                    .withMessageContaining("the ranges overlap");
+            assertThatIllegalArgumentException().isThrownBy(() -> disk.transferTo(1 << 20, 512, second, 0))
+                    .withMessageContaining("the ranges overlap");
+            assertThat(content(disk)).isEqualTo(expected);
+        }
+    }
+
+    @Test
     void whatTheDisksCannotTakeIsRefusedWithTheValueAndTheLimit() throws IOException {
         try (Disk source = memory("from", Completion.INLINE, 512).build();
                 Disk target = memory("to", Completion.INLINE, 4096).build();

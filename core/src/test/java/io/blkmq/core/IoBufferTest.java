@@ -1,11 +1,13 @@
 package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.testing.RandomSeed;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -54,6 +56,22 @@ class IoBufferTest {
             assertThat(again.memory().address()).isEqualTo(address);
             assertThat(other.memory().address()).isNotEqualTo(address);
         }
+    }
+
+    @Test
+    void itsSizeIsInUseUntilItIsClosedTheFirstTime() {
+        long before = IoBuffer.usage().usedBytes();
+        IoBuffer buffer = IoBuffer.allocate(100_000);
+        IoBuffer other = IoBuffer.allocate(1);
+        assertThat(IoBuffer.usage().usedBytes() - before).isEqualTo(131_072 + 4096);
+        buffer.close();
+        buffer.close();
+        assertThat(IoBuffer.usage().usedBytes() - before).isEqualTo(4096);
+        // Nobody unmaps it: what a mistake reads is of no use, but does no harm.
+        assertThatCode(() -> buffer.memory().get(ValueLayout.JAVA_BYTE, 99_999)).doesNotThrowAnyException();
+        other.close();
+        assertThat(IoBuffer.usage().usedBytes()).isEqualTo(before);
+        assertThat(IoBuffer.usage().limitBytes()).isPositive();
     }
 
     @Test

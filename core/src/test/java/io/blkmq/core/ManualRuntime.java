@@ -96,6 +96,11 @@ public final class ManualRuntime implements IoRuntime {
     }
 
     @Override
+    public void tell(Runnable call) {
+        IoRuntime.system().tell(call);
+    }
+
+    @Override
     public Thread startAgent(String name, Runnable work) {
         return IoRuntime.system().startAgent(name, work);
     }

@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.Errno;
+import io.blkmq.core.driver.Parking;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,7 +73,7 @@ public final class LoopControl implements AutoCloseable {
         if (index < 0 || index > INDEX_MAX) {
             throw new LoopException(Errno.EINVAL, "index " + index + ": 0 to " + INDEX_MAX + " are possible");
         }
-        lock.lock();
+        Parking.lock(lock);
         try {
             requireOpen();
             LoopDevice there = devices.get(index);
@@ -92,7 +93,7 @@ public final class LoopControl implements AutoCloseable {
      * @throws IOException if the system refuses resources
      */
     public LoopDevice add() throws IOException {
-        lock.lock();
+        Parking.lock(lock);
         try {
             requireOpen();
             return make(nextIndex());
@@ -109,7 +110,7 @@ public final class LoopControl implements AutoCloseable {
      * @throws IOException if the system refuses resources
      */
     public LoopDevice getFree() throws IOException {
-        lock.lock();
+        Parking.lock(lock);
         try {
             requireOpen();
             for (LoopDevice device : devices.values()) {
@@ -172,7 +173,7 @@ public final class LoopControl implements AutoCloseable {
      * @throws LoopException with ENODEV if there is none
      */
     public LoopDevice device(int index) throws LoopException {
-        lock.lock();
+        Parking.lock(lock);
         try {
             LoopDevice device = devices.get(index);
             if (device == null) {
@@ -190,7 +191,7 @@ public final class LoopControl implements AutoCloseable {
      * @return those that there are now, by index
      */
     public List<LoopDevice> devices() {
-        lock.lock();
+        Parking.lock(lock);
         try {
             return List.copyOf(devices.values());
         } finally {
@@ -237,7 +238,7 @@ public final class LoopControl implements AutoCloseable {
      */
     @Override
     public void close() {
-        lock.lock();
+        Parking.lock(lock);
         try {
             closed = true;
         } finally {
@@ -262,7 +263,7 @@ public final class LoopControl implements AutoCloseable {
 
     /** A device is gone. */
     void forget(LoopDevice device) {
-        lock.lock();
+        Parking.lock(lock);
         try {
             var _ = devices.remove(device.index(), device);
         } finally {

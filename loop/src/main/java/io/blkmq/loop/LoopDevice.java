@@ -13,6 +13,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
@@ -632,7 +633,7 @@ public final class LoopDevice implements AutoCloseable {
         requireNoCompletion("configure");
         boolean stacks = config.disk() != null;
         if (stacks) {
-            STACKING.lock();
+            Parking.lock(STACKING);
         }
         try {
             begin("configure");
@@ -1177,7 +1178,7 @@ public final class LoopDevice implements AutoCloseable {
     public void changeBackingDisk(Disk other) throws IOException {
         Objects.requireNonNull(other, "other");
         requireNoCompletion("changeBackingDisk");
-        STACKING.lock();
+        Parking.lock(STACKING);
         try {
             changeBacking("changeBackingDisk", old -> BackingDisk.open(this, other, true, old.offsetBytes()));
         } finally {
@@ -1260,7 +1261,7 @@ public final class LoopDevice implements AutoCloseable {
 
     /** The disk is closed, and nothing is in flight. */
     private void gone() {
-        lock.lock();
+        Parking.lock(lock);
         try {
             removed = true;
             Backing old = backing;
@@ -1288,13 +1289,13 @@ public final class LoopDevice implements AutoCloseable {
     private void begin(String what) {
         requireNoCompletion(what);
         if (!parameters.isPolled()) {
-            lock.lock();
+            Parking.lock(lock);
             return;
         }
         // Who has it may wait for I/O that nobody but this thread looks for.
         while (!lock.tryLock()) {
             disk.queue().pollInFlight();
-            parameters.runtime().parkNanos(this, LOCK_LOOK_NANOS);
+            Parking.parkNanos(parameters.runtime(), this, LOCK_LOOK_NANOS);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.core.IoRuntime;
+import io.blkmq.core.driver.Parking;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -193,7 +194,7 @@ final class WorkQueue {
             boolean _ = worker.wake();
         }
         for (Worker worker : workers) {
-            runtime.join(worker.thread());
+            Parking.join(runtime, worker.thread());
         }
     }
 
@@ -262,7 +263,7 @@ final class WorkQueue {
                 return !rise();
             }
             while (asleep.get()) {
-                runtime.park(WorkQueue.this);
+                Parking.park(runtime, WorkQueue.this);
                 if (Thread.interrupted()) {
                     // Nobody has a reason to interrupt it, and the commands must go on.
                     LOG.log(System.Logger.Level.WARNING, "{0}: the interrupt of a worker is ignored", name);

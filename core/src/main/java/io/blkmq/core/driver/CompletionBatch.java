@@ -198,9 +198,9 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     static void pause(IoRuntime runtime, int looks) {
         if (looks < PAUSE_SPINS) {
-            runtime.spinWait();
+            Parking.spinWait(runtime);
         } else {
-            runtime.parkNanos(CompletionBatch.class, PAUSE_NANOS);
+            Parking.parkNanos(runtime, CompletionBatch.class, PAUSE_NANOS);
         }
     }
 

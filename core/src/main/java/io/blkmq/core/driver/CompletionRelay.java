@@ -101,7 +101,7 @@ final class CompletionRelay {
         while (!stopped) {
             drain();
             if (newest.get() == null && !stopped) {
-                runtime().park(this);
+                Parking.park(runtime(), this);
             }
         }
     }

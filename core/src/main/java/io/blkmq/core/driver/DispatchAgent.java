@@ -82,7 +82,7 @@ final class DispatchAgent implements Runnable {
             }
             asleep = true;
             if (!due && !stopped) {
-                runtime().park(this);
+                Parking.park(runtime(), this);
             }
             asleep = false;
         }

@@ -78,12 +78,18 @@ final class OpenPlugs {
         plug.nextOpen = null;
     }
 
-    /** Sends down what the calling thread holds back, before it waits: also what completions submit to its plugs meanwhile. */
-    static void flushOwn() {
+    /**
+     * Sends down what the calling thread holds back, before it waits: also what completions submit to its plugs meanwhile. Returns whether
+     * that was something.
+     */
+    static boolean flushOwn() {
         Thread thread = Thread.currentThread();
+        boolean found = false;
         for (RequestBatch plug = first(thread); plug != null; plug = first(thread)) {
             plug.flushTo(plug.context().queue());
+            found = true;
         }
+        return found;
     }
 
     @SuppressWarnings("ReferenceEquality") // this very thread

@@ -63,9 +63,9 @@ final class PollingPark {
 
     private void sleep(Object blocker, long nanos) {
         if (nanos == Long.MAX_VALUE) {
-            runtime.park(blocker);
+            Parking.park(runtime, blocker);
         } else {
-            runtime.parkNanos(blocker, nanos);
+            Parking.parkNanos(runtime, blocker, nanos);
         }
     }
 
@@ -82,9 +82,9 @@ final class PollingPark {
         TagSet polled = Objects.requireNonNull(set);
         int found = poll(polled);
         if (found == 0 && polled.isPolled()) {
-            runtime.spinWait();
+            Parking.spinWait(runtime);
         } else if (found == 0) {
-            runtime.parkNanos(blocker, Math.min(nanos, LOOK_NANOS));
+            Parking.parkNanos(runtime, blocker, Math.min(nanos, LOOK_NANOS));
         }
         return found != NOTHING;
     }

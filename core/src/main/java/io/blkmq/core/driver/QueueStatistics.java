@@ -25,6 +25,8 @@ public abstract sealed class QueueStatistics permits DiskStatistics {
      * @param queue any
      */
     protected QueueStatistics(RequestQueue queue) {
+        // Who is being told of an end finds it counted.
+        CompletionBatch.countOwn();
         BusyTime busy = queue.busyTime();
         long now = queue.tagSet().runtime().nanoTime();
         this.busyNanos = busy.nanos(now);

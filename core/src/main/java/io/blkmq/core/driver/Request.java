@@ -1017,7 +1017,7 @@ public final class Request {
             if (state >= TIMING && Thread.currentThread().equals(keeper)) {
                 return state != TIMING || visitor.test(this);
             } else if (state >= TIMING) {
-                queue().tagSet().runtime().spinWait();
+                Parking.spinWait(queue().tagSet().runtime());
             } else if (state != IN_FLIGHT) {
                 return true;
             } else if (beginTiming()) {

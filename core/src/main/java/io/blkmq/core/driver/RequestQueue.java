@@ -784,7 +784,7 @@ public final class RequestQueue {
                 // What went through other contexts, or is another queue's, may hold the tags.
                 set.parking().poll();
             }
-            set.runtime().spinWait();
+            Parking.spinWait(set.runtime());
         }
         return null;
     }
@@ -1119,7 +1119,7 @@ public final class RequestQueue {
                     // Now and then at all that there is: it may wait for what went through another context.
                     parking.poll();
                 }
-                set.runtime().spinWait();
+                Parking.spinWait(set.runtime());
             }
         } else {
             parking.parkNanos(blocker, nanos);
@@ -1230,7 +1230,6 @@ public final class RequestQueue {
             set.runtime().unpark(waiter);
         });
         boolean interrupted = false;
-        flushBeforeWait(null);
         for (int looks = 0; !ended.get(); looks++) {
             awaitEnd(this, rq.hardwareContext(), rq.softwareContext(), looks, Long.MAX_VALUE);
             interrupted |= Thread.interrupted();
@@ -1397,7 +1396,8 @@ public final class RequestQueue {
         }
         long start = set.runtime().nanoTime();
         boolean interrupted = false;
-        OpenPlugs.flushOwn();
+        // Also for a wait of no length, which does not park.
+        Parking.flush();
         gate.freezerComes();
         try {
             while (isBusy()) {

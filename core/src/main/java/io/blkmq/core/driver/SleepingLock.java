@@ -51,8 +51,6 @@ final class SleepingLock {
         if (thread.equals(holder.get())) {
             throw new IllegalStateException(what + " from inside a change of the same tag set would wait for itself");
         }
-        // The holder may wait for what this thread's plugs hold back. Before joining: nothing may use up the wake-up.
-        OpenPlugs.flushOwn();
         boolean interrupted = false;
         long start = runtime.nanoTime();
         waiters.add(thread);

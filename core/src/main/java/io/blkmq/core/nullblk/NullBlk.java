@@ -7,6 +7,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.SoftwareContext;
@@ -151,7 +152,7 @@ public final class NullBlk implements BlockDriver {
     private void block() {
         long begin = runtime.nanoTime();
         for (long left = blockNanos; left > 0; left = blockNanos - (runtime.nanoTime() - begin)) {
-            runtime.parkNanos(this, left);
+            Parking.parkNanos(runtime, this, left);
         }
     }
 

@@ -3,6 +3,7 @@ package io.blkmq.core.nullblk;
 import io.blkmq.core.IoRuntime;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.core.driver.Parking;
 
 /** A thread that completes what is queued on one hardware context, and sleeps when there is nothing. */
 final class Reaper implements Runnable {
@@ -28,7 +29,7 @@ final class Reaper implements Runnable {
             if (reap() == 0) {
                 asleep = true;
                 if (queue.isEmpty() && !stopped) {
-                    runtime.park(this);
+                    Parking.park(runtime, this);
                 }
                 asleep = false;
             }
@@ -50,6 +51,6 @@ final class Reaper implements Runnable {
     void stop() {
         stopped = true;
         runtime.unpark(thread);
-        runtime.join(thread);
+        Parking.join(runtime, thread);
     }
 }

@@ -812,6 +812,15 @@ public final class DeterministicRuntime implements IoRuntime {
         return timer;
     }
 
+    @Override
+    public void tell(Runnable call) {
+        SimulatedThread me = enter(Entry.SPAWN);
+        if (phase != Phase.OVER) {
+            newThread("tell", SimulatedThread.Kind.AGENT, call::run);
+        }
+        reschedule(me);
+    }
+
     private Task add(long delayNanos, Runnable work) {
         Task task = new Task(after(delayNanos), work);
         if (phase != Phase.OVER) {

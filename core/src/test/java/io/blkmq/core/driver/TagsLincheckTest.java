@@ -57,6 +57,11 @@ class TagsLincheckTest {
         }
 
         @Override
+        public void tell(Runnable call) {
+            throw new UnsupportedOperationException("tags tell nobody");
+        }
+
+        @Override
         public Thread startAgent(String name, Runnable work) {
             throw new UnsupportedOperationException("tags start no thread");
         }

@@ -103,6 +103,11 @@ public class RaceRuntime implements IoRuntime {
     }
 
     @Override
+    public void tell(Runnable call) {
+        throw new UnsupportedOperationException("races have no users");
+    }
+
+    @Override
     public Thread startAgent(String name, Runnable work) {
         throw new UnsupportedOperationException("races start no threads");
     }
