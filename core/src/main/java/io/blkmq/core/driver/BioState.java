@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Ownership: while the bio is idle all fields are the caller's; from {@link #claim} to {@link #finish} they are the block
  * layer's, and go from thread to thread with the request or the list that the bio stands in.
  */
-public abstract sealed class BioState permits Bio {
+public abstract sealed class BioState extends TagWaiter permits Bio {
     private static final VarHandle IN_FLIGHT;
     private static final int CONFINED = 1;
     private static final int READ_ONLY = 1 << 1;
@@ -49,6 +49,11 @@ public abstract sealed class BioState permits Bio {
     SectorRange range;
     /** What is added to the sector that the caller gave, to find it on the device. */
     private long baseSector;
+    /** The tag that it was given while it stood in line; null without one. Of whoever brings it on its way. */
+    @Nullable
+    Request granted;
+    /** Whether it is the turn of a bio that has waited for a bounce buffer. */
+    boolean isTrying;
     /** What the bio is a part of, or, while it waits between two of its parts, what has cut it. */
     @Nullable
     BioSplit split;
@@ -188,6 +193,30 @@ public abstract sealed class BioState permits Bio {
     /** Where a sector of the bio's lies on the device. */
     final long onDevice(long sector) {
         return baseSector + sector;
+    }
+
+    // ---- in a line for a tag
+
+    /** It goes on when the calling thread has done what it is in the middle of. */
+    @Override
+    final void serve(Request rq) {
+        granted = rq;
+        wake();
+    }
+
+    @Override
+    final void wake() {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            batch.goOn((Bio) this);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    @Override
+    final boolean leavesByItself() {
+        return false;
     }
 
     /** Whether the part of the device that it was submitted to has been closed since. */

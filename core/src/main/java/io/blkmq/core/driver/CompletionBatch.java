@@ -75,11 +75,11 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private @Nullable Request endedFirst;
     private @Nullable Request endedLast;
     /** Bios that ended while issuing, before their request did. */
-    private @Nullable Bio toldFirst;
-    private @Nullable Bio toldLast;
+    private final BioChain told = new BioChain();
+    /** Bios that have waited without a thread and go on, with a tag or to look for one. */
+    private final BioChain goingOn = new BioChain();
     /** Bios that were submitted by completions. */
-    private @Nullable Bio deferredFirst;
-    private @Nullable Bio deferredLast;
+    private final BioChain deferred = new BioChain();
     private RequestBatch.@Nullable Deferred deferredBatch;
     private final ArrayDeque<HardwareContext> toRun = new ArrayDeque<>();
 
@@ -234,8 +234,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         issuing = 0;
         endedFirst = null;
         endedLast = null;
-        deferredFirst = null;
-        deferredLast = null;
+        told.clear();
+        goingOn.clear();
+        deferred.clear();
+        deferredBatch = null;
         toRun.clear();
         putMask = 0;
     }
@@ -332,51 +334,30 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     }
 
     private void tellLater(Bio bio) {
-        if (toldLast == null) {
-            toldFirst = bio;
-        } else {
-            ((BioState) toldLast).next = bio;
-        }
-        toldLast = bio;
+        told.addLast(bio);
     }
 
     private void tellBios() {
-        Bio bio = toldFirst;
-        toldFirst = null;
-        toldLast = null;
-        while (bio != null) {
-            BioState link = bio;
-            Bio following = link.next;
-            link.next = null;
+        for (Bio bio = told.poll(); bio != null; bio = told.poll()) {
             BioState.finish(bio, Status.OK);
-            bio = following;
         }
     }
 
     /** A bio has been submitted by a completion. */
     void defer(Bio bio, SoftwareContext ctx) {
-        BioState link = bio;
-        assert link.next == null;
-        if (link.context != ctx) {
-            link.context = ctx;
+        BioState state = bio;
+        if (state.context != ctx) {
+            state.context = ctx;
         }
-        if (deferredLast == null) {
-            deferredFirst = bio;
-        } else {
-            ((BioState) deferredLast).next = bio;
-        }
-        deferredLast = bio;
+        deferred.addLast(bio);
     }
 
-    /** Bios that waited for tags, a chain of them that know their contexts, go down before those that were submitted by completions. */
-    void deferBefore(Bio first, Bio last) {
-        BioState end = last;
-        assert end.next == null;
-        end.next = deferredFirst;
-        if (deferredFirst == null) {
-            deferredLast = last;
-        }
-        deferredFirst = first;
+    /**
+     * A bio that has waited, and knows its context, goes on: before those that completions submit, which would find the tags that come
+     * free taken otherwise.
+     */
+    void goOn(Bio bio) {
+        goingOn.addLast(bio);
     }
 
     /** The calling thread polls a context, or submits to it. */
@@ -476,7 +457,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
 
     private void drain() {
         for (;;) {
-            if (toldFirst != null) {
+            if (!told.isEmpty()) {
                 tellBios();
             } else if (endedFirst != null) {
                 endEnded();
@@ -487,8 +468,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             } else if (!toRun.isEmpty()) {
                 timeGoesOn();
                 toRun.removeFirst().run();
-            } else if (deferredFirst != null) {
-                submitDeferred();
+            } else if (!goingOn.isEmpty()) {
+                submit(goingOn);
+            } else if (!deferred.isEmpty()) {
+                submit(deferred);
             } else {
                 tally.close();
                 return;
@@ -514,33 +497,26 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         }
     }
 
-    /** One batch of bios that came in the same way. */
-    private void submitDeferred() {
+    /** Sends one batch of bios that came in the same way. What they end, or let go on, may add to the chain meanwhile. */
+    private void submit(BioChain bios) {
         timeGoesOn();
-        SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(deferredFirst)).context);
+        SoftwareContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(bios.first())).context);
         RequestQueue queue = ctx.queue();
         RequestBatch.Deferred batch = deferredBatch;
         if (batch == null || batch.context() != ctx) {
             batch = new RequestBatch.Deferred(ctx);
             deferredBatch = batch;
         }
-        int waiting = 0;
-        for (BioState b = deferredFirst; b != null && b.context == ctx
-                && waiting < RequestBatch.REQUESTS_MAX; b = b.next) {
-            waiting++;
-        }
-        batch.expect(waiting);
-        for (; waiting > 0; waiting--) {
-            Bio bio = Objects.requireNonNull(deferredFirst);
-            BioState link = bio;
-            deferredFirst = link.next;
-            if (deferredFirst == null) {
-                deferredLast = null;
+        int count = bios.countOf(ctx, RequestBatch.REQUESTS_MAX);
+        batch.expect(count);
+        for (; count > 0; count--) {
+            Bio bio = Objects.requireNonNull(bios.poll());
+            if (bios == goingOn) {
+                queue.submitWaited(bio, batch);
+            } else {
+                queue.submitDeferred(bio, batch);
             }
-            link.next = null;
-            queue.submitDeferred(bio, batch);
         }
         batch.flushTo(queue);
     }
-
 }

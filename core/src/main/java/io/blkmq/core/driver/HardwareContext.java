@@ -429,6 +429,12 @@ public final class HardwareContext {
         }
         boolean bellDue = false;
         for (int i = size > 1 ? issueWhole(requests, sentNanos, batch) : 0; i < size; i++) {
+            if (waiting != 0) {
+                // Stopped by the driver meanwhile, or something has come to stand before it.
+                deferFrom(requests, i, sentNanos);
+                runSoon(batch);
+                break;
+            }
             boolean last = i == size - 1;
             Request rq = requests.request(i);
             rq.sent(sentNanos);

@@ -11,7 +11,7 @@ import io.blkmq.core.QueueLimits;
  * <li>They meet: one begins where the other ends.
  * <li>Same operation: reads with reads, writes with writes, and discards with discards where the device takes several ranges.
  * <li>Same priority, same lifetime, same way down, and both or none are waited for ({@link Bio#SYNC}).
- * <li>Neither has NOMERGE, PREFLUSH or FUA.
+ * <li>Neither has NOMERGE, nor PREFLUSH or FUA if they mean something: on a device without a write cache they do not.
  * <li>The driver has not had the request yet, nor done a part of it.
  * <li>What comes of it is within the limits.
  * </ul>
@@ -20,7 +20,7 @@ import io.blkmq.core.QueueLimits;
  * has.
  */
 final class Merging {
-    /** Flags that keep a bio to itself. */
+    /** Flags that keep a bio to itself, and a request, which has none of them that means nothing. */
     private static final int ALONE = Bio.NOMERGE | Bio.PREFLUSH | Bio.FUA;
     /** Flags that both must have, or none. */
     private static final int ALIKE = Bio.SYNC | Bio.POLLED;
@@ -28,8 +28,9 @@ final class Merging {
     private Merging() {}
 
     /** Whether a bio may have company at all. */
-    static boolean mayMerge(Bio bio) {
-        return (bio.flags() & ALONE) == 0 && isMergeable(bio.operation());
+    static boolean mayMerge(Bio bio, QueueLimits limits) {
+        int alone = limits.hasWriteCache() ? ALONE : ALONE & ~(Bio.PREFLUSH | Bio.FUA);
+        return (bio.flags() & alone) == 0 && isMergeable(bio.operation());
     }
 
     private static boolean isMergeable(Operation operation) {

@@ -110,9 +110,56 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
 
     /** The batch in which bios that were put off go down. */
     static final class Deferred extends RequestBatch {
+        /** The tag of the bio that is being submitted, which it has waited for; null once it is used. */
+        private @Nullable Request granted;
+        /** Whether it is that bio's turn to get a bounce buffer. */
+        private boolean trying;
+
         Deferred(SoftwareContext ctx) {
             super(ctx);
         }
+
+        /** A bio that has waited is submitted next. */
+        void begin(@Nullable Request rq, boolean isTrying) {
+            granted = rq;
+            trying = isTrying;
+        }
+
+        @Override
+        @Nullable
+        Request takeGranted() {
+            Request rq = granted;
+            granted = null;
+            return rq;
+        }
+
+        @Override
+        boolean isTrying() {
+            return trying;
+        }
+
+        @Override
+        boolean endTrying() {
+            boolean was = trying;
+            trying = false;
+            return was;
+        }
+    }
+
+    /** The tag that was kept for the bio that is being submitted; null if there is none, or not any more. */
+    @Nullable
+    Request takeGranted() {
+        return null;
+    }
+
+    /** Whether the bio that is being submitted has waited for a bounce buffer, and it is its turn. */
+    boolean isTrying() {
+        return false;
+    }
+
+    /** Its turn is over. Returns whether it was its turn. */
+    boolean endTrying() {
+        return false;
     }
 
     /**

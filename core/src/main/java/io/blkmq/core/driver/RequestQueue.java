@@ -15,7 +15,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Lock;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  * plug.
  *
  * <p>A thread that submits may wait: for a tag ({@link Tags}) and at the gate of a frozen queue ({@link QueueGate}). One that is
- * completing may not, since it may be the one that frees tags; what it submits then stands on the {@link Backlog}.
+ * completing may not, since it may be the one that frees tags; what it submits stands in the same line as threads do, or on a
+ * {@link Backlog}.
  */
 public final class RequestQueue {
     /** The most memory that bounce buffers of one queue take at a time, unless a single bio is larger. */
@@ -50,7 +50,9 @@ public final class RequestQueue {
     /** How many there are, or will be when the queue is made. */
     private volatile int contextCount;
     private final QueueGate gate;
-    private final Backlog backlog;
+    /** Bios that wait without a thread: at the gate, and for bounce buffers. */
+    private final Backlog atGate;
+    private final Backlog forMemory;
     private final RequeueList requeued;
     private final Timeouts timeouts;
     private final Lock lock;
@@ -89,7 +91,8 @@ public final class RequestQueue {
         this.busyTime = new BusyTime(this, set.runtime().nanoTime());
         this.lock = set.runtime().newLock();
         this.gate = new QueueGate(set.runtime(), set.parking());
-        this.backlog = new Backlog(set);
+        this.atGate = new Backlog(set);
+        this.forMemory = new Backlog(set);
         this.requeued = new RequeueList(set.runtime());
         this.timeouts = new Timeouts(this, set.runtime(), set.timeoutNanos());
         this.hostShare = set.isHostWide() ? set.tags(0).newShare(this) : null;
@@ -339,6 +342,26 @@ public final class RequestQueue {
         send(bio, batch.context(), batch, Wait.NONE);
     }
 
+    /** Sends a bio that has waited without a thread: until it was given a tag, or until it looks like it could go on. */
+    void submitWaited(Bio bio, RequestBatch.Deferred batch) {
+        BioState state = bio;
+        batch.begin(state.granted, state.isTrying);
+        state.granted = null;
+        state.isTrying = false;
+        if (!isRefusedNow(bio)) {
+            send(bio, batch.context(), batch, Wait.NONE);
+        }
+        // From here on the bio may be anybody's.
+        Request unused = batch.takeGranted();
+        if (unused != null) {
+            giveBackGranted(unused);
+        }
+        if (batch.endTrying()) {
+            forMemory.settle();
+            tryForMemory();
+        }
+    }
+
     /**
      * Refuses what {@link #submit} would refuse because of what the bio asks or where, and does nothing else.
      *
@@ -397,7 +420,7 @@ public final class RequestQueue {
         }
     }
 
-    /** Cuts a bio and sends its parts, until all are gone or one cannot go on: then the whole waits on the backlog. */
+    /** Cuts a bio and sends its parts, until all are gone or one cannot go on: then the whole waits in its line. */
     private void sendParts(BioSplit split, SoftwareContext ctx, @Nullable RequestBatch plug, Wait wait) {
         Wait waitNow = wait;
         while (split.hasNext()) {
@@ -414,7 +437,7 @@ public final class RequestQueue {
             sendPart(part, ctx, plug, waitNow, split.limits());
             // Written by this thread, within sendPart.
             if (state.takenBack) {
-                // From here on the split is the backlog's.
+                // From here on the split is the line's.
                 return;
             }
             if (split.hasFailed()) {
@@ -455,7 +478,7 @@ public final class RequestQueue {
                 return;
             }
         }
-        if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx, lim)) {
+        if (bio.vecCount() != 0 && needsBounce(bio, lim) && !bounce(bio, ctx, plug, lim)) {
             return;
         }
         boolean sequenced = steps != FlushSequence.DATA;
@@ -476,8 +499,8 @@ public final class RequestQueue {
         }
         rq.init(bio);
         if (durable && !lim.hasFua()) {
-            // A flush after the data does it, or nothing has to.
-            rq.dropFlags(Bio.FUA);
+            // A flush after the data does it, or nothing has to: without a cache the request is one like any other.
+            rq.dropFlags(lim.hasWriteCache() ? Bio.FUA : Bio.FUA | Bio.PREFLUSH);
         }
         if (sequenced) {
             startSequence(rq, steps);
@@ -495,7 +518,7 @@ public final class RequestQueue {
 
     /** Lets a bio join a request that waits: with the plug, with the elevator, or on the list of its hardware context. */
     private boolean merge(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
-        if (!Merging.mayMerge(bio) || isShutOut(bio)) {
+        if (!Merging.mayMerge(bio, lim) || isShutOut(bio)) {
             return false;
         }
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
@@ -667,7 +690,7 @@ public final class RequestQueue {
 
     /**
      * A request for a bio of a thread that may wait. Null if the queue is dying, or the wait was interrupted, and the bio has ended; or
-     * if it turns out that the thread is completing and uses a plug: then it may not wait, and the bio stands on the backlog.
+     * if it turns out that the thread is completing and uses a plug: then it may not wait, and the bio stands in a line without it.
      */
     private @Nullable Request get(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean sequenced,
             boolean interruptible) {
@@ -711,13 +734,24 @@ public final class RequestQueue {
         }
     }
 
-    /** A request for a bio that does not wait. Null if there is none: the bio has ended or stands on the backlog. */
+    /**
+     * A request for a bio whose thread does not wait. Null if there is none: the bio has ended, or stands in a line, from where it goes on
+     * by itself.
+     */
     private @Nullable Request tryGet(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, boolean sequenced) {
         int opened = gate.state();
         HardwareContext hctx = ctx.hardwareContext(bio.operation(), bio.flags());
         TagShare source = hctx.source(bio, sequenced);
         if (QueueGate.isOpen(opened)) {
-            Request rq = tryTake(ctx, hctx, source, plug);
+            Request rq = plug == null ? null : plug.takeGranted();
+            if (rq != null && rq.tags != source.tags) {
+                // The elevator or the maps have changed since it was handed over.
+                giveBackGranted(rq);
+                rq = null;
+            }
+            if (rq == null) {
+                rq = tryTake(ctx, hctx, source, plug);
+            }
             if (rq != null && enter(rq, ctx, hctx, opened)) {
                 return rq;
             }
@@ -726,8 +760,14 @@ public final class RequestQueue {
             end(bio, Status.NODEV);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             end(bio, Status.AGAIN);
+        } else if (gate.isOpen()) {
+            source.await(inLine(bio, ctx), ctx);
         } else {
-            hold(bio, ctx, () -> gate.isDying() || (gate.isOpen() && source.mayTake() && source.tags.hasFree()));
+            atGate.add(inLine(bio, ctx));
+            // After adding: pairs with who opens the gate, or ends the queue, and then looks at who stands there.
+            if (gate.isOpen() || gate.isDying()) {
+                letIn();
+            }
         }
         return null;
     }
@@ -826,89 +866,96 @@ public final class RequestQueue {
 
     /** More tags than before are handed out. */
     void tagsAdded() {
-        if (!backlog.isEmpty()) {
-            serveBacklogNow(backlog.size());
-        }
         if (scheduler != null) {
             runAll();
         }
     }
 
-    /** After tags were given back: whoever may have waited for them goes on. */
+    /** After tags were given back, and those who wait for them were served: whatever else may have waited for them goes on. */
     void tagsFreed(int count, CompletionBatch batch) {
         if (!gate.isOpen()) {
             gate.tagsFreed();
-        }
-        if (!backlog.isEmpty()) {
-            serveBacklog(count, batch);
-        }
-        if (set.hasBacklogs()) {
-            for (RequestQueue other : set.queues()) {
-                if (other != this && !other.backlog.isEmpty()) {
-                    other.serveBacklog(count, batch);
-                }
-            }
         }
         if (!set.refused.isEmpty()) {
             set.refused.run(count, batch);
         }
     }
 
-    // ---- bios that wait without a thread
-
-    /**
-     * Puts a bio on the backlog, and takes one off again if after that it turns out that it could go on. In a part's place its whole
-     * waits, so that a bio of any length has one entry there.
-     */
-    private void hold(Bio bio, SoftwareContext ctx, BooleanSupplier couldGoOn) {
-        BioState state = bio;
-        BioSplit split = state.split;
-        if (split == null) {
-            backlog.add(bio, ctx);
-        } else {
-            state.unbounce();
-            state.takenBack = true;
-            split.takeBack();
-            Bio whole = split.whole();
-            ((BioState) whole).split = split;
-            backlog.add(whole, ctx);
-        }
-        if (couldGoOn.getAsBoolean()) {
-            serveBacklogNow(1);
-        }
-    }
-
-    /** Serves the backlog outside of a completion, or in whichever is under way. */
-    private void serveBacklogNow(int count) {
+    /** Gives back a tag that a bio was given in its line and has no use for. */
+    private void giveBackGranted(Request rq) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
-            serveBacklog(count, batch);
+            Scheduler elevator = rq.scheduler;
+            if (elevator != null) {
+                elevator.putTag(rq, batch);
+                return;
+            }
+            for (HardwareContext hctx : hctxs) {
+                if (hctx.tags == rq.tags) {
+                    putTags(hctx, rq.word, rq.mask, rq.reserved, batch);
+                    return;
+                }
+            }
+            throw new IllegalStateException(name + " has no hardware context for " + rq);
         } finally {
             batch.leave();
         }
     }
 
-    /** Those that have waited go before what the completions under way submit, or they would find the same tags taken for ever. */
-    private void serveBacklog(int count, CompletionBatch batch) {
-        Bio first = null;
-        Bio last = null;
-        for (int i = 0; i < count; i++) {
-            Bio bio = backlog.poll();
-            if (bio == null) {
-                break;
-            }
-            if (isRefusedNow(bio)) {
-                continue;
-            }
-            if (last == null) {
-                first = bio;
-            } else {
-                ((BioState) last).next = bio;
-            }
-            last = bio;
+    // ---- bios that wait without a thread
+
+    /**
+     * Makes a bio ready to stand in a line: in a part's place its whole does, so that a bio of any length stands in one line at most.
+     *
+     * @return what stands there; once it does it is not the calling thread's any more
+     */
+    private static Bio inLine(Bio bio, SoftwareContext ctx) {
+        BioState state = bio;
+        BioSplit split = state.split;
+        Bio stands = bio;
+        if (split != null) {
+            state.unbounce();
+            state.takenBack = true;
+            split.takeBack();
+            stands = split.whole();
+            ((BioState) stands).split = split;
         }
-        if (first != null && last != null) {
-            batch.deferBefore(first, last);
+        BioState waits = stands;
+        waits.context = ctx;
+        return stands;
+    }
+
+    /** Lets those go on that stand at the gate: it is open, or open for nobody any more. */
+    private void letIn() {
+        goOn(atGate);
+    }
+
+    private static void goOn(Backlog waiting) {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            for (Bio bio = waiting.poll(); bio != null; bio = waiting.poll()) {
+                batch.goOn(bio);
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /** Lets the first bio that waits for a bounce buffer try to get one. When it has one, the next is let. */
+    private void tryForMemory() {
+        if (forMemory.isEmpty()) {
+            return;
+        }
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            Bio bio = forMemory.letTry();
+            if (bio != null) {
+                BioState state = bio;
+                state.isTrying = true;
+                batch.goOn(bio);
+            }
+        } finally {
+            batch.leave();
         }
     }
 
@@ -940,20 +987,29 @@ public final class RequestQueue {
         return true;
     }
 
-    /** Gives a bio a bounce buffer. If it can have none now, or never, it stands on the backlog or has ended. */
-    private boolean bounce(Bio bio, SoftwareContext ctx, QueueLimits lim) {
+    /** Gives a bio a bounce buffer. If it can have none now, or never, it stands in the line for one or has ended. */
+    private boolean bounce(Bio bio, SoftwareContext ctx, @Nullable RequestBatch plug, QueueLimits lim) {
         long bytes = BioState.bounceBytes(bio.bytes(), lim);
-        if (!mayBounce(bytes)) {
+        boolean first = plug != null && plug.isTrying();
+        // Those who have waited come first.
+        if ((!first && !forMemory.isEmpty()) || !takeBounceBytes(bytes)) {
             if (gate.isDying()) {
                 end(bio, Status.NODEV);
             } else if ((bio.flags() & Bio.NOWAIT) != 0) {
                 end(bio, Status.AGAIN);
             } else {
-                hold(bio, ctx, () -> gate.isDying() || mayBounce(bytes));
+                if (first && plug != null && plug.endTrying()) {
+                    forMemory.addFirst(inLine(bio, ctx));
+                } else {
+                    forMemory.add(inLine(bio, ctx));
+                }
+                // After adding: pairs with who frees memory, or ends the queue, and then looks at who waits for it.
+                if (gate.isDying() || mayBounce(bouncingBytes.get(), bytes)) {
+                    tryForMemory();
+                }
             }
             return false;
         }
-        bouncingBytes.addAndGet(bytes);
         try {
             copyOut(bio, IoBuffer.allocate(bytes), lim);
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -976,17 +1032,25 @@ public final class RequestQueue {
         }
     }
 
-    private boolean mayBounce(long bytes) {
-        long now = bouncingBytes.get();
+    private boolean takeBounceBytes(long bytes) {
+        for (;;) {
+            long now = bouncingBytes.get();
+            if (!mayBounce(now, bytes)) {
+                return false;
+            }
+            if (bouncingBytes.compareAndSet(now, now + bytes)) {
+                return true;
+            }
+        }
+    }
+
+    private static boolean mayBounce(long now, long bytes) {
         return now == 0 || now + bytes <= BOUNCE_BYTES_MAX;
     }
 
     void bounceEnded(long bytes) {
         bouncingBytes.addAndGet(-bytes);
-        // Who waits for these bytes goes on, also where no tag is given back with them.
-        if (!backlog.isEmpty()) {
-            serveBacklogNow(1);
-        }
+        tryForMemory();
     }
 
     // ---- the way up
@@ -1423,8 +1487,8 @@ public final class RequestQueue {
      * @throws IllegalStateException if the queue is not frozen
      */
     public void unfreeze() {
-        if (gate.reopen() && !backlog.isEmpty()) {
-            serveBacklogNow(backlog.size());
+        if (gate.reopen() && !atGate.isEmpty()) {
+            letIn();
         }
     }
 
@@ -1529,7 +1593,8 @@ public final class RequestQueue {
         die();
         kickRequeueList();
         runAll();
-        serveBacklogNow(backlog.size());
+        letIn();
+        goOn(forMemory);
         if (!freezeWait(timeoutNanos)) {
             return false;
         }
@@ -1563,7 +1628,8 @@ public final class RequestQueue {
         CompletionBatch batch = CompletionBatch.enter();
         try {
             kickRequeueList();
-            serveBacklog(backlog.size(), batch);
+            letIn();
+            goOn(forMemory);
             for (HardwareContext hctx : hctxs) {
                 hctx.die(batch);
             }
@@ -1836,6 +1902,19 @@ public final class RequestQueue {
     /** All software contexts. Those that there are stay. */
     SoftwareContext[] contextsNow() {
         return contexts;
+    }
+
+    /** How many bios wait without a thread: for a tag, at the gate, or for a bounce buffer. For people, and slow. */
+    int backlog() {
+        Scheduler elevator = scheduler;
+        int waiting = atGate.size() + forMemory.size() + (elevator == null ? 0 : elevator.waitingBios());
+        if (hostShare != null) {
+            return waiting + hostShare.bioCount();
+        }
+        for (HardwareContext hctx : hctxs) {
+            waiting += hctx.share.bioCount();
+        }
+        return waiting;
     }
 
     // ---- what it is
@@ -2159,7 +2238,7 @@ public final class RequestQueue {
         StringBuilder text = new StringBuilder(256);
         text.append(name).append(": ").append(capacitySectors).append(" sectors, ")
                 .append(gate.isDying() ? "dying" : gate.isFrozen() ? "frozen" : "open")
-                .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog.size())
+                .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog())
                 .append(", requeue list ").append(requeued.size()).append(", stray completions ")
                 .append(strayCompletions()).append(", elevator ").append(elevator()).append('\n');
         Scheduler now = scheduler;

@@ -254,6 +254,17 @@ final class Scheduler implements ElevatorQueue {
         return pools[hctx].tags.heldCount() > 0;
     }
 
+    /** How many bios wait for a tag without a thread. */
+    int waitingBios() {
+        int waiting = 0;
+        for (int i = 0; i < pools.length; i++) {
+            if (i == 0 || pools[i] != pools[0]) {
+                waiting += pools[i].share.bioCount() + pools[i].limited.bioCount();
+            }
+        }
+        return waiting;
+    }
+
     void wakeWaiters() {
         for (Pool pool : pools) {
             pool.share.wakeWaiters();
@@ -559,6 +570,17 @@ final class Scheduler implements ElevatorQueue {
     void putTag(Request rq, int hctx, CompletionBatch batch) {
         pools[hctx].share.put(rq.word, rq.mask, false);
         queue.tagsFreed(1, batch);
+    }
+
+    /** Gives a tag back that was handed over and not used. */
+    void putTag(Request rq, CompletionBatch batch) {
+        for (int i = 0; i < pools.length; i++) {
+            if (pools[i].tags == rq.tags) {
+                putTag(rq, i, batch);
+                return;
+            }
+        }
+        throw new IllegalStateException(this + " has no tags for " + rq);
     }
 
     // ---- elevators that break their contract

@@ -11,7 +11,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -65,8 +64,6 @@ public final class TagSet implements AutoCloseable {
     /** Written under {@link #resizing}. */
     private volatile int resizedDepth;
 
-    /** How many queues have bios on their backlog. */
-    private final AtomicInteger backlogs = new AtomicInteger();
     /** Contexts whose driver has refused a request: it may lack what requests of other contexts and queues have. */
     final StarvedContexts refused = new StarvedContexts();
 
@@ -506,20 +503,6 @@ public final class TagSet implements AutoCloseable {
         for (RequestQueue queue : queues) {
             queue.tagsAdded();
         }
-    }
-
-    // ---- what waits for resources that queues share
-
-    void backlogBegins() {
-        backlogs.getAndIncrement();
-    }
-
-    void backlogEnds() {
-        backlogs.getAndDecrement();
-    }
-
-    boolean hasBacklogs() {
-        return backlogs.get() != 0;
     }
 
     /**

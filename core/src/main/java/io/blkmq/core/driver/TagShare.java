@@ -1,11 +1,12 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.Bio;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one user has of a set of tags: the threads that wait for its tags, and where the tags are shared, how many it holds and may
+ * What one user has of a set of tags: the threads and bios that wait for its tags, and where the tags are shared, how many it holds and may
  * hold. The user is a hardware context, or where the tags are host-wide a queue with all its contexts.
  *
  * <p>Of shared tags a user may hold {@code max(ceil(depth / active users), 4)}. It becomes active with its first tag and idle when
@@ -164,8 +165,8 @@ final class TagShare {
 
     /** Lets all who wait look whether they still may: after {@link #dropped} or the end of the queue has been said. */
     void wakeWaiters() {
-        waiters.wakeAll(tags.runtime());
-        reservedWaiters.wakeAll(tags.runtime());
+        waiters.wakeAll();
+        reservedWaiters.wakeAll();
     }
 
     /** The queue has had no tag for a while: the others may hold more. */
@@ -212,6 +213,11 @@ final class TagShare {
         return waiters.count() + reservedWaiters.count();
     }
 
+    /** How many bios stand in line without a thread. */
+    int bioCount() {
+        return waiters.bios();
+    }
+
     /**
      * Waits for a tag.
      *
@@ -222,16 +228,18 @@ final class TagShare {
     @Nullable
     Request await(SoftwareContext ctx, boolean reserved, boolean interruptible) {
         PollingPark parking = queue.tagSet().parking();
-        TagWaiters lines = reserved ? reservedWaiters : waiters;
-        TagWaiters.Waiter waiter = lines.join();
+        TagWaiters line = reserved ? reservedWaiters : waiters;
+        TagWaiters.ParkedThread waiter = line.join();
         // Once more, now that givers see the waiter; in turn, because others may stand before it.
-        serve(lines, ctx);
+        serve(line, ctx);
+        // A bio that stood before it may have gone on on this thread, and what that has ended may have used its plugs.
+        OpenPlugs.flushOwn();
         boolean interrupted = false;
         Request rq;
         while ((rq = waiter.served()) == null) {
             interrupted |= Thread.interrupted();
             // After joining: pairs with who ends the queue or drops the share, says so and then wakes those who stand in line.
-            if (((interrupted && interruptible) || dropped || queue.isDying()) && lines.leave(waiter)) {
+            if (((interrupted && interruptible) || dropped || queue.isDying()) && line.leave(waiter)) {
                 break;
             }
             // Looked at again: waiting for the lock of the line may have used up the wake-up of who served.
@@ -245,21 +253,35 @@ final class TagShare {
         return rq;
     }
 
+    /**
+     * A bio waits for a tag without a thread. It is the line's from here on, and goes on in a {@link CompletionBatch}: with its tag, or
+     * without one if none will come here any more. The calling thread is in the block layer.
+     */
+    void await(Bio bio, SoftwareContext ctx) {
+        waiters.join(bio);
+        serve(waiters, ctx);
+        // After joining, as a thread does.
+        if ((dropped || queue.isDying()) && waiters.leave(bio)) {
+            BioState state = bio;
+            state.wake();
+        }
+    }
+
     /** Serves those who wait while there are tags. */
     void serveWaiters() {
         serve(waiters, null);
         serve(reservedWaiters, null);
     }
 
-    private void serve(TagWaiters lines, @Nullable SoftwareContext ctx) {
-        while (!lines.isEmpty()) {
-            Request rq = takeFor(lines, ctx);
+    private void serve(TagWaiters line, @Nullable SoftwareContext ctx) {
+        while (!line.isEmpty()) {
+            Request rq = takeFor(line, ctx);
             if (rq == null) {
                 return;
             }
-            TagWaiters.Waiter waiter = lines.next();
+            TagWaiter waiter = line.next();
             if (waiter != null) {
-                waiter.serve(rq, tags.runtime());
+                waiter.serve(rq);
                 continue;
             }
             // Whoever waited has left, or was served by another. A tag that goes back has to be offered to all.
@@ -268,8 +290,8 @@ final class TagShare {
         }
     }
 
-    private @Nullable Request takeFor(TagWaiters lines, @Nullable SoftwareContext ctx) {
-        if (lines == reservedWaiters) {
+    private @Nullable Request takeFor(TagWaiters line, @Nullable SoftwareContext ctx) {
+        if (line == reservedWaiters) {
             return tryGetReserved();
         }
         if (ctx != null) {
@@ -279,14 +301,15 @@ final class TagShare {
     }
 
     /** The next one who waits for a tag that is being given back, and may have it; null if there is none. */
-    TagWaiters.@Nullable Waiter nextFor(Request rq) {
+    @Nullable
+    TagWaiter nextFor(Request rq) {
         if (rq.reserved) {
             return reservedWaiters.next();
         }
         if (waiters.isEmpty() || !mayTake()) {
             return null;
         }
-        TagWaiters.Waiter waiter = waiters.next();
+        TagWaiter waiter = waiters.next();
         if (waiter != null && tags.isShared()) {
             count(rq);
         }

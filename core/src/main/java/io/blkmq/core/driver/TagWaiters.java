@@ -7,135 +7,142 @@ import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Threads that wait for tags, in eight lines with a lock each, so that those who come and those who serve them seldom meet. They join
- * the lines in turn; who serves takes a batch from one line before it goes on to the next. So nobody is overtaken by more than
- * the batches of the other lines. The kernel's counterpart is the wait queues of {@code struct sbitmap_queue}.
+ * The line of those who wait for tags, in the order in which they came: threads that are parked, and bios whose thread may not wait.
+ * Whoever stands before another is served before it, of whichever kind the two are. The kernel's counterpart is the wait queues of
+ * {@code struct sbitmap_queue}, which know threads alone.
  *
- * <p>The count is what givers look at, see {@link Tags}. It changes together with the lines, under their locks.
+ * <p>The line is guarded by its lock. The count is what givers look at, see {@link Tags}; it changes together with the line.
  */
 final class TagWaiters {
-    static final int LINES = 8;
-    private static final int BATCH_MAX = 8;
-
-    private final Line[] lines = new Line[LINES];
-    /** How many are served from one line in a row: an eighth of the depth, at least 1 and at most 8. */
-    private final int batch;
-    private final AtomicInteger count = new AtomicInteger();
+    private final IoRuntime runtime;
+    private final Lock lock;
+    /** Guarded by the lock. */
+    private final ArrayDeque<TagWaiter> line = new ArrayDeque<>();
+    /** Written under the lock. */
+    private volatile int count;
     /** The waiters of all lines of all users of the same tags. */
     private final AtomicInteger total;
-    private final AtomicInteger arrivals = new AtomicInteger();
-    /** How many have been served; tells the line that is next. Written without order: a stale value picks another line. */
-    private int served;
 
-    TagWaiters(IoRuntime runtime, int depth, AtomicInteger total) {
-        this.batch = Math.clamp(depth / LINES, 1, BATCH_MAX);
+    TagWaiters(IoRuntime runtime, AtomicInteger total) {
+        this.runtime = runtime;
+        this.lock = runtime.newLock();
         this.total = total;
-        for (int i = 0; i < LINES; i++) {
-            lines[i] = new Line(runtime.newLock());
-        }
     }
 
     boolean isEmpty() {
-        return count.get() == 0;
+        return count == 0;
     }
 
     int count() {
-        return count.get();
+        return count;
     }
 
-    /** The calling thread joins a line. After that it looks for a tag once more. */
-    Waiter join() {
-        Line line = lines[arrivals.getAndIncrement() & (LINES - 1)];
-        Waiter waiter = new Waiter(Thread.currentThread(), line);
-        line.lock.lock();
+    /** How many of them are bios. For people, and slow. */
+    int bios() {
+        lock.lock();
         try {
-            line.waiters.addLast(waiter);
-            count.getAndIncrement();
-            total.getAndIncrement();
+            return (int) line.stream().filter(BioState.class::isInstance).count();
         } finally {
-            line.lock.unlock();
+            lock.unlock();
         }
+    }
+
+    /** The calling thread joins the line. After that it looks for a tag once more. */
+    ParkedThread join() {
+        ParkedThread waiter = new ParkedThread(Thread.currentThread(), runtime);
+        join(waiter);
         return waiter;
     }
 
-    /** A waiter gives up. Returns false if it has been taken off its line already: then a tag is on its way. */
-    boolean leave(Waiter waiter) {
-        waiter.line.lock.lock();
+    /** A waiter joins the line; a bio is the line's from here on. After that its thread looks for a tag once more. */
+    void join(TagWaiter waiter) {
+        lock.lock();
         try {
-            return waiter.line.waiters.remove(waiter) && counted(waiter) != null;
+            line.addLast(waiter);
+            total.getAndIncrement();
+            count = line.size();
         } finally {
-            waiter.line.lock.unlock();
+            lock.unlock();
         }
     }
 
-    /** Lets every waiter return from its park, and look whether it goes on waiting. */
-    void wakeAll(IoRuntime runtime) {
-        for (Line line : lines) {
-            line.lock.lock();
+    /** A waiter gives up. Returns false if it has been taken off the line already: then a tag is on its way, or it goes on without. */
+    boolean leave(TagWaiter waiter) {
+        lock.lock();
+        try {
+            return line.remove(waiter) && isCountedOut(1);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Lets every waiter look whether it goes on waiting: bios leave the line for it. */
+    void wakeAll() {
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            lock.lock();
             try {
-                line.waiters.forEach(waiter -> runtime.unpark(waiter.thread));
+                int before = line.size();
+                line.forEach(TagWaiter::wake);
+                line.removeIf(waiter -> !waiter.leavesByItself());
+                isCountedOut(before - line.size());
             } finally {
-                line.lock.unlock();
+                lock.unlock();
             }
-        }
-    }
-
-    /** Takes the next waiter off its line, for one who has a tag for it; null if there is none. */
-    @Nullable
-    Waiter next() {
-        int first = served / batch;
-        for (int i = 0; i < LINES; i++) {
-            Waiter waiter = nextOf(lines[first + i & (LINES - 1)]);
-            if (waiter != null) {
-                // From an empty line the turn passes to the one that was not.
-                served = i == 0 ? served + 1 : (first + i) * batch + 1;
-                return waiter;
-            }
-        }
-        return null;
-    }
-
-    private @Nullable Waiter nextOf(Line line) {
-        line.lock.lock();
-        try {
-            Waiter waiter = line.waiters.pollFirst();
-            return waiter == null ? null : counted(waiter);
         } finally {
-            line.lock.unlock();
+            // Here the bios go on, outside of the lock.
+            batch.leave();
         }
     }
 
-    private Waiter counted(Waiter gone) {
-        count.getAndDecrement();
-        total.getAndDecrement();
-        return gone;
+    /** Takes the first waiter off the line, for one who has a tag for it; null if there is none. */
+    @Nullable
+    TagWaiter next() {
+        lock.lock();
+        try {
+            TagWaiter waiter = line.pollFirst();
+            if (waiter != null) {
+                isCountedOut(1);
+            }
+            return waiter;
+        } finally {
+            lock.unlock();
+        }
     }
 
-    private static final class Line {
-        final Lock lock;
-        /** Guarded by the lock. */
-        final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
-
-        Line(Lock lock) {
-            this.lock = lock;
-        }
+    /** Under the lock. Returns true. */
+    private boolean isCountedOut(int gone) {
+        total.getAndAdd(-gone);
+        count = line.size();
+        return true;
     }
 
     /** A thread that waits for a tag. */
-    static final class Waiter {
+    static final class ParkedThread extends TagWaiter {
         private final Thread thread;
-        private final Line line;
+        private final IoRuntime runtime;
         /** Written by who serves, after it took the waiter off its line. */
         private volatile @Nullable Request served;
 
-        private Waiter(Thread thread, Line line) {
+        private ParkedThread(Thread thread, IoRuntime runtime) {
             this.thread = thread;
-            this.line = line;
+            this.runtime = runtime;
         }
 
-        void serve(Request rq, IoRuntime runtime) {
+        @Override
+        void serve(Request rq) {
             served = rq;
             runtime.unpark(thread);
+        }
+
+        @Override
+        void wake() {
+            runtime.unpark(thread);
+        }
+
+        @Override
+        boolean leavesByItself() {
+            return true;
         }
 
         @Nullable

@@ -14,12 +14,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Tags 0 to {@code reserved - 1} are handed out only to those who ask for reserved ones, the others to everybody.
  *
- * <p>A thread that finds no tag may wait. Waiting is a Dekker protocol of two volatile variables: a waiter raises
+ * <p>Who finds no tag may wait: a thread that is parked, or a bio whose thread may not be. Waiting is a Dekker protocol of two volatile variables: a waiter raises
  * {@link #waiting} and then looks for a tag once more; who gives a tag back does so and then looks at {@code waiting}. One of
  * them sees the other. Where tags are shared the same holds for what bounds a {@link TagShare}: its count of held tags and the
  * number of active users change before the look at {@code waiting}.
  *
- * <p>While threads wait, a tag that comes back goes from hand to hand and not by way of the bitmap, so that nobody who comes later
+ * <p>While somebody waits, a tag that comes back goes from hand to hand and not by way of the bitmap, so that nobody who comes later
  * can take it before them: nobody starves. A wake-up is never put off until more tags have come back, as the kernel does: it would
  * be lost where the others are held for good.
  */
@@ -42,7 +42,7 @@ final class Tags {
     private volatile boolean shared;
     private volatile boolean wasShared;
     private final AtomicInteger activeUsers = new AtomicInteger();
-    /** How many threads wait, of all users. */
+    /** How many threads and bios wait, of all users. */
     private final AtomicInteger waiting = new AtomicInteger();
     /** Contexts that have requests of an elevator's, and no tag for them. */
     final StarvedContexts withoutTag = new StarvedContexts();
@@ -117,7 +117,7 @@ final class Tags {
     // ---- users
 
     TagWaiters newWaiters() {
-        return new TagWaiters(runtime, depth(), waiting);
+        return new TagWaiters(runtime, waiting);
     }
 
     /** Lets one more use these tags. What was taken before they were shared is not counted. */
@@ -269,7 +269,7 @@ final class Tags {
 
     /**
      * A free tag was taken for a waiter and put back. In between it looked held by the queue that used it last, for which a freezer
-     * may wait, and was missing for those whose bios wait without a thread.
+     * may wait, and was missing for the contexts that have something to dispatch.
      */
     void lookAgain(Request rq) {
         RequestQueue last = rq.ownerVolatile();
@@ -291,22 +291,22 @@ final class Tags {
                 continue;
             }
             Request rq = request(word, bit, ofReserved);
-            TagWaiters.Waiter waiter = nextFor(rq);
+            TagWaiter waiter = nextFor(rq);
             if (waiter == null) {
                 break;
             }
             left ^= bit;
-            waiter.serve(rq, runtime);
+            waiter.serve(rq);
         }
         return left;
     }
 
-    private TagWaiters.@Nullable Waiter nextFor(Request rq) {
+    private @Nullable TagWaiter nextFor(Request rq) {
         TagShare[] users = shares;
         int first = turn;
         for (int i = 0; i < users.length; i++) {
             int at = Math.floorMod(first + i, users.length);
-            TagWaiters.Waiter waiter = users[at].nextFor(rq);
+            TagWaiter waiter = users[at].nextFor(rq);
             if (waiter != null) {
                 turn = at + 1;
                 return waiter;

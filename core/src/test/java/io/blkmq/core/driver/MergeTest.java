@@ -71,6 +71,25 @@ class MergeTest {
         }
     }
 
+    // ---- flags that mean nothing
+
+    @Test
+    void withoutAWriteCacheAWriteWithFuaOrPreflushIsOneLikeAnyOther() {
+        try (Disk disk = disk()) {
+            plugged(disk, write(1), write(2).flags(Bio.FUA), write(3).flags(Bio.PREFLUSH | Bio.FUA), write(4));
+            assertThat(inFlight()).containsExactly("WRITE 1+4");
+            assertThat(driver.inFlight().getFirst().flags()).isZero();
+            driver.completeAll();
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            hctx.stop();
+            disk.submit(write(11).flags(Bio.FUA));
+            disk.submit(write(10).flags(Bio.PREFLUSH));
+            hctx.start();
+            assertThat(inFlight()).containsExactly("WRITE 10+2");
+            driver.completeAll();
+        }
+    }
+
     // ---- with the plug
 
     @Test

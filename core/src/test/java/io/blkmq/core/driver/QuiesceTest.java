@@ -25,6 +25,28 @@ class QuiesceTest {
     private final Told told = new Told();
 
     @Test
+    void whatIsLeftOfABatchWaitsWhenTheDriverStopsItsContextInTheMiddle() {
+        RecordingDriver stopping = new RecordingDriver();
+        try (Disk disk = stopping.disk()) {
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            stopping.answerBy(_ -> {
+                hctx.stop();
+                return Status.OK;
+            });
+            Told ends = new Told();
+            try (Plug plug = disk.plug()) {
+                for (int i = 0; i < 8; i++) {
+                    plug.submit(ends.read(i * 8));
+                }
+            }
+            assertThat(stopping.log()).containsExactly("READ 0 more", "commit");
+            hctx.start();
+            assertThat(stopping.completeAll()).isEqualTo(8);
+            assertThat(ends.ends()).hasSize(8);
+        }
+    }
+
+    @Test
     void aStoppedContextPilesUpAndGoesOnInOrder() {
         RecordingDriver driver = new RecordingDriver();
         try (Disk disk = driver.disk()) {
