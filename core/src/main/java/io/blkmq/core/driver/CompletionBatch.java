@@ -33,14 +33,25 @@ import org.jspecify.annotations.Nullable;
  * <p>A driver whose completions come in bursts opens one around each burst ({@code try (var b = CompletionBatch.open())}): that
  * makes one batch of them.
  *
- * <p>Finding the thread's own: a table of slots by the thread's id, without thread-locals (a virtual thread would allocate one).
- * Two threads that collide use a map. All fields but {@link #threadId} are the thread's own; {@code threadId} is claimed by
- * compare-and-set and given up by a release, which publishes the slot's fields to its next owner's claim.
+ * <p>Finding the thread's own: a table of slots, without thread-locals (a virtual thread would allocate one). A thread has eight places
+ * by its id, and keeps the slot that it had last as long as nobody else needs it: so threads whose ids meet in the same eight find
+ * their own without a look at those of the others, and the table does not grow with the number of threads that there ever were. A slot
+ * is taken from a thread that is not in the block layer. Where nine threads of the same eight are in there at once, the ninth uses a map.
+ *
+ * <p>All fields but {@link #life} are those of the thread that the slot is taken by; {@code life} is changed by compare-and-set on
+ * entry, and by a release on leaving, which publishes the slot's fields to its next owner's entry. {@link #LAST} only says where to look,
+ * and may be out of date for all but the thread that it names and that is inside.
  */
 public final class CompletionBatch extends CacheLines implements AutoCloseable {
-    private static final VarHandle THREAD_ID;
+    private static final VarHandle LIFE;
+    private static final VarHandle LAST_ID;
     private static final VarHandle ENTRIES;
-    private static final int SLOTS = 256;
+    /** The places of a thread are next to each other. */
+    private static final int WAYS = 8;
+    private static final int PLACES = 32;
+    private static final int SLOTS = PLACES * WAYS;
+    /** By slot, the id of the thread that has taken it last: written when that becomes another, so that to look costs nothing. */
+    private static final long[] LAST = new long[SLOTS];
     private static final CompletionBatch[] TABLE = new CompletionBatch[SLOTS];
     private static final ConcurrentHashMap<Thread, CompletionBatch> COLLIDED = new ConcurrentHashMap<>();
     /** How many threads are in the map. Above zero from before a thread's entry until after it. */
@@ -48,23 +59,30 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     /** How {@link #awaitOthers} looks: so often at once, then with pauses. */
     private static final int PAUSE_SPINS = 200;
     private static final long PAUSE_NANOS = 50_000;
-    /** No thread has this id. */
+    /** Beside the id of the thread that has a slot: it is in the block layer. */
+    private static final long INSIDE = 1;
+    /** A slot that nobody has had. */
     private static final long NOBODY = 0;
+    /** Where the search for a slot to be taken from another thread begins. Written without order: any place will do. */
+    private static int victim;
 
     static {
         try {
             MethodHandles.Lookup lookup = MethodHandles.lookup();
-            THREAD_ID = lookup.findVarHandle(CompletionBatch.class, "threadId", long.class);
+            LIFE = lookup.findVarHandle(CompletionBatch.class, "life", long.class);
+            LAST_ID = MethodHandles.arrayElementVarHandle(long[].class);
             ENTRIES = lookup.findVarHandle(CompletionBatch.class, "entries", long.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
         for (int i = 0; i < SLOTS; i++) {
-            TABLE[i] = new CompletionBatch();
+            TABLE[i] = new CompletionBatch(true);
         }
     }
 
-    private long threadId;
+    private final boolean inTable;
+    /** Twice the id of the thread that has the slot, and {@link #INSIDE}; {@link #NOBODY} before it was ever used. */
+    private long life;
     /** Counts the outermost entries: tells a thread that has come again from one that is still there. */
     private long entries;
     private int depth;
@@ -100,7 +118,9 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     /** What has ended and is not counted yet. */
     private final Tally tally = new Tally();
 
-    private CompletionBatch() {}
+    private CompletionBatch(boolean inTable) {
+        this.inTable = inTable;
+    }
 
     /**
      * Opens a batch of completions on the calling thread, or joins the one that is open.
@@ -117,6 +137,11 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         leave();
     }
 
+    /** The first place where a thread looks; the others are the rest of the same eight. */
+    private static int place(long id) {
+        return ((int) id & (PLACES - 1)) * WAYS + ((int) (id / PLACES) & (WAYS - 1));
+    }
+
     /**
      * The batch that is open on the calling thread.
      *
@@ -125,10 +150,24 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     public static @Nullable CompletionBatch current() {
         Thread thread = Thread.currentThread();
         long id = thread.threadId();
-        CompletionBatch slot = TABLE[(int) id & (SLOTS - 1)];
-        // Opaque: only this thread writes its own id there, so it sees that exactly when it is so.
-        if ((long) THREAD_ID.getOpaque(slot) == id) {
-            return slot;
+        int place = place(id);
+        // Opaque, both: only this thread writes its own id there, so it sees that exactly when it is so.
+        if ((long) LAST_ID.getOpaque(LAST, place) == id) {
+            CompletionBatch slot = TABLE[place];
+            long life = (long) LIFE.getOpaque(slot);
+            if (life >>> 1 == id) {
+                return life == (id << 1 | INSIDE) ? slot : null;
+            }
+        }
+        return currentElsewhere(thread, id, place);
+    }
+
+    private static @Nullable CompletionBatch currentElsewhere(Thread thread, long id, int place) {
+        int first = place & -WAYS;
+        for (int at = first; at < first + WAYS; at++) {
+            if ((long) LAST_ID.getOpaque(LAST, at) == id && (long) LIFE.getOpaque(TABLE[at]) == (id << 1 | INSIDE)) {
+                return TABLE[at];
+            }
         }
         return COLLISIONS.getOpaque() == 0 ? null : COLLIDED.get(thread);
     }
@@ -136,16 +175,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     static CompletionBatch enter() {
         Thread thread = Thread.currentThread();
         long id = thread.threadId();
-        CompletionBatch batch = TABLE[(int) id & (SLOTS - 1)];
-        long holder = (long) THREAD_ID.getOpaque(batch);
-        if (holder != id) {
-            // A thread that is in the map stays there, also if the slot has become free since.
-            CompletionBatch collided = COLLISIONS.getOpaque() == 0 ? null : COLLIDED.get(thread);
-            if (collided != null) {
-                batch = collided;
-            } else if (holder != NOBODY || !THREAD_ID.compareAndSet(batch, NOBODY, id)) {
-                batch = collide(thread, id);
-            }
+        int place = place(id);
+        CompletionBatch batch = (long) LAST_ID.getOpaque(LAST, place) == id ? TABLE[place] : null;
+        if (batch == null || !batch.isTakenBy(id)) {
+            batch = enterElsewhere(thread, id, place);
         }
         if (batch.depth++ == 0) {
             batch.clock = null;
@@ -153,6 +186,48 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             ENTRIES.setOpaque(batch, batch.entries + 1);
         }
         return batch;
+    }
+
+    /** Takes the slot that a thread had last, or finds that it is in there. */
+    private boolean isTakenBy(long id) {
+        long outside = id << 1;
+        long now = (long) LIFE.getOpaque(this);
+        return now == (outside | INSIDE) || (now == outside && LIFE.compareAndSet(this, outside, outside | INSIDE));
+    }
+
+    private static CompletionBatch enterElsewhere(Thread thread, long id, int place) {
+        int first = place & -WAYS;
+        for (int at = first; at < first + WAYS; at++) {
+            if ((long) LAST_ID.getOpaque(LAST, at) == id && TABLE[at].isTakenBy(id)) {
+                return TABLE[at];
+            }
+        }
+        // A thread that is in the map stays there, also if a slot has become free since.
+        CompletionBatch collided = COLLISIONS.getOpaque() == 0 ? null : COLLIDED.get(thread);
+        if (collided != null) {
+            return collided;
+        }
+        CompletionBatch taken = take(id, first, place, true);
+        if (taken == null) {
+            // From whom must not follow from the ids: two threads could take the same slot from each other for ever.
+            taken = take(id, first, victim++, false);
+        }
+        return taken == null ? collide(thread, id) : taken;
+    }
+
+    /** Takes a slot of eight: one that nobody has had, or one whose thread is not in the block layer. */
+    private static @Nullable CompletionBatch take(long id, int first, int begin, boolean fresh) {
+        for (int i = 0; i < WAYS; i++) {
+            int at = first + (begin + i & (WAYS - 1));
+            CompletionBatch slot = TABLE[at];
+            long now = (long) LIFE.getOpaque(slot);
+            if ((fresh ? now == NOBODY : (now & INSIDE) == 0)
+                    && LIFE.compareAndSet(slot, now, id << 1 | INSIDE)) {
+                LAST_ID.setOpaque(LAST, at, id);
+                return slot;
+            }
+        }
+        return null;
     }
 
     /**
@@ -164,10 +239,10 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         Thread self = Thread.currentThread();
         List<Visit> visits = new ArrayList<>();
         for (CompletionBatch slot : TABLE) {
-            long id = (long) THREAD_ID.getVolatile(slot);
+            long now = (long) LIFE.getVolatile(slot);
             long entry = (long) ENTRIES.getVolatile(slot);
-            if (id != NOBODY && id != self.threadId()) {
-                visits.add(() -> (long) THREAD_ID.getVolatile(slot) != id || (long) ENTRIES.getVolatile(slot) != entry);
+            if ((now & INSIDE) != 0 && now >>> 1 != self.threadId()) {
+                visits.add(() -> (long) LIFE.getVolatile(slot) != now || (long) ENTRIES.getVolatile(slot) != entry);
             }
         }
         if (COLLISIONS.get() != 0) {
@@ -205,8 +280,8 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     }
 
     private static CompletionBatch collide(Thread thread, long id) {
-        CompletionBatch batch = new CompletionBatch();
-        batch.threadId = id;
+        CompletionBatch batch = new CompletionBatch(false);
+        batch.life = id << 1 | INSIDE;
         COLLISIONS.incrementAndGet();
         COLLIDED.put(thread, batch);
         return batch;
@@ -245,12 +320,12 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     private void release() {
         depth = 0;
         serving = false;
-        if (this != TABLE[(int) threadId & (SLOTS - 1)]) {
+        if (!inTable) {
             COLLIDED.remove(Thread.currentThread());
             COLLISIONS.decrementAndGet();
         } else {
-            // Release: pairs with the next owner's compareAndSet in enter.
-            THREAD_ID.setRelease(this, NOBODY);
+            // Release: pairs with the next entry's compareAndSet, which may be another thread's.
+            LIFE.setRelease(this, life & ~INSIDE);
         }
     }
 

@@ -9,43 +9,55 @@ import org.jspecify.annotations.Nullable;
  * The plugs that hold something, by thread: a thread that is about to wait inside blkmq sends down its own first, since nobody else
  * could, and it may be these that it waits for. The kernel's counterpart is {@code current->plug}.
  *
- * <p>One plug of a thread has a slot, found by the thread's id; further ones, and those of threads whose slot is taken, are in a map.
- * A slot is taken by compare-and-set and emptied by its owner alone, or taken over from a thread that has ended. {@link RequestBatch#holder} is written by the plug's thread
- * and says to that thread that the plug is its own; what another thread reads there is never that thread itself.
+ * <p>A thread has eight slots by its id, which it may share with other threads. A plug takes one by compare-and-set, tries the one
+ * first that it had before, and empties it itself; so threads whose ids meet do not get into each other's way. A slot is taken over from
+ * a thread that has ended. What finds none is in a map. {@link RequestBatch#holder} is written by the plug's thread and says to that
+ * thread that the plug is its own; what another thread reads there is never that thread itself.
  */
 final class OpenPlugs {
-    private static final int SLOTS = 256;
+    private static final int WAYS = 8;
+    private static final int PLACES = 32;
     /** So far apart that no two slots share a cache line. */
     private static final int STRIDE_SHIFT = 4;
     private static final AtomicReferenceArray<@Nullable RequestBatch> TABLE = new AtomicReferenceArray<>(
-            SLOTS << STRIDE_SHIFT);
+            (PLACES * WAYS) << STRIDE_SHIFT);
     /** The first of each thread's further plugs, linked by {@link RequestBatch#nextOpen}. */
     private static final ConcurrentHashMap<Thread, RequestBatch> OTHERS = new ConcurrentHashMap<>();
 
     private OpenPlugs() {}
 
-    private static int slot(Thread thread) {
-        return ((int) thread.threadId() & (SLOTS - 1)) << STRIDE_SHIFT;
+    /** The first of a thread's eight slots. */
+    private static int firstSlot(Thread thread) {
+        return ((int) thread.threadId() & (PLACES - 1)) * WAYS;
     }
 
     /** A plug of the calling thread holds something from now on. */
     static void add(RequestBatch plug) {
         Thread thread = Thread.currentThread();
         plug.holder = thread;
-        if (!takeSlot(slot(thread), plug)) {
-            plug.nextOpen = OTHERS.get(thread);
-            OTHERS.put(thread, plug);
+        int first = firstSlot(thread);
+        int begin = (plug.openSlot & -WAYS) == first ? plug.openSlot : (int) (thread.threadId() / PLACES);
+        for (int i = 0; i < WAYS; i++) {
+            int slot = first + (begin + i & (WAYS - 1));
+            if (takes(slot, plug)) {
+                plug.openSlot = slot;
+                return;
+            }
         }
+        plug.openSlot = RequestBatch.NO_SLOT;
+        plug.nextOpen = OTHERS.get(thread);
+        OTHERS.put(thread, plug);
     }
 
-    private static boolean takeSlot(int slot, RequestBatch plug) {
-        if (TABLE.compareAndSet(slot, null, plug)) {
+    private static boolean takes(int slot, RequestBatch plug) {
+        int at = slot << STRIDE_SHIFT;
+        if (TABLE.compareAndSet(at, null, plug)) {
             return true;
         }
         // A thread that has ended with a plug that holds something: nobody will flush it. That it has ended shows what it wrote last.
-        RequestBatch before = TABLE.get(slot);
+        RequestBatch before = TABLE.get(at);
         Thread holder = before == null ? null : before.holder;
-        return holder != null && !holder.isAlive() && TABLE.compareAndSet(slot, before, plug);
+        return holder != null && !holder.isAlive() && TABLE.compareAndSet(at, before, plug);
     }
 
     /** A plug holds nothing any more. */
@@ -53,10 +65,13 @@ final class OpenPlugs {
     static void remove(RequestBatch plug) {
         Thread thread = Objects.requireNonNull(plug.holder);
         plug.holder = null;
-        int slot = slot(thread);
-        if (TABLE.getPlain(slot) == plug) {
-            // Release: the plug may be another thread's later.
-            TABLE.setRelease(slot, null);
+        if (plug.openSlot != RequestBatch.NO_SLOT) {
+            int at = plug.openSlot << STRIDE_SHIFT;
+            // Another's by now, if the plug's thread had ended.
+            if (TABLE.getPlain(at) == plug) {
+                // Release: the plug may be another thread's later. It keeps the number, to try that slot first.
+                TABLE.setRelease(at, null);
+            }
             return;
         }
         RequestBatch first = OTHERS.get(thread);
@@ -94,7 +109,13 @@ final class OpenPlugs {
 
     @SuppressWarnings("ReferenceEquality") // this very thread
     private static @Nullable RequestBatch first(Thread thread) {
-        RequestBatch plug = TABLE.get(slot(thread));
-        return plug != null && plug.holder == thread ? plug : OTHERS.get(thread);
+        int from = firstSlot(thread);
+        for (int slot = from; slot < from + WAYS; slot++) {
+            RequestBatch plug = TABLE.get(slot << STRIDE_SHIFT);
+            if (plug != null && plug.holder == thread) {
+                return plug;
+            }
+        }
+        return OTHERS.get(thread);
     }
 }

@@ -29,6 +29,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     static final int REQUESTS_MAX = 32;
     /** Once a request is as long as this, the batch goes down before another one is added (BLK_PLUG_FLUSH_SIZE). */
     static final int GROWN_BYTES = 128 << 10;
+    /** No slot of {@link OpenPlugs}. */
+    static final int NO_SLOT = -1;
     /** No sector. */
     private static final long NOWHERE = -1;
 
@@ -54,6 +56,8 @@ public abstract sealed class RequestBatch extends CacheLines permits Plug, Reque
     Thread holder;
     @Nullable
     RequestBatch nextOpen;
+    /** Of the slots of {@link OpenPlugs}, the one that it has while it holds something, and had last after that. */
+    int openSlot = NO_SLOT;
 
     /** Tags taken and not yet used, all of one word. */
     private long spareMask;

@@ -36,7 +36,7 @@ class QuiesceTest {
             Told ends = new Told();
             try (Plug plug = disk.plug()) {
                 for (int i = 0; i < 8; i++) {
-                    plug.submit(ends.read(i * 8));
+                    plug.submit(ends.read(8L * i));
                 }
             }
             assertThat(stopping.log()).containsExactly("READ 0 more", "commit");
