@@ -106,9 +106,11 @@ public interface AioEngine extends AutoCloseable {
 
     /**
      * Refuses further operations, waits until all that are in flight have completed and been told, then gives back
-     * rings, descriptors and threads. Files stay open. Idempotent.
+     * rings, descriptors and threads. Files stay open. Idempotent: of several calls, at once or not, each returns when that has been
+     * done.
      *
-     * <p>A polled engine whose owner's thread has ended may be closed by any thread. Operations that the owner left,
+     * <p>A polled engine with nothing in flight may be closed by any thread; one that is inside of a call of its owner's, which tells
+     * the last operation, is waited for. A polled engine whose owner's thread has ended may be closed by any thread. Operations that the owner left,
      * and whose end can no longer be learned, are told ECANCELED when they have ended, whatever they did.
      *
      * @throws IllegalStateException inside a completion; or in {@link CompletionMode#POLLED}, if operations are in

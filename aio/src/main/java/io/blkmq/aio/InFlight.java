@@ -59,9 +59,14 @@ final class InFlight {
         }
     }
 
-    /** Lets nothing enter any more; false if that was so already. */
-    boolean close() {
-        return word.getAndUpdate(was -> was | CLOSED) >= 0;
+    /** Lets nothing enter any more. */
+    void close() {
+        long _ = word.getAndUpdate(was -> was | CLOSED);
+    }
+
+    /** Those accepted and not yet about to be told. */
+    int places() {
+        return places.get();
     }
 
     long count() {

@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -49,8 +48,6 @@ abstract class NativeEngine implements AioEngine {
 
     private static final long REAPER_PAUSE_NANOS = 10_000_000L;
 
-    private static final long ENTERED_PAUSE_NANOS = 10_000L;
-
     static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
     private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
@@ -81,17 +78,16 @@ abstract class NativeEngine implements AioEngine {
 
     /** Where the reaper alone enters the ring; null otherwise. */
     private final @Nullable HandOver handOver;
-    /** Threads in {@link #enter}. */
-    private final AtomicInteger entered = new AtomicInteger();
-    /** Whether the ring is about to be closed. */
-    private volatile boolean ending;
+    private final EngineEnd end = new EngineEnd();
+    /** Whether the owner of a polled ring has made itself known to it. The owner's. */
+    private boolean known;
 
     /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
     private @Nullable Kiocb again;
     /** Whether completions are being called. The completer's. */
     private boolean completing;
 
-    /** Written by who holds the lock, or in POLLED mode by who closes. */
+    /** Whether nothing is accepted any more. Written by who holds the lock, or in POLLED mode by who ends the engine. */
     volatile boolean closed;
     /** Null in POLLED mode. */
     private final @Nullable Thread reaper;
@@ -213,9 +209,29 @@ abstract class NativeEngine implements AioEngine {
 
     @Override
     public final int submit(Kiocb kiocb) {
-        if (polled && owner.claim(name())) {
-            ownerKnown();
+        if (!polled) {
+            return submitClaimed(kiocb);
         }
+        boolean _ = owner.claim(name());
+        if (end.isInUse()) {
+            return submitClaimed(kiocb);
+        }
+        if (!end.use()) {
+            return -Errno.EINVAL;
+        }
+        try {
+            if (!known) {
+                ownerKnown();
+                known = true;
+            }
+            return submitClaimed(kiocb);
+        } finally {
+            letGoIfIdle();
+        }
+    }
+
+    /** The owner, with the engine in use, or anybody in REAPER mode. */
+    private int submitClaimed(Kiocb kiocb) {
         if (!supports(kiocb.operation())) {
             return -Errno.EOPNOTSUPP;
         }
@@ -235,6 +251,29 @@ abstract class NativeEngine implements AioEngine {
             ring();
         }
         return full;
+    }
+
+    /** Whether the owner, which calls, has anything in flight; if not, what else waits for it has been done. */
+    private boolean hasInFlight() {
+        if (end.isInUse()) {
+            ownerDuties();
+            return true;
+        }
+        if (hasOwnerDuties() && end.use()) {
+            try {
+                ownerDuties();
+            } finally {
+                end.letGo();
+            }
+        }
+        return false;
+    }
+
+    /** The owner is about to leave the engine, which it has in use. */
+    private void letGoIfIdle() {
+        if (inFlight() == 0) {
+            end.letGo();
+        }
     }
 
     abstract boolean supports(AioOperation operation);
@@ -359,15 +398,12 @@ abstract class NativeEngine implements AioEngine {
     @Override
     public final void commit() {
         if (polled) {
-            if (owner.check(name())) {
-                ownerDuties();
-                if (!closed) {
-                    ring();
-                }
+            if (owner.check(name()) && hasInFlight()) {
+                ring();
             }
             return;
         }
-        if (!enter()) {
+        if (!end.visit()) {
             return;
         }
         try {
@@ -381,26 +417,8 @@ abstract class NativeEngine implements AioEngine {
                 }
             }
         } finally {
-            leave();
+            end.leave();
         }
-    }
-
-    /**
-     * Announces a thread other than the reaper that is going to enter the kernel, so that the ring's descriptor is not
-     * closed, and given to another file, under it; false if that has happened already.
-     */
-    private boolean enter() {
-        // Volatile, both: who ends raises ending, then looks at the count.
-        entered.getAndIncrement();
-        if (!ending) {
-            return true;
-        }
-        leave();
-        return false;
-    }
-
-    private void leave() {
-        entered.getAndDecrement();
     }
 
     /** Wakes a reaper that sleeps, once. */
@@ -412,11 +430,11 @@ abstract class NativeEngine implements AioEngine {
 
     /** Has a reaper that alone enters the ring look at what another thread has left for it. */
     final void callReaper() {
-        if (handOver != null && enter()) {
+        if (handOver != null && end.visit()) {
             try {
                 wakeReaper(handOver);
             } finally {
-                leave();
+                end.leave();
             }
         }
     }
@@ -445,11 +463,14 @@ abstract class NativeEngine implements AioEngine {
 
     @Override
     public final int poll() {
-        if (!polled || !owner.check(name()) || completing || closed) {
+        if (!polled || !owner.check(name()) || completing || !hasInFlight()) {
             return 0;
         }
-        ownerDuties();
-        return tellReady();
+        try {
+            return tellReady();
+        } finally {
+            letGoIfIdle();
+        }
     }
 
     @Override
@@ -460,11 +481,14 @@ abstract class NativeEngine implements AioEngine {
         if (completing) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
-        if (closed) {
+        if (!hasInFlight()) {
             return 0;
         }
-        ownerDuties();
-        return tellAtLeastOne(timeoutNanos);
+        try {
+            return tellAtLeastOne(timeoutNanos);
+        } finally {
+            letGoIfIdle();
+        }
     }
 
     private int tellAtLeastOne(long timeoutNanos) {
@@ -735,27 +759,29 @@ abstract class NativeEngine implements AioEngine {
         if (Thread.currentThread() == reaper || reaping.isHeldByCurrentThread()) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
-        boolean first;
-        // Not lock(), which does nothing where one thread enters.
-        lock.lock();
-        try {
-            first = !closed;
-            closed = true;
-        } finally {
-            lock.unlock();
+        if (!end.tryBegin(false)) {
+            end.awaitDone();
+            return;
         }
-        if (first) {
+        try {
+            // Not lock(), which does nothing where one thread enters.
+            lock.lock();
+            try {
+                closed = true;
+            } finally {
+                lock.unlock();
+            }
             if (handOver != null) {
                 wakeReaper(handOver);
             } else {
                 ring();
                 wake();
             }
-        }
-        Threads.joinAll(List.of(reaper));
-        if (first) {
+            Threads.joinAll(List.of(reaper));
             bringHome();
             end();
+        } finally {
+            end.done();
         }
     }
 
@@ -794,28 +820,27 @@ abstract class NativeEngine implements AioEngine {
         if (completing && owner.get() == caller) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
-        if (closed) {
+        // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
+        if (!end.beginPolled(owner, name(), () -> submitted.get() != ended.get())) {
             return;
         }
-        if (inFlight() != 0 && !owner.mayActForOwner()) {
-            throw owner.foreign(name(), caller);
+        try {
+            closed = true;
+            if (owner.get() != caller && owner.get() != null) {
+                abandon();
+            }
+            while (inFlight() != 0) {
+                int _ = tellAtLeastOne(Long.MAX_VALUE);
+            }
+            end();
+        } finally {
+            end.done();
         }
-        closed = true;
-        if (owner.get() != caller && owner.get() != null) {
-            abandon();
-        }
-        while (inFlight() != 0) {
-            int _ = tellAtLeastOne(Long.MAX_VALUE);
-        }
-        end();
     }
 
     private void end() {
         assert inFlight() == 0 : "closed with operations in flight";
-        ending = true;
-        while (entered.get() != 0) {
-            LockSupport.parkNanos(ENTERED_PAUSE_NANOS);
-        }
+        end.shut();
         destroy();
         OPEN.remove(this);
     }

@@ -38,13 +38,10 @@ final class PolledOwner {
         throw foreign(engine, caller);
     }
 
-    /**
-     * Whether the caller may do what only the owner may, because there is no owner, it is the owner, or the owner has
-     * ended.
-     */
-    boolean mayActForOwner() {
+    /** Whether the calling thread is the owner, or the owner's thread has ended: true for good, since owners do not change. */
+    boolean isCallerOrDead() {
         Thread thread = owner.get();
-        return thread == null || thread == Thread.currentThread() || !thread.isAlive();
+        return thread != null && (thread == Thread.currentThread() || !thread.isAlive());
     }
 
     @Nullable

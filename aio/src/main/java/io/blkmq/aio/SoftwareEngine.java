@@ -26,6 +26,7 @@ abstract class SoftwareEngine implements AioEngine {
     final CompletionDelivery delivery;
 
     private final PolledOwner owner = new PolledOwner();
+    private final EngineEnd end = new EngineEnd();
     /** Whether the owner is calling completions. The owner's alone. */
     private boolean polling;
 
@@ -78,9 +79,32 @@ abstract class SoftwareEngine implements AioEngine {
 
     @Override
     public final int submit(Kiocb kiocb) {
-        if (config.isPolled()) {
-            boolean _ = owner.claim(name());
+        if (!config.isPolled()) {
+            return submitClaimed(kiocb);
         }
+        boolean _ = owner.claim(name());
+        if (end.isInUse()) {
+            return submitClaimed(kiocb);
+        }
+        if (!end.use()) {
+            return -Errno.EINVAL;
+        }
+        try {
+            return submitClaimed(kiocb);
+        } finally {
+            letGoIfIdle();
+        }
+    }
+
+    /** The owner is about to leave the engine, which it has in use. */
+    private void letGoIfIdle() {
+        if (inFlight.count() == 0) {
+            end.letGo();
+        }
+    }
+
+    /** The owner, with the engine in use, or anybody in REAPER mode. */
+    private int submitClaimed(Kiocb kiocb) {
         if (!operations().contains(kiocb.operation())) {
             return -Errno.EOPNOTSUPP;
         }
@@ -130,11 +154,15 @@ abstract class SoftwareEngine implements AioEngine {
 
     @Override
     public final int poll() {
-        if (!config.isPolled() || !owner.check(name()) || polling) {
+        if (!config.isPolled() || !owner.check(name()) || polling || !end.isInUse()) {
             return 0;
         }
-        endDue();
-        return tellAll(takeDone(0));
+        try {
+            endDue();
+            return tellAll(takeDone(0));
+        } finally {
+            letGoIfIdle();
+        }
     }
 
     @Override
@@ -145,8 +173,15 @@ abstract class SoftwareEngine implements AioEngine {
         if (polling) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
-        commit();
-        return tellAll(awaitDone(timeoutNanos));
+        if (!end.isInUse()) {
+            return 0;
+        }
+        try {
+            commit0();
+            return tellAll(awaitDone(timeoutNanos));
+        } finally {
+            letGoIfIdle();
+        }
     }
 
     /** {@link #takeDone}, waiting no longer than until something is due, then ending that. */
@@ -232,19 +267,25 @@ abstract class SoftwareEngine implements AioEngine {
         if (isCompleting() || (polling && owner.get() == Thread.currentThread())) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
-        if (config.isPolled() && inFlight.count() != 0 && !owner.mayActForOwner()) {
-            throw owner.foreign(name(), Thread.currentThread());
-        }
-        boolean first = inFlight.close();
-        commit0();
         if (config.isPolled()) {
-            while (inFlight.count() != 0) {
+            // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
+            if (!end.beginPolled(owner, name(), () -> inFlight.places() != 0)) {
+                return;
+            }
+        } else if (!end.tryBegin(false)) {
+            end.awaitDone();
+            return;
+        }
+        try {
+            inFlight.close();
+            commit0();
+            while (config.isPolled() && inFlight.count() != 0) {
                 int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
             }
-        }
-        inFlight.awaitNone();
-        if (first) {
+            inFlight.awaitNone();
             stop();
+        } finally {
+            end.done();
         }
     }
 

@@ -538,7 +538,10 @@ class Uring {
 
     /** Unmaps and closes. An access of the rings after this throws. */
     void close() {
-        arena.close();
-        FileCalls.close(fd);
+        try {
+            arena.close();
+        } finally {
+            FileCalls.close(fd);
+        }
     }
 }

@@ -14,13 +14,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 
 /** What every engine promises, run against every engine, in both modes, buffered and direct, on disk and in memory. */
 class EngineContractTest {
@@ -737,6 +740,59 @@ class EngineContractTest {
         engine.commit();
         told.await(engine, 1);
         assertThat(told.result(1)).isEqualTo(BLOCK);
+    }
+
+    @EachCase("isPolled")
+    @Timeout(300)
+    void closeByAnotherThreadWaitsForAnOwnerInItsLastCompletion() throws Exception {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread closer = Thread.ofPlatform().unstarted(() -> {
+            try {
+                engine.close();
+            } catch (Throwable e) {
+                thrown.set(e);
+            }
+        });
+        CountDownLatch told = new CountDownLatch(1);
+        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+            closer.start();
+            while (closer.isAlive() && closer.getState() != Thread.State.TIMED_WAITING) {
+                Thread.onSpinWait();
+            }
+            assertThat(closer.isAlive()).as("the owner is still inside").isTrue();
+            told.countDown();
+        }, 1).addSegment(memory(BLOCK)));
+        await(told);
+        closer.join();
+        assertThat(thrown.get()).isNull();
+        assertThat(engine.statistics().completionsThrown()).isZero();
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1).addSegment(memory(BLOCK))))
+                .isEqualTo(-Errno.EINVAL);
+        assertThat(engine.poll()).isZero();
+        assertThat(engine.await(Long.MAX_VALUE)).isZero();
+        engine.commit();
+    }
+
+    @EachCase
+    @Timeout(300)
+    void closedBySeveralThreadsAtOnceItHasEndedForEachOfThem() throws Exception {
+        read(memory(BLOCK), 0);
+        Queue<Throwable> thrown = new ConcurrentLinkedQueue<>();
+        List<Thread> closers = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            closers.add(Thread.ofPlatform().start(() -> {
+                try {
+                    engine.close();
+                    assertThat(engine.registerMemory(memory(BLOCK))).isFalse();
+                } catch (Throwable e) {
+                    thrown.add(e);
+                }
+            }));
+        }
+        for (Thread closer : closers) {
+            closer.join();
+        }
+        assertThat(thrown).isEmpty();
     }
 
     // Other operations

@@ -14,8 +14,10 @@ import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,6 +35,9 @@ class NativeEngineTest {
         final List<String> log = new ArrayList<>();
         int room = Integer.MAX_VALUE;
         boolean destroyed;
+        /** What the end waits for. */
+        CountDownLatch mayEnd = new CountDownLatch(0);
+        final AtomicInteger ends = new AtomicInteger();
 
         ScriptedEngine(int slots) {
             this(AioEngineConfig.builder().completionMode(CompletionMode.POLLED), slots);
@@ -140,6 +145,12 @@ class NativeEngineTest {
 
         @Override
         void destroy() {
+            ends.getAndIncrement();
+            try {
+                mayEnd.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
             destroyed = true;
         }
     }
@@ -331,6 +342,29 @@ class NativeEngineTest {
         assertThat(engine.poll()).isZero();
         assertThat(engine.poll()).isEqualTo(2);
         assertThat(told.results.values()).containsOnly((long) BLOCK);
+    }
+
+    @Test
+    @Timeout(60)
+    void whoClosesSecondReturnsWhenTheFirstHasEndedIt() throws InterruptedException {
+        engine.mayEnd = new CountDownLatch(1);
+        Thread first = Thread.ofPlatform().start(engine::close);
+        while (engine.ends.get() == 0) {
+            Thread.onSpinWait();
+        }
+        AtomicBoolean seenDestroyed = new AtomicBoolean();
+        Thread second = Thread.ofPlatform().start(() -> {
+            engine.close();
+            seenDestroyed.set(engine.destroyed);
+        });
+        while (second.isAlive() && second.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        engine.mayEnd.countDown();
+        first.join();
+        second.join();
+        assertThat(seenDestroyed).isTrue();
+        assertThat(engine.ends).hasValue(1);
     }
 
     @Test
