@@ -70,6 +70,7 @@ class AioContext {
     private final int slots;
 
     private int head;
+    private boolean destroyed;
     /** Events in {@link #events} that have not been taken: from here to eventsEnd. The reader's. */
     private int eventsAt;
     private int eventsEnd;
@@ -116,7 +117,20 @@ class AioContext {
             if (result < 0) {
                 throw refused((int) -result, slots);
             }
-            return maker.make(name.get(LONG, 0), slots);
+            return opened(name.get(LONG, 0), slots, maker);
+        }
+    }
+
+    private static AioContext opened(long context, int slots, Maker maker) {
+        boolean good = false;
+        try {
+            AioContext opened = maker.make(context, slots);
+            good = true;
+            return opened;
+        } finally {
+            if (!good) {
+                Libc.syscall(Platform.CURRENT.ioDestroy(), context, 0, 0, 0, 0, 0);
+            }
         }
     }
 
@@ -227,9 +241,25 @@ class AioContext {
         return fetched;
     }
 
+    /**
+     * Destroys the context, which waits until the kernel has none of its operations any more; false if the kernel refuses. The ring is
+     * not to be looked at after that. The reader.
+     */
+    boolean destroy() {
+        destroyed = destroyed || Libc.syscall(Platform.CURRENT.ioDestroy(), context, 0, 0, 0, 0, 0) >= 0;
+        return destroyed;
+    }
+
+    boolean isDestroyed() {
+        return destroyed;
+    }
+
     /** Forgets the ring, then destroys the context. An access of the ring after this throws. */
     void close() {
-        arena.close();
-        Libc.syscall(Platform.CURRENT.ioDestroy(), context, 0, 0, 0, 0, 0);
+        try {
+            arena.close();
+        } finally {
+            boolean _ = destroy();
+        }
     }
 }

@@ -53,7 +53,7 @@ public interface AioEngine extends AutoCloseable {
      *         completion will not be called and the kiocb is free again: EBADF if the file is closed or not open in
      *         the direction asked for, EINVAL if the kiocb is not prepared, the file is of another family of engines,
      *         or the engine is closed, EBUSY if the kiocb is in flight, EOPNOTSUPP if the operation, or the sync
-     *         after it, is not one of {@link #operations}, EFAULT if memory of it has been closed, EAGAIN if as many
+     *         after it, is not one of {@link #operations}, EIO if the kernel has refused the engine's ring for good, EFAULT if memory of it has been closed, EAGAIN if as many
      *         as {@link AioEngineConfig#inFlightMax} are in flight
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */

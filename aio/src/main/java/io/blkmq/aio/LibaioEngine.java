@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * The engine over the kernel's native AIO (what libaio wraps). Direct I/O is asynchronous; buffered I/O is carried
@@ -35,8 +36,9 @@ final class LibaioEngine extends NativeEngine {
     private static final int SEGMENTS_MAX = 1024;
     private static final int DOORBELLS_MAX = 100;
     private static final long STALLED_PAUSE_NANOS = 100_000;
+    /** How often to look whether operations have ended that nothing can be learned of but by looking. */
+    private static final long LOOK_AGAIN_NANOS = 1_000_000;
 
-    private final Arena arena = Arena.ofShared();
     private final AioContext context;
     private final NativeFile nothing;
     /** The slot of the operation that wakes the reaper: behind those of the operations. */
@@ -62,6 +64,7 @@ final class LibaioEngine extends NativeEngine {
     private final MemorySegment batch;
     private final int[] batchSlots;
 
+    /** Takes over context and file when it has returned. */
     private LibaioEngine(AioEngineConfig config, AioContext context, NativeFile nothing, int slots) {
         super(config, slots);
         this.context = context;
@@ -71,7 +74,8 @@ final class LibaioEngine extends NativeEngine {
         refusedSlots = new int[slots + 1];
         refusedResults = new long[slots + 1];
         batchSlots = new int[slots + 1];
-        batch = arena.allocate(8L * (slots + 1), 8);
+        // With the garbage collector: it is given back whatever else fails.
+        batch = Arena.ofAuto().allocate(8L * (slots + 1), 8);
     }
 
     static LibaioEngine open(AioEngineConfig config) throws IOException {
@@ -333,14 +337,14 @@ final class LibaioEngine extends NativeEngine {
     void sleep(long timeoutNanos) {
         if (!isReady()) {
             systemCalls.getAndIncrement();
-            checked(context.getEvents(1, stalled ? STALLED_PAUSE_NANOS : timeoutNanos));
+            checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
         }
     }
 
-    /** Lets pass what is a matter of trying again; anything else means that the context is not what we think it is. */
+    /** Lets pass what is a matter of trying again. Anything else is refused by the kernel, now and most likely for good. */
     private static void checked(int fetched) {
         if (fetched < 0 && fetched != -Errno.EINTR && fetched != -Errno.EAGAIN) {
-            throw new IllegalStateException("io_getevents failed: " + Errno.name(fetched));
+            throw new RingRefusedException("io_getevents", fetched);
         }
     }
 
@@ -383,10 +387,47 @@ final class LibaioEngine extends NativeEngine {
     }
 
     @Override
+    void takeBack() {
+        if (!context.isDestroyed()) {
+            if (hasRefused) {
+                endRefused();
+            }
+            reap(context.ready());
+            cancelQueued();
+        }
+        // The kernel waits here until it has none of them any more.
+        while (isAnyPlaced() && !context.destroy()) {
+            LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
+            reap(context.ready());
+        }
+        cancelDeferred(Errno.EIO);
+        cancelAllPlaced(Errno.EIO);
+    }
+
+    /** Tells what has been placed and never handed over. */
+    private void cancelQueued() {
+        int[] slots;
+        lock();
+        try {
+            slots = Arrays.copyOf(queue, queued);
+            queued = 0;
+        } finally {
+            unlock();
+        }
+        for (int slot : slots) {
+            if (slot != wakeSlot) {
+                cancelPlaced(slot, Errno.EIO);
+            }
+        }
+    }
+
+    @Override
     void destroy() {
-        context.close();
-        nothing.close();
-        arena.close();
+        try {
+            context.close();
+        } finally {
+            nothing.close();
+        }
     }
 
     @Override

@@ -21,25 +21,22 @@ final class MemoryMap {
 
     private MemoryMap() {}
 
-    /**
-     * Maps shared memory of a descriptor. It is unmapped when the arena is closed; an access after that throws.
-     *
-     * @return the memory, or {@link MemorySegment#NULL} if the system refuses
-     */
-    static MemorySegment map(int fd, long offset, long bytes, Arena arena) {
+    /** Maps shared memory of a descriptor: its address, or a negative errno. */
+    static long map(int fd, long offset, long bytes) {
         MemorySegment errno = Libc.borrowErrno();
         try {
-            long address = Libc.result(
+            return Libc.result(
                     (long) MMAP.invokeExact(errno, 0L, bytes, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset), errno);
-            if (address < 0) {
-                return MemorySegment.NULL;
-            }
-            return MemorySegment.ofAddress(address).reinterpret(bytes, arena, mapped -> unmap(mapped.address(), bytes));
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
             Libc.giveBack(errno);
         }
+    }
+
+    /** What has been mapped, as memory of an arena. It is unmapped when the arena is closed; an access after that throws. */
+    static MemorySegment memory(long address, long bytes, Arena arena) {
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, mapped -> unmap(mapped.address(), bytes));
     }
 
     private static void unmap(long address, long bytes) {

@@ -36,7 +36,7 @@ abstract class NativeEngine implements AioEngine {
 
     /**
      * How often an operation that the kernel gave back unstarted (EAGAIN and the like) is submitted again before it
-     * fails.
+     * fails. With the pauses after EAGAIN that takes more than four seconds.
      */
     static final int RETRIES_MAX = 100;
 
@@ -45,8 +45,6 @@ abstract class NativeEngine implements AioEngine {
      * again then.
      */
     static final long REAPER_SLEEP_NANOS = 1_000_000_000L;
-
-    private static final long REAPER_PAUSE_NANOS = 10_000_000L;
 
     static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
@@ -84,13 +82,21 @@ abstract class NativeEngine implements AioEngine {
 
     /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
     private @Nullable Kiocb again;
+    /** Operations to be placed again when the device has room. The completer's. */
+    private final HeldBack heldBack = new HeldBack();
     /** Whether completions are being called. The completer's. */
     private boolean completing;
+
+    private final Setbacks setbacks = new Setbacks();
+    /** Whether the ring has been given up, and nothing but the end is left to do. Written by the completer. */
+    private volatile boolean givenUp;
 
     /** Whether nothing is accepted any more. Written by who holds the lock, or in POLLED mode by who ends the engine. */
     volatile boolean closed;
     /** Null in POLLED mode. */
     private final @Nullable Thread reaper;
+    /** How long the reaper may sleep. The reaper's. */
+    private long sleepNanos = REAPER_SLEEP_NANOS;
 
     /** Not counted where operations are handed over. */
     private final SingleWriterCounter submitted = new SingleWriterCounter();
@@ -143,7 +149,11 @@ abstract class NativeEngine implements AioEngine {
     /** Writes an operation into the ring, for a later {@link #ring()}; false if there is no room. The placer. */
     abstract boolean place(int slot, Kiocb kiocb);
 
-    /** Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock. */
+    /**
+     * Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock.
+     *
+     * @throws RingRefusedException if the kernel refuses; whoever completes rings again
+     */
     abstract void ring();
 
     /**
@@ -184,6 +194,12 @@ abstract class NativeEngine implements AioEngine {
 
     /** Ends what only the dead owner, or dead reaper, could have brought to an end. */
     abstract void abandon();
+
+    /**
+     * The ring has failed for good: tells every operation, with the result that is known or with EIO, when the kernel has none of them
+     * any more. May be called again after it has thrown. The completer; nobody else enters the ring any more.
+     */
+    abstract void takeBack();
 
     /** Gives everything back; nothing is in flight. Called once. */
     abstract void destroy();
@@ -248,9 +264,23 @@ abstract class NativeEngine implements AioEngine {
             kiocb.unclaim();
         } else if (polled && doorbell.isDue() && kiocb.file().isDirect()) {
             // Not where the kernel might do the I/O inside the doorbell: submit does not wait.
-            ring();
+            ringOrStall();
         }
         return full;
+    }
+
+    /** {@link #ring} for who has nobody to tell of a refusal: whoever completes rings again, and counts. */
+    final void ringOrStall() {
+        try {
+            ring();
+        } catch (RingRefusedException e) {
+            // The ring has noted it.
+        }
+    }
+
+    /** The errno for what comes when nothing is accepted any more. */
+    private int refusal() {
+        return givenUp ? -Errno.EIO : -Errno.EINVAL;
     }
 
     /** Whether the owner, which calls, has anything in flight; if not, what else waits for it has been done. */
@@ -280,11 +310,11 @@ abstract class NativeEngine implements AioEngine {
 
     private int handOver(HandOver to, Kiocb kiocb) {
         if (!to.accept()) {
-            return closed ? -Errno.EINVAL : -Errno.EAGAIN;
+            return closed ? refusal() : -Errno.EAGAIN;
         }
         if (!to.leave(kiocb)) {
             callReaper();
-            return -Errno.EINVAL;
+            return refusal();
         }
         return 0;
     }
@@ -319,7 +349,7 @@ abstract class NativeEngine implements AioEngine {
         lock();
         try {
             if (closed) {
-                return -Errno.EINVAL;
+                return refusal();
             }
             if (submitted.get() - ended.get() >= config.inFlightMax()) {
                 return -Errno.EAGAIN;
@@ -399,7 +429,7 @@ abstract class NativeEngine implements AioEngine {
     public final void commit() {
         if (polled) {
             if (owner.check(name()) && hasInFlight()) {
-                ring();
+                ringOrStall();
             }
             return;
         }
@@ -410,7 +440,7 @@ abstract class NativeEngine implements AioEngine {
             if (handOver != null) {
                 wakeReaper(handOver);
             } else {
-                ring();
+                ringOrStall();
                 // From this thread the look may be out of date either way; completeHere looks again.
                 if (canCompleteAnywhere() && isReady()) {
                     completeHere();
@@ -452,10 +482,19 @@ abstract class NativeEngine implements AioEngine {
         if (reaping.isHeldByCurrentThread() || !reaping.tryLock()) {
             return;
         }
+        boolean held;
         try {
             int _ = tellReady();
+            held = !heldBack.isEmpty();
+        } catch (RingRefusedException e) {
+            // The reaper finds that by itself.
+            held = false;
         } finally {
             reaping.unlock();
+        }
+        if (held) {
+            // It does not know how long it may sleep.
+            wake();
         }
     }
 
@@ -467,10 +506,66 @@ abstract class NativeEngine implements AioEngine {
             return 0;
         }
         try {
-            return tellReady();
+            return setbacks.any() ? tellAfterSetback() : tellReady();
+        } catch (RingRefusedException e) {
+            return setBack(e);
         } finally {
             letGoIfIdle();
         }
+    }
+
+    /** The next look at a ring that has failed, if it is time for one. The owner. */
+    private int tellAfterSetback() {
+        if (givenUp) {
+            return takeAllBack();
+        }
+        if (setbacks.pauseNanos(config.nanoTime()) > 0) {
+            return 0;
+        }
+        int count = tellReady();
+        setbacks.none();
+        return count;
+    }
+
+    /** The ring has failed once more. Returns how many were told, should it have been once too often. The completer. */
+    private int setBack(Throwable failure) {
+        long now = config.nanoTime();
+        boolean last = setbacks.add(now);
+        if (last) {
+            LOGGER.log(System.Logger.Level.ERROR, () -> "the ring of " + this + " has failed " + Setbacks.IN_A_ROW_MAX
+                    + " times in a row, and is given up: what is in flight ends with EIO", failure);
+            return takeAllBack();
+        }
+        if (setbacks.isToBeLogged(now)) {
+            LOGGER.log(System.Logger.Level.ERROR, () -> this + " goes on after a failure of its ring", failure);
+        }
+        return 0;
+    }
+
+    /** Lets nobody in any more, and tells everything. Returns how many were told. The completer. */
+    private int takeAllBack() {
+        // Not lock(), which does nothing where one thread enters.
+        lock.lock();
+        try {
+            givenUp = true;
+            closed = true;
+        } finally {
+            lock.unlock();
+        }
+        end.shut();
+        long before = told.get();
+        completing = true;
+        delivery.begin(config.reapListener());
+        try {
+            if (handOver != null) {
+                boolean _ = deferHandedOver(handOver);
+            }
+            takeBack();
+        } finally {
+            delivery.end(config.reapListener());
+            completing = false;
+        }
+        return (int) (told.get() - before);
     }
 
     @Override
@@ -496,13 +591,12 @@ abstract class NativeEngine implements AioEngine {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
-            if (left > 0 && inFlight() != 0 && !isReady()) {
-                // Rings and waits with one system call.
-                doorbell.foundNothing(ringAndWait(left));
-            } else {
-                ring();
+            int count;
+            try {
+                count = setbacks.any() ? waitAfterSetback(left) : waitAndTell(left);
+            } catch (RingRefusedException e) {
+                count = setBack(e);
             }
-            int count = tellReady();
             if (count > 0 || inFlight() == 0) {
                 return count;
             }
@@ -513,6 +607,47 @@ abstract class NativeEngine implements AioEngine {
                 return 0;
             }
         }
+    }
+
+    /** Rings, waits at most so long, unless there is something to be told, and tells it. */
+    private int waitAndTell(long left) {
+        if (left > 0 && inFlight() != 0 && !isReady()) {
+            if (heldBack.isEmpty()) {
+                // Rings and waits with one system call.
+                doorbell.foundNothing(ringAndWait(left));
+            } else {
+                waitForRoom(left);
+            }
+        } else {
+            ring();
+        }
+        return tellReady();
+    }
+
+    /** Some operations are held back, and the wait ends when they are to be tried again. */
+    private void waitForRoom(long left) {
+        long nanos = Math.min(left, heldBack.nanosLeft(config.nanoTime()));
+        if (inFlight() == heldBack.count()) {
+            // Nothing is in the kernel that could end a wait there.
+            LockSupport.parkNanos(this, nanos);
+        } else if (nanos > 0) {
+            boolean _ = ringAndWait(nanos);
+        }
+    }
+
+    /** As {@link #tellAfterSetback}, having waited until it is time, or so long. */
+    private int waitAfterSetback(long left) {
+        long pause = givenUp ? 0 : setbacks.pauseNanos(config.nanoTime());
+        if (pause > 0) {
+            LockSupport.parkNanos(this, Math.min(pause, left));
+            return 0;
+        }
+        if (givenUp) {
+            return takeAllBack();
+        }
+        int count = waitAndTell(left);
+        setbacks.none();
+        return count;
     }
 
     /**
@@ -545,8 +680,11 @@ abstract class NativeEngine implements AioEngine {
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
         slots.giveBack(slot);
+        if (result >= 0 && !heldBack.isEmpty()) {
+            heldBack.roomAgain();
+        }
         if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
-            tryAgain(kiocb);
+            tryAgain(kiocb, result == -Errno.EAGAIN);
         } else if (kiocb.syncing) {
             tell(kiocb, result < 0 ? result : kiocb.bytes());
         } else if (kiocb.operation().isTransfer()) {
@@ -607,10 +745,14 @@ abstract class NativeEngine implements AioEngine {
         return result == -Errno.EAGAIN || result == -Errno.EINTR || result == -Errno.ECANCELED;
     }
 
-    private void tryAgain(Kiocb kiocb) {
-        kiocb.retries++;
+    private void tryAgain(Kiocb kiocb, boolean forWantOfRoom) {
         resubmitted.increment();
-        placeAgain(kiocb);
+        if (forWantOfRoom) {
+            heldBack.add(kiocb, kiocb.retries, config.nanoTime());
+        } else {
+            placeAgain(kiocb);
+        }
+        kiocb.retries++;
     }
 
     private void placeAgain(Kiocb kiocb) {
@@ -629,6 +771,11 @@ abstract class NativeEngine implements AioEngine {
         if (!polled) {
             DeferredList.fenceBeforeLook();
         }
+        if (!heldBack.isEmpty() && heldBack.nanosLeft(config.nanoTime()) <= 0) {
+            for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
+                placeAgain(kiocb);
+            }
+        }
         if (again == null && !deferred.mayHaveAny()) {
             return;
         }
@@ -645,7 +792,7 @@ abstract class NativeEngine implements AioEngine {
             unlock();
         }
         if (any) {
-            ring();
+            ringOrStall();
         }
     }
 
@@ -658,19 +805,47 @@ abstract class NativeEngine implements AioEngine {
                     ownerKnown();
                     begun = true;
                 }
+                if (givenUp) {
+                    takeBackAsReaper();
+                    return;
+                }
                 if (reapOnce() == 0 && closed && isIdle()) {
                     return;
                 }
                 if (handOver != null) {
                     ringOrSleep(handOver);
                 } else if (!isReady()) {
-                    sleep(REAPER_SLEEP_NANOS);
+                    sleep(sleepNanos);
                 }
+                setbacks.none();
             } catch (RuntimeException | Error e) {
                 // Whatever it is, operations are in the kernel, and somebody has to bring them home.
-                LOGGER.log(System.Logger.Level.ERROR, () -> "the reaper of " + this + " goes on after a failure", e);
-                LockSupport.parkNanos(REAPER_PAUSE_NANOS);
+                setBackAsReaper(e);
             }
+        }
+    }
+
+    /** Goes on after a pause, or gives the ring up. */
+    private void setBackAsReaper(Throwable failure) {
+        try {
+            reaping.lock();
+            try {
+                int _ = setBack(failure);
+            } finally {
+                reaping.unlock();
+            }
+        } catch (RuntimeException | Error e) {
+            failure.addSuppressed(e);
+        }
+        LockSupport.parkNanos(this, setbacks.pauseNanos(config.nanoTime()));
+    }
+
+    private void takeBackAsReaper() {
+        reaping.lock();
+        try {
+            int _ = takeAllBack();
+        } finally {
+            reaping.unlock();
         }
     }
 
@@ -681,6 +856,9 @@ abstract class NativeEngine implements AioEngine {
             if (handOver != null && placeHandedOver(handOver)) {
                 count++;
             }
+            sleepNanos = heldBack.isEmpty()
+                    ? REAPER_SLEEP_NANOS
+                    : Math.clamp(heldBack.nanosLeft(config.nanoTime()), 0, REAPER_SLEEP_NANOS);
             return count;
         } finally {
             reaping.unlock();
@@ -695,7 +873,7 @@ abstract class NativeEngine implements AioEngine {
             from.awake();
             ring();
         } else {
-            boolean _ = ringAndWait(REAPER_SLEEP_NANOS);
+            boolean _ = ringAndWait(sleepNanos);
             from.awake();
         }
     }
@@ -773,9 +951,14 @@ abstract class NativeEngine implements AioEngine {
             }
             if (handOver != null) {
                 wakeReaper(handOver);
-            } else {
-                ring();
-                wake();
+            } else if (end.visit()) {
+                // Not if the ring has been given up.
+                try {
+                    ringOrStall();
+                    wake();
+                } finally {
+                    end.leave();
+                }
             }
             Threads.joinAll(List.of(reaper));
             bringHome();
@@ -792,7 +975,7 @@ abstract class NativeEngine implements AioEngine {
     private void bringHome() {
         reaping.lock();
         try {
-            if (handOver != null && (deferHandedOver(handOver) || inFlight() != 0)) {
+            if (!givenUp && handOver != null && (deferHandedOver(handOver) || inFlight() != 0)) {
                 abandon();
             }
             while (inFlight() != 0) {
@@ -826,7 +1009,7 @@ abstract class NativeEngine implements AioEngine {
         }
         try {
             closed = true;
-            if (owner.get() != caller && owner.get() != null) {
+            if (!givenUp && owner.get() != caller && owner.get() != null) {
                 abandon();
             }
             while (inFlight() != 0) {
@@ -845,15 +1028,18 @@ abstract class NativeEngine implements AioEngine {
         OPEN.remove(this);
     }
 
-    /** For {@link #abandon}: tells the operations that wait to be placed that they are not going to be. */
-    final void cancelDeferred() {
+    /** Tells the operations that wait to be placed that they are not going to be. */
+    final void cancelDeferred(int errno) {
+        for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
+            tell(kiocb, -errno);
+        }
         while (again != null) {
             Kiocb kiocb = again;
             again = kiocb.next;
-            tell(kiocb, -Errno.ECANCELED);
+            tell(kiocb, -errno);
         }
         for (Kiocb kiocb = deferred.takeFirst(); kiocb != null; kiocb = deferred.takeFirst()) {
-            tell(kiocb, -Errno.ECANCELED);
+            tell(kiocb, -errno);
         }
     }
 
@@ -862,22 +1048,29 @@ abstract class NativeEngine implements AioEngine {
         return slots.get(slot);
     }
 
-    /** For {@link #abandon}: tells an operation that was placed, and never taken by the kernel. */
-    final void cancelPlaced(int slot) {
+    /** Tells an operation that was placed, and never taken by the kernel. */
+    final void cancelPlaced(int slot, int errno) {
         Kiocb kiocb = placed(slot);
         slots.giveBack(slot);
-        tell(kiocb, -Errno.ECANCELED);
+        tell(kiocb, -errno);
     }
 
-    /**
-     * For {@link #abandon}: tells every operation that was placed and has not ended; the kernel has none of them any
-     * more.
-     */
-    final void cancelAllPlaced() {
+    /** Tells every operation that was placed and has not ended; the kernel has none of them any more. */
+    final void cancelAllPlaced(int errno) {
         for (int slot = 0; slot < slots.count(); slot++) {
             if (slots.isTaken(slot)) {
-                cancelPlaced(slot);
+                cancelPlaced(slot, errno);
             }
         }
+    }
+
+    /** Whether any operation has been placed and has not ended. */
+    final boolean isAnyPlaced() {
+        for (int slot = 0; slot < slots.count(); slot++) {
+            if (slots.isTaken(slot)) {
+                return true;
+            }
+        }
+        return false;
     }
 }

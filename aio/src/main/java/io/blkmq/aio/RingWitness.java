@@ -41,10 +41,16 @@ final class RingWitness {
             }
             int reading = ends.get(ValueLayout.JAVA_INT, 0);
             int writing = ends.get(ValueLayout.JAVA_INT, 4);
-            boolean registered = ring.updateFile(place, writing);
-            FileCalls.close(writing);
+            boolean registered = false;
+            try {
+                registered = ring.updateFile(place, writing);
+            } finally {
+                FileCalls.close(writing);
+                if (!registered) {
+                    FileCalls.close(reading);
+                }
+            }
             if (!registered) {
-                FileCalls.close(reading);
                 throw new IOException("no file can be registered with an io_uring");
             }
             return new RingWitness(reading);

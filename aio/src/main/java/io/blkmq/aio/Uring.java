@@ -180,10 +180,11 @@ class Uring {
 
     /** Makes what stands for a ring that the kernel has made; tests make one of their own. */
     interface Maker {
-        Uring make(int fd, MemorySegment params) throws AioUnavailableException;
+        Uring make(int fd, MemorySegment params) throws IOException;
     }
 
-    Uring(int fd, MemorySegment params) throws AioUnavailableException {
+    /** Over the descriptor, which stays the caller's if this throws. */
+    Uring(int fd, MemorySegment params) throws IOException {
         this.fd = fd;
         flags = params.get(INT, Libc.offset(PARAMS, "flags"));
         features = params.get(INT, Libc.offset(PARAMS, "features"));
@@ -204,14 +205,27 @@ class Uring {
         // Without the array its offset is 0, and the ring's words end before the completion entries or at them.
         long sqBytes = array ? sqArrayOffset + 4L * sqEntries : cqEntriesOffset;
         long cqBytes = cqEntriesOffset + ((long) cqEntries << CQE_SHIFT);
-        if ((features & FEATURE_SINGLE_MMAP) != 0) {
-            sq = map(MAP_SQ_RING, Math.max(sqBytes, cqBytes));
-            cq = sq;
-        } else {
-            sq = map(MAP_SQ_RING, sqBytes);
-            cq = map(MAP_CQ_RING, cqBytes);
+        MemorySegment sqMapped = null;
+        MemorySegment cqMapped = null;
+        MemorySegment entriesMapped = null;
+        try {
+            if ((features & FEATURE_SINGLE_MMAP) != 0) {
+                sqMapped = map(MAP_SQ_RING, Math.max(sqBytes, cqBytes));
+                cqMapped = sqMapped;
+            } else {
+                sqMapped = map(MAP_SQ_RING, sqBytes);
+                cqMapped = map(MAP_CQ_RING, cqBytes);
+            }
+            entriesMapped = map(MAP_SQES, (long) sqEntries << SQE_SHIFT);
+        } finally {
+            if (entriesMapped == null) {
+                // A mapping outlives its descriptor.
+                arena.close();
+            }
         }
-        entries = map(MAP_SQES, (long) sqEntries << SQE_SHIFT);
+        sq = sqMapped;
+        cq = cqMapped;
+        entries = entriesMapped;
         waitArgument = arena.allocate(GETEVENTS_ARG.byteSize() + TIMESPEC.byteSize(), 8);
         waitArgument.set(LONG, Libc.offset(GETEVENTS_ARG, "ts"), waitArgument.address() + GETEVENTS_ARG.byteSize());
         if (array) {
@@ -225,13 +239,13 @@ class Uring {
         cqHead = cq.get(INT, cqHeadOffset);
     }
 
-    private MemorySegment map(long offset, long bytes) throws AioUnavailableException {
-        MemorySegment mapped = MemoryMap.map(fd, offset, bytes, arena);
-        if (mapped.equals(MemorySegment.NULL)) {
-            throw new AioUnavailableException(UringEngine.NAME,
-                    "the kernel refused to map " + bytes + " bytes of the ring");
+    private MemorySegment map(long offset, long bytes) throws IOException {
+        long address = MemoryMap.map(fd, offset, bytes);
+        if (address < 0) {
+            throw UringRefusal.exception((int) -address,
+                    "the kernel refused to map " + bytes + " bytes of the ring (" + Errno.name(address) + ")");
         }
-        return mapped;
+        return MemoryMap.memory(address, bytes, arena);
     }
 
     /**
@@ -262,7 +276,7 @@ class Uring {
         }
     }
 
-    private static Uring opened(int fd, MemorySegment params, Maker maker) throws AioUnavailableException {
+    private static Uring opened(int fd, MemorySegment params, Maker maker) throws IOException {
         boolean good = false;
         try {
             Uring ring = maker.make(fd, params);
@@ -477,13 +491,21 @@ class Uring {
         return (int) Libc.syscall(SYS_REGISTER, fd, operation, address, count, 0, 0);
     }
 
-    /** Which operations the kernel has. */
-    boolean[] supported() {
+    /**
+     * Which operations the kernel has; none if it does not even know the question.
+     *
+     * @throws IOException if it lacks what it needs for an answer
+     */
+    boolean[] supported() throws IOException {
         boolean[] supported = new boolean[256];
         long head = PROBE.byteSize();
         try (Arena temporary = Arena.ofConfined()) {
             MemorySegment probe = temporary.allocate(head + supported.length * PROBE_OP.byteSize(), 8);
-            if (register(REGISTER_PROBE, probe.address(), supported.length) < 0) {
+            int result = register(REGISTER_PROBE, probe.address(), supported.length);
+            if (UringRefusal.isPassing(-result)) {
+                throw UringRefusal.exception(-result, UringRefusal.reason(-result));
+            }
+            if (result < 0) {
                 return supported;
             }
             for (int i = 0; i < supported.length; i++) {

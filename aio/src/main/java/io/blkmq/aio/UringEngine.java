@@ -9,6 +9,7 @@ import java.util.Objects;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -60,6 +61,15 @@ final class UringEngine extends NativeEngine {
     private static final long STALLED_PAUSE_NANOS = 100_000;
 
     /**
+     * The longest wait where a thread of the kernel asks the device for completions: that it also wakes who waits for them is not
+     * relied upon.
+     */
+    private static final long DEVICE_ASKED_NANOS = 1_000_000;
+
+    /** How often to look whether operations have ended that nothing can be learned of but by looking. */
+    private static final long LOOK_AGAIN_NANOS = 1_000_000;
+
+    /**
      * Best first: NO_SQARRAY came with 6.6, DEFER_TASKRUN 6.1, SINGLE_ISSUER 6.0, COOP_TASKRUN and TASKRUN_FLAG 5.19,
      * SUBMIT_ALL 5.18.
      */
@@ -90,12 +100,14 @@ final class UringEngine extends NativeEngine {
     private final Set<AioOperation> operations;
     private final FileTable files;
     private final MemoryTable memory;
-    /** For a ring that only its owner may enter; null otherwise. */
+    /** Null where the kernel has no table of files for it (before 5.19). */
     private final @Nullable RingWitness witness;
     /** Work that ends operations is done when the owner enters with GETEVENTS, and only then. */
     private final int doorbellFlags;
     private final boolean submissionPolling;
     private final boolean completionPolling;
+    /** Whether it is us who ask the device for completions, by entering the kernel. */
+    private final boolean asksDevice;
     private final boolean canLink;
     /** What wakes a reaper that alone enters the ring; null otherwise. */
     private final @Nullable WakeEvent wakeEvent;
@@ -124,10 +136,11 @@ final class UringEngine extends NativeEngine {
         doorbellFlags = ring.has(Uring.SETUP_DEFER_TASKRUN) ? Uring.ENTER_GETEVENTS : 0;
         submissionPolling = ring.has(Uring.SETUP_SQPOLL);
         completionPolling = ring.has(Uring.SETUP_IOPOLL);
+        asksDevice = completionPolling && !submissionPolling;
         canLink = ring.canSkipSuccess() && ring.submissionEntries() > 1;
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
-        witness = ring.has(Uring.SETUP_SINGLE_ISSUER) ? RingWitness.of(ring, files.witnessPlace()) : null;
+        witness = files.places() > 0 ? RingWitness.of(ring, files.witnessPlace()) : null;
         wakeEvent = single && !polled ? openWakeEvent(witness) : null;
     }
 
@@ -195,7 +208,7 @@ final class UringEngine extends NativeEngine {
         }
     }
 
-    private static Set<AioOperation> operations(Uring ring) throws AioUnavailableException {
+    private static Set<AioOperation> operations(Uring ring) throws IOException {
         boolean[] has = ring.supported();
         if (!has[Uring.OP_READ] || !has[Uring.OP_WRITE]) {
             throw new AioUnavailableException(NAME, "the kernel is too old: it needs Linux 5.6");
@@ -242,7 +255,7 @@ final class UringEngine extends NativeEngine {
     @Override
     boolean place(int slot, Kiocb kiocb) {
         if (ring.isFull()) {
-            ring();
+            ringOrStall();
             if (ring.isFull()) {
                 return false;
             }
@@ -266,7 +279,7 @@ final class UringEngine extends NativeEngine {
                 AioOperation sync = kiocb.syncAfter();
                 if (sync != null && canLink && isOneEntry(kiocb)) {
                     if (ring.isFullForTwo()) {
-                        ring();
+                        ringOrStall();
                     }
                     if (!ring.isFullForTwo()) {
                         int linked = entryFlags | Uring.ENTRY_LINK | Uring.ENTRY_SKIP_SUCCESS;
@@ -362,11 +375,12 @@ final class UringEngine extends NativeEngine {
         return checked(ring.enter(single ? pending : ring.submissionEntries(), 0, doorbellFlags));
     }
 
-    /** Lets pass what is a matter of trying again; anything else means that the ring is not what we think it is. */
-    private static int checked(int entered) {
+    /** Lets pass what is a matter of trying again. Anything else is refused by the kernel, now and most likely for good. */
+    private int checked(int entered) {
         if (entered < 0 && entered != -Errno.EAGAIN && entered != -Errno.EBUSY && entered != -Errno.EINTR
                 && entered != -Errno.ETIME) {
-            throw new IllegalStateException("io_uring_enter failed: " + Errno.name(entered));
+            stalled = true;
+            throw new RingRefusedException("io_uring_enter", entered);
         }
         return entered;
     }
@@ -379,7 +393,7 @@ final class UringEngine extends NativeEngine {
             ring();
         }
         int count = ring.ready();
-        if (count == 0 && (ring.wantsEnter() || (completionPolling && inFlight() != 0))) {
+        if (count == 0 && (ring.wantsEnter() || (asksDevice && inFlight() != 0))) {
             if (ring.hasOverflown()) {
                 overflows.increment();
             }
@@ -427,13 +441,16 @@ final class UringEngine extends NativeEngine {
             armWake(wakeEvent);
         }
         systemCalls.getAndIncrement();
-        if (completionPolling) {
+        if (asksDevice) {
             // A wait of the kernel's would not look at the time.
             int _ = checked(ring.enter(ring.pending(), 0, Uring.ENTER_GETEVENTS));
             return false;
         }
         int moreFlags = submissionPolling && ring.needsWakeup() ? Uring.ENTER_SQ_WAKEUP : 0;
         long timeout = stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos;
+        if (completionPolling) {
+            timeout = Math.min(timeout, DEVICE_ASKED_NANOS);
+        }
         int entered = checked(ring.enterAndWait(submissionPolling ? 0 : ring.pending(), moreFlags, timeout));
         stalled = entered == -Errno.EAGAIN || entered == -Errno.EBUSY;
         // What was handed over with this may have ended before there was anything to wait for.
@@ -443,7 +460,7 @@ final class UringEngine extends NativeEngine {
     @Override
     void sleep(long timeoutNanos) {
         systemCalls.getAndIncrement();
-        int _ = checked(ring.enterAndWait(0, 0, stalled ? STALLED_PAUSE_NANOS : timeoutNanos));
+        int _ = checked(ring.enterAndWait(0, 0, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
     }
 
     /** Has the ring read the event, if it does not already. The reaper. */
@@ -464,7 +481,7 @@ final class UringEngine extends NativeEngine {
         lock();
         try {
             if (ring.isFull()) {
-                ring();
+                ringOrStall();
             }
             if (!ring.isFull()) {
                 ring.put(Uring.head(Uring.OP_NOP, 0, -1), 0, 0, 0, WAKE, 0);
@@ -473,7 +490,7 @@ final class UringEngine extends NativeEngine {
         } finally {
             unlock();
         }
-        ring();
+        ringOrStall();
     }
 
     /** What the ring takes of the kernel's memory, in bytes. */
@@ -509,7 +526,12 @@ final class UringEngine extends NativeEngine {
         // Before they are taken: a duty that comes later raises it again.
         hasDuties = false;
         for (Runnable duty = duties.poll(); duty != null; duty = duties.poll()) {
-            duty.run();
+            synchronized (gate) {
+                // The owner may outlive a ring that has been given up.
+                if (!destroyed) {
+                    duty.run();
+                }
+            }
         }
     }
 
@@ -548,28 +570,59 @@ final class UringEngine extends NativeEngine {
     }
 
     /**
-     * The owner has ended, and the kernel lets nobody else enter. What it has posted is told as it is; what it never
-     * took is cancelled; the rest may be under way, and its end cannot be learned: the ring is closed, and when the
-     * kernel has done with it, that is told as cancelled, too.
+     * The owner has ended. Where the kernel lets nobody else enter, what it has posted is told as it is; the rest may be under way, and
+     * its end cannot be learned.
      */
     @Override
     void abandon() {
-        if (witness == null) {
+        if (ring.has(Uring.SETUP_SINGLE_ISSUER)) {
+            tellWithoutEntering(Errno.ECANCELED);
+        }
+    }
+
+    @Override
+    void takeBack() {
+        tellWithoutEntering(Errno.EIO);
+    }
+
+    /** Tells everything: as it has ended, where that is known; otherwise with that errno, when the kernel has done with the ring. */
+    private void tellWithoutEntering(int errno) {
+        if (!isClosed()) {
+            reap(ring.ready());
+        }
+        cancelDeferred(errno);
+        if (!isAnyPlaced()) {
             return;
         }
-        for (int i = 0, pending = ring.pending(); i < pending; i++) {
+        if (witness != null) {
+            closeRing();
+            witness.awaitEnd();
+            cancelAllPlaced(errno);
+            return;
+        }
+        // Such a ring is a plain one, whose completions are posted without our entering; and nobody enters for what is pending.
+        for (int i = 0, pending = submissionPolling ? 0 : ring.pending(); i < pending; i++) {
             long userData = ring.pendingUserData(i);
             // Of a link the first half stands for both.
             if (userData != WAKE && (userData & LINKED) == 0) {
-                cancelPlaced((int) userData);
+                cancelPlaced((int) userData, errno);
             }
         }
-        reap(ring.ready());
-        cancelDeferred();
-        if (inFlight() != 0) {
-            closeRing();
-            witness.awaitEnd();
-            cancelAllPlaced();
+        while (isAnyPlaced()) {
+            LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
+            reap(ring.ready());
+            cancelDeferred(errno);
+        }
+    }
+
+    private boolean isClosed() {
+        lock();
+        try {
+            synchronized (gate) {
+                return destroyed;
+            }
+        } finally {
+            unlock();
         }
     }
 
@@ -593,12 +646,15 @@ final class UringEngine extends NativeEngine {
 
     @Override
     void destroy() {
-        closeRing();
-        if (witness != null) {
-            witness.close();
-        }
-        if (wakeEvent != null) {
-            wakeEvent.close();
+        try {
+            closeRing();
+        } finally {
+            if (witness != null) {
+                witness.close();
+            }
+            if (wakeEvent != null) {
+                wakeEvent.close();
+            }
         }
     }
 
@@ -608,8 +664,11 @@ final class UringEngine extends NativeEngine {
             synchronized (gate) {
                 if (!destroyed) {
                     destroyed = true;
-                    files.close();
-                    ring.close();
+                    try {
+                        files.close();
+                    } finally {
+                        ring.close();
+                    }
                 }
             }
         } finally {

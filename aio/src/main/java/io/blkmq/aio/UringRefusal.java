@@ -13,9 +13,13 @@ final class UringRefusal {
 
     /** An exception that tells "not here" from "not now". */
     static IOException exception(int errno) {
+        return exception(errno, reason(errno));
+    }
+
+    static IOException exception(int errno, String reason) {
         return isPassing(errno)
-                ? new IOException("no io_uring can be opened: " + reason(errno))
-                : new AioUnavailableException(UringEngine.NAME, reason(errno));
+                ? new IOException("no io_uring can be opened: " + reason)
+                : new AioUnavailableException(UringEngine.NAME, reason);
     }
 
     /** Whether the kernel would make a ring if it had what it lacks now. */

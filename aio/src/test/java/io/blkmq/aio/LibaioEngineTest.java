@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What native AIO has beyond the contract: a ring that is read or not, and a doorbell that is refused. */
@@ -119,6 +120,47 @@ class LibaioEngineTest {
         }
         // The reaper counts after it has told; closing waits for that.
         assertThat(used.statistics().inFlight()).isZero();
+    }
+
+    /** A context whose io_getevents is refused, and whose ring may be one that is not known. */
+    private static final class DeadContext extends AioContext {
+        private static boolean known;
+
+        DeadContext(long context, int slots) {
+            super(context, slots);
+        }
+
+        @Override
+        boolean isKnown(MemorySegment header) {
+            return known && super.isKnown(header);
+        }
+
+        @Override
+        int getEvents(int atLeast, long timeoutNanos) {
+            return -Errno.EPERM;
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"POLLED, false", "POLLED, true", "REAPER, false", "REAPER, true"})
+    @Timeout(60)
+    void whatIsInFlightEndsWhenTheKernelRefusesToWait(CompletionMode mode, boolean known) throws IOException {
+        DeadContext.known = known;
+        try (AioEngine engine = LibaioEngine.open(config(mode), DeadContext::new);
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, true)) {
+            Told told = new Told();
+            int submitted = 0;
+            for (int i = 0; i < 40; i++) {
+                int result = engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                        .addSegment(arena.allocate(BLOCK, BLOCK)));
+                // Whose reaper may have given it up by now.
+                assertThat(result).isIn(0, -Errno.EIO);
+                submitted += result == 0 ? 1 : 0;
+                engine.commit();
+            }
+            told.await(engine, submitted);
+            assertThat(told.results.values()).isSubsetOf((long) BLOCK, (long) -Errno.EIO);
+        }
     }
 
     @Test

@@ -21,7 +21,7 @@ class MemoryTableTest {
         final TreeMap<Integer, Long> bytesByPlace = new TreeMap<>();
         int placesLeft = Integer.MAX_VALUE;
 
-        AccountingRing(int fd, MemorySegment params) throws AioUnavailableException {
+        AccountingRing(int fd, MemorySegment params) throws IOException {
             super(fd, params);
         }
 

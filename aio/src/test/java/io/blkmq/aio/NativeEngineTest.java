@@ -18,6 +18,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,10 +39,6 @@ class NativeEngineTest {
         /** What the end waits for. */
         CountDownLatch mayEnd = new CountDownLatch(0);
         final AtomicInteger ends = new AtomicInteger();
-
-        ScriptedEngine(int slots) {
-            this(AioEngineConfig.builder().completionMode(CompletionMode.POLLED), slots);
-        }
 
         ScriptedEngine(AioEngineConfig.Builder config, int slots) {
             super(config.build(), slots);
@@ -139,8 +136,14 @@ class NativeEngineTest {
 
         @Override
         void abandon() {
-            cancelAllPlaced();
-            cancelDeferred();
+            cancelAllPlaced(Errno.ECANCELED);
+            cancelDeferred(Errno.ECANCELED);
+        }
+
+        @Override
+        void takeBack() {
+            cancelAllPlaced(Errno.EIO);
+            cancelDeferred(Errno.EIO);
         }
 
         @Override
@@ -193,7 +196,9 @@ class NativeEngineTest {
     }
 
     private final Arena arena = Arena.ofShared();
-    private final ScriptedEngine engine = new ScriptedEngine(4);
+    private final AtomicLong now = new AtomicLong();
+    private final ScriptedEngine engine = new ScriptedEngine(
+            AioEngineConfig.builder().completionMode(CompletionMode.POLLED).clock(now::get), 4);
     private final Told told = new Told();
     private Path path;
     private AioFile file;
@@ -254,9 +259,57 @@ class NativeEngineTest {
 
     @Test
     void operationThatWasNotStartedIsSubmittedAgain() {
-        assertThat(run(false, BLOCK, -Errno.EAGAIN, -Errno.EINTR, -Errno.ECANCELED)).isEqualTo(BLOCK);
-        assertThat(engine.log).hasSize(4);
-        assertThat(engine.statistics().resubmitted()).isEqualTo(3);
+        assertThat(run(false, BLOCK, -Errno.EINTR, -Errno.ECANCELED)).isEqualTo(BLOCK);
+        assertThat(engine.log).hasSize(3);
+        assertThat(engine.statistics().resubmitted()).isEqualTo(2);
+    }
+
+    @Test
+    void operationThatFoundNoRoomInTheDeviceIsSubmittedAgainAfterAPauseThatGrows() {
+        Arrays.stream(new long[]{-Errno.EAGAIN, -Errno.EAGAIN, -Errno.EAGAIN}).forEach(engine.script::add);
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK))))
+                .isZero();
+        long before = 0;
+        for (int tries = 1; tries <= 3; tries++) {
+            while (engine.log.size() == tries) {
+                assertThat(engine.poll()).isZero();
+                // Not again at this time.
+                assertThat(engine.log).hasSize(tries);
+                assertThat(engine.poll()).isZero();
+                assertThat(engine.log).hasSize(tries);
+                now.addAndGet(10_000);
+                engine.poll();
+            }
+            assertThat(now.get()).as("the pause after try %d", tries).isGreaterThan(2 * before);
+            before = now.get();
+        }
+        assertThat(engine.poll() + told.results.size()).isPositive();
+        assertThat(told.result(1)).isEqualTo(BLOCK);
+    }
+
+    @Test
+    void operationThatFoundNoRoomInTheDeviceIsSubmittedAgainWhenAnotherHasEnded() {
+        engine.script.add((long) -Errno.EAGAIN);
+        for (int i = 0; i < 2; i++) {
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                    .addSegment(arena.allocate(BLOCK)))).isZero();
+        }
+        assertThat(engine.poll()).isEqualTo(1);
+        assertThat(engine.log).containsExactly("0+4096", "4096+4096", "0+4096");
+        assertThat(engine.poll()).isEqualTo(1);
+        assertThat(told.results.values()).containsOnly((long) BLOCK);
+    }
+
+    @Test
+    @Timeout(60)
+    void whoWaitsForAnOperationThatIsHeldBackGoesOnAfterThePause() {
+        try (ScriptedEngine waiting = new ScriptedEngine(
+                AioEngineConfig.builder().completionMode(CompletionMode.POLLED), 4)) {
+            waiting.script.addAll(List.of((long) -Errno.EAGAIN, (long) -Errno.EAGAIN));
+            assertThat(Told.run(waiting,
+                    Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK)), told))
+                    .isEqualTo(BLOCK);
+        }
     }
 
     @Test
@@ -269,9 +322,16 @@ class NativeEngineTest {
 
     @Test
     void submittingAgainHasABound() {
-        long[] results = new long[NativeEngine.RETRIES_MAX + 1];
-        Arrays.fill(results, -Errno.EAGAIN);
-        assertThat(run(false, BLOCK, results)).isEqualTo(-Errno.EAGAIN);
+        for (int i = 0; i <= NativeEngine.RETRIES_MAX; i++) {
+            engine.script.add((long) -Errno.EAGAIN);
+        }
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK))))
+                .isZero();
+        while (told.results.isEmpty()) {
+            engine.poll();
+            now.addAndGet(1_000_000_000L);
+        }
+        assertThat(told.result(1)).isEqualTo(-Errno.EAGAIN);
         assertThat(engine.script).isEmpty();
     }
 
@@ -309,6 +369,27 @@ class NativeEngineTest {
             told.await(failing, operations);
         }
         assertThat(FailingRing.FAILURES).hasValue(0);
+    }
+
+    @Test
+    @Timeout(60)
+    void ringThatFailsForGoodIsGivenUpAndWhatIsInFlightEndsWithAnError() {
+        int operations = 12;
+        try (FailingRing failing = new FailingRing(4)) {
+            FailingRing.FAILURES.set(Integer.MAX_VALUE);
+            for (int i = 0; i < operations; i++) {
+                assertThat(failing.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                        .addSegment(arena.allocate(BLOCK)))).isZero();
+            }
+            failing.commit();
+            told.await(failing, operations);
+            assertThat(told.results.values()).containsOnly((long) -Errno.EIO);
+            assertThat(failing
+                    .submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 99).addSegment(arena.allocate(BLOCK))))
+                    .isEqualTo(-Errno.EIO);
+        } finally {
+            FailingRing.FAILURES.set(0);
+        }
     }
 
     @Test

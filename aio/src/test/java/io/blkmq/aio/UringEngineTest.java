@@ -15,7 +15,9 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -211,7 +213,7 @@ class UringEngineTest {
     private static final class RefusingRing extends Uring {
         static final ConcurrentLinkedQueue<Integer> REFUSALS = new ConcurrentLinkedQueue<>();
 
-        RefusingRing(int fd, MemorySegment params) throws AioUnavailableException {
+        RefusingRing(int fd, MemorySegment params) throws IOException {
             super(fd, params);
         }
 
@@ -244,9 +246,129 @@ class UringEngineTest {
         }
     }
 
+    /** A ring that the kernel refuses to be entered for, from some time on. */
+    private static final class DeadRing extends Uring {
+        static final AtomicBoolean DEAD = new AtomicBoolean();
+
+        DeadRing(int fd, MemorySegment params) throws IOException {
+            super(fd, params);
+        }
+
+        @Override
+        int enter(int submit, int complete, int enterFlags) {
+            return DEAD.get() ? -Errno.EPERM : super.enter(submit, complete, enterFlags);
+        }
+
+        @Override
+        int enterAndWait(int submit, int moreFlags, long timeoutNanos) {
+            return DEAD.get() ? -Errno.EPERM : super.enterAndWait(submit, moreFlags, timeoutNanos);
+        }
+    }
+
+    static List<AioEngineConfig> ringsThatMayDie() {
+        return List.of(AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED).build(),
+                AioEngineConfig.builder().depth(8).build(),
+                AioEngineConfig.builder().depth(8).ringEntry(RingEntry.REAPER).build(), AioEngineConfig.builder()
+                        .depth(8).completionMode(CompletionMode.POLLED).submissionPolling(true).build());
+    }
+
+    @ParameterizedTest
+    @MethodSource("ringsThatMayDie")
+    @Timeout(60)
+    void whatIsInFlightEndsWhenTheKernelRefusesTheRingForGood(AioEngineConfig config) throws IOException {
+        DeadRing.DEAD.set(false);
+        try (AioEngine engine = UringEngine.open(config, DeadRing::new, UringEngine.wantedFlags(config));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, true)) {
+            Told told = new Told();
+            for (int i = 0; i < 40; i++) {
+                if (i == 20) {
+                    engine.commit();
+                    DeadRing.DEAD.set(true);
+                }
+                assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                        .addSegment(arena.allocate(BLOCK, BLOCK)))).isZero();
+            }
+            engine.commit();
+            told.await(engine, 40);
+            assertThat(told.results.values()).isSubsetOf((long) BLOCK, (long) -Errno.EIO);
+            if (!config.submissionPolling()) {
+                // There the kernel's thread goes on taking entries while it is awake.
+                assertThat(told.results.values()).contains((long) -Errno.EIO);
+                assertThat(engine.submit(
+                        Kiocb.withSegments(1).prepareRead(file, 0, told, 99).addSegment(arena.allocate(BLOCK, BLOCK))))
+                        .isEqualTo(-Errno.EIO);
+                assertThat(engine.registerMemory(arena.allocate(BLOCK, BLOCK))).isFalse();
+            }
+            engine.commit();
+            assertThat(engine.poll()).isZero();
+            assertThat(engine.await(Long.MAX_VALUE)).isZero();
+        } finally {
+            DeadRing.DEAD.set(false);
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void ringThatIsRefusedForAWhileGoesOn() throws IOException {
+        RefusingRing.REFUSALS.clear();
+        AioEngineConfig config = config(CompletionMode.POLLED);
+        try (AioEngine engine = UringEngine.open(config, RefusingRing::new, UringEngine.wantedFlags(config));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            for (int round = 0; round < 3; round++) {
+                Told told = new Told();
+                for (int i = 1; i < Setbacks.IN_A_ROW_MAX - 4; i++) {
+                    RefusingRing.REFUSALS.add(-Errno.EPERM);
+                }
+                assertThat(engine
+                        .submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK))))
+                        .isZero();
+                engine.commit();
+                while (told.results.isEmpty()) {
+                    engine.poll();
+                }
+                assertThat(told.result(1)).isEqualTo(BLOCK);
+                assertThat(RefusingRing.REFUSALS).isEmpty();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    @Timeout(60)
+    void whoWaitsWakesTheThreadOfTheKernelThatTakesEntries(boolean completionPolling) throws IOException {
+        AtomicReference<Uring> made = new AtomicReference<>();
+        AioEngineConfig config = AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED)
+                .submissionPolling(true).completionPolling(completionPolling).build();
+        try (AioEngine engine = UringEngine.open(config, (fd, params) -> {
+            Uring ring = new Uring(fd, params);
+            made.set(ring);
+            return ring;
+        }, UringEngine.wantedFlags(config)); AioFile file = engine.open(path, AioFile.Access.READ_ONLY, true)) {
+            Told told = new Told();
+            while (!made.get().needsWakeup()) {
+                // It goes to sleep after a while without work.
+                Thread.onSpinWait();
+            }
+            assertThat(engine.submit(
+                    Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK, BLOCK))))
+                    .isZero();
+            assertThat(engine.await(TimeUnit.SECONDS.toNanos(50))).isEqualTo(1);
+            // Only a device with queues for polling can be asked.
+            assertThat(told.result(1)).isIn((long) BLOCK, (long) -Errno.EOPNOTSUPP);
+            while (!made.get().needsWakeup()) {
+                Thread.onSpinWait();
+            }
+            assertThat(engine.submit(
+                    Kiocb.withSegments(1).prepareRead(file, 0, told, 2).addSegment(arena.allocate(BLOCK, BLOCK))))
+                    .isZero();
+            engine.close();
+            assertThat(told.result(2)).isEqualTo(told.result(1));
+        }
+    }
+
     /** A ring that says that it has more room for completions than it has. */
     private static final class BoastingRing extends Uring {
-        BoastingRing(int fd, MemorySegment params) throws AioUnavailableException {
+        BoastingRing(int fd, MemorySegment params) throws IOException {
             super(fd, params);
         }
 
@@ -283,7 +405,7 @@ class UringEngineTest {
 
     /** A ring of a kernel that has nothing but what 5.6 had. */
     private static final class OldRing extends Uring {
-        OldRing(int fd, MemorySegment params) throws AioUnavailableException {
+        OldRing(int fd, MemorySegment params) throws IOException {
             super(fd, params);
         }
 
@@ -308,7 +430,7 @@ class UringEngineTest {
         }
 
         @Override
-        boolean[] supported() {
+        boolean[] supported() throws IOException {
             boolean[] supported = super.supported();
             supported[OP_FALLOCATE] = false;
             return supported;
@@ -442,7 +564,7 @@ class UringEngineTest {
     private static final class BlindRing extends Uring {
         final int descriptor;
 
-        BlindRing(int fd, MemorySegment params) throws AioUnavailableException {
+        BlindRing(int fd, MemorySegment params) throws IOException {
             super(fd, params);
             descriptor = fd;
         }
