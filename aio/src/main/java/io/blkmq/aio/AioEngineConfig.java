@@ -204,7 +204,12 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** Makes the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. */
+        /**
+         * Makes the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. Virtual threads will
+         * do for the workers of {@code channel} and the reaper of {@code memory}, which give their carrier back when they wait for work; the
+         * reapers of {@code io_uring} and {@code libaio} wait in the kernel, and need platform threads: opening these engines with
+         * others throws {@link IllegalArgumentException}.
+         */
         public Builder threadFactory(ThreadFactory factory) {
             threadFactory = factory;
             return this;

@@ -3,7 +3,9 @@ package io.blkmq.aio;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 
@@ -14,6 +16,9 @@ public final class AioEngines {
     private static final List<String> PREFERENCE = List.of("io_uring", "libaio", "channel");
 
     private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
+
+    /** As many providers that cannot be made are passed over. */
+    private static final int FAILURES_MAX = 1000;
 
     private AioEngines() {}
 
@@ -88,8 +93,24 @@ public final class AioEngines {
 
     /** Looked up at first use, so that the class can be loaded where services cannot. */
     private static final class Found {
-        static final List<AioEngineProvider> PROVIDERS = ServiceLoader
-                .load(AioEngineProvider.class, AioEngines.class.getClassLoader()).stream()
-                .map(ServiceLoader.Provider::get).toList();
+        static final List<AioEngineProvider> PROVIDERS = found(
+                ServiceLoader.load(AioEngineProvider.class, AioEngines.class.getClassLoader()).stream().iterator());
+    }
+
+    /** Those of the providers that can be made. One that fails costs nobody the others. */
+    static List<AioEngineProvider> found(Iterator<ServiceLoader.Provider<AioEngineProvider>> there) {
+        List<AioEngineProvider> found = new ArrayList<>();
+        for (int failures = 0; failures < FAILURES_MAX;) {
+            try {
+                if (!there.hasNext()) {
+                    break;
+                }
+                found.add(there.next().get());
+            } catch (ServiceConfigurationError e) {
+                failures++;
+                LOGGER.log(System.Logger.Level.WARNING, "a provider of AIO engines cannot be used", e);
+            }
+        }
+        return List.copyOf(found);
     }
 }

@@ -18,7 +18,7 @@ final class ChannelEngine extends SoftwareEngine {
 
     static final String NAME = "channel";
 
-    private static final Set<AioOperation> OPERATIONS = Set.copyOf(Platform.CURRENT == Platform.OTHER
+    private static final Set<AioOperation> OPERATIONS = Set.copyOf(NativeAccess.refusal() != null
             ? EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC)
             : EnumSet.allOf(AioOperation.class));
 
@@ -195,6 +195,9 @@ final class ChannelEngine extends SoftwareEngine {
                 case ZERO_RANGE -> file.zeroRange(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
                 case ALLOCATE -> file.allocate(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
             };
+        } catch (IllegalCallerException e) {
+            // Memory that is confined to another thread, where native access is denied.
+            return -Errno.EFAULT;
         } catch (RuntimeException | Error e) {
             // An operation is never lost, whatever happens below it.
             CompletionDelivery.log(kiocb + " failed", e);

@@ -15,6 +15,7 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
@@ -42,8 +43,8 @@ final class ChannelFile extends AioFile {
     private final Set<OpenOption> options;
     private final int alignment;
     private final int blockBytes;
-    /** What tells the file from another at its path, where there is no companion; null if the file system has no such thing. */
-    private final @Nullable Object key;
+    /** What tells the file from another at its path, where there is no companion. */
+    private final @Nullable Identity identity;
 
     /** Replaced under the monitor. */
     private volatile FileChannel channel;
@@ -51,7 +52,7 @@ final class ChannelFile extends AioFile {
     private @Nullable FileLock lock;
 
     private ChannelFile(Path path, Access access, boolean direct, @Nullable NativeFile companion,
-            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment) throws IOException {
+            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment, @Nullable Identity identity) {
         super(path, access, direct);
         this.companion = companion;
         this.options = options;
@@ -59,12 +60,26 @@ final class ChannelFile extends AioFile {
         this.channel = channel;
         this.alignment = alignment;
         blockBytes = companion != null ? companion.blockBytes() : Math.max(alignment, 4096);
-        key = companion != null ? null : Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+        this.identity = identity;
+    }
+
+    /**
+     * What tells a file from another that takes its path.
+     *
+     * @param key the file system's; null where it has none (Windows)
+     * @param created where there is no key, the time of its creation
+     */
+    private record Identity(@Nullable Object key, @Nullable FileTime created) {
+        static Identity of(Path path) throws IOException {
+            BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
+            Object key = now.fileKey();
+            return new Identity(key, key == null ? now.creationTime() : null);
+        }
     }
 
     /** Opens a file; see {@link AioEngine#open}. */
     static ChannelFile open(Path path, Access access, boolean direct) throws IOException {
-        NativeFile companion = Platform.CURRENT == Platform.OTHER ? null : NativeFile.open(path, access, false);
+        NativeFile companion = NativeAccess.refusal() != null ? null : NativeFile.open(path, access, false);
         try {
             ChannelFile opened = open(path, access, direct, companion);
             companion = null;
@@ -92,17 +107,20 @@ final class ChannelFile extends AioFile {
         }
         Path link = companion == null ? null : Path.of("/proc/self/fd/" + companion.fd());
         Path reopenPath = link != null && Files.exists(link) ? link : path;
+        Identity identity = companion == null ? Identity.of(path) : null;
         FileChannel channel = openChannel(path, reopenPath, options, direct);
-        boolean good = false;
+        ChannelFile opened = null;
         try {
+            if (identity != null && !identity.equals(Identity.of(path))) {
+                throw new FileSystemException(path.toString(), null, "became another file while it was opened");
+            }
             // What the JDK insists on is the block of the file store, which may be more than the file needs.
             int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
-            ChannelFile file = new ChannelFile(path, access, direct, companion, options, reopenPath, channel,
-                    alignment);
-            good = true;
-            return file;
+            opened = new ChannelFile(path, access, direct, companion, options, reopenPath, channel, alignment,
+                    identity);
+            return opened;
         } finally {
-            if (!good) {
+            if (opened == null) {
                 channel.close();
             }
         }
@@ -305,14 +323,49 @@ final class ChannelFile extends AioFile {
     }
 
     private synchronized void reopen(FileChannel closed) throws IOException {
-        if (channel.equals(closed)) {
-            boolean wasLocked = lock != null;
-            boolean wasShared = lock != null && lock.isShared();
-            channel = FileChannel.open(reopenPath, options);
-            if (wasLocked) {
-                lock = channel.tryLock(0, Long.MAX_VALUE, wasShared);
+        if (!channel.equals(closed)) {
+            return;
+        }
+        FileChannel again = FileChannel.open(reopenPath, options);
+        boolean good = false;
+        try {
+            if (identity != null && !identity.equals(Identity.of(reopenPath))) {
+                throw anotherFailure();
+            }
+            channel = again;
+            if (lock != null) {
+                relock();
+            } else if (identity != null && identity.key != null) {
+                // The system has dropped the lock of whoever holds it with the channel that an interrupt closed.
+                ChannelFile holder = ProcessLocks.held().holder(identity.key);
+                if (holder != null) {
+                    holder.relock();
+                }
+            }
+            good = true;
+        } finally {
+            if (!good) {
+                // The next call finds it closed, and tries again.
+                again.close();
             }
         }
+    }
+
+    /** Takes a lock again that the system has dropped because a channel of the file was closed. */
+    private synchronized void relock() throws IOException {
+        FileLock before = lock;
+        if (before == null) {
+            return;
+        }
+        if (before.isValid()) {
+            before.release();
+        }
+        FileLock after = channelLock(before.isShared());
+        if (after == null) {
+            throw new FileSystemException(path().toString(), null,
+                    "has lost its lock to another process when an interrupt closed its channel");
+        }
+        lock = after;
     }
 
     /** The JDK keeps the error's text only, which is in the language of the process. */
@@ -328,13 +381,13 @@ final class ChannelFile extends AioFile {
 
     /** The texts of the errors that a transfer or a sync may end with. */
     private static final class Texts {
-        static final Map<String, Integer> ERRNOS = Platform.CURRENT == Platform.OTHER
+        static final Map<String, Integer> ERRNOS = NativeAccess.refusal() != null
                 ? Map.of("No space left", Errno.ENOSPC, "File too large", Errno.EFBIG, "uota exceeded", Errno.EDQUOT,
                         "Invalid argument", Errno.EINVAL)
                 : IntStream
                         .of(Errno.ENOSPC, Errno.EFBIG, Errno.EDQUOT, Errno.EINVAL, Errno.EFAULT, Errno.EROFS,
                                 Errno.EPERM, Errno.ENXIO, Errno.ENODEV, Errno.ENOMEM, Errno.EOVERFLOW, Errno.EOPNOTSUPP)
-                        .boxed().collect(Collectors.toUnmodifiableMap(Libc::text, errno -> errno));
+                        .boxed().collect(Collectors.toUnmodifiableMap(Libc::text, errno -> errno, (first, _) -> first));
     }
 
     @Override
@@ -400,6 +453,9 @@ final class ChannelFile extends AioFile {
         FileLock before = lock;
         if (before == null) {
             lock = channelLock(!exclusive);
+            if (lock != null && identity != null && identity.key != null) {
+                ProcessLocks.held().locked(identity.key, this);
+            }
             return lock != null;
         }
         if (before.isShared() == !exclusive) {
@@ -436,7 +492,7 @@ final class ChannelFile extends AioFile {
         try {
             ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, another);
             another = null;
-            if (companion == null && !Objects.equals(key, opened.key)) {
+            if (companion == null && !Objects.equals(identity, opened.identity)) {
                 opened.close();
                 throw anotherFailure();
             }
@@ -463,13 +519,25 @@ final class ChannelFile extends AioFile {
 
     @Override
     void closeNow() {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            System.getLogger("io.blkmq.aio").log(System.Logger.Level.WARNING, () -> "closing " + path() + " failed", e);
+        Object key = identity == null ? null : identity.key;
+        if (key != null && ProcessLocks.held().keep(key, this, channel)) {
+            return;
+        }
+        close(channel);
+        if (key != null) {
+            // The lock has gone with the channel.
+            ProcessLocks.held().unlocked(key, this).forEach(this::close);
         }
         if (companion != null) {
             companion.close();
+        }
+    }
+
+    private void close(FileChannel done) {
+        try {
+            done.close();
+        } catch (IOException e) {
+            System.getLogger("io.blkmq.aio").log(System.Logger.Level.WARNING, () -> "closing " + path() + " failed", e);
         }
     }
 }

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.nio.charset.Charset;
 
 /**
  * The system calls on files, by the C library's functions: each returns what the function returns, or a negated errno.
@@ -74,11 +73,6 @@ final class FileCalls {
     private static final short POLLIN = 1;
 
     private FileCalls() {}
-
-    /** The encoding that the JDK decodes file names with, so that a name goes back to the bytes it came from. */
-    static Charset nameCharset() {
-        return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
-    }
 
     static int open(MemorySegment path, int flags) {
         MemorySegment errno = Libc.borrowErrno();

@@ -22,9 +22,9 @@ public final class LibaioEngineProvider implements AioEngineProvider {
 
     @Override
     public Optional<String> unavailable() {
-        Optional<String> reason = Platform.nativeUnavailable();
-        if (reason.isPresent()) {
-            return reason;
+        String refusal = NativeAccess.refusal();
+        if (refusal != null) {
+            return Optional.of(refusal);
         }
         if (worked) {
             return Optional.empty();
@@ -43,9 +43,9 @@ public final class LibaioEngineProvider implements AioEngineProvider {
 
     @Override
     public AioEngine open(AioEngineConfig config) throws IOException {
-        Optional<String> reason = Platform.nativeUnavailable();
-        if (reason.isPresent()) {
-            throw new AioUnavailableException(name(), reason.get());
+        String refusal = NativeAccess.refusal();
+        if (refusal != null) {
+            throw new AioUnavailableException(name(), refusal);
         }
         return LibaioEngine.open(config);
     }

@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
@@ -74,12 +76,17 @@ final class Libc {
         MemorySegment errno = borrowErrno();
         try {
             MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno, error);
-            return text.reinterpret(TEXT_MAX).getString(0, FileCalls.nameCharset());
+            return text.reinterpret(TEXT_MAX).getString(0, textCharset());
         } catch (Throwable t) {
             throw unexpected(t);
         } finally {
             giveBack(errno);
         }
+    }
+
+    /** The encoding of the process's locale, which the JDK decodes such texts with, too. */
+    private static Charset textCharset() {
+        return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"), StandardCharsets.UTF_8);
     }
 
     /** A system call by number: what it returned, or its negated errno. Unused arguments are 0. */

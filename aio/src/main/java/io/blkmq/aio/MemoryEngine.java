@@ -87,6 +87,9 @@ final class MemoryEngine extends InlineEngine {
     long carryOut(Kiocb kiocb) {
         try {
             return ((MemoryFile) kiocb.file()).carryOut(kiocb);
+        } catch (IllegalCallerException e) {
+            // Memory that is confined to another thread, where native access is denied.
+            return -Errno.EFAULT;
         } catch (RuntimeException | Error e) {
             // An operation is never lost, whatever happens below it.
             CompletionDelivery.log(kiocb + " failed", e);

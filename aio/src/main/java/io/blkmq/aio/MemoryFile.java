@@ -33,7 +33,7 @@ final class MemoryFile extends AioFile {
         static Content load(Path path, SparseBytes.Quota quota) throws IOException {
             requireFile(path);
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
-                    NativeFile holes = Platform.CURRENT == Platform.OTHER
+                    NativeFile holes = NativeAccess.refusal() != null
                             ? null
                             : NativeFile.open(path, Access.READ_ONLY, false)) {
                 long size = channel.size();

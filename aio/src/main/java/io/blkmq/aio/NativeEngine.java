@@ -134,9 +134,11 @@ abstract class NativeEngine implements AioEngine {
 
     /** To be called when the subclass is ready. */
     final void start() {
-        if (reaper != null && handOver != null && reaper.isVirtual()) {
-            throw new IllegalArgumentException("a ring that the reaper alone enters needs a platform thread, "
-                    + "and the thread factory makes virtual ones");
+        if (reaper != null && reaper.isVirtual()) {
+            throw new IllegalArgumentException("the reaper of AIO engine " + name()
+                    + " needs a platform thread, and the "
+                    + "thread factory makes virtual ones: it waits in the kernel, and would keep a carrier thread from all "
+                    + "other virtual threads");
         }
         if (reaper != null) {
             reaper.start();

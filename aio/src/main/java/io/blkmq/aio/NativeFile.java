@@ -76,13 +76,13 @@ final class NativeFile extends AioFile {
         if (!path.getFileSystem().equals(FileSystems.getDefault())) {
             throw new IllegalArgumentException(path + " is not a path of the default file system");
         }
-        return open(path, path.toString(), access, direct);
+        return open(path, path, access, direct);
     }
 
     /** Opens what is under a name now, which may be another than that by which the file goes. */
-    private static NativeFile open(Path path, String nameNow, Access access, boolean direct) throws IOException {
+    private static NativeFile open(Path path, Path nameNow, Access access, boolean direct) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment name = arena.allocateFrom(nameNow, FileCalls.nameCharset());
+            MemorySegment name = PathName.of(nameNow, arena);
             // Before opening: opening a FIFO waits for its other end.
             requireFile(path, access, direct, FileFacts.ofPath(name));
             int flags = FileCalls.O_CLOEXEC | (access == Access.READ_WRITE ? FileCalls.O_RDWR : FileCalls.O_RDONLY)
@@ -387,7 +387,10 @@ final class NativeFile extends AioFile {
         try (Arena arena = Arena.ofConfined()) {
             // Where it is now; if it has no name any more, where it was.
             Path directory = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).getParent();
-            MemorySegment name = arena.allocateFrom(String.valueOf(directory), FileCalls.nameCharset());
+            if (directory == null) {
+                return -Errno.ENODEV;
+            }
+            MemorySegment name = PathName.of(directory, arena);
             beside = FileCalls.open(name, FileCalls.O_CLOEXEC | FileCalls.O_RDWR | Platform.CURRENT.openTemporary);
             if (beside < 0 || FileFacts.ofDescriptor(beside).device() != mine.device()) {
                 return -Errno.ENODEV;
@@ -491,8 +494,8 @@ final class NativeFile extends AioFile {
             throw closedFailure();
         }
         try {
-            String link = "/proc/self/fd/" + fd;
-            NativeFile opened = open(path(), Files.exists(Path.of(link)) ? link : path().toString(),
+            Path link = Path.of("/proc/self/fd/" + fd);
+            NativeFile opened = open(path(), Files.exists(link) ? link : path(),
                     isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct);
             if (!isSameNative(opened)) {
                 opened.close();

@@ -16,14 +16,15 @@ public final class UringEngineProvider implements AioEngineProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return Platform.nativeUnavailable().or(() -> Optional.ofNullable(Uring.refusal()));
+        String refusal = NativeAccess.refusal();
+        return Optional.ofNullable(refusal != null ? refusal : Uring.refusal());
     }
 
     @Override
     public AioEngine open(AioEngineConfig config) throws IOException {
-        Optional<String> reason = Platform.nativeUnavailable();
-        if (reason.isPresent()) {
-            throw new AioUnavailableException(name(), reason.get());
+        String refusal = NativeAccess.refusal();
+        if (refusal != null) {
+            throw new AioUnavailableException(name(), refusal);
         }
         return UringEngine.open(config);
     }

@@ -6,8 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.ServiceConfigurationError;
+import java.util.ServiceLoader;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class AioEnginesTest {
@@ -101,6 +107,8 @@ class AioEnginesTest {
         for (int lacking : new int[]{Errno.ENOMEM, Errno.EAGAIN}) {
             assertThat(AioContext.refused(lacking, 256)).as("not here, or not now")
                     .isNotInstanceOf(AioUnavailableException.class).hasMessageContaining(Errno.name(lacking));
+            assertThat(UringRefusal.exception(lacking, "no mapping")).isNotInstanceOf(AioUnavailableException.class)
+                    .hasMessageContaining("no mapping");
             assertThat(UringRefusal.exception(lacking)).isNotInstanceOf(AioUnavailableException.class)
                     .hasMessageContaining(Errno.name(lacking));
         }
@@ -108,6 +116,62 @@ class AioEnginesTest {
         assertThat(UringRefusal.exception(Errno.EPERM)).isInstanceOf(AioUnavailableException.class);
         assertThat(new AioUnavailableException("io_uring", "because")).hasMessageContaining("io_uring")
                 .hasMessageContaining("because");
+    }
+
+    /** Needs what this C library does not have. */
+    private static final class OfAnotherLibrary {
+        static {
+            missing();
+        }
+
+        private static void missing() {
+            throw new NoSuchElementException("Symbol not found: statx5");
+        }
+    }
+
+    @Test
+    void functionThatTheLibraryLacksIsNamed() {
+        assertThat(NativeAccess.refusalOf(List.of(Libc.class, OfAnotherLibrary.class))).contains("lacks a function",
+                "statx5");
+        // The second time the class is not tried again.
+        assertThat(NativeAccess.refusalOf(List.of(OfAnotherLibrary.class))).contains("cannot be called");
+    }
+
+    @Test
+    void providerThatCannotBeMadeCostsNobodyTheOthers() {
+        List<Supplier<AioEngineProvider>> made = List.of(NullEngineProvider::new, () -> {
+            throw new ServiceConfigurationError("a provider that fails, for a test");
+        }, ChannelEngineProvider::new);
+        var there = made.stream().map(supplier -> (ServiceLoader.Provider<AioEngineProvider>) new Made(supplier));
+        assertThat(AioEngines.found(there.iterator())).extracting(AioEngineProvider::name).containsExactly("null",
+                "channel");
+    }
+
+    private record Made(Supplier<AioEngineProvider> supplier) implements ServiceLoader.Provider<AioEngineProvider> {
+        @Override
+        public Class<AioEngineProvider> type() {
+            return AioEngineProvider.class;
+        }
+
+        @Override
+        public AioEngineProvider get() {
+            return supplier.get();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"io_uring, SUBMITTERS", "io_uring, REAPER", "libaio, SUBMITTERS"})
+    void reaperThatWaitsInTheKernelNeedsAPlatformThread(String engine, RingEntry entry) throws IOException {
+        Setup.skipIf(AioEngines.find(engine).unavailable().isPresent(), engine + " is not available");
+        Path descriptors = Path.of("/proc/self/fd");
+        long before = count(descriptors);
+        for (int i = 0; i < 20; i++) {
+            assertThatThrownBy(() -> AioEngines.open(engine,
+                    AioEngineConfig.builder().ringEntry(entry).threadFactory(Thread.ofVirtual().factory()).build())
+                    .close()).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("platform thread")
+                    .hasMessageContaining(engine);
+        }
+        assertThat(count(descriptors)).isLessThan(before + 10);
     }
 
     @Test

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.EachCase;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -81,6 +83,90 @@ class AioFileTest {
     void missingFileIsNamed() {
         assertThatThrownBy(() -> open(directory.resolve("missing"), AioFile.Access.READ_ONLY, false))
                 .isInstanceOf(NoSuchFileException.class).hasMessageContaining("missing");
+    }
+
+    @EachCase
+    void nameThatIsNoTextInTheProcesssEncodingIsOpened() throws Exception {
+        Setup.skipIf(!Files.isExecutable(Path.of("/bin/sh")), "no /bin/sh");
+        assertThat(new ProcessBuilder("/bin/sh", "-c",
+                "odd=$(printf 'odd \\344\\377 %%41.img') && mkdir \"d$odd\" && cp \"$1\" \"d$odd/$odd\"", "sh",
+                path.getFileName().toString()).directory(directory.toFile()).inheritIO().start().waitFor()).isZero();
+        Path odd = onlyOf(directory, "dodd*");
+        Path file = onlyOf(odd, "odd*");
+        try (AioFile opened = open(file, AioFile.Access.READ_WRITE, false); AioFile again = opened.reopen(false)) {
+            assertThat(opened.size()).isEqualTo(64 * BLOCK);
+            assertThat(again.isSameFile(opened)).isTrue();
+            assertThat(opened.supports(AioOperation.PUNCH_HOLE)).isIn(true, false);
+            assertThat(opened.write(0, Arena.ofAuto().allocate(BLOCK))).isEqualTo(BLOCK);
+        } finally {
+            Files.delete(file);
+            Files.delete(odd);
+        }
+    }
+
+    private static Path onlyOf(Path directory, String pattern) throws IOException {
+        try (var all = Files.newDirectoryStream(directory, pattern)) {
+            return all.iterator().next();
+        }
+    }
+
+    /** As an interrupt does it. */
+    private static FileChannel closed(FileChannel channel) {
+        try {
+            channel.close();
+            return channel;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @EachCase("isAlone")
+    void fileThatHasLostItsPathIsNotAnotherAfterAnInterrupt() throws IOException {
+        MemorySegment memory = Arena.ofAuto().allocate(BLOCK);
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            Path moved = Files.move(path, directory.resolve("moved"));
+            Files.write(path, new byte[BLOCK]);
+            ((ChannelFile) file).wrapChannel(AioFileTest::closed);
+            assertThat(file.read(0, memory)).isEqualTo(-Errno.EIO);
+            assertThat(file.write(0, memory.fill((byte) 1))).isEqualTo(-Errno.EIO);
+            assertThat(Files.readAllBytes(path)).containsOnly(0);
+            Files.delete(path);
+            Files.move(moved, path);
+            assertThat(file.write(0, memory)).as("when it has its path again").isEqualTo(BLOCK);
+            assertThat(file.read(0, memory)).isEqualTo(BLOCK);
+        }
+    }
+
+    private static long locks(Path file) throws IOException {
+        String inode = ":" + Files.getAttribute(file, "unix:ino") + " ";
+        try (var all = Files.lines(Path.of("/proc/locks"))) {
+            return all.filter(line -> line.contains("POSIX") && line.contains(inode)).count();
+        }
+    }
+
+    @EachCase("isAlone")
+    void lockOfTheProcessStaysWhenAnotherOpenOfTheFileIsClosed() throws IOException {
+        Setup.skipIf(!Files.isReadable(Path.of("/proc/locks")), "no /proc/locks");
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+            assertThat(locks(path)).isEqualTo(1);
+            file.reopen(false).close();
+            assertThat(locks(path)).isEqualTo(1);
+            try (AioFile another = open(path, AioFile.Access.READ_ONLY, false)) {
+                ((ChannelFile) another).wrapChannel(AioFileTest::closed);
+                assertThat(another.read(0, Arena.ofAuto().allocate(BLOCK))).isEqualTo(BLOCK);
+                assertThat(locks(path)).as("after an interrupt of another open").isEqualTo(1);
+            }
+            assertThat(locks(path)).isEqualTo(1);
+            ((ChannelFile) file).wrapChannel(AioFileTest::closed);
+            assertThat(file.read(0, Arena.ofAuto().allocate(BLOCK))).isEqualTo(BLOCK);
+            assertThat(locks(path)).as("after an interrupt of its own").isEqualTo(1);
+        }
+        assertThat(locks(path)).isZero();
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+        }
+        assertThat(locks(path)).isZero();
     }
 
     @EachCase

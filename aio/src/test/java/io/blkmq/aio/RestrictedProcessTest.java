@@ -32,6 +32,10 @@ class RestrictedProcessTest {
     }
 
     private String run(List<String> prefix, String what) throws Exception {
+        return run(prefix, "--enable-native-access=ALL-UNNAMED", what);
+    }
+
+    private String run(List<String> prefix, String access, String what) throws Exception {
         Setup.skipIf(Platform.CURRENT != Platform.LINUX_X86_64, "system call numbers of x86-64");
         Path file = Files.write(directory.resolve("file"), new byte[4 * BLOCK]);
         // One jar: loading a class from it takes no descriptor more, as one from a directory would.
@@ -43,9 +47,8 @@ class RestrictedProcessTest {
                 .isZero();
         List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m",
-                "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-ea", "-cp",
-                jar + File.pathSeparator + libraries(!prefix.isEmpty()), RestrictedProcessTest.class.getName(), what,
-                file.toString()));
+                "-XX:+UseSerialGC", access, "-ea", "-cp", jar + File.pathSeparator + libraries(!prefix.isEmpty()),
+                RestrictedProcessTest.class.getName(), what, file.toString()));
         Process process;
         try {
             process = new ProcessBuilder(command).redirectErrorStream(true).start();
@@ -87,6 +90,15 @@ class RestrictedProcessTest {
     void withoutAnyNativeEngineThereIsTheChannel() throws Exception {
         assertThat(run("no-native")).contains("opened channel").contains("best channel").contains("read 4096")
                 .contains("libaio: native AIO is forbidden");
+    }
+
+    @Test
+    void whereNativeAccessIsDeniedThereIsTheChannelAndTheReasonIsTold() throws Exception {
+        String printed = run(List.of(), "--illegal-native-access=deny", "no-access");
+        assertThat(printed).contains("best channel").contains("opened channel").contains("read 4096")
+                .contains("io_uring: this JVM denies native access").contains("libaio: this JVM denies native access")
+                .contains("memory: works").contains("opened memory").contains("confined " + -Errno.EFAULT)
+                .doesNotContain("Error");
     }
 
     @Test
@@ -168,6 +180,11 @@ class RestrictedProcessTest {
                 forbid(Errno.EPERM, 425, 206);
                 openFirst(file, "io_uring", "libaio", "channel");
             }
+            case "no-access" -> {
+                openFirst(file, "io_uring", "libaio", "channel");
+                openFirst(file, "memory");
+                confined(file);
+            }
             case "only-native" -> {
                 forbid(Errno.EPERM, 425, 206);
                 try {
@@ -193,6 +210,17 @@ class RestrictedProcessTest {
         try (AioEngine engine = AioEngines.openFirst(AioEngineConfig.defaults(), names)) {
             System.out.println("opened " + engine.name());
             read(engine, file);
+        }
+    }
+
+    /** Memory that only this thread may touch, for a worker. */
+    private static void confined(Path path) throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                AioEngine engine = AioEngines.open("channel", AioEngineConfig.defaults());
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Told told = new Told();
+            System.out.println("confined " + Told.run(engine,
+                    Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK)), told));
         }
     }
 

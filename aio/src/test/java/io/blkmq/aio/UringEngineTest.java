@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -339,12 +340,12 @@ class UringEngineTest {
         AtomicReference<Uring> made = new AtomicReference<>();
         AioEngineConfig config = AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED)
                 .submissionPolling(true).completionPolling(completionPolling).build();
+        Told told = new Told();
         try (AioEngine engine = UringEngine.open(config, (fd, params) -> {
             Uring ring = new Uring(fd, params);
             made.set(ring);
             return ring;
         }, UringEngine.wantedFlags(config)); AioFile file = engine.open(path, AioFile.Access.READ_ONLY, true)) {
-            Told told = new Told();
             while (!made.get().needsWakeup()) {
                 // It goes to sleep after a while without work.
                 Thread.onSpinWait();
@@ -361,9 +362,8 @@ class UringEngineTest {
             assertThat(engine.submit(
                     Kiocb.withSegments(1).prepareRead(file, 0, told, 2).addSegment(arena.allocate(BLOCK, BLOCK))))
                     .isZero();
-            engine.close();
-            assertThat(told.result(2)).isEqualTo(told.result(1));
         }
+        assertThat(told.result(2)).as("told by closing").isEqualTo(told.result(1));
     }
 
     /** A ring that says that it has more room for completions than it has. */
@@ -813,10 +813,25 @@ class UringEngineTest {
     }
 
     @Test
-    void ringOfTheReaperNeedsAThreadOfTheSystem() {
-        assertThatThrownBy(() -> engine(
-                AioEngineConfig.builder().ringEntry(RingEntry.REAPER).threadFactory(Thread.ofVirtual().factory()))
-                .close()).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("platform thread");
+    void mappingThatFailsGivesBackTheOneBefore() throws IOException {
+        Path maps = Path.of("/proc/self/maps");
+        Setup.skipIf(!Files.isReadable(maps), "no /proc");
+        long before = rings(maps);
+        for (int i = 0; i < 5; i++) {
+            // As many bytes of entries as no process has addresses for: their mapping comes last.
+            assertThatThrownBy(() -> Uring.open(4, UringEngine.POLLED_FLAGS, (fd, params) -> {
+                params.set(ValueLayout.JAVA_INT, Libc.offset(Uring.PARAMS, "sq_entries"), -1);
+                return new Uring(fd, params);
+            })).isInstanceOf(IOException.class).isNotInstanceOf(AioUnavailableException.class)
+                    .hasMessageContaining("refused to map").hasMessageContaining("ENOMEM");
+        }
+        assertThat(rings(maps)).isEqualTo(before);
+    }
+
+    private static long rings(Path maps) throws IOException {
+        try (var lines = Files.lines(maps)) {
+            return lines.filter(line -> line.contains("io_uring")).count();
+        }
     }
 
     @Test
