@@ -2,10 +2,10 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.AllocatedBytes;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,7 +26,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * sees that nobody keeps it, which depends on what else the process has run. So what is left may be nothing, or that to the byte.
  */
 class AllocationTest {
-
     private static final int IO_COUNT = 500_000;
     private static final int BATCH = 50;
     private static final int BLOCK = 512;
@@ -35,20 +34,6 @@ class AllocationTest {
     private static final long TOLERATED_BYTES = 2000;
     /** What the JDK's adapter makes for a system call where the compiler does not spare it. */
     private static final long VIEW_BYTES = 40;
-
-    /** By reflection, because the module under test does not read the module of the management beans. */
-    private static final Object BEAN;
-    private static final Method ALLOCATED_BYTES;
-
-    static {
-        try {
-            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
-            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean").getMethod("getThreadAllocatedBytes",
-                    long.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
 
     /** One way to do the same reads and writes. */
     record Way(String engine, CompletionMode mode, RingEntry entry, int segments, boolean slow) {
@@ -123,10 +108,10 @@ class AllocationTest {
     }
 
     /** What all threads that have part in it have allocated so far. */
-    private long allocated() throws ReflectiveOperationException {
+    private long allocated() {
         long sum = 0;
         for (Thread thread : threads) {
-            sum += (long) ALLOCATED_BYTES.invoke(BEAN, thread.threadId());
+            sum += AllocatedBytes.of(thread);
         }
         return sum;
     }

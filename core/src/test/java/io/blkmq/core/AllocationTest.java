@@ -6,8 +6,8 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.testing.AllocatedBytes;
 import java.io.IOException;
-import java.lang.reflect.Method;
 import org.junit.jupiter.api.Test;
 
 /** Steady I/O makes no garbage. */
@@ -16,20 +16,6 @@ class AllocationTest {
     private static final int QUEUE_DEPTH = 64;
     /** What the measurement itself may take, and the runtime compiler's last corrections. */
     private static final long TOLERATED_BYTES = 500;
-
-    /** By reflection, because the module under test does not read the module of the management beans. */
-    private static final Object BEAN;
-    private static final Method ALLOCATED_BYTES;
-
-    static {
-        try {
-            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
-            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean")
-                    .getMethod("getCurrentThreadAllocatedBytes");
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
 
     private boolean stopped;
 
@@ -145,14 +131,10 @@ class AllocationTest {
         long least = Long.MAX_VALUE;
         // The first rounds are interpreted and compiled; the best of the others counts.
         for (int round = 0; round < 6 && least > TOLERATED_BYTES; round++) {
-            long before = allocatedBytes();
+            long before = AllocatedBytes.ofThisThread();
             work.run();
-            least = Math.min(least, allocatedBytes() - before);
+            least = Math.min(least, AllocatedBytes.ofThisThread() - before);
         }
         assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
-    }
-
-    private static long allocatedBytes() throws ReflectiveOperationException {
-        return (long) ALLOCATED_BYTES.invoke(BEAN);
     }
 }

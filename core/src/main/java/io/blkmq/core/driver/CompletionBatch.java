@@ -221,8 +221,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
             int at = first + (begin + i & (WAYS - 1));
             CompletionBatch slot = TABLE[at];
             long now = (long) LIFE.getOpaque(slot);
-            if ((fresh ? now == NOBODY : (now & INSIDE) == 0)
-                    && LIFE.compareAndSet(slot, now, id << 1 | INSIDE)) {
+            if ((fresh ? now == NOBODY : (now & INSIDE) == 0) && LIFE.compareAndSet(slot, now, id << 1 | INSIDE)) {
                 LAST_ID.setOpaque(LAST, at, id);
                 return slot;
             }

@@ -2238,9 +2238,9 @@ public final class RequestQueue {
         StringBuilder text = new StringBuilder(256);
         text.append(name).append(": ").append(capacitySectors).append(" sectors, ")
                 .append(gate.isDying() ? "dying" : gate.isFrozen() ? "frozen" : "open")
-                .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog())
-                .append(", requeue list ").append(requeued.size()).append(", stray completions ")
-                .append(strayCompletions()).append(", elevator ").append(elevator()).append('\n');
+                .append(isPolled() ? ", polled" : "").append(", backlog ").append(backlog()).append(", requeue list ")
+                .append(requeued.size()).append(", stray completions ").append(strayCompletions()).append(", elevator ")
+                .append(elevator()).append('\n');
         Scheduler now = scheduler;
         if (now != null) {
             text.append("  ").append(now.describe()).append('\n');

@@ -219,8 +219,7 @@ class LineOrderTest {
             for (int i = 0; i < 5; i++) {
                 crowd.comes(false);
             }
-            Thread changer = runtime.spawn("changer",
-                    () -> crowd.disk.queue().tagSet().updateHardwareQueues(2));
+            Thread changer = runtime.spawn("changer", () -> crowd.disk.queue().tagSet().updateHardwareQueues(2));
             runtime.await("all have ended", () -> {
                 crowd.driver.completeAll();
                 return told.count() >= 7 && !changer.isAlive();

@@ -2,15 +2,15 @@ package io.blkmq.core.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.management.ThreadMXBean;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
-import java.lang.management.ManagementFactory;
+import io.blkmq.testing.AllocatedBytes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +29,7 @@ class ThreadSlotsTest {
 
     /** Runs a body on threads whose ids are so far apart. */
     private static void together(int threads, int apart, Body body) throws Exception {
-        AtomicReference<Throwable> failure = new AtomicReference<>();
+        AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         List<Thread> all = new ArrayList<>();
         while (all.size() < threads) {
             Thread thread = new Thread(() -> {
@@ -89,7 +89,6 @@ class ThreadSlotsTest {
 
     @Test
     void oneAllocatesNothingWhileAnotherIsInTheBlockLayerAndHoldsAPlug() throws Exception {
-        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         RecordingDriver driver = new RecordingDriver();
         CountDownLatch first = new CountDownLatch(1);
         CountDownLatch inside = new CountDownLatch(1);
@@ -112,7 +111,7 @@ class ThreadSlotsTest {
                     long allocated = Long.MAX_VALUE;
                     // The first rounds load classes.
                     for (int i = 0; i < 3; i++) {
-                        long before = threads.getCurrentThreadAllocatedBytes();
+                        long before = AllocatedBytes.ofThisThread();
                         for (int round = 0; round < ROUNDS; round++) {
                             try (CompletionBatch own = CompletionBatch.open()) {
                                 assert own != null;
@@ -120,7 +119,7 @@ class ThreadSlotsTest {
                             OpenPlugs.add(plug);
                             OpenPlugs.remove(plug);
                         }
-                        allocated = Math.min(allocated, threads.getCurrentThreadAllocatedBytes() - before);
+                        allocated = Math.min(allocated, AllocatedBytes.ofThisThread() - before);
                     }
                     assertThat(allocated).as("bytes in " + ROUNDS + " rounds").isLessThan(ROUNDS);
                 } finally {

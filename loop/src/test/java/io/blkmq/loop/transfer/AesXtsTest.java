@@ -5,14 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.testing.RandomSeed;
+import io.blkmq.testing.AllocatedBytes;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
-import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -149,9 +148,6 @@ class AesXtsTest {
 
     @Test
     void threadsWhoseIdsPointToOnePlaceMakeAWorkplaceEachAndNoMore() throws Exception {
-        // By name: the module of the test reads java.management alone.
-        Method meter = Class.forName("com.sun.management.ThreadMXBean").getMethod("getThreadAllocatedBytes",
-                long.class);
         try (AesXts xts = new AesXts(new byte[32], 512)) {
             long[] allocated = new long[2];
             List<Thread> threads = new ArrayList<>();
@@ -159,11 +155,11 @@ class AesXtsTest {
                 int n = threads.size();
                 Thread thread = new Thread(() -> {
                     MemorySegment memory = MemorySegment.ofArray(new byte[4096]);
-                    long before = allocatedBytes(meter);
+                    long before = AllocatedBytes.ofThisThread();
                     for (int i = 0; i < 50_000; i++) {
                         xts.toFile(i, memory, 0, memory, 0, 4096);
                     }
-                    allocated[n] = allocatedBytes(meter) - before;
+                    allocated[n] = AllocatedBytes.ofThisThread() - before;
                 });
                 if (n == 0 || (thread.threadId() - threads.getFirst().threadId()) % Shelf.PLACES == 0) {
                     threads.add(thread);
@@ -175,14 +171,6 @@ class AesXtsTest {
             }
             assertThat(allocated[0] + allocated[1]).as("bytes, of which a workplace takes some 30,000")
                     .isLessThan(1_000_000);
-        }
-    }
-
-    private static long allocatedBytes(Method meter) {
-        try {
-            return (long) meter.invoke(ManagementFactory.getThreadMXBean(), Thread.currentThread().threadId());
-        } catch (ReflectiveOperationException e) {
-            throw new LinkageError("the workplaces of a transfer", e);
         }
     }
 

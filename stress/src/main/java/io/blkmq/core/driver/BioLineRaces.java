@@ -142,7 +142,8 @@ public final class BioLineRaces {
 
     /** The tag of a bio in line comes while the gate is closed: the driver has the bio, or the tag is free and the bio waits. */
     @JCStressTest
-    @Outcome(id = {"1, 1, 0", "0, 0, 1"}, expect = ACCEPTABLE, desc = "it has passed with its tag, or waits without one")
+    @Outcome(id = {"1, 1, 0",
+            "0, 0, 1"}, expect = ACCEPTABLE, desc = "it has passed with its tag, or waits without one")
     @Outcome(expect = FORBIDDEN, desc = "it waits with a tag, and the freeze for it, or is lost")
     @State
     public static class ABioInLineDoesNotHoldAFreezeUp {
