@@ -116,9 +116,9 @@ class LoopFailuresTest {
     }
 
     private static void fails(CompletableFuture<Void> future) {
-        assertThatExceptionOfType(CompletionException.class).isThrownBy(future::join)
-                .withCauseInstanceOf(BlockIOException.class)
-                .satisfies(e -> assertThat(((BlockIOException) e.getCause()).status()).isEqualTo(Status.IOERR));
+        assertThatExceptionOfType(CompletionException.class).isThrownBy(future::join).havingCause()
+                .isInstanceOfSatisfying(BlockIOException.class,
+                        cause -> assertThat(cause.status()).isEqualTo(Status.IOERR));
     }
 
     @ParameterizedTest
