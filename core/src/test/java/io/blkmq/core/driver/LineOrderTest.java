@@ -131,15 +131,16 @@ class LineOrderTest {
             try (CompletionBatch _ = CompletionBatch.open()) {
                 crowd.disk.submit(bio);
             }
-            List<Thread> threads = new ArrayList<>();
+            int[] gone = {0};
             for (int i = 0; i < 16; i++) {
-                threads.add(runtime.spawn("reader", () -> {
+                Thread _ = runtime.spawn("reader", () -> {
                     while (!stop[0]) {
                         int before = blocking[0];
                         crowd.disk.submit(told.read(600).onEnd(_ -> blocking[0]++));
                         runtime.await("it ends", () -> stop[0] || blocking[0] > before);
                     }
-                }));
+                    gone[0]++;
+                });
             }
             for (int i = 0; i < 340; i++) {
                 runtime.await("something is in flight", () -> !crowd.driver.inFlight().isEmpty());
@@ -148,7 +149,7 @@ class LineOrderTest {
             stop[0] = true;
             runtime.await("the threads go", () -> {
                 crowd.driver.completeAll();
-                return threads.stream().noneMatch(Thread::isAlive);
+                return gone[0] == 16;
             });
             // Seventeen that want the tag all the time, 340 times.
             assertThat(chained[0]).isGreaterThanOrEqualTo(340 / 17 - 1);
@@ -219,10 +220,14 @@ class LineOrderTest {
             for (int i = 0; i < 5; i++) {
                 crowd.comes(false);
             }
-            Thread changer = runtime.spawn("changer", () -> crowd.disk.queue().tagSet().updateHardwareQueues(2));
+            boolean[] changed = {false};
+            Thread _ = runtime.spawn("changer", () -> {
+                crowd.disk.queue().tagSet().updateHardwareQueues(2);
+                changed[0] = true;
+            });
             runtime.await("all have ended", () -> {
                 crowd.driver.completeAll();
-                return told.count() >= 7 && !changer.isAlive();
+                return told.count() >= 7 && changed[0];
             });
             assertThat(told.ends()).hasSize(7).allMatch(end -> end.endsWith(" OK"));
             assertThat(crowd.disk.queue().heldTags()).isZero();
@@ -237,10 +242,14 @@ class LineOrderTest {
             for (int i = 0; i < 5; i++) {
                 crowd.comes(false);
             }
-            Thread changer = runtime.spawn("changer", () -> crowd.disk.queue().setElevator("none"));
+            boolean[] changed = {false};
+            Thread _ = runtime.spawn("changer", () -> {
+                crowd.disk.queue().setElevator("none");
+                changed[0] = true;
+            });
             runtime.await("all have ended", () -> {
                 crowd.driver.completeAll();
-                return crowd.disk.queue().heldTags() == 0 && !changer.isAlive() && crowd.disk.queue().backlog() == 0;
+                return crowd.disk.queue().heldTags() == 0 && changed[0] && crowd.disk.queue().backlog() == 0;
             });
             assertThat(told.ends()).allMatch(end -> end.endsWith(" OK"));
             crowd.disk.close();
