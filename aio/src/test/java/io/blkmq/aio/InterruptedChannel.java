@@ -1,6 +1,9 @@
 package io.blkmq.aio;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
@@ -22,8 +25,11 @@ final class InterruptedChannel extends FileChannel {
         this.bytesBefore = bytesBefore;
     }
 
-    /** Makes the next use of a file's channel end so. */
+    /** Makes the next use of a file's channel end so. One that an interrupt has closed is opened again first, by being used. */
     static void under(ChannelFile file, int bytesBefore) {
+        try (Arena arena = Arena.ofConfined()) {
+            assertThat(file.read(0, arena.allocate(1))).isOne();
+        }
         file.wrapChannel(real -> new InterruptedChannel(real, bytesBefore));
     }
 
