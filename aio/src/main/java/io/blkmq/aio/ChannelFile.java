@@ -488,8 +488,9 @@ final class ChannelFile extends AioFile {
         if (!acquire()) {
             throw closedFailure();
         }
-        NativeFile another = companion == null ? null : companion.reopen(false);
+        NativeFile another = null;
         try {
+            another = companion == null ? null : companion.reopen(false);
             ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, another);
             another = null;
             if (companion == null && !Objects.equals(identity, opened.identity)) {

@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.io.PrintWriter;
 import java.io.Serial;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -76,6 +79,31 @@ class EngineFailuresTest {
             told.await();
             engine.close();
             assertThat(engine.statistics().completed()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aFileThatCouldNotBeReopenedIsClosedAllTheSame() throws IOException {
+        Path path = Files.write(directory.resolve("file"), new byte[BLOCK]);
+        NativeFile companion = NativeFile.open(path, AioFile.Access.READ_ONLY, false);
+        ChannelFile file = ChannelFile.open(path, AioFile.Access.READ_ONLY, false, companion);
+        // From here on nothing can be opened by it, as if there were no descriptors left.
+        companion.close();
+        assertThatExceptionOfType(FileSystemException.class).isThrownBy(() -> file.reopen(false));
+        file.close();
+        assertThat(opensOf(path)).isZero();
+    }
+
+    private static long opensOf(Path path) throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.filter(link -> {
+                try {
+                    return Files.readSymbolicLink(link).equals(path.toRealPath());
+                } catch (IOException e) {
+                    // That of the list itself, which is gone.
+                    return false;
+                }
+            }).count();
         }
     }
 
