@@ -102,10 +102,8 @@ final class PollingPark {
         return found;
     }
 
-    /** Looks once for completions of whatever is in flight, for a thread that polls anyway. */
-    void poll() {
-        if (set != null) {
-            int _ = poll(set);
-        }
+    /** Looks once for completions of whatever is in flight, for a thread that polls anyway. Returns how many were found. */
+    int poll() {
+        return set == null ? 0 : Math.max(poll(set), 0);
     }
 }

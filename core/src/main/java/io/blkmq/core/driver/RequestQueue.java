@@ -810,23 +810,28 @@ public final class RequestQueue {
     }
 
     /**
-     * Waits for a tag; who polls for the completions of its context polls meanwhile, since nobody else would free one.
+     * Waits for a tag; who polls for the completions of its context polls meanwhile, since nobody else would free one. It does so without a
+     * place in the line only while nobody takes what it frees: where others stand in line, or what its completions submit has taken the
+     * tags, it stands in line, too.
      *
      * @return null if polled, interrupted or turned away
      */
     private @Nullable Request awaitTag(SoftwareContext ctx, HardwareContext hctx, TagShare source, boolean reserved,
             boolean interruptible) {
-        if (!hctx.isPolled() || !mayPoll(hctx)) {
+        if (!hctx.isPolled() || source.hasWaiters() || !mayPoll(hctx)) {
             return source.await(ctx, reserved, interruptible);
         }
-        if (poll(hctx, ctx) == 0) {
-            if (hostShare != null || hctx.tags.isShared()) {
-                // What went through other contexts, or is another queue's, may hold the tags.
-                set.parking().poll();
-            }
-            Parking.spinWait(set.runtime());
+        int found = poll(hctx, ctx);
+        if (found == 0 && (hostShare != null || hctx.tags.isShared())) {
+            // What went through other contexts, or is another queue's, may hold the tags.
+            found = set.parking().poll();
         }
-        return null;
+        if (found == 0) {
+            Parking.spinWait(set.runtime());
+            return null;
+        }
+        Request rq = reserved ? source.tryGetReserved() : source.tryGet(ctx);
+        return rq != null ? rq : source.await(ctx, reserved, interruptible);
     }
 
     /** Gives back a request that nothing has become of. */
@@ -1158,7 +1163,7 @@ public final class RequestQueue {
      * a thread that waits for another one's I/O. Never waits.
      */
     public void pollInFlight() {
-        set.parking().poll();
+        int _ = set.parking().poll();
     }
 
     /**
@@ -1181,7 +1186,7 @@ public final class RequestQueue {
             if (poll(hctx, ctx) == 0) {
                 if (looks % LOOKS_AT_ONE == LOOKS_AT_ONE - 1) {
                     // Now and then at all that there is: it may wait for what went through another context.
-                    parking.poll();
+                    int _ = parking.poll();
                 }
                 Parking.spinWait(set.runtime());
             }

@@ -516,6 +516,34 @@ class PolledQueuesTest {
         });
     }
 
+    /** Of four tags: the chains hold them all, or others of them stand in line besides. */
+    @ParameterizedTest
+    @ValueSource(ints = {4, 8})
+    void aPollerThatWaitsForATagGetsOneBesideBiosThatItsCompletionsSubmit(int chains) {
+        run(runtime -> {
+            Disk disk = polledDisk(polled(runtime));
+            AtomicInteger left = new AtomicInteger(2000);
+            CompletionBatch batch = CompletionBatch.open();
+            try {
+                for (int i = 0; i < chains; i++) {
+                    disk.submit(told.read(i).onEnd(bio -> {
+                        if (left.decrementAndGet() > 0) {
+                            disk.submit(bio);
+                        }
+                    }));
+                }
+            } finally {
+                batch.close();
+            }
+            try (IoBuffer buffer = disk.allocate(512)) {
+                disk.read(512, buffer.memory());
+            }
+            assertThat(left.get()).as("how many bios the chains still had to submit").isGreaterThan(1500);
+            runtime.await("the chains have ended", () -> disk.poll() == 0 && disk.queue().heldTags() == 0);
+            disk.close();
+        });
+    }
+
     // ---- what is not polled
 
     @Test
