@@ -240,7 +240,7 @@ public final class HardwareContext {
 
     /** Gives a tag back that nothing was found for. It does not run this context: that has just looked. */
     void putTagBack(Request rq, CompletionBatch batch) {
-        share.put(rq.word, rq.mask, false);
+        tags.put(rq.word, rq.mask, false);
         queue.tagsFreed(1, batch);
         if (!tags.withoutTag.isEmpty()) {
             tags.withoutTag.run(1, batch);

@@ -842,7 +842,7 @@ public final class RequestQueue {
             if (elevator == null) {
                 putTags(hctx, rq.word, rq.mask, rq.reserved, batch);
             } else {
-                elevator.putTag(rq, hctx.index(), batch);
+                elevator.putTag(rq, batch);
             }
         } finally {
             batch.leave();
@@ -851,14 +851,18 @@ public final class RequestQueue {
 
     /** Gives tags of the driver's back. */
     void putTags(HardwareContext hctx, int word, long mask, boolean reserved, CompletionBatch batch) {
-        hctx.share.put(word, mask, reserved);
-        tagsFreed(Long.bitCount(mask), batch);
-        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
-        if (!hctx.tags.withoutTag.isEmpty()) {
-            hctx.tags.withoutTag.run(Long.bitCount(mask), batch);
-        }
+        putTags(hctx.tags, word, mask, reserved, batch);
         if (hctx.hasWork()) {
             batch.runLater(hctx);
+        }
+    }
+
+    private void putTags(Tags tags, int word, long mask, boolean reserved, CompletionBatch batch) {
+        tags.put(word, mask, reserved);
+        tagsFreed(Long.bitCount(mask), batch);
+        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
+        if (!tags.withoutTag.isEmpty()) {
+            tags.withoutTag.run(Long.bitCount(mask), batch);
         }
     }
 
@@ -886,7 +890,10 @@ public final class RequestQueue {
         }
     }
 
-    /** Gives back a tag that a bio was given in its line and has no use for. */
+    /**
+     * Gives back a tag that a bio was given in its line and has no use for: to the tags that it is of, since the elevator may have been
+     * closed and the hardware context undone meanwhile.
+     */
     private void giveBackGranted(Request rq) {
         CompletionBatch batch = CompletionBatch.enter();
         try {
@@ -895,13 +902,12 @@ public final class RequestQueue {
                 elevator.putTag(rq, batch);
                 return;
             }
+            putTags(rq.tags, rq.word, rq.mask, rq.reserved, batch);
             for (HardwareContext hctx : hctxs) {
-                if (hctx.tags == rq.tags) {
-                    putTags(hctx, rq.word, rq.mask, rq.reserved, batch);
-                    return;
+                if (hctx.tags == rq.tags && hctx.hasWork()) {
+                    batch.runLater(hctx);
                 }
             }
-            throw new IllegalStateException(name + " has no hardware context for " + rq);
         } finally {
             batch.leave();
         }

@@ -563,24 +563,13 @@ final class Scheduler implements ElevatorQueue {
         } catch (Throwable t) {
             failed("finished", t);
         }
-        putTag(rq, rq.hardwareContext().index(), batch);
+        putTag(rq, batch);
     }
 
-    /** Gives a tag back that was taken for a hardware context. */
-    void putTag(Request rq, int hctx, CompletionBatch batch) {
-        pools[hctx].share.put(rq.word, rq.mask, false);
-        queue.tagsFreed(1, batch);
-    }
-
-    /** Gives a tag back that was handed over and not used. */
+    /** Gives a tag back, also one that somebody still had when the scheduler was closed. */
     void putTag(Request rq, CompletionBatch batch) {
-        for (int i = 0; i < pools.length; i++) {
-            if (pools[i].tags == rq.tags) {
-                putTag(rq, i, batch);
-                return;
-            }
-        }
-        throw new IllegalStateException(this + " has no tags for " + rq);
+        rq.tags.put(rq.word, rq.mask, false);
+        queue.tagsFreed(1, batch);
     }
 
     // ---- elevators that break their contract

@@ -9,6 +9,10 @@ import org.jspecify.annotations.Nullable;
  * What one user has of a set of tags: the threads and bios that wait for its tags, and where the tags are shared, how many it holds and may
  * hold. The user is a hardware context, or where the tags are host-wide a queue with all its contexts.
  *
+ * <p>Who is served in line gets a tag that is its queue's already ({@link Request#ownBy}): a freezer of the queue that looks at the tags
+ * later waits for it. One that has looked before had closed the gate before that, and the waiter finds it closed or the closing counted,
+ * and gives the tag back: to the tags that it is of, whatever has become of contexts and elevators meanwhile.
+ *
  * <p>Of shared tags a user may hold {@code max(ceil(depth / active users), 4)}. It becomes active with its first tag and idle when
  * its queue has had none for a time-out ({@link Timeouts}). The bound is looked at before a tag is taken and the tag is counted after
  * it, so threads that take at the same moment may exceed it by their number; counting first would make others see tags that nobody
@@ -118,28 +122,19 @@ final class TagShare {
         return mask;
     }
 
-    /**
-     * Gives tags back, all of one word and all reserved or all not, and serves those who wait. The tag of a counted request is
-     * uncounted before it is free, and who waits looks at both.
-     */
-    void put(int word, long mask, boolean reserved) {
-        if (tags.wasShared() && !reserved) {
-            for (long left = mask; left != 0; left &= left - 1) {
-                Request rq = tags.request(word, Long.lowestOneBit(left));
-                TagShare by = rq.countedBy;
-                if (by != null) {
-                    rq.countedBy = null;
-                    by.held.getAndDecrement();
-                }
-            }
-        }
-        tags.put(word, mask, reserved);
-    }
-
     private void count(Request rq) {
         if (bound != Integer.MAX_VALUE) {
             rq.countedBy = this;
             held.getAndIncrement();
+        }
+    }
+
+    /** A tag is being given back: before it is free, since who waits looks at both. */
+    static void uncount(Request rq) {
+        TagShare by = rq.countedBy;
+        if (by != null) {
+            rq.countedBy = null;
+            by.held.getAndDecrement();
         }
     }
 
@@ -281,11 +276,12 @@ final class TagShare {
             }
             TagWaiter waiter = line.next();
             if (waiter != null) {
+                rq.ownBy(queue);
                 waiter.serve(rq);
                 continue;
             }
             // Whoever waited has left, or was served by another. A tag that goes back has to be offered to all.
-            put(rq.word, rq.mask, rq.reserved);
+            tags.put(rq.word, rq.mask, rq.reserved);
             tags.lookAgain(rq);
         }
     }
@@ -300,18 +296,18 @@ final class TagShare {
         return takeBounded();
     }
 
-    /** The next one who waits for a tag that is being given back, and may have it; null if there is none. */
+    /** The next one who waits for a tag that is being given back, and may have it; null if there is none. The tag is counted, and owned. */
     @Nullable
     TagWaiter nextFor(Request rq) {
-        if (rq.reserved) {
-            return reservedWaiters.next();
-        }
-        if (waiters.isEmpty() || !mayTake()) {
+        if (!rq.reserved && (waiters.isEmpty() || !mayTake())) {
             return null;
         }
-        TagWaiter waiter = waiters.next();
-        if (waiter != null && tags.isShared()) {
-            count(rq);
+        TagWaiter waiter = (rq.reserved ? reservedWaiters : waiters).next();
+        if (waiter != null) {
+            if (!rq.reserved && tags.isShared()) {
+                count(rq);
+            }
+            rq.ownBy(queue);
         }
         return waiter;
     }

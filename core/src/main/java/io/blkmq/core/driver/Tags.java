@@ -158,10 +158,6 @@ final class Tags {
         return shared;
     }
 
-    boolean wasShared() {
-        return wasShared;
-    }
-
     int activeUsers() {
         return activeUsers.get();
     }
@@ -255,8 +251,16 @@ final class Tags {
         return null;
     }
 
-    /** Gives tags back, all of one word and all reserved or all not, and serves those who wait. */
+    /**
+     * Gives tags back, all of one word and all reserved or all not, and serves those who wait. Which user took them does not matter: that
+     * may be gone.
+     */
     void put(int word, long mask, boolean ofReserved) {
+        if (wasShared && !ofReserved) {
+            for (long left = mask; left != 0; left &= left - 1) {
+                TagShare.uncount(request(word, Long.lowestOneBit(left)));
+            }
+        }
         long left = waiting.get() == 0 ? mask : handOver(word, mask, ofReserved);
         if (left != 0) {
             (ofReserved ? reservedBitmap : bitmap).give(word, left);

@@ -11,6 +11,7 @@ import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -232,6 +233,95 @@ class LineOrderTest {
             assertThat(told.ends()).hasSize(7).allMatch(end -> end.endsWith(" OK"));
             assertThat(crowd.disk.queue().heldTags()).isZero();
             crowd.disk.close();
+        });
+    }
+
+    /** Two hardware contexts of one tag each, which no queue has used, and a bio that stands in line for the second's. */
+    private final class NewTag {
+        final DeterministicRuntime runtime;
+        final RecordingDriver driver;
+        final TagSet set;
+        final RequestQueue queue;
+        final HardwareContext second;
+        final Request taken;
+        final boolean[] changed = {false};
+
+        NewTag(DeterministicRuntime runtime, RecordingDriver driver) {
+            this.runtime = runtime;
+            this.driver = driver.runtime(runtime).depth(1).hardwareQueues(2);
+            this.set = driver.tagSet();
+            this.queue = driver.queue(set, "q");
+            this.second = queue.hardwareContext(1);
+            SoftwareContext ctx = queue.context(1);
+            assertThat(ctx.hardwareContext(Operation.READ, 0)).isSameAs(second);
+            // As a plug takes tags in advance.
+            this.taken = Objects.requireNonNull(second.share.tryGet(ctx));
+            try (CompletionBatch _ = CompletionBatch.open()) {
+                queue.submit(told.read(8), ctx);
+            }
+            assertThat(second.share.bioCount()).isEqualTo(1);
+        }
+
+        void giveBack() {
+            second.tags.put(taken.word, taken.mask, false);
+            assertThat(second.share.bioCount()).isZero();
+        }
+
+        Thread changeToOne() {
+            return runtime.spawn("changer", () -> {
+                set.updateHardwareQueues(1);
+                changed[0] = true;
+            });
+        }
+
+        void end(Thread changer) {
+            runtime.join(changer);
+            driver.completeAll();
+            assertThat(told.ends()).containsExactly("READ 8 OK");
+            assertThat(queue.heldTags()).isZero();
+            assertThat(second.tags.heldCount()).as("tags of the context that is gone").isZero();
+            queue.close();
+        }
+    }
+
+    @Test
+    void aTagThatABioWasGivenInLineKeepsAFreezeFromEnding() {
+        Simulation.run(LineOrderTest.class, runtime -> {
+            NewTag tag = new NewTag(runtime, new RecordingDriver());
+            Thread changer;
+            try (CompletionBatch _ = CompletionBatch.open()) {
+                tag.giveBack();
+                changer = tag.changeToOne();
+                for (int i = 0; i < 1000; i++) {
+                    runtime.switchPoint();
+                }
+                assertThat(tag.changed[0]).as("whether the contexts have changed beside the tag").isFalse();
+            }
+            tag.end(changer);
+        });
+    }
+
+    @Test
+    void aTagThatABioIsGivenWhileItsContextIsUndoneIsNotLost() {
+        Simulation.run(LineOrderTest.class, runtime -> {
+            boolean[] undone = {false};
+            boolean[] given = {false};
+            NewTag tag = new NewTag(runtime, new RecordingDriver() {
+                @Override
+                public void exitHctx(HardwareContext hctx, int index) {
+                    undone[0] = true;
+                    runtime.await("the tag has been given", () -> given[0]);
+                }
+            });
+            Thread changer;
+            try (CompletionBatch _ = CompletionBatch.open()) {
+                changer = tag.changeToOne();
+                runtime.await("the context is being undone", () -> undone[0]);
+                tag.giveBack();
+                given[0] = true;
+                runtime.await("the contexts have changed", () -> tag.changed[0]);
+            }
+            tag.end(changer);
         });
     }
 

@@ -115,7 +115,7 @@ class TagsLincheckTest {
             Request rq = Objects.requireNonNull(share.await(CONTEXT, false, false));
             int now = ++holders;
             holders--;
-            share.put(rq.word, rq.mask, rq.reserved);
+            share.tags.put(rq.word, rq.mask, rq.reserved);
             return now;
         }
 
@@ -124,7 +124,7 @@ class TagsLincheckTest {
         public void tryAndPut() {
             Request rq = tags.takeAny();
             if (rq != null) {
-                share.put(rq.word, rq.mask, rq.reserved);
+                share.tags.put(rq.word, rq.mask, rq.reserved);
             }
         }
 

@@ -41,7 +41,7 @@ class TagsTest {
             assertThat(held).extracting(Request::tag).containsExactlyInAnyOrder(0, 1, 2);
             assertThat(tags.tags.heldCount()).isEqualTo(3);
             told.submitReads(disk, 0, 5);
-            held.forEach(rq -> tags.put(rq.word, rq.mask, rq.reserved));
+            held.forEach(rq -> tags.tags.put(rq.word, rq.mask, rq.reserved));
             driver.completeAll();
             assertThat(disk.queue().heldTags()).isZero();
         }
@@ -123,7 +123,7 @@ class TagsTest {
                         Eventually.letOthersRun();
                     }
                     holders.decrementAndGet(rq.tag());
-                    tags.put(rq.word, rq.mask, rq.reserved);
+                    tags.tags.put(rq.word, rq.mask, rq.reserved);
                 }
             });
             assertThat(tags.tags.heldCount()).isZero();
@@ -144,7 +144,7 @@ class TagsTest {
                 assertThat(holders.incrementAndGet(rq.tag())).isOne();
                 Eventually.letOthersRun();
                 holders.decrementAndGet(rq.tag());
-                tags.put(rq.word, rq.mask, rq.reserved);
+                tags.tags.put(rq.word, rq.mask, rq.reserved);
             }
         });
         assertThat(tags.tags.heldCount()).isZero();

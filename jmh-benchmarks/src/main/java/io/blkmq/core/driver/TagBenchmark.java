@@ -70,7 +70,7 @@ public class TagBenchmark {
         @TearDown(Level.Trial)
         public void close() {
             TagShare share = queue().context(0).hardwareContext().share;
-            held.forEach(rq -> share.put(rq.word, rq.mask, rq.reserved));
+            held.forEach(rq -> share.tags.put(rq.word, rq.mask, rq.reserved));
             queue().close();
             Objects.requireNonNull(set).close();
         }
@@ -112,7 +112,7 @@ public class TagBenchmark {
         if (rq == null) {
             return 0;
         }
-        share.put(rq.word, rq.mask, rq.reserved);
+        share.tags.put(rq.word, rq.mask, rq.reserved);
         return 1;
     }
 
@@ -133,7 +133,7 @@ public class TagBenchmark {
             long mask = share.takeSome(word, BATCH);
             if (mask != 0) {
                 ctx.hintWord = word;
-                share.put(word, mask, false);
+                share.tags.put(word, mask, false);
                 return mask;
             }
         }
