@@ -384,7 +384,7 @@ public final class HardwareContext {
             runSoon(batch);
         } else if (issueToDriver(rq, true, batch) == Issue.REFUSED) {
             defer(rq);
-            rerunLater();
+            afterRefusal(batch);
         }
     }
 
@@ -441,7 +441,7 @@ public final class HardwareContext {
             Issue issue = issueToDriver(rq, last, batch);
             if (issue == Issue.REFUSED) {
                 deferFrom(requests, i, sentNanos);
-                rerunLater();
+                afterRefusal(batch);
                 break;
             }
             bellDue = issue == Issue.TAKEN ? !last : bellDue;
@@ -659,14 +659,24 @@ public final class HardwareContext {
         waiting = dispatch.size() + (inHand ? 1 : 0) + (stopped || quiesced || dead ? HELD : 0);
     }
 
-    /** The driver has refused: a timer sees to it that the context goes on, if no completion does before; a polled one goes on with each poll. */
-    private void rerunLater() {
+    /**
+     * The driver has refused what stands on the list by now: the next completion calls the context, and a timer does if none comes; a polled
+     * one goes on with each poll.
+     *
+     * <p>What the driver missed may have come free before the context was noted, with the last request that it had: then no completion
+     * comes. So who has noted the context looks whether the driver has anything, and otherwise has it asked again at once. A context that
+     * was noted before the driver was asked needs no such look: a driver that refuses with nothing in flight is asked again by the timer.
+     */
+    private void afterRefusal(CompletionBatch batch) {
         if (agent == null && isPolled()) {
             return;
         }
-        queue.tagSet().refused.add(refused);
-        if (rerunTimers.compareAndSet(0, 1)) {
-            queue.tagSet().runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
+        TagSet set = queue.tagSet();
+        // In this order: a completion ends its request, frees the tag, and then looks who was refused.
+        if (set.refused.add(refused) && !set.isAnyBegun()) {
+            runSoon(batch);
+        } else if (rerunTimers.compareAndSet(0, 1)) {
+            set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
                 run();
             });
@@ -796,17 +806,22 @@ public final class HardwareContext {
         } finally {
             lock.unlock();
         }
-        dispatchEnds(driverRefused);
+        CompletionBatch batch = CompletionBatch.enter();
+        try {
+            dispatchEnds(driverRefused, batch);
+        } finally {
+            batch.leave();
+        }
     }
 
-    private void dispatchEnds(boolean driverRefused) {
+    private void dispatchEnds(boolean driverRefused, CompletionBatch batch) {
         if (dead) {
             // What was put back from the hand may be on the list since after it was emptied.
             run();
             return;
         }
         if (driverRefused) {
-            rerunLater();
+            afterRefusal(batch);
         }
         if (!missedTag && (driverRefused || !mayDispatch())) {
             passOn();
@@ -853,7 +868,7 @@ public final class HardwareContext {
         if (bellDue) {
             ringBell(batch);
         }
-        dispatchEnds(driverRefused);
+        dispatchEnds(driverRefused, batch);
     }
 
     /** Whether nothing follows the request in hand, as far as can be seen. If nothing does all the same, the bell is rung. */

@@ -28,11 +28,14 @@ final class StarvedContexts {
         }
     }
 
-    void add(Place place) {
-        if (place.taken.compareAndSet(false, true)) {
-            count.getAndIncrement();
-            line.add(place);
+    /** Returns false if it stood there already. */
+    boolean add(Place place) {
+        if (!place.taken.compareAndSet(false, true)) {
+            return false;
         }
+        count.getAndIncrement();
+        line.add(place);
+        return true;
     }
 
     boolean isEmpty() {

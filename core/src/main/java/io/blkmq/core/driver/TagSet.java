@@ -531,6 +531,16 @@ public final class TagSet implements AutoCloseable {
         return tags[hctxIndex];
     }
 
+    /** Whether the driver has been given a request that has not ended yet. A look at all tags that are held, until it finds one. */
+    boolean isAnyBegun() {
+        for (Tags some : tags) {
+            if (some.isAnyBegun()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /**
      * The driver.
      *

@@ -364,6 +364,22 @@ final class Tags {
         }
     }
 
+    /** Whether the driver has been given a request under one of the tags, and it has not ended yet. */
+    boolean isAnyBegun() {
+        return isAnyBegun(reservedBitmap, 0) || isAnyBegun(bitmap, reserved);
+    }
+
+    private boolean isAnyBegun(Sbitmap bits, int base) {
+        for (int word = 0; word < bits.words(); word++) {
+            for (long held = bits.held(word); held != 0; held &= held - 1) {
+                if (active[base + bits.bitOf(word, Long.lowestOneBit(held))].state() != Request.IDLE) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
     /** Whether a request of a queue holds a tag: the freeze's question. */
     boolean holdsAnyOf(RequestQueue queue) {
         return holdsAnyOf(queue, reservedBitmap, 0) || holdsAnyOf(queue, bitmap, reserved);

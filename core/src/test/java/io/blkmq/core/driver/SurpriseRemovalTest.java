@@ -55,7 +55,9 @@ class SurpriseRemovalTest {
 
     @Test
     void whatTheDriverHasRefusedEndsInOrder() {
-        driver.answer(Status.DEV_RESOURCE).answer(Status.DEV_RESOURCE).answer(Status.DEV_RESOURCE);
+        for (int i = 0; i < 4; i++) {
+            driver.answer(Status.DEV_RESOURCE);
+        }
         queue.submit(told.read(0));
         queue.submit(told.read(1));
         queue.submit(told.read(2));
