@@ -7,10 +7,12 @@ import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.testing.AllocatedBytes;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
 /** Steady I/O makes no garbage. */
+@NoRescues
 class AllocationTest {
     private static final int IO_COUNT = 1_000_000;
     private static final int QUEUE_DEPTH = 64;

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -28,6 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * answer, all three give it.
  */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class AsyncDiskChannelContractTest {
     private static final long N = ChannelSubject.BYTES;
     private static final String NO_SPACE = "ended with IOException No space left on device";

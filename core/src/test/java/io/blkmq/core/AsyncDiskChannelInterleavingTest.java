@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Asynchronous channels of one disk that several threads use, in every order that a seed can choose. */
+@NoRescues
 class AsyncDiskChannelInterleavingTest {
     private static final int SEEDS = 100;
     private static final int THREADS = 3;

@@ -3,6 +3,7 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -38,6 +39,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * three give it.
  */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class DiskChannelContractTest {
     private static final long N = ChannelSubject.BYTES;
     private static final String NO_SPACE = "IOException No space left on device";

@@ -9,6 +9,7 @@ import io.blkmq.core.driver.ElevatorType;
 import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** An elevator of a user's own: the example of docs/elevators.md. */
+@NoRescues
 class FifoElevatorTest {
     // begin of the example
     /** Gives requests out in the order in which they came, and counts them. */

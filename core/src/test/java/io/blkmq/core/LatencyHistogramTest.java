@@ -3,11 +3,13 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class LatencyHistogramTest {
     private static LatencyHistogram of(long... nanos) {
         long[] counts = new long[LatencyHistogram.BUCKETS];

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -19,6 +20,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Whatever a thread waits for in blkmq, its plugs go down first: here they hold all tags, and what is waited for needs one. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class ParkingTest {
     private static final int DEPTH = 4;
 

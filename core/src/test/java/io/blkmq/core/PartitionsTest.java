@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.partition.TableImage;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Which partitions a disk has, and who uses them. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class PartitionsTest {
     private final RecordingDriver driver = new RecordingDriver().completesAtOnce();
     private final List<String> heard = Collections.synchronizedList(new ArrayList<>());

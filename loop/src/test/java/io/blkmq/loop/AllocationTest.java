@@ -10,6 +10,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.NoRescues;
 import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Steady I/O of a loop device makes no garbage, with a transfer function or without, over engines that do no system call. */
 @Timeout(300)
+@NoRescues
 class AllocationTest {
     private static final int IO_COUNT = 100_000;
     private static final int QUEUE_DEPTH = 50;

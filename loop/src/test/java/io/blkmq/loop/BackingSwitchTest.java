@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A device whose file, or way of I/O, is changed while four threads keep it busy. {@code -Dblkmq.loop.switches=100000} makes more
  * changes than {@code mvn verify} does.
  */
+@NoRescues
 class BackingSwitchTest {
     private static final int SWITCHES = Integer.getInteger("blkmq.loop.switches", 1000);
     private static final int FILES = 8;

@@ -10,6 +10,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A buffered device on a file in memory, in every order that a seed can choose. */
+@NoRescues
 class BufferedSimulationTest {
     private static final int USERS = 3;
     private static final int OPERATIONS = 20;

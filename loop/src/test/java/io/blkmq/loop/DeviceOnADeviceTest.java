@@ -10,6 +10,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -32,6 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Devices whose backing is another disk. */
+@NoRescues
 class DeviceOnADeviceTest {
     private static final int MIB = 1 << 20;
     private static final int OFFSET = 8192;

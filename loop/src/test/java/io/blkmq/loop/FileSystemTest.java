@@ -7,6 +7,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.PartitionedImage.Part;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * and its files compared one by one.
  */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class FileSystemTest {
     private static final int MIB = 1 << 20;
     private static final int IMAGE_BYTES = 24 * MIB;

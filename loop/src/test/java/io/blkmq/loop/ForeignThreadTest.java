@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A polled device belongs to the thread that used it first. Another that uses it has made a mistake, which the device is not blamed for. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class ForeignThreadTest {
     private static final int BYTES = 1 << 20;
 

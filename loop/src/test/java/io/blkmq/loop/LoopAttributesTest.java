@@ -9,6 +9,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The attributes of a device, directly and over JMX. */
+@NoRescues
 class LoopAttributesTest {
     private static final int MIB = 1 << 20;
 

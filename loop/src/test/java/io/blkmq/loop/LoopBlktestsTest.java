@@ -10,6 +10,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.ValueLayout;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the cases of blktests' group {@code loop} try, but for those about partitions. */
+@NoRescues
 class LoopBlktestsTest {
     private static final int MIB = 1 << 20;
 

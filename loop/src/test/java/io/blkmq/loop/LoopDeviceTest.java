@@ -16,6 +16,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -44,6 +45,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The device on a real file, with every engine that works here. The files are under target/, on whatever file system that is. */
+@NoRescues
 class LoopDeviceTest {
     private static final int MIB = 1 << 20;
 

@@ -14,6 +14,7 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a device makes of others that fail: transfer functions that throw, disks that are gone, engines that cannot be had. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class LoopFailuresTest {
     private static final int MIB = 1 << 20;
 

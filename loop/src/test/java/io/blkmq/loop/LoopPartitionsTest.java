@@ -12,6 +12,7 @@ import io.blkmq.core.PartitionListener;
 import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.Partitions;
 import io.blkmq.loop.PartitionedImage.Part;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Partitions of a file, with the flag PARTSCAN. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class LoopPartitionsTest {
     private static final int IMAGE_BYTES = 3 << 20;
     private static final List<Part> PARTS = List.of(new Part(64, 1000), new Part(2048, 512));

@@ -8,6 +8,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Control and devices: which states there are, who may do what in them, and which errno the others get. */
+@NoRescues
 class LoopStatesTest {
     private static final int MIB = 1 << 20;
 

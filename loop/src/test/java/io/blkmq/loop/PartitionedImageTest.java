@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.loop.PartitionedImage.Part;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The tables that tests write by themselves are those that sfdisk takes them for. */
+@NoRescues
 class PartitionedImageTest {
     private static final int ROUNDS = 10;
     private static final int IMAGE_BLOCKS = 16 << 11;

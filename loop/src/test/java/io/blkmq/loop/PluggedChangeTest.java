@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Changes of a device exclude each other, and wait for its I/O: a thread that waits for its turn must not hold some of that back. */
+@NoRescues
 class PluggedChangeTest {
     @TempDir
     private Path directory;

@@ -8,6 +8,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.loop.LoopDeviceTest.Way;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** A polled device whose owner goes on reading while another thread changes it: both get on, and the device stays the owner's. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class PolledDeviceTest {
     private static final int BYTES = 1 << 20;
     private static final int CHANGES = 20;

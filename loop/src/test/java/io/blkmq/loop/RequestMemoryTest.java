@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a request costs, with everything that is made with it: the driver's command, its kiocb, its PDU with room for eight segments. */
+@NoRescues
 class RequestMemoryTest {
     private static final int DEPTH = 10_000;
     private static final int DEVICES = 4;

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +13,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class SyncLatchTest {
     private static final int EIO = 5;
     private static final int EINVAL = 22;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
 import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The work queue's threads, in every order that a seed can choose. */
+@NoRescues
 class WorkQueueSimulationTest {
     private static final int SUBMITTERS = 3;
     private static final int OPERATIONS = 24;

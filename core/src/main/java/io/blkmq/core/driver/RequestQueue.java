@@ -2224,6 +2224,16 @@ public final class RequestQueue {
     }
 
     /**
+     * How many times a timer has found I/O that could have gone on and that nobody was about to let go on, and has done it: each is a
+     * mistake of blkmq's, or of an elevator, that has cost time. Polled I/O is not counted, which waits for its poller.
+     *
+     * @return of all queues since the start
+     */
+    public static long rescues() {
+        return Rescues.count();
+    }
+
+    /**
      * How many tags are held now, by requests and by plugs that took them in advance. Of all queues that share the tags.
      *
      * @return exact when nothing moves

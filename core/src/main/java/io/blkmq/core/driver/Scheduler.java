@@ -37,6 +37,8 @@ final class Scheduler implements ElevatorQueue {
     static final int REQUESTS_MAX = 2048;
     /** Of the driver's depth, as much counts for the number of requests unless another is set. */
     private static final int DEPTH_COUNTED_MAX = 128;
+    /** Who stands still at more ticks than this, one after the other, and is not asked for, is forgotten: no thread is about to call. */
+    private static final int FORGOTTEN_TICKS = 1;
     /** So often an elevator is asked again that gives out what does not wait there. */
     private static final int DISPATCH_TRIES = 8;
 
@@ -579,7 +581,9 @@ final class Scheduler implements ElevatorQueue {
      * time-out, and for a time-out it has given out nothing, and nothing was left whose end could let them go. They end with an error. A
      * context that is held, or whose tags others have, does not let its requests wait in vain; nor does one that nobody has polled.
      *
-     * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age.
+     * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age, and then the
+     * elevator was asked for it before. One that nobody has asked for while it stood still from one tick to the next is run, too, and
+     * counts as a rescue ({@link Rescues}): a call was lost.
      *
      * @param tick now
      * @param ticksMax how long requests may stand still
@@ -590,12 +594,19 @@ final class Scheduler implements ElevatorQueue {
         boolean idle = !queue.hasDriverTags();
         boolean standsStill = allWaitForTheElevator() && idle;
         for (int i = 0; i < contexts.length; i++) {
+            boolean asked = wasAskedInVain(i);
             for (Request rq : takeLost(i, tick, ticksMax, standsStill)) {
                 CallbackFailures.report(this + " has lost " + rq + ": it ends with an error");
                 rq.failUnissued(Status.IOERR);
                 batch.add(rq);
             }
-            if (again || (idle && hasWork(i))) {
+            boolean forgotten = standsStill && !asked && stillTicks[i] > 0 && !again && !contexts[i].isPolled();
+            // Perhaps somebody is about to call: then it goes on before the next tick.
+            boolean tooEarly = forgotten && stillTicks[i] <= FORGOTTEN_TICKS;
+            if (again || (idle && hasWork(i) && !tooEarly)) {
+                if (forgotten) {
+                    Rescues.count(this + ": nobody has asked for what waits for hardware context " + i);
+                }
                 contexts[i].runSoon(batch);
             }
         }
@@ -622,6 +633,16 @@ final class Scheduler implements ElevatorQueue {
             with += here;
         }
         return !moved && with == heldTags();
+    }
+
+    /** Whether the elevator has been asked for what goes through a context since the last tick, and had nothing to go. */
+    private boolean wasAskedInVain(int hctx) {
+        locks[hctx].lock();
+        try {
+            return hadNothing[hctx];
+        } finally {
+            locks[hctx].unlock();
+        }
     }
 
     private List<Request> takeLost(int hctx, int tick, int ticksMax, boolean standsStill) {

@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Operation;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Devices that come and go, and that are gone without warning. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class AddRemoveTest {
     private final long seed = RandomSeed.of(AddRemoveTest.class);
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.Injection;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Requests that get lost or come back. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class FaultsTest {
     private final long seed = RandomSeed.of(FaultsTest.class);
 

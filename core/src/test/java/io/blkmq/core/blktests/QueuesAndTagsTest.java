@@ -6,6 +6,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Operation;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
@@ -32,6 +33,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Hardware queues that come and go, and tags that are shared. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class QueuesAndTagsTest {
     private final long seed = RandomSeed.of(QueuesAndTagsTest.class);
 

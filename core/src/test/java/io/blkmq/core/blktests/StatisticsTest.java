@@ -10,6 +10,7 @@ import io.blkmq.core.Simulation;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What the statistics say of I/O whose times are known. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class StatisticsTest {
     /** What the steps of the simulation take beside the device's time. */
     private static final long STEPS_NANOS_PER_IO = 200_000;

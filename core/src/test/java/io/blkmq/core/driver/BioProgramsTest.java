@@ -2,6 +2,7 @@ package io.blkmq.core.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.sim.RandomPrograms;
 import org.junit.jupiter.api.DisplayName;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
  * Random bios on a device with random limits and faults: the bytes are those of an array, each bio ends once and as the device said,
  * and every request that the driver sees is legal by a ledger that knows the rules and nothing of how they are kept.
  */
+@NoRescues
 class BioProgramsTest {
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
     private static final int PROGRAMS = 10_000;

@@ -9,6 +9,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Drivers whose queueRq may block: an agent of the hardware context's own calls them. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class BlockingDriverTest {
     private final Told told = new Told();
     private final CountDownLatch door = new CountDownLatch(1);

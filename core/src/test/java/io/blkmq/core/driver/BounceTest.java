@@ -8,6 +8,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Memory that may not go to the device is copied; memory that may go is not. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class BounceTest {
     private static final int MIB = 1 << 20;
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Looking at what the driver has, while that may end and its tags may be used again. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class BusyIterTest {
     private final Told told = new Told();
     private final ManualRuntime runtime = new ManualRuntime();

@@ -10,6 +10,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** What completions of bios may do, and what becomes of it. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class CompletionTest {
     private final RecordingDriver driver = new RecordingDriver();
     private final Told told = new Told();

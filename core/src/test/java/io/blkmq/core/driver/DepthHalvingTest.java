@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Disk;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** Tag sets for whose requests there is not enough memory. */
+@NoRescues
 class DepthHalvingTest {
     private final AtomicInteger alive = new AtomicInteger();
     private int room;

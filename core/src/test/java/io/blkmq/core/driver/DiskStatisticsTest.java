@@ -15,6 +15,7 @@ import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
@@ -38,6 +39,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a disk counts, on a clock that the test moves. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class DiskStatisticsTest {
     private final ManualRuntime time = new ManualRuntime();
     private final RecordingDriver driver = new RecordingDriver().runtime(time);

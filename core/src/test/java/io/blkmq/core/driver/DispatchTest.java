@@ -7,6 +7,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.jspecify.annotations.Nullable;
 
 /** What becomes of requests that a driver takes, refuses, fails or mistreats. */
+@NoRescues
 class DispatchTest {
     @RegisterExtension
     final Simulation simulation = new Simulation(DispatchTest.class);

@@ -6,6 +6,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What was acknowledged as durable survives, whatever the submitters, the device and the power do. */
+@NoRescues
 class DurabilityProgramsTest {
     private static final int THREADS_MAX = 4;
     private static final int OPERATIONS_MAX = 32;

@@ -10,6 +10,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
@@ -38,6 +39,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Elevators that break their contract: found, named, and nobody waits for ever. */
+@NoRescues(but = "broken elevators lose calls")
 class ElevatorFaultsTest {
     private static final int ROUNDS = 12;
     /** Of those that strike seldom. */

@@ -9,6 +9,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Test;
  * What elevators are for, in figures of virtual time: the tables of docs/elevators.md. The seed is always the same, and so are the
  * figures.
  */
+@NoRescues
 class ElevatorFiguresTest {
     private static final long SEED = 4;
     /** As many as the kernel gives a disk of depth 128. */

@@ -9,6 +9,7 @@ import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
 /** Elevators that come and go while everything else of two queues that share their tags changes, too, in every order. */
+@NoRescues
 class ElevatorProgramsTest {
     private static final int THREADS = 4;
     private static final int OPERATIONS_MAX = 36;

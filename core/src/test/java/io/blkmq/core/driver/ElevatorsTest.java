@@ -3,8 +3,10 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class ElevatorsTest {
     @Test
     void thoseOfTheKernelAreThere() {

@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** How queues share their tags: an active one may hold an equal part, but at least four. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class FairShareTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
 

@@ -10,6 +10,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 /** Many threads at once, in virtual time: how many flushes of the device they cost together. */
+@NoRescues
 class FlushCoalescingTest {
     private static final int THREADS = 64;
     private static final int FLUSHES_EACH = 100;

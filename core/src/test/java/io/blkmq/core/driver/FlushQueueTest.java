@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The flush machine, seen from its driver. */
+@NoRescues
 class FlushQueueTest {
     @RegisterExtension
     final Simulation simulation = new Simulation(FlushQueueTest.class);

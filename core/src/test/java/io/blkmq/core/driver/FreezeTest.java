@@ -11,6 +11,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Freezing, and closing, which freezes for good. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class FreezeTest {
     private final RecordingDriver driver = new RecordingDriver();
     private final Told told = new Told();

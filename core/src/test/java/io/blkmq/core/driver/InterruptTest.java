@@ -8,6 +8,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** An interrupt at every call that waits: it ends the wait while nothing has been submitted, never after, and is never lost. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class InterruptTest {
     private final Told told = new Told();
     private final RecordingDriver driver = new RecordingDriver().depth(2).reservedTags(1);

@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Threads and bios that wait for tags stand in one line, in the order in which they came. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class LineOrderTest {
     private static final int ROUNDS = 60;
     private final Told told = new Told();

@@ -13,6 +13,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Neighbours in one request: with the plug, on the dispatch list, and with an elevator. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class MergeTest {
     private final RecordingDriver driver = new RecordingDriver();
     private final List<String> ends = new ArrayList<>();

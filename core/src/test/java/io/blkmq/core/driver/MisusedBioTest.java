@@ -11,6 +11,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a caller does wrong with a bio is refused wherever the bio is, and ends it no second time. */
+@NoRescues
 class MisusedBioTest {
     private final RecordingDriver driver = new RecordingDriver();
     private final Told told = new Told();

@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -14,6 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Requests that end in part and go to the driver again with what is left. */
+@NoRescues
 class PartialCompletionTest {
     private final Told told = new Told();
     /** What the next completions do: so many bytes, how they went. */

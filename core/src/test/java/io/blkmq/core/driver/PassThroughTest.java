@@ -10,6 +10,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Requests without bios: allocated, executed and freed by a driver or a test. */
+@NoRescues
 class PassThroughTest {
     private static final int RESERVED = 1;
     private static final int DEPTH = 3;

@@ -10,6 +10,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Who polls, and while it waits for what: a polled context belongs to a thread, and whoever else needs something done there leaves it. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class PolledQueuesTest {
     private static final long MILLI = TimeUnit.MILLISECONDS.toNanos(1);
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Eventually;
+import io.blkmq.testing.NoRescues;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which hardware context serves which software context, by type. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class QueueMapTest {
     private final Told told = new Told();
     private final Mapping driver = new Mapping();

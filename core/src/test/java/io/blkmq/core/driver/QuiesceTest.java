@@ -10,6 +10,8 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.Simulation;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +20,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** Dispatch that is stopped, started and quiesced. */
+@NoRescues
 class QuiesceTest {
     private static final int SUBMITTERS = 3;
     private static final int READS = 20_000;
@@ -240,5 +243,24 @@ class QuiesceTest {
             disk.queue().unfreeze();
             assertThat(told.ends()).containsExactly("READ 0 OK");
         }
+    }
+
+    @Test
+    void whatWaitsWithTheElevatorGoesOnByItselfAfterwards() {
+        Simulation.run(QuiesceTest.class, runtime -> {
+            Told ends = new Told();
+            Disk simulated = new RecordingDriver().runtime(runtime).completesAtOnce().disk();
+            RequestQueue queue = simulated.queue();
+            queue.setElevator("mq-deadline");
+            queue.quiesce();
+            ends.submitReads(simulated, 0, 3);
+            // The timer, which would find them, has seen them wait.
+            runtime.sleep(5 * queue.timeouts().tickNanos());
+            assertThat(ends.ends()).isEmpty();
+            queue.unquiesce();
+            runtime.sleep(5 * queue.timeouts().tickNanos());
+            assertThat(ends.ends()).containsExactly(Told.ok(0), Told.ok(1), Told.ok(2));
+            simulated.close();
+        });
     }
 }

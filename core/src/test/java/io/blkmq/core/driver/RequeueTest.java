@@ -6,6 +6,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Requests that a driver gives back, and what a queue says about itself. */
+@NoRescues
 class RequeueTest {
     @RegisterExtension
     final Simulation simulation = new Simulation(RequeueTest.class);

@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tag sets whose depth changes under load. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class ResizeTest {
     private final Told told = new Told();
     private final RecordingDriver driver = new RecordingDriver().depth(8).reservedTags(2);

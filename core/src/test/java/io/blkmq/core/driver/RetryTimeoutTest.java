@@ -7,6 +7,7 @@ import io.blkmq.core.Simulation;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Time-outs of requests that are tried again. */
+@NoRescues
 class RetryTimeoutTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
 

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Tags that go out in turn. */
+@NoRescues
 class RoundRobinTest {
     private final Told told = new Told();
     private final RecordingDriver driver = new RecordingDriver().depth(6).reservedTags(1);

@@ -1,5 +1,6 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.testing.NoRescues;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
  * Operations of a bitmap of one word take effect in one order that explains all answers. Which bit somebody gets depends on the
  * fold and is no part of the answer, except for round-robin.
  */
+@NoRescues
 class SbitmapLincheckTest {
     private static final int THREADS = 2;
     private static final int DEPTH = 2;

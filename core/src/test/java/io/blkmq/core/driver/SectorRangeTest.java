@@ -12,6 +12,7 @@ import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import java.io.IOException;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** A partition is a disk of its own on the queue of its device. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class SectorRangeTest {
     private static final int KIB = 1024;
     private static final int DEVICE_SECTORS = RecordingDriver.CAPACITY_BYTES / 512;

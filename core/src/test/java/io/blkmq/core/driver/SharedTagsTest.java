@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Two queues of one tag set. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class SharedTagsTest {
     private final RecordingDriver driver = new RecordingDriver().depth(8);
     private final TagSet set = driver.tagSet();

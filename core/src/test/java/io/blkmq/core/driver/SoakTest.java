@@ -11,6 +11,7 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.Test;
  * <p>So many rounds by default; {@code -Dblkmq.soak.seconds=N} goes on for that long instead. The seed decides the shapes and what
  * each thread does, but not who comes first.
  */
+@NoRescues
 class SoakTest {
     private static final String SECONDS = "blkmq.soak.seconds";
     private static final int ROUNDS = 35;

@@ -8,11 +8,13 @@ import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A device that has gone: everything that its driver does not have ends at once, wherever it stands. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class SurpriseRemovalTest {
     private final Told told = new Told();
     private final ManualRuntime runtime = new ManualRuntime();

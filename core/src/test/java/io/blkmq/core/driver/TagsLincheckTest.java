@@ -1,6 +1,7 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.IoRuntime;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.locks.Lock;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
  * Threads that wait for tags. Every operation gives back what it gets, so that there is always an end: if a wake-up is lost, the
  * threads wait for each other for ever, which Lincheck reports.
  */
+@NoRescues
 class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.testing.AllocatedBytes;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Threads whose ids meet in the tables by which the block layer finds what belongs to a thread. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class ThreadSlotsTest {
     private static final int ROUNDS = 20_000;
 

@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Time-outs, in virtual time: the default of 30 s goes in ticks of one second. */
+@NoRescues
 class TimeoutTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
 

@@ -10,6 +10,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * A driver may be given one request several times: each try has a generation of its own, and what a device says late of one is nothing to
  * the next, which uses the same memory.
  */
+@NoRescues
 class TriesTest {
     @RegisterExtension
     final Simulation simulation = new Simulation(TriesTest.class);

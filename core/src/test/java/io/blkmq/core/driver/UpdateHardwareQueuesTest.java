@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.Plug;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hardware contexts that come and go. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class UpdateHardwareQueuesTest {
     private final Told told = new Told();
     private final Counting driver = new Counting();

@@ -8,10 +8,12 @@ import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.driver.ElevatorBench;
 import io.blkmq.core.driver.Request;
+import io.blkmq.testing.NoRescues;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class KyberTest {
     private final ElevatorBench bench = new ElevatorBench("kyber", 2);
     private final Kyber kyber = (Kyber) bench.elevator();

@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.IoPriority.IoClass;
 import io.blkmq.core.Operation;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.driver.ElevatorBench;
 import io.blkmq.core.driver.Request;
@@ -16,6 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class MqDeadlineTest {
     private static final IoPriority REAL_TIME = IoPriority.of(IoClass.REAL_TIME, 0);
     private static final IoPriority IDLE = IoPriority.of(IoClass.IDLE, 7);

@@ -11,6 +11,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Eventually;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.TagSet;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** What makes a null block device slow, forgetful or unreliable. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class NullBlkExtrasTest {
     private static void simulate(DeterministicRuntime.Body body) {
         long seed = RandomSeed.next(NullBlkExtrasTest.class);

@@ -9,6 +9,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Partition;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.RecordingDriver;
@@ -28,6 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is read of partition tables, right and wrong ones. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class PartitionTableTest {
     private static final int DISK_BYTES = RecordingDriver.CAPACITY_BYTES;
     private static final int BLOCKS = DISK_BYTES / 512;

@@ -7,6 +7,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.driver.RecordingDriver;
 import java.io.File;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The tables as {@code partx} of util-linux reads them, where that is installed. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
 class PartxTest {
     private static final int IMAGES = 40;
     private static final int BLOCKS_4K = RecordingDriver.CAPACITY_BYTES / 4096;

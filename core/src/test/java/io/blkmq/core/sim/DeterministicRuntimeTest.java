@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.blkmq.core.IoRuntime;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 /** The deterministic runtime itself. What holds for every seed is tried with some of them. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @SuppressWarnings("LockNotBeforeTry") // locks that are held over a wait or a failure are what some tests are about
+@NoRescues
 class DeterministicRuntimeTest {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
     private static final int SEEDS = 50;

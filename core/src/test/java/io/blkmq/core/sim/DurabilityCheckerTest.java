@@ -3,8 +3,10 @@ package io.blkmq.core.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
 
+@NoRescues
 class DurabilityCheckerTest {
     private final DurabilityChecker checker = new DurabilityChecker(true, true);
 

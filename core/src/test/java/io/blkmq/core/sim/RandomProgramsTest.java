@@ -3,6 +3,7 @@ package io.blkmq.core.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.parallel.Isolated;
 
 /** Random programs, and how those that fail are made shorter. */
 @Isolated // sets a system property
+@NoRescues
 class RandomProgramsTest {
     private static List<Integer> twentyDigits(RandomGenerator random) {
         return random.ints(20, 0, 10).boxed().toList();

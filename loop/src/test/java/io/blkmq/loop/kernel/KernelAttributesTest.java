@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.blkmq.loop.LoopAttributes;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The attributes of our device against those of the kernel's in sysfs: names, values, and what can be written with which result. */
+@NoRescues
 class KernelAttributesTest {
     /**
      * Those that say something else: of the file's name; what one discard carries; that memory is bounced if it has to be; what the

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <p>{@code -Dblkmq.loop.sequences=10000} tries more, {@code -Dblkmq.loop.steps=1000} longer ones; the line that a failure prints
  * tries the one that failed.
  */
+@NoRescues
 class KernelDifferentialTest {
     private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 200);
     private static final int STEPS = Integer.getInteger("blkmq.loop.steps", 100);

@@ -13,6 +13,7 @@ import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.loop.LoopException;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -30,6 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Where our loop device is to be another than the kernel's, as docs/semantics.md says: what ours does, and, where there is a loop
  * device of the kernel, what that does.
  */
+@NoRescues
 class WantedDifferencesTest {
     private static final int MIB = 1 << 20;
 

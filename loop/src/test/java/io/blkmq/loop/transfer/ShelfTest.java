@@ -2,11 +2,13 @@ package io.blkmq.loop.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Tools of several threads, told apart by the ids that the threads would have. */
+@NoRescues
 class ShelfTest {
     private final Shelf<String> shelf = new Shelf<>();
 
