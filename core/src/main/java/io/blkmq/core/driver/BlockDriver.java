@@ -149,13 +149,17 @@ public interface BlockDriver {
     /**
      * Refuses a thread that is not the one which alone submits to a polled hardware context, if the device has such a thread: a mistake
      * in use, which is told before anything is submitted and never looks like an error of the device. A context that belongs to nobody
-     * becomes the calling thread's. Called with each bio that is submitted outside of completions. Must not block.
+     * becomes the calling thread's. Called with each bio that is submitted outside of completions, and before an operation begins that
+     * may have to wait before it submits anything. Must not block. By default nobody is refused: what a thread that may not
+     * {@link #claim} a context submits there waits for one that may.
      *
      * @param hctx a polled hardware context
      * @throws WrongThreadException if the calling thread may not submit; names the device, the thread whose context it is, and the
      *         calling one
      */
-    default void requireSubmitter(HardwareContext hctx) {}
+    default void requireSubmitter(HardwareContext hctx) {
+        boolean _ = claim(hctx);
+    }
 
     /**
      * The calling thread submits to a polled hardware context, and what it submits has to wait; or it polls, and is about to give the
