@@ -294,6 +294,8 @@ class LineOrderTest {
             try (CompletionBatch _ = CompletionBatch.open()) {
                 tag.giveBack();
                 changer = tag.changeToOne();
+                // Else the bio goes down before the change begins, and there is nothing to see.
+                runtime.await("the queue is frozen", () -> tag.queue.isFrozen() || tag.changed[0]);
                 for (int i = 0; i < 1000; i++) {
                     runtime.switchPoint();
                 }
