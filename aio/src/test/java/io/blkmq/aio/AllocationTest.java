@@ -15,6 +15,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <p>There is one thing of the JDK's: its adapter for native calls makes a view of 40 bytes for each system call, unless the compiler
  * sees that nobody keeps it, which depends on what else the process has run. So what is left may be nothing, or that to the byte.
  */
+@Isolated
 class AllocationTest {
     private static final int IO_COUNT = 500_000;
     private static final int BATCH = 50;

@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.EachCase;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 
 /** What every engine promises, run against every engine, in both modes, buffered and direct, on disk and in memory. */
+@BesideOthers
 class EngineContractTest {
 
     private static final int FILE_BYTES = 1 << 20;

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Every engine at once, each with a file of its own, carries out the same random operations, and a byte array does, too: every
  * result, every byte read, every size is the same.
  */
+@BesideOthers
 class EngineModelTest {
 
     private static final int UNIT = 512;

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
  * locked memory. Each test runs {@link #main} in a process of its own, which restricts itself by the system's own
  * means (seccomp, limits) and prints what it meets.
  */
+@BesideOthers
 class RestrictedProcessTest {
 
     private static final int BLOCK = 4096;

@@ -117,6 +117,18 @@ public interface IoRuntime {
     int threadIndex();
 
     /**
+     * Whether a thread may be in the block layer for a device of this runtime. Whoever waits until others have left the block layer waits
+     * for these alone. A simulation, whose threads touch no device but its own, names them, so that it does not depend on the rest of
+     * the process.
+     *
+     * @param threadId the id of a thread, which may have ended
+     * @return true, if nothing is known about threads
+     */
+    default boolean mayUse(long threadId) {
+        return true;
+    }
+
+    /**
      * How many threads can run at once. A queue has as many contexts, at least.
      *
      * @return at least 1

@@ -16,12 +16,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Steady I/O of a loop device makes no garbage, with a transfer function or without, over engines that do no system call. */
 @Timeout(300)
 @NoRescues
+@Isolated
 class AllocationTest {
     private static final int IO_COUNT = 100_000;
     private static final int QUEUE_DEPTH = 50;

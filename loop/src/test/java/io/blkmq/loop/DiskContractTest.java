@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @MethodSource("io.blkmq.loop.DiskSetup#all")
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
+@BesideOthers
 class DiskContractTest {
     private static final int KIB = 1 << 10;
 

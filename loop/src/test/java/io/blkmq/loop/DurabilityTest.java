@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.BufferedReader;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** That what a device acknowledges as durable has been synced, and is found after its process was killed. */
 @NoRescues
+@BesideOthers
 class DurabilityTest {
     private static final int MIB = 1 << 20;
     private static final int CRASHES = 2;

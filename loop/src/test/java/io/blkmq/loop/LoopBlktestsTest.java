@@ -30,9 +30,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** What the cases of blktests' group {@code loop} try, but for those about partitions. */
 @NoRescues
+@Isolated
 class LoopBlktestsTest {
     private static final int MIB = 1 << 20;
 

@@ -41,11 +41,13 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The device on a real file, with every engine that works here. The files are under target/, on whatever file system that is. */
 @NoRescues
+@Isolated
 class LoopDeviceTest {
     private static final int MIB = 1 << 20;
 

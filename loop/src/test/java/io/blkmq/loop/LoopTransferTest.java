@@ -15,6 +15,7 @@ import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -45,6 +46,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Devices whose file holds something else than what was written. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
+@BesideOthers
 class LoopTransferTest {
     private static final int MIB = 1 << 20;
 

@@ -10,9 +10,11 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** What a request costs, with everything that is made with it: the driver's command, its kiocb, its PDU with room for eight segments. */
 @NoRescues
+@Isolated
 class RequestMemoryTest {
     private static final int DEPTH = 10_000;
     private static final int DEVICES = 4;

@@ -230,7 +230,7 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
     }
 
     /**
-     * Waits until every other thread that is in the block layer now has left it, once. Whoever enters later sees what the caller
+     * Waits until every other thread that is in the block layer now, and may be there for the runtime, has left it, once. Whoever enters later sees what the caller
      * wrote before: entering is a volatile read-modify-write, and so is its look at what a dispatch looks at. A thread cannot be
      * in the block layer for long, since nothing in there blocks.
      */
@@ -240,13 +240,13 @@ public final class CompletionBatch extends CacheLines implements AutoCloseable {
         for (CompletionBatch slot : TABLE) {
             long now = (long) LIFE.getVolatile(slot);
             long entry = (long) ENTRIES.getVolatile(slot);
-            if ((now & INSIDE) != 0 && now >>> 1 != self.threadId()) {
+            if ((now & INSIDE) != 0 && now >>> 1 != self.threadId() && runtime.mayUse(now >>> 1)) {
                 visits.add(() -> (long) LIFE.getVolatile(slot) != now || (long) ENTRIES.getVolatile(slot) != entry);
             }
         }
         if (COLLISIONS.get() != 0) {
             COLLIDED.forEach((thread, batch) -> {
-                if (!thread.equals(self)) {
+                if (!thread.equals(self) && runtime.mayUse(thread.threadId())) {
                     visits.add(() -> !batch.equals(COLLIDED.get(thread)));
                 }
             });

@@ -3,6 +3,7 @@ package io.blkmq.core.sim;
 import io.blkmq.core.IoRuntime;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.PriorityQueue;
@@ -108,6 +109,7 @@ public final class DeterministicRuntime implements IoRuntime {
     private final List<SimulatedThread> threads = new ArrayList<>();
     private final List<SimulatedThread> candidates = new ArrayList<>();
     private final IdentityHashMap<Thread, SimulatedThread> byThread = new IdentityHashMap<>();
+    private final Set<Long> ids = new HashSet<>();
     private final PriorityQueue<Task> tasks = new PriorityQueue<>();
     private @Nullable SimulatedThread worker;
     private long tasksScheduled;
@@ -297,6 +299,7 @@ public final class DeterministicRuntime implements IoRuntime {
                 self -> live(self, work));
         threads.add(thread);
         byThread.put(thread.thread, thread);
+        ids.add(thread.thread.threadId());
         if (kind == SimulatedThread.Kind.SPAWNED) {
             spawned++;
         }
@@ -762,6 +765,11 @@ public final class DeterministicRuntime implements IoRuntime {
     public int threadIndex() {
         SimulatedThread me = running;
         return me != null && me.thread == Thread.currentThread() ? me.index : 0;
+    }
+
+    @Override
+    public boolean mayUse(long threadId) {
+        return phase != Phase.RUNNING || ids.contains(threadId);
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.sim.RandomPrograms;
+import io.blkmq.testing.BesideOthers;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -13,9 +14,10 @@ import org.junit.jupiter.api.Test;
  * and every request that the driver sees is legal by a ledger that knows the rules and nothing of how they are kept.
  */
 @NoRescues
+@BesideOthers
 class BioProgramsTest {
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
-    private static final int PROGRAMS = 10_000;
+    private static final int PROGRAMS = 4_000;
 
     @Test
     @DisplayName("whatever is submitted, what reaches the driver is legal, and what comes back is right")

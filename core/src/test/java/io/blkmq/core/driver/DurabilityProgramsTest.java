@@ -13,6 +13,7 @@ import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.DurabilityChecker;
 import io.blkmq.core.sim.RandomPrograms;
 import io.blkmq.core.sim.SimulationFailure;
+import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What was acknowledged as durable survives, whatever the submitters, the device and the power do. */
 @NoRescues
+@BesideOthers
 class DurabilityProgramsTest {
     private static final int THREADS_MAX = 4;
     private static final int OPERATIONS_MAX = 32;
@@ -35,7 +37,7 @@ class DurabilityProgramsTest {
     /** The fewest requests that an elevator may have. */
     private static final int SCHEDULED_MIN = 4;
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
-    private static final int PROGRAMS = 10_000;
+    private static final int PROGRAMS = 5_000;
     /** A defect that so many programs do not find would not be found. */
     private static final int PROGRAMS_TO_FIND_A_DEFECT = 1_000;
     private static final IoBuffer MEMORY = IoBuffer.allocate(4096);

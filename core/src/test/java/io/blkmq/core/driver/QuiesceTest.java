@@ -263,4 +263,30 @@ class QuiesceTest {
             simulated.close();
         });
     }
+
+    @Test
+    void aSimulationDoesNotWaitForThreadsOfTheRestOfTheProcess() throws InterruptedException {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch over = new CountDownLatch(1);
+        Thread other = Thread.ofPlatform().start(() -> {
+            try (CompletionBatch _ = CompletionBatch.open()) {
+                inside.countDown();
+                over.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        inside.await();
+        try {
+            Simulation.run(QuiesceTest.class, runtime -> {
+                Disk simulated = new RecordingDriver().runtime(runtime).completesAtOnce().disk();
+                simulated.queue().quiesce();
+                simulated.queue().unquiesce();
+                simulated.close();
+            });
+        } finally {
+            over.countDown();
+            other.join();
+        }
+    }
 }

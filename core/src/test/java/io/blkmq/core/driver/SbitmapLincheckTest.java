@@ -7,12 +7,14 @@ import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.StressOptions;
 import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * Operations of a bitmap of one word take effect in one order that explains all answers. Which bit somebody gets depends on the
  * fold and is no part of the answer, except for round-robin.
  */
 @NoRescues
+@Isolated
 class SbitmapLincheckTest {
     private static final int THREADS = 2;
     private static final int DEPTH = 2;
@@ -67,13 +69,13 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(15 * SCALE).invocationsPerIteration(500).threads(THREADS)
+        new ModelCheckingOptions().iterations(8 * SCALE).invocationsPerIteration(500).threads(THREADS)
                 .actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().iterations(10 * SCALE).invocationsPerIteration(2_000).threads(THREADS).actorsPerThread(4)
+        new StressOptions().iterations(5 * SCALE).invocationsPerIteration(2_000).threads(THREADS).actorsPerThread(4)
                 .actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 }

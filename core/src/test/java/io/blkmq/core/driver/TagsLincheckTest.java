@@ -11,12 +11,14 @@ import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.StressOptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * Threads that wait for tags. Every operation gives back what it gets, so that there is always an end: if a wake-up is lost, the
  * threads wait for each other for ever, which Lincheck reports.
  */
 @NoRescues
+@Isolated
 class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */
@@ -141,7 +143,7 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(8 * SCALE).invocationsPerIteration(500).threads(THREADS)
+        new ModelCheckingOptions().iterations(3 * SCALE).invocationsPerIteration(500).threads(THREADS)
                 .actorsPerThread(2).actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 

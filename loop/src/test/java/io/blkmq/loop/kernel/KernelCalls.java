@@ -28,7 +28,9 @@ final class KernelCalls {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-    private static final MemorySegment STATE_MEMORY = Arena.global().allocate(STATE);
+    /** Of each thread, which reads its own errno there. */
+    private static final ThreadLocal<MemorySegment> STATE_MEMORY = ThreadLocal
+            .withInitial(() -> Arena.ofAuto().allocate(STATE));
 
     private static final MethodHandle OPEN = call("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT), 2);
     private static final MethodHandle CLOSE = call("close", FunctionDescriptor.of(INT, INT), -1);
@@ -55,7 +57,7 @@ final class KernelCalls {
     }
 
     private static long result(long returned) {
-        return returned == -1 ? -(int) ERRNO.get(STATE_MEMORY, 0L) : returned;
+        return returned == -1 ? -(int) ERRNO.get(STATE_MEMORY.get(), 0L) : returned;
     }
 
     private static AssertionError unexpected(Throwable t) {
@@ -64,8 +66,8 @@ final class KernelCalls {
 
     static int open(Path path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            return (int) result(
-                    (int) OPEN.invokeExact(STATE_MEMORY, arena.allocateFrom(path.toString()), flags | O_CLOEXEC, 0));
+            return (int) result((int) OPEN.invokeExact(STATE_MEMORY.get(), arena.allocateFrom(path.toString()),
+                    flags | O_CLOEXEC, 0));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -73,7 +75,7 @@ final class KernelCalls {
 
     static long close(int fd) {
         try {
-            return result((int) CLOSE.invokeExact(STATE_MEMORY, fd));
+            return result((int) CLOSE.invokeExact(STATE_MEMORY.get(), fd));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -81,7 +83,7 @@ final class KernelCalls {
 
     static long ioctl(int fd, long request, long argument) {
         try {
-            return result((int) IOCTL.invokeExact(STATE_MEMORY, fd, request, argument));
+            return result((int) IOCTL.invokeExact(STATE_MEMORY.get(), fd, request, argument));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -89,7 +91,7 @@ final class KernelCalls {
 
     static long setFlags(int fd, int flags) {
         try {
-            return result((int) FCNTL.invokeExact(STATE_MEMORY, fd, F_SETFL, (long) flags));
+            return result((int) FCNTL.invokeExact(STATE_MEMORY.get(), fd, F_SETFL, (long) flags));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -97,7 +99,8 @@ final class KernelCalls {
 
     static long pread(int fd, MemorySegment memory, long offset) {
         try {
-            return result((long) PREAD.invokeExact(STATE_MEMORY, fd, memory.address(), memory.byteSize(), offset));
+            return result(
+                    (long) PREAD.invokeExact(STATE_MEMORY.get(), fd, memory.address(), memory.byteSize(), offset));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -105,7 +108,8 @@ final class KernelCalls {
 
     static long pwrite(int fd, MemorySegment memory, long offset) {
         try {
-            return result((long) PWRITE.invokeExact(STATE_MEMORY, fd, memory.address(), memory.byteSize(), offset));
+            return result(
+                    (long) PWRITE.invokeExact(STATE_MEMORY.get(), fd, memory.address(), memory.byteSize(), offset));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -113,7 +117,7 @@ final class KernelCalls {
 
     static long fsync(int fd) {
         try {
-            return result((int) FSYNC.invokeExact(STATE_MEMORY, fd));
+            return result((int) FSYNC.invokeExact(STATE_MEMORY.get(), fd));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -121,7 +125,7 @@ final class KernelCalls {
 
     static long fallocate(int fd, int mode, long offset, long bytes) {
         try {
-            return result((int) FALLOCATE.invokeExact(STATE_MEMORY, fd, mode, offset, bytes));
+            return result((int) FALLOCATE.invokeExact(STATE_MEMORY.get(), fd, mode, offset, bytes));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -129,7 +133,7 @@ final class KernelCalls {
 
     static long ftruncate(int fd, long bytes) {
         try {
-            return result((int) FTRUNCATE.invokeExact(STATE_MEMORY, fd, bytes));
+            return result((int) FTRUNCATE.invokeExact(STATE_MEMORY.get(), fd, bytes));
         } catch (Throwable t) {
             throw unexpected(t);
         }
@@ -137,7 +141,7 @@ final class KernelCalls {
 
     private static long seek(int fd, long offset, int whence) {
         try {
-            return result((long) LSEEK.invokeExact(STATE_MEMORY, fd, offset, whence));
+            return result((long) LSEEK.invokeExact(STATE_MEMORY.get(), fd, offset, whence));
         } catch (Throwable t) {
             throw unexpected(t);
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -33,6 +34,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * tries the one that failed.
  */
 @NoRescues
+@BesideOthers
 class KernelDifferentialTest {
     private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 200);
     private static final int STEPS = Integer.getInteger("blkmq.loop.steps", 100);

@@ -1,0 +1,20 @@
+package io.blkmq.testing;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+
+/**
+ * A test class that takes long, and that runs beside the others of its module in a build: classes without this annotation run one after
+ * another on one thread, those with it on two more. A class may have it that shares nothing with others, and looks at nothing that
+ * the whole process has: threads, descriptors, mappings. A class that does look at such a thing is
+ * {@link org.junit.jupiter.api.parallel.Isolated}. The methods of a class never run beside each other.
+ */
+@Target(ElementType.TYPE)
+@Retention(RetentionPolicy.RUNTIME)
+@Execution(ExecutionMode.CONCURRENT)
+public @interface BesideOthers {
+}
