@@ -10,11 +10,9 @@ import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /** Steady I/O makes no garbage. */
 @NoRescues
-@Isolated
 class AllocationTest {
     private static final int IO_COUNT = 1_000_000;
     private static final int QUEUE_DEPTH = 64;

@@ -25,12 +25,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /** Devices that come and go, and that are gone without warning. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
-@Isolated
 class AddRemoveTest {
     private final long seed = RandomSeed.of(AddRemoveTest.class);
 

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.sim.RandomPrograms;
-import io.blkmq.testing.BesideOthers;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -14,7 +13,6 @@ import org.junit.jupiter.api.Test;
  * and every request that the driver sees is legal by a ledger that knows the rules and nothing of how they are kept.
  */
 @NoRescues
-@BesideOthers
 class BioProgramsTest {
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
     private static final int PROGRAMS = 4_000;

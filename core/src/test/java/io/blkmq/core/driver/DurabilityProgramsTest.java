@@ -13,7 +13,6 @@ import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.DurabilityChecker;
 import io.blkmq.core.sim.RandomPrograms;
 import io.blkmq.core.sim.SimulationFailure;
-import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +27,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What was acknowledged as durable survives, whatever the submitters, the device and the power do. */
 @NoRescues
-@BesideOthers
 class DurabilityProgramsTest {
     private static final int THREADS_MAX = 4;
     private static final int OPERATIONS_MAX = 32;

@@ -36,12 +36,10 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Elevators that break their contract: found, named, and nobody waits for ever. */
 @NoRescues(but = "broken elevators lose calls")
-@Isolated
 class ElevatorFaultsTest {
     private static final int ROUNDS = 12;
     /** Of those that strike seldom. */

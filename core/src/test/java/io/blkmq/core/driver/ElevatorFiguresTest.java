@@ -9,7 +9,6 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.SimulationOptions;
-import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -30,7 +29,6 @@ import org.junit.jupiter.api.Test;
  * figures.
  */
 @NoRescues
-@BesideOthers
 class ElevatorFiguresTest {
     private static final long SEED = 4;
     /** As many as the kernel gives a disk of depth 128. */

@@ -14,7 +14,6 @@ import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
-import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,7 +31,6 @@ import org.junit.jupiter.api.Test;
 
 /** Elevators that come and go while everything else of two queues that share their tags changes, too, in every order. */
 @NoRescues
-@BesideOthers
 class ElevatorProgramsTest {
     private static final int THREADS = 4;
     private static final int OPERATIONS_MAX = 36;

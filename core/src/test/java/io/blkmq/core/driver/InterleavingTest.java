@@ -14,7 +14,6 @@ import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.sim.DeterministicRuntime;
 import io.blkmq.core.sim.RandomPrograms;
-import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +25,6 @@ import org.junit.jupiter.api.Test;
 
 /** What several threads do to one queue, in every order that a seed can choose. */
 @NoRescues
-@BesideOthers
 class InterleavingTest {
     private static final int THREADS = 3;
     private static final int OPERATIONS = 24;

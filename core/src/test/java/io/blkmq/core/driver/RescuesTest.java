@@ -6,12 +6,10 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Simulation;
 import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.api.Timeout;
 
 /** Calls that nobody made are counted, and made up for by the timer. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-@Isolated
 @NoRescues(but = "the test forgets a call")
 class RescuesTest {
     private final Told told = new Told();

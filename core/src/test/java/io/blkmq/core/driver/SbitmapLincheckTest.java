@@ -7,14 +7,12 @@ import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.StressOptions;
 import org.jetbrains.lincheck.datastructures.ThreadIdGen;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * Operations of a bitmap of one word take effect in one order that explains all answers. Which bit somebody gets depends on the
  * fold and is no part of the answer, except for round-robin.
  */
 @NoRescues
-@Isolated
 class SbitmapLincheckTest {
     private static final int THREADS = 2;
     private static final int DEPTH = 2;

@@ -9,12 +9,10 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /** Threads that do one I/O each and are gone. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
-@Isolated
 class ShortLivedThreadsTest {
     private static final int THREADS = 300_000;
     private static final int AT_ONCE = 1_000;

@@ -11,7 +11,6 @@ import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -34,7 +33,6 @@ import org.junit.jupiter.api.Test;
  * decides the shapes and what each thread does, but not who comes first.
  */
 @NoRescues
-@BesideOthers
 class SoakTest {
     private static final String SECONDS = "blkmq.soak.seconds";
     private static final int ROUNDS = 20;

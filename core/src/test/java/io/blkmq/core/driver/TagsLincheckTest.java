@@ -11,14 +11,12 @@ import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.StressOptions;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * Threads that wait for tags. Every operation gives back what it gets, so that there is always an end: if a wake-up is lost, the
  * threads wait for each other for ever, which Lincheck reports.
  */
 @NoRescues
-@Isolated
 class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */
