@@ -141,13 +141,13 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(3 * SCALE).invocationsPerIteration(500).threads(THREADS)
+        new ModelCheckingOptions().iterations(2 * SCALE).invocationsPerIteration(300).threads(THREADS)
                 .actorsPerThread(2).actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderStress() {
-        new StressOptions().iterations(8 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
+        new StressOptions().iterations(4 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
                 .actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 }
