@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -33,6 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * changes than {@code mvn verify} does.
  */
 @NoRescues
+@BesideOthers
 class BackingSwitchTest {
     private static final int SWITCHES = Integer.getInteger("blkmq.loop.switches", 1000);
     private static final int FILES = 8;

@@ -11,6 +11,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.loop.LoopDeviceTest.Way;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -40,6 +41,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The cases of blktests that need a file, on each way to drive one and with every elevator. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
+@BesideOthers
 class LoopElevatorsTest {
     private static final int BYTES = 1 << 20;
     private static final List<String> ELEVATORS = List.of("none", "mq-deadline", "kyber");

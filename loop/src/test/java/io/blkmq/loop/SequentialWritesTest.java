@@ -10,6 +10,7 @@ import io.blkmq.core.IoGroup;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Small writes in a row reach the file in large ones. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
+@BesideOthers
 class SequentialWritesTest {
     private static final int BLOCK_BYTES = 4096;
     private static final int DEPTH = 32;
