@@ -1,6 +1,7 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.BioState;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 
 /**

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 
 /**

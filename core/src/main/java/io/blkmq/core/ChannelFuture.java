@@ -1,6 +1,8 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Comparator;
 import java.util.Objects;
 import java.util.Set;

@@ -1,6 +1,8 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousCloseException;
 import java.util.concurrent.atomic.AtomicInteger;

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.nio.channels.NonReadableChannelException;
 import java.nio.channels.NonWritableChannelException;

@@ -3,6 +3,7 @@ package io.blkmq.core;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SectorRange;
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;

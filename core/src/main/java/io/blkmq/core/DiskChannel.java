@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

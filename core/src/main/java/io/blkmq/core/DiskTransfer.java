@@ -3,6 +3,8 @@ package io.blkmq.core;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousFileChannel;

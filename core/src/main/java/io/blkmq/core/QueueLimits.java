@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoBuffer;
 import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 

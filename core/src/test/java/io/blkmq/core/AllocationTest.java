@@ -6,6 +6,7 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;

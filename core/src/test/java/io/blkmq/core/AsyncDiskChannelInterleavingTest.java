@@ -3,7 +3,8 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.nullblk.NullBlk;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;

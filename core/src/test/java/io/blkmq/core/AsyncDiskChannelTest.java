@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -145,7 +147,7 @@ class AsyncDiskChannelTest {
             ByteBuffer found = ByteBuffer.allocate(pattern.length);
             assertThat(channel.read(found, 12_345).get()).isEqualTo(pattern.length);
             assertThat(found.array()).isEqualTo(pattern);
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -317,7 +319,7 @@ class AsyncDiskChannelTest {
             for (int i = 0; i < 1024; i++) {
                 assertThat(found.get(i)).as("byte %d", i).isEqualTo((byte) (i % 4 + 1));
             }
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -464,7 +466,7 @@ class AsyncDiskChannelTest {
             }
             Eventually.until("all are told", () -> told.get() == 20);
             assertThat(channel.read(ByteBuffer.allocate(10), 0).get()).isEqualTo(10);
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 

@@ -3,6 +3,8 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.runtime.IoRuntime;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;

@@ -97,7 +97,7 @@ final class ChannelContract<S> {
             }
             Disk disk = subject.disk();
             if (disk != null) {
-                Eventually.noTagIsHeld(disk);
+                HeldTags.awaitNone(disk);
             }
         }
         assertThat(found).isEqualTo(expected);

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.ByteArrayInputStream;
@@ -104,7 +105,7 @@ class DiskChannelTest {
                 }
             }
             assertThat(content(channel, 0, CAPACITY_BYTES)).isEqualTo(model);
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 

@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -73,7 +75,7 @@ class DiskTest {
                 assertThat(kinds.get(i).mismatch(MemorySegment.ofArray(pattern))).as("kind %d", i).isEqualTo(-1);
             }
             disk.flush();
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -196,7 +198,7 @@ class DiskTest {
                     }
                 }
             }
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -214,7 +216,7 @@ class DiskTest {
                     assertThat(memory.mismatch(MemorySegment.ofArray(pattern))).isEqualTo(-1);
                 }
             });
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 

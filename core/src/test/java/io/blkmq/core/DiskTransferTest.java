@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -64,8 +65,8 @@ class DiskTransferTest {
                 System.arraycopy(sent, 512 * 7, expected, 4096 * 3, bytes);
                 assertThat(content(target)).isEqualTo(expected);
                 assertThat(content(source)).isEqualTo(sent);
-                Eventually.noTagIsHeld(source);
-                Eventually.noTagIsHeld(target);
+                HeldTags.awaitNone(source);
+                HeldTags.awaitNone(target);
             }
         }
     }
@@ -163,7 +164,7 @@ class DiskTransferTest {
                 System.arraycopy(sent, 0, expected, 0, sent.length);
                 assertThat(content(target)).isEqualTo(expected);
                 assertThat(progress).isSorted().doesNotHaveDuplicates().last().isEqualTo((long) sent.length);
-                Eventually.noTagIsHeld(target);
+                HeldTags.awaitNone(target);
             }
         }
     }
@@ -236,7 +237,7 @@ class DiskTransferTest {
             DiskTransfer flushed = source.startTransfer(0, 4096, target, 8192, SMALL.withFlush(true));
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(flushed::await)
                     .withMessageStartingWith("FLUSH of 0 bytes");
-            Eventually.noTagIsHeld(target);
+            HeldTags.awaitNone(target);
         }
     }
 

@@ -9,6 +9,7 @@ import io.blkmq.core.driver.ElevatorType;
 import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

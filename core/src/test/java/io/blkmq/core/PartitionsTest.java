@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.driver.RecordingDriver;
 import io.blkmq.core.partition.TableImage;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

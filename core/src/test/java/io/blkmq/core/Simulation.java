@@ -1,8 +1,8 @@
 package io.blkmq.core;
 
-import io.blkmq.core.sim.DeterministicRuntime;
-import io.blkmq.core.sim.SimulationFailure;
-import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.SimulationFailure;
+import io.blkmq.sim.SimulationOptions;
 import io.blkmq.testing.RandomSeed;
 import java.lang.reflect.Method;
 import org.junit.jupiter.api.extension.ExtensionContext;

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.classfile.ClassFile;
@@ -17,7 +18,7 @@ import java.util.stream.Stream;
 
 /** Finds in compiled classes those that make a thread wait by themselves, and not through {@link io.blkmq.core.driver.Parking}. */
 public final class WaitCalls {
-    private static final Map<String, Set<String>> WAITS = Map.of("io/blkmq/core/IoRuntime",
+    private static final Map<String, Set<String>> WAITS = Map.of("io/blkmq/runtime/IoRuntime",
             Set.of("park", "parkNanos", "spinWait", "join"), "java/util/concurrent/locks/LockSupport",
             Set.of("park", "parkNanos", "parkUntil"), "java/lang/Thread",
             Set.of("sleep", "join", "yield", "onSpinWait"), "java/util/concurrent/locks/Condition",

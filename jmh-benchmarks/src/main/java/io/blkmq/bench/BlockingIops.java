@@ -1,9 +1,9 @@
 package io.blkmq.bench;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

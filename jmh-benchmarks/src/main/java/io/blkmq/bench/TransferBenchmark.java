@@ -1,9 +1,9 @@
 package io.blkmq.bench;
 
-import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.Random;

@@ -2,13 +2,13 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.runtime.IoRuntime;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Objects;

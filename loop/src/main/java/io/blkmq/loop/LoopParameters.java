@@ -2,8 +2,8 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 

@@ -1,10 +1,10 @@
 package io.blkmq.loop;
 
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SegmentVisitor;
 import io.blkmq.loop.transfer.Transfer;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;

@@ -1,7 +1,7 @@
 package io.blkmq.loop;
 
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.lang.reflect.Method;
 import java.nio.file.Files;

@@ -2,7 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.foreign.MemorySegment;

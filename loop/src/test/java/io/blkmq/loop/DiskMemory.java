@@ -1,6 +1,6 @@
 package io.blkmq.loop;
 
-import io.blkmq.core.IoBuffer;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -3,10 +3,10 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.PartitionedImage.Part;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;

@@ -3,11 +3,11 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.BlockIOException;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;

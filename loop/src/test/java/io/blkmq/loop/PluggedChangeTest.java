@@ -3,11 +3,11 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -2,9 +2,9 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmq.core.sim.DeterministicRuntime;
-import io.blkmq.core.sim.RandomPrograms;
-import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.RandomPrograms;
+import io.blkmq.sim.SimulationOptions;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;

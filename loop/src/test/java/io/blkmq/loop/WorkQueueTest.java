@@ -3,7 +3,7 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.Collections;

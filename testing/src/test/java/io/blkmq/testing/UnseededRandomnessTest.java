@@ -51,7 +51,7 @@ class UnseededRandomnessTest {
     private static final int DISTANCE = 4;
     /** Those who name the properties of seeds. */
     private static final Pattern NAMES_PROPERTIES = Pattern
-            .compile("io/blkmq/testing/(?!UnseededRandomnessTest\\$Sample).*|io/blkmq/core/sim/RandomProgramsTest");
+            .compile("io/blkmq/testing/(?!UnseededRandomnessTest\\$Sample).*|io/blkmq/sim/RandomProgramsTest");
 
     /** What the test has to find. */
     static final class Sample {

@@ -1,8 +1,8 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;

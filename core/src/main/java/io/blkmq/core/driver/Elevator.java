@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Elevator {
     /**
-     * The lock of a hardware context: from {@link io.blkmq.core.IoRuntime#newLock}.
+     * The lock of a hardware context: from {@link io.blkmq.runtime.IoRuntime#newLock}.
      *
      * @param hctx index of the hardware context
      * @return always the same for an index: it is asked for once

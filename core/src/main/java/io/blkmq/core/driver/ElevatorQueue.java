@@ -1,6 +1,6 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 
 /** What an {@link Elevator} sees of its queue. Thread-safe. */
 public interface ElevatorQueue {

@@ -1,9 +1,9 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.concurrent.TimeUnit;

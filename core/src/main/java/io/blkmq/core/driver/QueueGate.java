@@ -1,6 +1,6 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.Lock;

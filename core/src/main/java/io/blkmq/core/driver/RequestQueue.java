@@ -2,10 +2,10 @@ package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.BioVec;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Map;

@@ -1,10 +1,10 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,7 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;

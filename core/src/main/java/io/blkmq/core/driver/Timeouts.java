@@ -1,6 +1,6 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 

@@ -1,9 +1,9 @@
 package io.blkmq.core.nullblk;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.Request;
+import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Iterator;

@@ -1,7 +1,6 @@
 package io.blkmq.core.nullblk;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
@@ -13,6 +12,7 @@ import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.driver.TimeoutAction;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.Objects;

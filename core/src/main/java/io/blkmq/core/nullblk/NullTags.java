@@ -1,10 +1,10 @@
 package io.blkmq.core.nullblk;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 
 /**

@@ -1,9 +1,9 @@
 package io.blkmq.core.nullblk;
 
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.runtime.IoRuntime;
 
 /** A thread that completes what is queued on one hardware context, and sleeps when there is nothing. */
 final class Reaper implements Runnable {

@@ -6,12 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.testing.NoRescues;
-import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.HardwareContext;
@@ -20,6 +17,10 @@ import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.BadBlocks;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -212,7 +213,7 @@ class DiscardsAndErrorsTest {
             reader.join();
             load.stop();
             load.assertOnly(Status.OK);
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -332,7 +333,7 @@ class DiscardsAndErrorsTest {
                 assertThat(failed).isPositive();
                 bad.clear(BAD_SECTOR, 7).clear(1000, 1);
                 assertThat(submitOverall(disk, random, bad)).isZero();
-                Eventually.noTagIsHeld(disk);
+                HeldTags.awaitNone(disk);
             }
         }
     }

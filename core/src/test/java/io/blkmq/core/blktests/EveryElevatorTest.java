@@ -4,15 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
-import io.blkmq.testing.NoRescues;
-import io.blkmq.testing.RandomSeed;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.Injection;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -45,7 +46,7 @@ class EveryElevatorTest {
     private static void endsWell(Disk disk, Load load) {
         load.stop();
         load.assertOnly(Status.OK);
-        Eventually.noTagIsHeld(disk);
+        HeldTags.awaitNone(disk);
         assertThat(disk.queue().strayCompletions()).isZero();
     }
 

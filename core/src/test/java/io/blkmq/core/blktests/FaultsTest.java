@@ -3,15 +3,15 @@ package io.blkmq.core.blktests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.testing.NoRescues;
-import io.blkmq.testing.RandomSeed;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.Injection;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
-import io.blkmq.core.sim.DeterministicRuntime;
-import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.SimulationOptions;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -66,7 +66,7 @@ class FaultsTest {
                 load.stop();
                 load.assertOnly(Status.OK);
                 assertThat(back.struck()).isPositive();
-                Eventually.noTagIsHeld(disk);
+                HeldTags.awaitNone(disk);
                 assertThat(disk.queue().strayCompletions()).isZero();
             }
         }

@@ -7,12 +7,9 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskStatistics;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.testing.NoRescues;
-import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.HardwareContext;
@@ -20,6 +17,10 @@ import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -89,7 +90,7 @@ class FreezeAndModesTest {
             }
             load.awaitProgress(500).stop();
             load.assertOnly(Status.OK);
-            Eventually.noTagIsHeld(slow);
+            HeldTags.awaitNone(slow);
         }
         try (Disk below = NullBlk.builder().completion(Completion.REAPER).memoryBacked(true).depth(4).build()) {
             Forwarding driver = new Forwarding(below);
@@ -130,7 +131,7 @@ class FreezeAndModesTest {
                 mixed.stop();
                 polled.assertOnly(Status.OK);
                 mixed.assertOnly(Status.OK);
-                Eventually.noTagIsHeld(disk);
+                HeldTags.awaitNone(disk);
                 assertThat(disk.queue().strayCompletions()).isZero();
             }
         }
@@ -293,7 +294,7 @@ class FreezeAndModesTest {
         Load load = new Load(disk, seed).start(2).awaitProgress(150);
         load.stop();
         load.assertOnly(Status.OK);
-        Eventually.noTagIsHeld(disk);
+        HeldTags.awaitNone(disk);
         try (IoBuffer wrote = disk.allocate(4096); IoBuffer read = disk.allocate(4096)) {
             wrote.memory().fill((byte) 23);
             disk.write(8192, wrote.memory(), Bio.FUA);

@@ -1,7 +1,6 @@
 package io.blkmq.core.blktests;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
@@ -9,6 +8,7 @@ import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Operation;
-import io.blkmq.testing.NoRescues;
-import io.blkmq.testing.RandomSeed;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
@@ -16,6 +14,9 @@ import io.blkmq.core.nullblk.Injection;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
 import io.blkmq.core.nullblk.NullTags;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -60,7 +61,7 @@ class QueuesAndTagsTest {
             }
             stop.set(true);
             changer.join();
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 
@@ -88,7 +89,7 @@ class QueuesAndTagsTest {
                 loads.forEach(load -> load.awaitProgress(200));
                 loads.forEach(Load::stop);
                 loads.forEach(load -> load.assertOnly(Status.OK));
-                disks.forEach(Eventually::noTagIsHeld);
+                disks.forEach(HeldTags::awaitNone);
                 disks.forEach(Disk::close);
                 tags.close();
             }
@@ -113,7 +114,7 @@ class QueuesAndTagsTest {
                 }
                 load.stop();
                 load.assertOnly(Status.OK);
-                Eventually.noTagIsHeld(disk);
+                HeldTags.awaitNone(disk);
             }
         }
     }
@@ -149,7 +150,7 @@ class QueuesAndTagsTest {
             fails.stop();
             load.stop();
             load.assertOnly(Status.OK);
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
             assertThat(Thread.getAllStackTraces().keySet().stream()
                     .filter(thread -> thread.getName().startsWith("blkmq-030-reaper-"))).hasSize(set.hardwareQueues());
         }
@@ -209,7 +210,7 @@ class QueuesAndTagsTest {
         assertThat(driver.twice).isEmpty();
         assertThat(driver.violations()).isEmpty();
         assertThat(driver.most).isBetween(1, 10);
-        Eventually.noTagIsHeld(a);
+        HeldTags.awaitNone(a);
         a.close();
         b.close();
         set.close();
@@ -247,7 +248,7 @@ class QueuesAndTagsTest {
         }
         assertThat(driver.held()).isEqualTo(8);
         driver.complete(8, Status.OK);
-        Eventually.noTagIsHeld(slow);
+        HeldTags.awaitNone(slow);
         slow.close();
         // Who is alone has them all.
         assertThat(submitMany(fast, 20)).isEqualTo(16);

@@ -5,7 +5,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BioStep.Knob;
 import io.blkmq.core.driver.BioStep.Setting;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;

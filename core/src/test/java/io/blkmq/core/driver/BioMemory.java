@@ -1,8 +1,8 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.driver.BioStep.Memory;
 import io.blkmq.core.driver.BioStep.Piece;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

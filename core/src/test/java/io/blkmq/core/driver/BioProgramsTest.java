@@ -2,9 +2,9 @@ package io.blkmq.core.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.sim.RandomPrograms;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
-import io.blkmq.core.sim.RandomPrograms;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 

@@ -16,7 +16,7 @@ import io.blkmq.core.driver.BioStep.Memory;
 import io.blkmq.core.driver.BioStep.Piece;
 import io.blkmq.core.driver.BioStep.Relimit;
 import io.blkmq.core.driver.BioStep.Setting;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

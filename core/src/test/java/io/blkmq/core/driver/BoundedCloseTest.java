@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;

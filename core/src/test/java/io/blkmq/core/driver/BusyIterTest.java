@@ -3,9 +3,9 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.blkmq.core.Eventually;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;

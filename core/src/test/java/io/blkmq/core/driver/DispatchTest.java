@@ -6,14 +6,14 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
-import org.jspecify.annotations.Nullable;
 
 /** What becomes of requests that a driver takes, refuses, fails or mistreats. */
 @NoRescues

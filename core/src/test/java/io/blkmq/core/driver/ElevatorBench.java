@@ -2,8 +2,8 @@ package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.IoPriority;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.Operation;
+import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;

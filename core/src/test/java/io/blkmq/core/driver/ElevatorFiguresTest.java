@@ -3,12 +3,12 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
-import io.blkmq.core.sim.SimulationOptions;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.SimulationOptions;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;

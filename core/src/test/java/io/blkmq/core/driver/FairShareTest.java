@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;

@@ -72,8 +72,9 @@ class HostWideTagsTest {
         for (int i = 0; i < 4; i++) {
             submit(0, told.read(i));
         }
-        io.blkmq.core.Eventually.Worker<Boolean> waiter = io.blkmq.core.Eventually.start(() -> submit(1, told.read(9)));
-        io.blkmq.core.Eventually.waits(waiter.thread());
+        io.blkmq.testing.Eventually.Worker<Boolean> waiter = io.blkmq.testing.Eventually
+                .start(() -> submit(1, told.read(9)));
+        io.blkmq.testing.Eventually.waits(waiter.thread());
         driver.complete(Status.OK);
         waiter.join();
         assertThat(driver.inFlight().getLast().hardwareContext().index()).isOne();

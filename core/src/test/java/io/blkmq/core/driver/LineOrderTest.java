@@ -7,7 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;

@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

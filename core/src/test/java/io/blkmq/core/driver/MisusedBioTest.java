@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,9 +1,9 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoRuntime;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

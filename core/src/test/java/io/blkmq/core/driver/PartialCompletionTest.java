@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.nullblk.NullBlk;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.ByteBuffer;

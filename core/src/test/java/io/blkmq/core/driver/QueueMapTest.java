@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.Eventually;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;

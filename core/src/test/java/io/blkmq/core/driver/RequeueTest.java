@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;

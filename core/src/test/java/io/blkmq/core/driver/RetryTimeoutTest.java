@@ -3,10 +3,10 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Simulation;
 import io.blkmq.core.Operation;
+import io.blkmq.core.Simulation;
 import io.blkmq.core.Status;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;

@@ -8,13 +8,14 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
+import io.blkmq.core.Status;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
-import io.blkmq.core.Status;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -258,7 +259,7 @@ class SectorRangeTest {
             cut.join();
             assertThat(driver.log()).containsExactly("READ 0");
             assertThat(told.ends()).containsExactlyInAnyOrder("READ 0 OK", "READ 7 NODEV", "READ 9 NODEV");
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
         }
     }
 

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;

@@ -3,7 +3,7 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
+import io.blkmq.core.HeldTags;
 import io.blkmq.testing.NoRescues;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -36,7 +36,7 @@ class ShortLivedThreadsTest {
         }
         room.acquire(AT_ONCE);
         assertThat(ended).hasValue(THREADS);
-        Eventually.noTagIsHeld(disk);
+        HeldTags.awaitNone(disk);
         assertThat(disk.contexts()).isEqualTo(contexts);
         assertThat(CompletionBatch.threadsInMap()).isZero();
         assertThat(disk.queue().hardwareContext(0).share.waiterCount()).isZero();

@@ -3,11 +3,11 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import io.blkmq.core.Eventually;
 import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;

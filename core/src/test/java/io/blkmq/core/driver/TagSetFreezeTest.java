@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Simulation;
-import io.blkmq.core.sim.DeterministicRuntime;
+import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testing.NoRescues;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;

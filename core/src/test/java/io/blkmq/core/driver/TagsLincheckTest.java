@@ -1,6 +1,6 @@
 package io.blkmq.core.driver;
 
-import io.blkmq.core.IoRuntime;
+import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;

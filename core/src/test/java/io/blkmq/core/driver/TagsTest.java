@@ -3,10 +3,10 @@ package io.blkmq.core.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
+import io.blkmq.core.Status;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
-import io.blkmq.core.Status;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;

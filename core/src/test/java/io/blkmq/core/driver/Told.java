@@ -3,9 +3,9 @@ package io.blkmq.core.driver;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BioCompletion;
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.runtime.IoBuffer;
 import java.util.ArrayList;
 import java.util.List;
 

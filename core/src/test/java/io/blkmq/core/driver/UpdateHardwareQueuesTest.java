@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
 import io.blkmq.core.Plug;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -5,11 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Eventually;
-import io.blkmq.core.IoBuffer;
+import io.blkmq.core.HeldTags;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.nullblk.NullBlk.Completion;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -120,7 +121,7 @@ class NullBlkTest {
                 }
                 return ended.get() == 20_000;
             });
-            Eventually.noTagIsHeld(disk);
+            HeldTags.awaitNone(disk);
             assertThat(disk.queue().strayCompletions()).isZero();
         }
     }

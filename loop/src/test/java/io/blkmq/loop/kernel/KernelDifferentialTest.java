@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.blkmq.aio.AioEngines;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.loop.LoopParameters;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
-import io.blkmq.testing.AllocatedBytes;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -2,9 +2,9 @@ package io.blkmq.tools.device;
 
 import io.blkmq.aio.AioUnavailableException;
 import io.blkmq.core.Disk;
-import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.tools.device.Backing.Completion;

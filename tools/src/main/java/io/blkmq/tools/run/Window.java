@@ -1,8 +1,8 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.core.Disk;
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.Plug;
+import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.TimeUnit;

@@ -1,7 +1,7 @@
 package io.blkmq.tools.run;
 
-import io.blkmq.core.IoBuffer;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.tools.device.Device;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.BlockSizes;

@@ -1,0 +1,181 @@
+package io.blkmq.runtime;
+
+import java.util.PriorityQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Threads for work that is due now or later. As a rule it is short and one thread does it; but it may complete I/O and so come to code of
+ * a user's, that should not block and does. So as long as a thread works another one stands by: it waits for what is due next, and is
+ * started when there is none. Thread-safe.
+ *
+ * <p>One of the waiting threads, the leader, waits for the first time that is due; the others wait until they are called. Who takes
+ * work calls another to be the leader. So nothing is handed over, and what is due meets a thread that is awake for it.
+ *
+ * <p>There are {@link #THREADS_MAX} threads at most, since platform threads are dear: as many calls can block before anything has to
+ * wait. What is known to be a user's code comes to no thread of these ({@link IoRuntime#tell}).
+ */
+final class TimedWorkers {
+    static final int THREADS_MAX = 32;
+
+    private static final System.Logger LOG = System.getLogger(TimedWorkers.class.getName());
+    private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition called = lock.newCondition();
+    /** Guarded by the lock, as all that follows. */
+    private final PriorityQueue<Task> tasks = new PriorityQueue<>();
+    private int threads;
+    private int waiting;
+    /** Waits for the first time that is due. What becomes the first takes this away from it. */
+    private @Nullable Thread leader;
+    private long tasksAdded;
+    private long threadsStarted;
+
+    /** Work with its time. */
+    private final class Task implements IoRuntime.Timer, Comparable<Task> {
+        private final long due;
+        private final long number;
+        private final Runnable work;
+
+        Task(long due, long number, Runnable work) {
+            this.due = due;
+            this.number = number;
+            this.work = work;
+        }
+
+        @Override
+        public boolean cancel() {
+            lock.lock();
+            try {
+                return tasks.removeIf(task -> task == this);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public int compareTo(Task other) {
+            // The clock has no beginning: only differences count.
+            return due != other.due ? Long.signum(due - other.due) : Long.compare(number, other.number);
+        }
+    }
+
+    /**
+     * Adds work.
+     *
+     * @param delayNanos how much later than now
+     * @param work what it throws is logged
+     * @return to call it off
+     */
+    IoRuntime.Timer add(long delayNanos, Runnable work) {
+        // So far in the future that no difference of two times overflows.
+        long due = System.nanoTime() + Math.clamp(delayNanos, 0, Long.MAX_VALUE >> 2);
+        lock.lock();
+        try {
+            Task task = new Task(due, tasksAdded++, work);
+            tasks.add(task);
+            if (task.equals(tasks.peek())) {
+                leader = null;
+                callOne();
+            }
+            return task;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What is due first has no leader: somebody has to look at it. */
+    private void callOne() {
+        if (waiting > 0) {
+            called.signal();
+        } else if (threads < THREADS_MAX) {
+            start();
+        }
+    }
+
+    /** A thread that is being started counts as waiting: it will look. */
+    private void start() {
+        Thread thread = Thread.ofPlatform().daemon().name("blkmq-work-" + threadsStarted++).unstarted(this::serve);
+        threads++;
+        waiting++;
+        try {
+            thread.start();
+        } catch (OutOfMemoryError e) {
+            threads--;
+            waiting--;
+            if (threads == 0) {
+                throw e;
+            }
+            // Those that there are come to it.
+        }
+    }
+
+    private void serve() {
+        for (Task task = next(); task != null; task = nextAfterWork()) {
+            try {
+                task.work.run();
+            } catch (Throwable t) {
+                LOG.log(System.Logger.Level.ERROR, "deferred work failed", t);
+            }
+            // Nobody has a reason to interrupt it.
+            Thread.interrupted();
+        }
+    }
+
+    private @Nullable Task nextAfterWork() {
+        lock.lock();
+        try {
+            waiting++;
+            return next();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits for what is due next. Returns null if the thread has been idle for so long that it ends. */
+    private @Nullable Task next() {
+        lock.lock();
+        try {
+            for (;;) {
+                Task first = tasks.peek();
+                long left = first == null ? IDLE_NANOS : first.due - System.nanoTime();
+                if (first != null && left <= 0) {
+                    return tasks.poll();
+                }
+                boolean leads = first != null && leader == null;
+                long rest = await(leads, leads ? left : IDLE_NANOS);
+                if (!leads && rest <= 0 && (tasks.isEmpty() || leader != null)) {
+                    threads--;
+                    return null;
+                }
+            }
+        } finally {
+            waiting--;
+            if (leader == null && !tasks.isEmpty()) {
+                callOne();
+            }
+            lock.unlock();
+        }
+    }
+
+    /** Once, within the loop of {@link #next}. */
+    @SuppressWarnings("WaitNotInLoop")
+    private long await(boolean leads, long nanos) {
+        Thread self = Thread.currentThread();
+        if (leads) {
+            leader = self;
+        }
+        try {
+            return called.awaitNanos(nanos);
+        } catch (InterruptedException e) {
+            return 1;
+        } finally {
+            if (self.equals(leader)) {
+                leader = null;
+            }
+        }
+    }
+}

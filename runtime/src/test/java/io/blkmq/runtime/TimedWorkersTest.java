@@ -1,0 +1,143 @@
+package io.blkmq.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.testing.Eventually;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class TimedWorkersTest {
+    private final TimedWorkers workers = new TimedWorkers();
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void whatBlocksKeepsNothingElseFromItsTime() {
+        CountDownLatch released = new CountDownLatch(1);
+        for (int blocked = 1; blocked < TimedWorkers.THREADS_MAX; blocked++) {
+            CountDownLatch blocks = new CountDownLatch(1);
+            workers.add(0, () -> {
+                blocks.countDown();
+                await(released);
+            });
+            await(blocks);
+            CountDownLatch others = new CountDownLatch(2);
+            workers.add(0, others::countDown);
+            workers.add(1_000, others::countDown);
+            await(others);
+        }
+        released.countDown();
+    }
+
+    @Test
+    void whatIsSetBeforeSomethingBlocksIsDoneInItsTimeToo() {
+        CountDownLatch released = new CountDownLatch(1);
+        CountDownLatch late = new CountDownLatch(10);
+        CountDownLatch begun = new CountDownLatch(1);
+        for (int i = 0; i < 10; i++) {
+            workers.add(TimeUnit.MILLISECONDS.toNanos(i), late::countDown);
+        }
+        workers.add(0, () -> {
+            begun.countDown();
+            await(released);
+        });
+        await(begun);
+        await(late);
+        released.countDown();
+    }
+
+    @Test
+    void thereAreNoMoreThreadsThanTheBoundAndWhatFindsNoneComesLater() {
+        CountDownLatch released = new CountDownLatch(1);
+        AtomicInteger inside = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        CountDownLatch all = new CountDownLatch(3 * TimedWorkers.THREADS_MAX);
+        for (int i = 0; i < 3 * TimedWorkers.THREADS_MAX; i++) {
+            workers.add(0, () -> {
+                most.accumulateAndGet(inside.incrementAndGet(), Math::max);
+                await(released);
+                inside.decrementAndGet();
+                all.countDown();
+            });
+        }
+        Eventually.until("all threads block", () -> inside.get() == TimedWorkers.THREADS_MAX);
+        released.countDown();
+        await(all);
+        assertThat(most).hasValue(TimedWorkers.THREADS_MAX);
+    }
+
+    @Test
+    void oneThreadBeginsWhatIsDueInTheOrderInWhichItCame() {
+        ConcurrentLinkedQueue<Integer> order = new ConcurrentLinkedQueue<>();
+        CountDownLatch allThere = new CountDownLatch(1);
+        CountDownLatch begun = new CountDownLatch(TimedWorkers.THREADS_MAX - 1);
+        // All threads but one are kept, so that the order of what begins is that of what ends.
+        for (int i = 1; i < TimedWorkers.THREADS_MAX; i++) {
+            workers.add(0, () -> {
+                begun.countDown();
+                await(allThere);
+            });
+        }
+        await(begun);
+        CountDownLatch kept = new CountDownLatch(1);
+        CountDownLatch last = new CountDownLatch(1);
+        workers.add(0, () -> {
+            last.countDown();
+            await(kept);
+        });
+        await(last);
+        CountDownLatch done = new CountDownLatch(6);
+        for (int i = 0; i < 6; i++) {
+            int number = i;
+            workers.add(0, () -> {
+                order.add(number);
+                done.countDown();
+            });
+        }
+        kept.countDown();
+        await(done);
+        allThere.countDown();
+        assertThat(order).containsExactlyElementsOf(IntStream.range(0, 6).boxed().toList());
+    }
+
+    @Test
+    void whatIsCalledOffInTimeIsNotDone() {
+        AtomicInteger done = new AtomicInteger();
+        IoRuntime.Timer far = workers.add(Long.MAX_VALUE, done::incrementAndGet);
+        assertThat(far.cancel()).isTrue();
+        assertThat(far.cancel()).isFalse();
+        CountDownLatch now = new CountDownLatch(1);
+        IoRuntime.Timer near = workers.add(0, now::countDown);
+        await(now);
+        assertThat(near.cancel()).isFalse();
+        assertThat(done).hasValue(0);
+    }
+
+    @Test
+    void anErrorOrAnInterruptEndsNoThread() {
+        for (int i = 0; i < 100; i++) {
+            CountDownLatch failed = new CountDownLatch(1);
+            workers.add(0, () -> {
+                failed.countDown();
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("on purpose");
+            });
+            await(failed);
+            CountDownLatch next = new CountDownLatch(1);
+            workers.add(1_000, next::countDown);
+            await(next);
+        }
+    }
+}
