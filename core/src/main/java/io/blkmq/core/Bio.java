@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Memory that is not blkmq's own ({@link IoBuffer}) or is not aligned as the device needs is copied through a bounce buffer,
  * because an application might close its arena while the kernel writes there. A caller that vouches for its memory says so with
  * {@link #CALLER_MEMORY}.
+ *
+ * @since 0.1.0
  */
 public final class Bio extends BioState {
     /** Makes all earlier acknowledged writes durable before this one begins (REQ_PREFLUSH). */

@@ -1,6 +1,10 @@
 package io.blkmq.core;
 
-/** Told once when a bio has ended. The kernel's counterpart is {@code bi_end_io}. */
+/**
+ * Told once when a bio has ended. The kernel's counterpart is {@code bi_end_io}.
+ *
+ * @since 0.1.0
+ */
 @FunctionalInterface
 public interface BioCompletion {
     /**

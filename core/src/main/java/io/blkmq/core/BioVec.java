@@ -6,6 +6,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * One piece of memory of a bio. Belongs to its bio, is reused with it and written only by {@link Bio#add}. The kernel's
  * counterpart is {@code struct bio_vec}.
+ *
+ * @since 0.1.0
  */
 public final class BioVec {
     /** Stands for any thread but the caller's; never started. */

@@ -4,14 +4,22 @@ import java.io.IOException;
 import java.io.Serial;
 import org.jspecify.annotations.Nullable;
 
-/** An operation that was submitted and ended with an error. Its message names the device, the place, the length and the status. */
+/**
+ * An operation that was submitted and ended with an error. Its message names the device, the place, the length and the status.
+ *
+ * @since 0.1.0
+ */
 public final class BlockIOException extends IOException {
     @Serial
     private static final long serialVersionUID = 1L;
 
+    /** How the operation ended. */
     private final Status status;
+    /** The device's name. */
     private final String device;
+    /** First sector of 512 bytes. */
     private final long sector;
+    /** Length. */
     private final long bytes;
 
     /**

@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
  * not ended by an interrupt, because the memory is the device's until the operation has ended; the interrupt is kept.
+ *
+ * @since 0.1.0
  */
 public final class Disk implements AutoCloseable {
     private final RequestQueue queue;

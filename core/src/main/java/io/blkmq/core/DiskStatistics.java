@@ -24,6 +24,8 @@ import java.util.concurrent.TimeUnit;
  * counted. What a bio of the caller's own has been told on another thread may be counted a moment later, when that thread has
  * completed all that it has found; {@link Disk#freeze} waits for it. While I/O runs, what ends just then may be in one figure and not
  * yet in another: so the counts of a group, its sectors, its times and its histogram need not be of the very same requests.
+ *
+ * @since 0.1.0
  */
 public final class DiskStatistics extends QueueStatistics {
     private static final double NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);

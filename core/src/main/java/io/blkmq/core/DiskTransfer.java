@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The completions of a piece carry the transfer on by themselves. Only where a polled disk takes part it goes on in
  * {@link #await} and {@link #poll} alone, since on such a disk one thread has to submit and find everything: that must always be the same
  * thread, the one that started it.
+ *
+ * @since 0.1.0
  */
 public final class DiskTransfer {
     /** How long {@link #await} looks at one of two disks before it looks at the other. */

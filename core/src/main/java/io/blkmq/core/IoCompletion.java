@@ -1,6 +1,10 @@
 package io.blkmq.core;
 
-/** Told once how an operation of the callback form ended. The rules of {@link BioCompletion} hold. */
+/**
+ * Told once how an operation of the callback form ended. The rules of {@link BioCompletion} hold.
+ *
+ * @since 0.1.0
+ */
 @FunctionalInterface
 public interface IoCompletion {
     /**

@@ -1,6 +1,10 @@
 package io.blkmq.core;
 
-/** What {@link DiskStatistics} counts together. The groups are those of the kernel's {@code /sys/block/DISK/stat}. */
+/**
+ * What {@link DiskStatistics} counts together. The groups are those of the kernel's {@code /sys/block/DISK/stat}.
+ *
+ * @since 0.1.0
+ */
 public enum IoGroup {
     /** Reads. */
     READ,

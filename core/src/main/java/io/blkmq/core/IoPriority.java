@@ -9,6 +9,8 @@ import java.util.stream.IntStream;
 /**
  * How urgent an I/O is, for an elevator that looks at it: a class, and a level within the class. I/Os of different priority are not
  * merged. The kernel's counterpart is {@code ioprio}. Immutable; there is one object of each value.
+ *
+ * @since 0.1.0
  */
 public final class IoPriority {
     /** The number of levels of a class. */

@@ -6,6 +6,8 @@ import java.util.Objects;
 /**
  * How many operations took how long: four buckets for each power of two, so that a figure read from it is at most a quarter too large.
  * What takes longer than two hours stands in the last bucket. Immutable.
+ *
+ * @since 0.1.0
  */
 public final class LatencyHistogram {
     /** The number of buckets. */

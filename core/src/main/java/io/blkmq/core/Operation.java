@@ -1,6 +1,10 @@
 package io.blkmq.core;
 
-/** What a bio or a request asks of the device. The kernel's counterpart is {@code enum req_op}. */
+/**
+ * What a bio or a request asks of the device. The kernel's counterpart is {@code enum req_op}.
+ *
+ * @since 0.1.0
+ */
 public enum Operation {
     /** Device to memory. */
     READ(true, false),

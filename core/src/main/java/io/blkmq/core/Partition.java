@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param sizeBytes its size, at least one logical block
  * @param bootable whether it is marked so
  * @param flags the attributes of GPT, or the boot indicator of an MBR
+ * @since 0.1.0
  */
 public record Partition(int index, String type, @Nullable String uuid, String label, long startBytes, long sizeBytes,
         boolean bootable, long flags) {

@@ -1,6 +1,10 @@
 package io.blkmq.core;
 
-/** Told which partitions come and go: what user space learns by uevents. */
+/**
+ * Told which partitions come and go: what user space learns by uevents.
+ *
+ * @since 0.1.0
+ */
 public interface PartitionListener {
     /**
      * A partition is there.

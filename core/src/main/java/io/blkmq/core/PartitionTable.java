@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param id what the disk is told from others by (PTUUID); null without a table
  * @param partitions in ascending order of their numbers
  * @param remarks what was wrong and what was made of it, for people; empty if all is well
+ * @since 0.1.0
  */
 public record PartitionTable(Scheme scheme, @Nullable String id, List<Partition> partitions, List<String> remarks) {
     /** What a disk without partitions has. */

@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>One thread at a time changes the partitions; who waits for it parks. Listeners are told without that lock and in the order of the
  * changes, by the thread that changes or by one that is telling already.
+ *
+ * @since 0.1.0
  */
 public final class Partitions {
     private static final System.Logger LOG = System.getLogger(Partitions.class.getName());

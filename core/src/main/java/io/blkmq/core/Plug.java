@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * <p>For one thread, and for completions that run on it, also within a flush. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
  * several disks; before the next request once one has grown to 128 KiB; and before blkmq makes the thread wait, for whatever. Before
  * you wait for something else that may depend on it, flush it, or {@link #flushAll}.
+ *
+ * @since 0.1.0
  */
 public final class Plug extends RequestBatch implements AutoCloseable {
     /** As many requests as a plug for several disks holds. */

@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A layered device begins with {@link #unlimited()} and takes the stricter of that and of each device below it by
  * {@link #stack}.
+ *
+ * @since 0.1.0
  */
 public final class QueueLimits {
     /** The unit of addresses: a sector of 512 bytes, whatever the block size. */

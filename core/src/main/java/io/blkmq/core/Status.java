@@ -3,6 +3,8 @@ package io.blkmq.core;
 /**
  * How an operation ended, or what a driver answered to {@code queueRq}. The kernel's counterpart is {@code blk_status_t}; each
  * status carries the errno that a caller of the kernel would see.
+ *
+ * @since 0.1.0
  */
 public enum Status {
     /** Success. */

@@ -6,6 +6,7 @@ import java.util.function.LongConsumer;
  * How a transfer between disks goes on: see {@link Disk#startTransfer}. Immutable; each method gives a changed copy.
  *
  * @see #DEFAULT
+ * @since 0.1.0
  */
 public final class TransferOptions {
     /** The largest block size that a disk can have: pieces are multiples of it. */

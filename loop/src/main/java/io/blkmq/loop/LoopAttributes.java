@@ -31,6 +31,8 @@ import org.jspecify.annotations.Nullable;
  * the tunables of the elevator at work. Of those below {@code queue/} some can be written, as in the kernel. What is written holds
  * whatever file the device gets, but {@code queue/rotational}, which is told anew with each, and the tunables, which go with their
  * elevator.
+ *
+ * @since 0.1.0
  */
 public final class LoopAttributes {
     private static final int SECTOR = QueueLimits.SECTOR_BYTES;

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * <p>For a device that is made for this one file ({@link LoopDevice#attach}) it also has the {@linkplain LoopParameters parameters}
  * and the name of the device. A device that is there already ({@link LoopDevice#configure}) has both, and takes what is not set
  * here from there.
+ *
+ * @since 0.1.0
  */
 public final class LoopConfig {
     /** The depth of a hardware queue, as the kernel's. */

@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>A process may have several, which do not know of each other; what they have in common are the locks on files.
+ *
+ * @since 0.1.0
  */
 public final class LoopControl implements AutoCloseable {
     /** The largest index: the system's minor numbers have 20 bits. */

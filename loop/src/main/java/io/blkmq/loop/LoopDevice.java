@@ -65,6 +65,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A flush that failed is remembered: every later one fails too, until {@link #clearSyncError} or a new attachment, since what
  * could not be written may be lost already.
+ *
+ * @since 0.1.0
  */
 public final class LoopDevice implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());

@@ -6,6 +6,7 @@ package io.blkmq.loop;
  * @param kind what
  * @param device to which
  * @param sizeBytes the device's size after it
+ * @since 0.1.0
  */
 public record LoopEvent(Kind kind, LoopDevice device, long sizeBytes) {
     /** What can happen. */

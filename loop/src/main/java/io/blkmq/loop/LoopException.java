@@ -7,11 +7,14 @@ import java.io.Serial;
 /**
  * A loop device, or the control of loop devices, refuses something. Its message names the device, the value and the limit;
  * {@link #errno} is what the kernel's {@code ioctl} would have answered.
+ *
+ * @since 0.1.0
  */
 public final class LoopException extends IOException {
     @Serial
     private static final long serialVersionUID = 1L;
 
+    /** Of the kernel, positive. */
     private final int errno;
 
     LoopException(int errno, String message) {

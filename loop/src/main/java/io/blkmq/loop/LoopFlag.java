@@ -1,6 +1,10 @@
 package io.blkmq.loop;
 
-/** What {@link LoopStatus} says of a bound device beside numbers (LO_FLAGS_*). */
+/**
+ * What {@link LoopStatus} says of a bound device beside numbers (LO_FLAGS_*).
+ *
+ * @since 0.1.0
+ */
 public enum LoopFlag {
     /** It refuses writes. Set when the file is attached. */
     READ_ONLY(1),

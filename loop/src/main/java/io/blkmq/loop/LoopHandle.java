@@ -7,6 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A device that is open: it is not removed, and not detached from its file by others, until it is closed. The kernel's counterpart is
  * an open descriptor of the device's node. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class LoopHandle implements AutoCloseable {
     private final LoopDevice device;

@@ -1,6 +1,10 @@
 package io.blkmq.loop;
 
-/** Is told what happens to devices. */
+/**
+ * Is told what happens to devices.
+ *
+ * @since 0.1.0
+ */
 @FunctionalInterface
 public interface LoopListener {
     /**

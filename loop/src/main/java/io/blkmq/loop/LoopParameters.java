@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a device has before it has a file, and keeps whatever file it gets: hardware queues, their depth, the engine, threads.
  * Immutable; checked when it is built. The kernel's counterpart are the parameters of the module {@code loop}.
+ *
+ * @since 0.1.0
  */
 public final class LoopParameters {
     /** The depth of a hardware queue, as the kernel's. */

@@ -1,6 +1,10 @@
 package io.blkmq.loop;
 
-/** Whether a device has a file. The kernel's counterparts are Lo_unbound, Lo_bound and Lo_rundown. */
+/**
+ * Whether a device has a file. The kernel's counterparts are Lo_unbound, Lo_bound and Lo_rundown.
+ *
+ * @since 0.1.0
+ */
 public enum LoopState {
     /** It has none, and its size is 0. */
     UNBOUND,

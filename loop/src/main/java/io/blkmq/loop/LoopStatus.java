@@ -11,6 +11,7 @@ import java.util.Set;
  * @param sizeLimitBytes its size at the most; 0 for no limit
  * @param flags what it does beside
  * @param fileName what the file is called by whoever attached it
+ * @since 0.1.0
  */
 public record LoopStatus(long offsetBytes, long sizeLimitBytes, Set<LoopFlag> flags, String fileName) {
     /** Copies the flags. */

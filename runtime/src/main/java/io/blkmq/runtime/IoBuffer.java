@@ -16,6 +16,8 @@ import java.util.function.Consumer;
  *
  * <p>Allocating and closing are thread-safe; the content is the caller's. A buffer must not be closed while an operation uses
  * it: the memory would be handed to another caller.
+ *
+ * @since 0.1.0
  */
 public final class IoBuffer implements AutoCloseable {
     /** Every buffer begins at a multiple of this many bytes. */

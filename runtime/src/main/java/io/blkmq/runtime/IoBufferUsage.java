@@ -7,5 +7,6 @@ package io.blkmq.runtime;
  * @param usedBytes in buffers that are not closed
  * @param freeBytes what the pool has beside them. It gets more, up to its limit, when nothing free is large enough
  * @param largestFreeBytes the largest buffer that can be had without more memory from the system
+ * @since 0.1.0
  */
 public record IoBufferUsage(long limitBytes, long usedBytes, long freeBytes, long largestFreeBytes) {}

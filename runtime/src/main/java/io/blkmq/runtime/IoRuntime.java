@@ -5,6 +5,8 @@ import java.util.concurrent.locks.Lock;
 /**
  * Where the block layer gets threads, time and waiting from. It creates no thread and reads no clock on its own, and every park,
  * hand-over and timer goes through here, so that a deterministic runtime can replace them all. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public interface IoRuntime {
     /**

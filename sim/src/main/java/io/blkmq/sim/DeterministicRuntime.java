@@ -43,6 +43,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Before and after the run the thread that made the runtime may call it, too, to set things up and to take them down: then
  * nobody else runs, no time goes by, and what would wait is refused. What is scheduled or started before the run happens in it.
  * Each runtime runs once.
+ *
+ * @since 0.1.0
  */
 public final class DeterministicRuntime implements IoRuntime {
     /** Longer virtual times than this are for ever. */

@@ -37,6 +37,8 @@ import java.util.TreeMap;
  * <p>Operations that write are writes here, whatever they write: also discards. Two that overlap are not submitted at the same time,
  * since nobody could say which of them the device holds. Each call is made before what it tells of has an effect: {@code written} before
  * the request completes, {@code write} before the submission. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class DurabilityChecker {
     private final List<String> violations = new ArrayList<>();

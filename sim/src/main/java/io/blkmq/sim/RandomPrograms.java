@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * from a first one, so that the same first seed makes the same programs.
  *
  * @param <O> an operation; its text stands in the message
+ * @since 0.1.0
  */
 public final class RandomPrograms<O> {
     /** The system property that names the seed of the one program to run. */

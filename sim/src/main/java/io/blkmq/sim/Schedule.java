@@ -8,5 +8,6 @@ package io.blkmq.sim;
  * @param steps how many steps there were
  * @param switches how many times another thread went on
  * @param nanos the virtual time at the end
+ * @since 0.1.0
  */
 public record Schedule(long seed, long digest, long steps, long switches, long nanos) {}

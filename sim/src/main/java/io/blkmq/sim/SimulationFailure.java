@@ -2,7 +2,11 @@ package io.blkmq.sim;
 
 import org.jspecify.annotations.Nullable;
 
-/** A simulation that failed. The message says how, names the seed, and ends with the line that replays it. */
+/**
+ * A simulation that failed. The message says how, names the seed, and ends with the line that replays it.
+ *
+ * @since 0.1.0
+ */
 public final class SimulationFailure extends AssertionError {
     private static final long serialVersionUID = 1;
 
@@ -22,7 +26,9 @@ public final class SimulationFailure extends AssertionError {
         INTERRUPTED
     }
 
+    /** Why the simulation failed. */
     private final Kind kind;
+    /** The seed that repeats it. */
     private final long seed;
 
     SimulationFailure(Kind kind, long seed, String message, @Nullable Throwable cause) {

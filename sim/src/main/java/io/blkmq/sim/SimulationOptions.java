@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
  * @param hangNanos after so much real time without a step the simulation has failed: a thread loops or waits past the runtime
  * @param processors what {@link DeterministicRuntime#processors} says: the same on every machine, so that a seed replays
  * @param replay the line that replays the simulation, for the message of a failure
+ * @since 0.1.0
  */
 public record SimulationOptions(long stepNanosMax, long stepsMax, long virtualNanosMax, long hangNanos, int processors,
         String replay) {

@@ -6,6 +6,8 @@ import java.util.concurrent.atomic.AtomicReference;
 /**
  * Ranges of sectors that cannot be read, written or discarded: they fail with {@link io.blkmq.core.Status#MEDIUM}. They may change
  * while the device is in use. The kernel's counterpart is {@code struct badblocks}. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class BadBlocks {
     /** The first sector of a range and the one after its last, and so on: in ascending order, with a gap between two ranges. */

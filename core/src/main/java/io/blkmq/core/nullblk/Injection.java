@@ -5,6 +5,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * Decides, by a seed, what goes wrong: so often, and at most so many times. It may be changed while the device is in use. The kernel's
  * counterpart is a {@code fault_attr}. Thread-safe; the decisions are the same for the same seed, whoever asks for them.
+ *
+ * @since 0.1.0
  */
 public final class Injection {
     private static final long GAMMA = 0x9E3779B97F4A7C15L;

@@ -27,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Without memory reads leave the caller's memory as it is and writes go nowhere. With memory the device is sparse: what was
  * never written, and what was discarded, reads as zeroes and takes no room. It may have a volatile write cache
  * ({@link Builder#cacheBytes}), whose content {@link #losePower} takes away.
+ *
+ * @since 0.1.0
  */
 public final class NullBlk implements BlockDriver {
     /** Who completes a request. */

@@ -10,6 +10,8 @@ import java.io.IOException;
 /**
  * Tags that null block devices share: any number of disks, made and closed while others are in use, each with data of its own. The
  * kernel's counterpart is {@code null_blk} with {@code shared_tags}. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class NullTags implements AutoCloseable {
     private final TagSet set;

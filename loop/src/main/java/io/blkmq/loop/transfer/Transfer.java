@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
  * <p>The unit is a sector of {@value #SECTOR_BYTES} bytes, whatever the device's block size: each is transformed by its number, counted
  * from the beginning of the device, and none depends on another. Parts of memory are named by offset and length, so that no slice is made
  * for an I/O.
+ *
+ * @since 0.1.0
  */
 public interface Transfer extends AutoCloseable {
     /** The unit of transformation. */

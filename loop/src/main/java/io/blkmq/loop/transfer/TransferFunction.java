@@ -3,6 +3,8 @@ package io.blkmq.loop.transfer;
 /**
  * A kind of transformation between a disk and its file. The kernel's counterpart is {@code struct loop_func_table}. Other authors'
  * functions are found as services of this type, on the module path or the class path; number and name have to be their own. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public interface TransferFunction {
     /**

@@ -6,7 +6,11 @@ import java.util.NoSuchElementException;
 import java.util.ServiceLoader;
 import java.util.function.Predicate;
 
-/** Finds transfer functions: those of this module, and those that {@link ServiceLoader} finds. Thread-safe. */
+/**
+ * Finds transfer functions: those of this module, and those that {@link ServiceLoader} finds. Thread-safe.
+ *
+ * @since 0.1.0
+ */
 public final class TransferFunctions {
     /** The last number of the kernel's table; what is not in the kernel's has a number above it. */
     public static final int KERNEL_NUMBER_MAX = 20;

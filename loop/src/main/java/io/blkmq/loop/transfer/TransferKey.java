@@ -5,6 +5,8 @@ import javax.security.auth.Destroyable;
 
 /**
  * A key on its way to a device, which wipes it when it is detached. It says nothing of itself but its length. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class TransferKey implements Destroyable {
     private final byte[] bytes;
