@@ -129,7 +129,7 @@ class EngineLeakTest {
         }
     }
 
-    /** What docs/aio.md says that a ring takes, before it is rounded up to whole pages. */
+    /** What docs/guide/aio.md says that a ring takes, before it is rounded up to whole pages. */
     private static long statedBytes(int depth) {
         return 128 + 100L * Math.max(depth, 1);
     }

@@ -24,7 +24,7 @@ import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/** An elevator of a user's own: the example of docs/elevators.md. */
+/** An elevator of a user's own: the example of docs/guide/elevators.md. */
 @NoRescues
 class FifoElevatorTest {
     // begin of the example
@@ -129,7 +129,8 @@ class FifoElevatorTest {
         String source = Files.readString(Path.of("src/test/java/io/blkmq/core/FifoElevatorTest.java"));
         String example = source.substring(source.indexOf("// begin of the example\n") + 24,
                 source.indexOf("    // end of the example"));
-        assertThat(Files.readString(Path.of("../docs/elevators.md"))).contains(example.stripTrailing().stripIndent());
+        assertThat(Files.readString(Path.of("../docs/guide/elevators.md")))
+                .contains(example.stripTrailing().stripIndent());
     }
 
     @Test

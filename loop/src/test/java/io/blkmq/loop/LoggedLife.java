@@ -1,13 +1,12 @@
 package io.blkmq.loop;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import io.blkmq.core.BlockIOException;
 import io.blkmq.loop.transfer.Transfer;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.JavaProcess;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
@@ -20,6 +19,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
+import static org.assertj.core.api.Assertions.assertThat;
 
 /** A process that uses devices, with all that is logged, of whatever level, on its output. */
 public final class LoggedLife {
@@ -40,8 +40,8 @@ public final class LoggedLife {
                 .level=OFF
                 io.blkmq.level=ALL
                 """);
-            Process process = ReadmeTest.java("--enable-native-access=ALL-UNNAMED",
-                    "-Djava.util.logging.config.file=" + settings, "-cp", ReadmeTest.classPath(),
+            Process process = JavaProcess.start("--enable-native-access=ALL-UNNAMED",
+                    "-Djava.util.logging.config.file=" + settings, "-cp", JavaProcess.classPath(),
                     LoggedLife.class.getName(), what, image);
             List<String> printed = process.inputReader(StandardCharsets.UTF_8).lines().toList();
             assertThat(process.waitFor()).as(String.join("\n", printed)).isZero();

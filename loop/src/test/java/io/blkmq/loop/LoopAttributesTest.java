@@ -9,12 +9,17 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.testing.DocPage;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
 import javax.management.Attribute;
 import javax.management.AttributeNotFoundException;
 import javax.management.InvalidAttributeValueException;
@@ -112,6 +117,29 @@ class LoopAttributesTest {
         assertThat(attributes.isWritable("queue/write_cache")).isTrue();
         assertThat(attributes.isWritable("loop/offset")).isFalse();
         assertThat(attributes.isWritable("queue/nothing")).isFalse();
+    }
+
+    @Test
+    void thePageOnAttributesNamesAllOfThemAndSaysWhichCanBeWritten() throws Exception {
+        device.configure(LoopConfig.builder(image).build());
+        attributes.set("queue/scheduler", "mq-deadline");
+        Map<Pattern, Boolean> writable = new LinkedHashMap<>();
+        for (List<String> row : DocPage.read("docs/reference/attributes.md").rows("## The attributes")) {
+            for (String name : DocPage.names(row.getFirst())) {
+                writable.put(Pattern.compile(Pattern.quote(name).replace("*", "\\E.*\\Q")),
+                        row.get(1).equals("read, write"));
+            }
+        }
+        for (String name : attributes.allNames()) {
+            List<Pattern> found = writable.keySet().stream().filter(pattern -> pattern.matcher(name).matches())
+                    .toList();
+            assertThat(found).as(name + " stands in the page").hasSize(1);
+            assertThat(writable.get(found.getFirst())).as(name).isEqualTo(attributes.isWritable(name));
+        }
+        for (Pattern pattern : writable.keySet()) {
+            assertThat(attributes.allNames()).as("the page has " + pattern)
+                    .anyMatch(name -> pattern.matcher(name).matches());
+        }
     }
 
     @Test

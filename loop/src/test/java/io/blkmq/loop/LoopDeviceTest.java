@@ -16,6 +16,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
 import java.io.File;
 import java.io.IOException;
@@ -513,8 +514,8 @@ class LoopDeviceTest {
     @Test
     void aWriterInAnotherProcessIsRefused() throws Exception {
         try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).build())) {
-            Process other = ReadmeTest.java("--enable-native-access=ALL-UNNAMED", "-cp",
-                    Path.of("target", "test-classes") + File.pathSeparator + ReadmeTest.classPath(),
+            Process other = JavaProcess.start("--enable-native-access=ALL-UNNAMED", "-cp",
+                    Path.of("target", "test-classes") + File.pathSeparator + JavaProcess.classPath(),
                     SecondWriter.class.getName(), image.toString());
             String said = new String(other.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
             assertThat(other.waitFor()).as(said).isEqualTo(3);

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
 /**
- * What elevators are for, in figures of virtual time: the tables of docs/elevators.md. The seed is always the same, and so are the
+ * What elevators are for, in figures of virtual time: the tables of docs/guide/elevators.md. The seed is always the same, and so are the
  * figures.
  */
 @NoRescues

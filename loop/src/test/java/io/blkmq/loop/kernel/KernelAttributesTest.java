@@ -146,7 +146,7 @@ class KernelAttributesTest {
         }
         String release = Files.readString(Path.of("/proc/sys/kernel/osrelease")).strip();
         if (release.startsWith(RELEASE + ".")) {
-            assertThat(unknown).as("neither ours nor in docs/semantics.md").isEmpty();
+            assertThat(unknown).as("neither ours nor in docs/reference/attributes.md").isEmpty();
         } else if (!unknown.isEmpty()) {
             IO.println(
                     "KernelAttributesTest: Linux " + release + " has attributes that nobody has looked at: " + unknown);
@@ -157,7 +157,7 @@ class KernelAttributesTest {
     private static List<Pattern> leftOut() throws IOException {
         List<Pattern> names = new ArrayList<>();
         boolean within = false;
-        for (String line : Files.readAllLines(Path.of("..", "docs", "semantics.md"))) {
+        for (String line : Files.readAllLines(Path.of("..", "docs", "reference", "attributes.md"))) {
             if (line.startsWith("#")) {
                 within = line.startsWith("### Attributes that are left out");
             } else if (within && line.startsWith("|")) {

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Where our loop device is to be another than the kernel's, as docs/semantics.md says: what ours does, and, where there is a loop
+ * Where our loop device is to be another than the kernel's, as docs/reference/semantics.md says: what ours does, and, where there is a loop
  * device of the kernel, what that does.
  */
 @NoRescues

@@ -1,0 +1,125 @@
+package io.blkmq.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * A page of the documentation, whose examples are compiled and run from the page's own text. A fenced block that is marked as
+ * {@code java} is an example, and one that is marked as {@code console} shows commands, each behind {@code $}, and what they print.
+ */
+public final class DocPage {
+    private static final Pattern BLOCK = Pattern.compile("^```(\\w+)\\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE);
+
+    private record Block(String language, String text) {}
+
+    private final String name;
+    private final String text;
+    private final List<Block> blocks;
+
+    private DocPage(String name, String text, List<Block> blocks) {
+        this.name = name;
+        this.text = text;
+        this.blocks = blocks;
+    }
+
+    /** Reads a page; its name begins at the root of the repository. */
+    public static DocPage read(String name) throws IOException {
+        String text = Files.readString(Path.of("..").resolve(name));
+        List<Block> blocks = BLOCK.matcher(text).results()
+                .map((MatchResult found) -> new Block(found.group(1), found.group(2))).toList();
+        return new DocPage(name, text, blocks);
+    }
+
+    /** The example that begins to declare a class of that name, or a module. */
+    public String example(String declaration) {
+        return blocks.get(indexOf(declaration)).text();
+    }
+
+    private int indexOf(String declaration) {
+        Pattern begin = Pattern.compile("^(final )?" + Pattern.quote(declaration) + "\\b", Pattern.MULTILINE);
+        for (int i = 0; i < blocks.size(); i++) {
+            if (blocks.get(i).language().equals("java") && begin.matcher(blocks.get(i).text()).find()) {
+                return i;
+            }
+        }
+        throw new AssertionError(name + " has no example with " + declaration);
+    }
+
+    /** The page says that an example prints this: the next console block behind it, without the commands. */
+    public List<String> printedBy(String declaration) {
+        return blocks.stream().skip(indexOf(declaration)).filter(block -> block.language().equals("console"))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError(name + " does not say what " + declaration + " prints")).text()
+                .lines().filter(line -> !line.startsWith("$ ")).toList();
+    }
+
+    /** Writes an example to a folder, under the name of its class. */
+    public Path write(String className, Path directory) throws IOException {
+        return Files.writeString(directory.resolve(className + ".java"), example("class " + className));
+    }
+
+    /** Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints. */
+    public static List<String> run(Path source, String... arguments) throws IOException, InterruptedException {
+        return run("java", Stream.concat(
+                Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), source.toString()),
+                Stream.of(arguments)).toList());
+    }
+
+    /** Runs a program of the JDK, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */
+    public static List<String> run(String tool, List<String> arguments) throws IOException, InterruptedException {
+        Path errors = Files.createTempFile("blkmq", ".err");
+        try {
+            Process process = JavaProcess.of(tool, arguments).redirectError(errors.toFile()).start();
+            List<String> printed = printed(process);
+            int exit = process.waitFor();
+            assertThat(Files.readString(errors)).as("errors of " + tool + " " + arguments).isEmpty();
+            assertThat(exit).as(String.join("\n", printed)).isZero();
+            return printed;
+        } finally {
+            Files.delete(errors);
+        }
+    }
+
+    /** Compiles and runs a source, and demands that it fails with an exception. Returns the lines that it prints, with the errors. */
+    public static List<String> failureOf(Path source) throws IOException, InterruptedException {
+        Process process = JavaProcess.start("-cp", JavaProcess.classPath(), source.toString());
+        List<String> printed = printed(process);
+        assertThat(process.waitFor()).as(String.join("\n", printed)).isOne();
+        return printed;
+    }
+
+    /** The rows of the tables below a heading, without their own headings. Each row has its cells, stripped. */
+    public List<List<String>> rows(String heading) {
+        List<List<String>> rows = new ArrayList<>();
+        boolean within = false;
+        for (String line : text.lines().toList()) {
+            if (line.startsWith("#")) {
+                within = line.equals(heading);
+            } else if (within && line.startsWith("| ---")) {
+                rows.removeLast();
+            } else if (within && line.startsWith("|")) {
+                rows.add(Stream.of(line.substring(1).split("\\|")).map(String::strip).toList());
+            }
+        }
+        assertThat(rows).as(name + " has a table below " + heading).isNotEmpty();
+        return rows;
+    }
+
+    /** The words of a cell that are marked as code. */
+    public static List<String> names(String cell) {
+        return Pattern.compile("`([^`]+)`").matcher(cell).results().map(found -> found.group(1)).toList();
+    }
+
+    private static List<String> printed(Process process) throws IOException {
+        return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+    }
+}
