@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.DocPage;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The example of docs/guide/aio.md, from its own text: Java compiles and runs it, and it copies a file. */
+@BesideOthers
 class AioGuideTest {
     private static final int LINES_MAX = 30;
 

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.DocPage;
 import io.blkmq.testing.NoRescues;
 import java.io.RandomAccessFile;
@@ -10,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The programs of docs/guide/embedding.md, from its own text: Java compiles and runs them, and they print what the page says. */
+@BesideOthers
 @NoRescues
 class LoopGuidesTest {
     @TempDir

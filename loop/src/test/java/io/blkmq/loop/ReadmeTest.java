@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.DocPage;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The examples of the README, from its own text: Java compiles and runs them, and they print what the README says and nothing else. */
+@BesideOthers
 @NoRescues
 class ReadmeTest {
     private static final int LINES_OF_A_DISK_MAX = 10;

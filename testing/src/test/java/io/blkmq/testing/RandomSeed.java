@@ -99,9 +99,7 @@ public final class RandomSeed {
      */
     public static String replay(Class<?> test) {
         String module = Objects.requireNonNull(test.getPackageName()).split("\\.", -1)[2];
-        boolean alone = module.equals("core") || module.equals("aio");
-        return "mvn -pl " + module + (alone ? " test" : " -am test -Dsurefire.failIfNoSpecifiedTests=false")
-                + " -Dtest=" + test.getSimpleName();
+        return "bin/test " + module + " " + test.getSimpleName();
     }
 
     /**

@@ -162,7 +162,7 @@ class ElevatorFiguresTest {
     private static void run(int depth, ServiceTime service, String elevator, Map<String, String> settings,
             Scene scene) {
         SimulationOptions options = SimulationOptions.DEFAULT.withStepNanosMax(10).withStepsMax(Long.MAX_VALUE / 2)
-                .withReplay("mvn -pl core test -Dtest=ElevatorFiguresTest");
+                .withReplay("bin/test core ElevatorFiguresTest");
         var _ = DeterministicRuntime.run(SEED, options, runtime -> {
             Device device = new Device(runtime, service);
             try (TagSet set = TagSet.builder(device).depth(depth).flag(TagSet.Flag.MERGE).runtime(runtime).build()) {
