@@ -6,32 +6,30 @@ import java.nio.file.Path;
 import java.util.Set;
 
 /**
- * Carries out operations on any number of files and tells their completions.
+ * Carries out operations on any number of files, and calls a completion for each.
  *
- * <p>The life of an operation: prepare a {@link Kiocb}, {@link #submit} it (many, if there are many), {@link #commit}
- * once. In {@link CompletionMode#REAPER} completions are called by threads of the engine (or by the submitter), and
+ * <p>The life of an operation: prepare a {@link Kiocb} and {@link #submit} it; after one or many, {@link #commit} once. In {@link CompletionMode#REAPER} completions are called by threads of the engine (or by the submitter), and
  * any thread may call any method. In {@link CompletionMode#POLLED} the thread that submits first owns the engine; it
  * alone submits, commits, polls and awaits.
  *
- * <p>Operations for which the ring, or the pool of threads, has no room wait in the engine, first come first served, up
- * to {@link AioEngineConfig#inFlightMax} in flight; what is over is answered with EAGAIN, and no method but
- * {@link #await} and {@link #close} ever waits. Room comes with completions: an operation's own place is free when its
- * completion is called, and {@link ReapListener#reapEnds} says that others may have become so. Operations in flight
- * together have no order, except that a sync after a write ({@link Kiocb#thenSync}) comes after it. There is no
- * cancel. A transfer that moves less than asked is continued
- * until it is done, fails, or makes no progress: a read then ends with the bytes it has (end of file), a write with
- * EIO. Memory belongs to the engine from submit to completion, and is kept reachable; only
- * the application can break that rule, by closing its arena before.
+ * <p>An operation for which the ring, or the pool of threads, has no room waits in the engine, first come first served. With
+ * {@link AioEngineConfig#inFlightMax} operations in flight {@link #submit} answers EAGAIN. Only {@link #await} and {@link #close}
+ * wait. Completions make room: an operation's own place is free when its completion is called, and {@link ReapListener#reapEnds}
+ * says that other places may be free. Operations in flight have no order, except that a sync after a write
+ * ({@link Kiocb#thenSync}) follows that write. An operation cannot be cancelled. A transfer that moves less than asked is
+ * continued until it is done, fails, or makes no progress: then a read ends with the bytes it has (end of file), a write with
+ * EIO. Memory belongs to the engine from submit to completion, and is kept reachable. Only the application can break that
+ * rule, by closing its arena earlier.
  */
 public interface AioEngine extends AutoCloseable {
 
     /** The name of its kind: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
     String name();
 
-    /** Who finds completions. */
+    /** Which thread finds completions. */
     CompletionMode completionMode();
 
-    /** What it does asynchronously. Submitting anything else is refused with EOPNOTSUPP. */
+    /** The operations that it carries out asynchronously. {@link #submit} refuses others with EOPNOTSUPP. */
     Set<AioOperation> operations();
 
     /**
@@ -39,8 +37,8 @@ public interface AioEngine extends AutoCloseable {
      * call it.
      *
      * @param direct past the page cache
-     * @throws java.nio.file.NoSuchFileException if there is none
-     * @throws java.nio.file.AccessDeniedException if it may not be opened so
+     * @throws java.nio.file.NoSuchFileException if the file does not exist
+     * @throws java.nio.file.AccessDeniedException if a permission is missing
      * @throws AioFile.DirectUnsupportedException if the file cannot do direct I/O
      * @throws IOException otherwise, naming the path: a directory, a FIFO, no descriptors left
      */
@@ -60,15 +58,15 @@ public interface AioEngine extends AutoCloseable {
     int submit(Kiocb kiocb);
 
     /**
-     * Rings the doorbell: everything submitted goes to the kernel, with one system call for all of it. Nothing to do
-     * if there is nothing. A submit that finds the ring full rings by itself, and so does one of a thread that has had to wait for
-     * the device ({@link AioEngineConfig.Builder#promptDoorbell}).
+     * Rings the doorbell: hands all submitted operations to the kernel, by one system call. Does nothing without such operations. A
+     * submit that finds the ring full rings by itself, and so does the submit of a thread that has had to wait for the device
+     * ({@link AioEngineConfig.Builder#promptDoorbell}).
      */
     void commit();
 
     /**
-     * Calls the completions that are there, and returns how many. Never blocks, and enters the kernel only if the
-     * ring says that there is work waiting for it. Does nothing (0) in {@link CompletionMode#REAPER}, and inside a
+     * Calls the completions that are ready, and returns their number. Never blocks, and enters the kernel only if the ring says
+     * that work waits there. Does nothing (0) in {@link CompletionMode#REAPER}, and inside a
      * completion.
      */
     int poll();
@@ -83,35 +81,33 @@ public interface AioEngine extends AutoCloseable {
     int await(long timeoutNanos);
 
     /**
-     * Tells the engine of memory that much I/O will use, so that the kernel can pin it once. Operations of a single
-     * segment that lies in it use it from then on. May be called while I/O is in flight, by any thread, up to 64
-     * times; memory whose arena has been closed leaves its place to others.
+     * Registers memory that much I/O will use, so that the kernel can pin it once. From then on operations with a single segment in
+     * it use the registration. Any thread may call it, also while I/O is in flight, up to 64 times; memory whose arena has been
+     * closed gives its place up.
      *
-     * @return whether it is used; false where the engine has no such thing or the system refuses (RLIMIT_MEMLOCK):
-     *        I/O works all the same
+     * @return whether the memory is registered; false where the engine registers none or the system refuses
+     *        (RLIMIT_MEMLOCK): I/O works all the same
      * @throws IllegalArgumentException if it is heap memory
      */
     boolean registerMemory(MemorySegment slab);
 
     /**
-     * Undoes {@link #registerMemory}: to be called before the memory's arena is closed, so that its pages are given
-     * back.
+     * Undoes {@link #registerMemory}. Call it before the memory's arena is closed, so that the kernel gives its pages back.
      *
      * @return whether that memory was registered
      */
     boolean unregisterMemory(MemorySegment slab);
 
-    /** What it has done so far. Any thread may call it. */
+    /** The engine's counters. Any thread may call it. */
     AioStatistics statistics();
 
     /**
-     * Refuses further operations, waits until all that are in flight have completed and been told, then gives back
-     * rings, descriptors and threads. Files stay open. Idempotent: of several calls, at once or not, each returns when that has been
-     * done.
+     * Refuses further operations, waits until the completions of all operations in flight have been called, then gives back
+     * rings, descriptors and threads. Files stay open. Idempotent: each of several calls, at once or not, returns when that is done.
      *
-     * <p>A polled engine with nothing in flight may be closed by any thread; one that is inside of a call of its owner's, which tells
-     * the last operation, is waited for. A polled engine whose owner's thread has ended may be closed by any thread. Operations that the owner left,
-     * and whose end can no longer be learned, are told ECANCELED when they have ended, whatever they did.
+     * <p>Any thread may close a polled engine with nothing in flight; if the owner is still inside a call that tells the last
+     * operation, close waits for that call. Any thread may close a polled engine whose owner has ended. The operations that the owner
+     * left end with ECANCELED when their results can no longer be learned, whatever they did.
      *
      * @throws IllegalStateException inside a completion; or in {@link CompletionMode#POLLED}, if operations are in
      *         flight and the owner is another, living thread

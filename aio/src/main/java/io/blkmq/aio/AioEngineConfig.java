@@ -53,7 +53,7 @@ public final class AioEngineConfig {
         return new Builder();
     }
 
-    /** {@link #builder()} as it is, built. */
+    /** The configuration with all defaults: {@link #builder()}, built. */
     public static AioEngineConfig defaults() {
         return builder().build();
     }
@@ -66,12 +66,12 @@ public final class AioEngineConfig {
         return depth;
     }
 
-    /** Operations that may be in flight; {@link AioEngine#submit} answers EAGAIN to those above. */
+    /** The most operations in flight; {@link AioEngine#submit} answers EAGAIN to more. */
     public int inFlightMax() {
         return inFlightMax;
     }
 
-    /** Who finds completions. */
+    /** Which thread finds completions. */
     public CompletionMode completionMode() {
         return completionMode;
     }
@@ -86,7 +86,7 @@ public final class AioEngineConfig {
         return reapListener;
     }
 
-    /** Who enters the ring of {@code io_uring} in REAPER mode. */
+    /** Which threads enter the ring of {@code io_uring} in REAPER mode. */
     public RingEntry ringEntry() {
         return ringEntry;
     }
@@ -198,7 +198,7 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** Who finds completions. Default {@link CompletionMode#REAPER}. */
+        /** Which thread finds completions. Default {@link CompletionMode#REAPER}. */
         public Builder completionMode(CompletionMode mode) {
             completionMode = mode;
             return this;
@@ -230,7 +230,7 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** Who enters the ring of {@code io_uring} in REAPER mode. Default {@link RingEntry#SUBMITTERS}. */
+        /** Which threads enter the ring of {@code io_uring} in REAPER mode. Default {@link RingEntry#SUBMITTERS}. */
         public Builder ringEntry(RingEntry who) {
             ringEntry = who;
             return this;
@@ -296,7 +296,7 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** Told around each batch of completions. Default: nobody. */
+        /** The listener that is called before and after each batch of completions. Default: none. */
         public Builder reapListener(ReapListener listener) {
             reapListener = listener;
             return this;

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 /** The engines there are: found once, by {@link ServiceLoader}, on the module path and on the class path. */
 public final class AioEngines {
 
-    /** Fastest first. What a third party provides is never chosen unless it is named. */
+    /** Fastest first. An engine of a third party is chosen only by its name. */
     private static final List<String> PREFERENCE = List.of("io_uring", "libaio", "channel");
 
     private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
@@ -30,7 +30,7 @@ public final class AioEngines {
     /**
      * The provider of that name.
      *
-     * @throws IllegalArgumentException if there is none, naming those there are
+     * @throws IllegalArgumentException if no engine has that name; the message lists all names
      */
     public static AioEngineProvider find(String name) {
         for (AioEngineProvider provider : Found.PROVIDERS) {

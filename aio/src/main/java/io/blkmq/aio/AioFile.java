@@ -12,17 +12,17 @@ import java.nio.file.Path;
  * A file opened by an engine, for that engine and others of its family ({@code io_uring} and {@code libaio};
  * {@code channel} and {@code null}; {@code memory}). Any thread may call any method.
  *
- * <p>Beside what engines do with it, it has blocking forms for callers with a thread to spend. They return bytes or a
- * negative {@linkplain Errno errno}; transfers are continued until done, end of file, or an error; an interrupt
+ * <p>Engines use it asynchronously. It also has blocking forms, for callers with a thread to spend. They return bytes or a
+ * negative {@linkplain Errno errno}, and continue a transfer until it is done, the file ends, or an error occurs. An interrupt
  * neither ends them nor closes the file.
  *
- * <p>Closing: {@link #close} refuses new operations at once and returns; the system's file goes with the last
- * operation in flight, so that its descriptor is never used for another file. The state is one word,
+ * <p>{@link #close} refuses new operations at once and returns. The last operation in flight closes the system's file, so its
+ * descriptor is never used for another file. The state is one word,
  * {@code references}: bit 0 says closed, bit 31 says gone, the bits between count the operations that use it.
  */
 public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile, MemoryFile {
 
-    /** What a file is opened for. */
+    /** The kind of use that a file is opened for. */
     public enum Access {
         /** Reading (and syncing). */
         READ_ONLY,
@@ -66,7 +66,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         writable = access == Access.READ_WRITE;
     }
 
-    /** Where it was opened. */
+    /** The path by which it was opened. */
     public final Path path() {
         return path;
     }
@@ -94,24 +94,22 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract long size() throws IOException;
 
     /**
-     * What addresses of memory must be a multiple of, in bytes: what direct I/O to this file needs; 1 if it is
-     * buffered.
+     * The alignment of memory for I/O to this file, in bytes: addresses are multiples of it. 1 for a buffered file.
      */
     public abstract int memoryAlignment();
 
     /**
-     * What offsets and lengths must be a multiple of, in bytes: what direct I/O to this file needs; 1 if it is
-     * buffered.
+     * The alignment of I/O in this file, in bytes: offsets and lengths are multiples of it. 1 for a buffered file.
      */
     public abstract int offsetAlignment();
 
-    /** The file system's block in bytes: what holes are made of. */
+    /** The file system's block in bytes: the unit of holes. */
     public abstract int blockBytes();
 
     /**
-     * Whether the file can do that, as far as its file system and the way it was opened go. The forms of
-     * {@code fallocate} are found out by trial, once for each open file: on a file without a name in the same directory, or,
-     * where none can be made, on a block far behind the file's end. Content and size are left as they were.
+     * Whether the file has an operation, by its file system and the way it was opened. The file tries each form of
+     * {@code fallocate} once: on a file without a name in the same directory or, where it can make none, on a block far behind the
+     * file's end. Content and size stay as they were.
      */
     public abstract boolean supports(AioOperation operation);
 
@@ -131,7 +129,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      */
     public abstract long write(long offset, MemorySegment memory);
 
-    /** Makes what was written durable: 0, or a negative errno. */
+    /** Makes all written data durable: 0, or a negative errno. */
     public abstract int sync(boolean dataOnly);
 
     /** Frees the blocks of a range; the size stays: 0, or a negative errno, EOPNOTSUPP where system or file cannot. */
@@ -153,7 +151,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract int zeroRange(long offset, long bytes, boolean keepSize);
 
     /**
-     * Allocates the blocks of a range; what is there stays: 0, or a negative errno, EOPNOTSUPP where system or file
+     * Allocates the blocks of a range and keeps its data: 0, or a negative errno, EOPNOTSUPP where system or file
      * cannot.
      *
      * @param keepSize whether the size stays, should the range reach beyond it
@@ -174,19 +172,19 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      *
      * @param exclusive against every other lock; otherwise against exclusive ones only
      * @return false if another open holds a lock that excludes this one
-     * @throws IOException if the system refuses, as for an exclusive lock of a file not open for writing
+     * @throws IOException if the system refuses, for example an exclusive lock of a file that is not open for writing
      */
     public abstract boolean tryLock(boolean exclusive) throws IOException;
 
-    /** Whether both are the same file of the file system, under whatever names. */
+    /** Whether both are the same file of the file system; their names may differ. */
     public abstract boolean isSameFile(AioFile other);
 
     /**
-     * Opens the same file once more, for the same access: on Linux whatever its name is now, and even if it has none any
-     * more. A lock stays with the open that took it. {@link #path} of the new one is that of this one.
+     * Opens the same file once more, for the same access. On Linux the file may have been renamed or deleted meanwhile. A lock stays
+     * with the open that took it. The new one has the {@link #path} of this one.
      *
      * @param direct past the page cache
-     * @return another open of the file, to be closed by itself
+     * @return another open of the file, which the caller closes
      * @throws DirectUnsupportedException if the file cannot do direct I/O
      * @throws IOException if this one is closed, the system refuses, or, where a file is found by its path alone, another
      *         file has the path now

@@ -1,7 +1,7 @@
 package io.blkmq.aio;
 
 /**
- * What an engine has done since it was opened. Each figure is exact when the engine is idle; while it works the
+ * Counters of an engine since it was opened. Each figure is exact when the engine is idle; while it works the
  * figures are recent, each on its own.
  *
  * @param submitted operations accepted by submit

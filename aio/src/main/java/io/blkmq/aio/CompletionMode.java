@@ -1,6 +1,6 @@
 package io.blkmq.aio;
 
-/** Who finds completions. Chosen when an engine is opened. */
+/** Which thread finds completions. Chosen when an engine is opened. */
 public enum CompletionMode {
     /**
      * One thread owns the engine: it submits, and finds completions by {@link AioEngine#poll} or

@@ -10,7 +10,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One operation: what to do, where, with which memory, and whom to tell. Made once, embedded in what its owner keeps
+ * One operation: its kind, file, offset, memory and completion. Made once, embedded in the object that its owner keeps
  * for each request, and used again for ever; preparing, submitting and completing it allocates nothing. The
  * counterpart of {@code struct kiocb} with its {@code iov_iter}.
  *
@@ -174,7 +174,7 @@ public final class Kiocb {
     }
 
     /**
-     * Prepares to allocate the blocks of a range; what is there stays. The result is 0.
+     * Prepares to allocate the blocks of a range; its data stays. The result is 0.
      *
      * @param keepSize whether the file's size stays; otherwise the file ends at the range's end, should it have
      *        ended before
@@ -210,7 +210,7 @@ public final class Kiocb {
     }
 
     /**
-     * Adds memory to a prepared read or write, after what it has already. It is kept reachable until the completion.
+     * Adds memory to a prepared read or write, behind its present memory. It is kept reachable until the completion.
      *
      * @throws IllegalArgumentException if it is heap memory, closed, at address 0, read-only for a read, confined to
      *        another thread, or one segment more than {@value #SEGMENTS_MAX}
@@ -303,7 +303,7 @@ public final class Kiocb {
         }
     }
 
-    /** What it is, or was last, prepared for. */
+    /** The operation that it is, or was last, prepared for. */
     public AioOperation operation() {
         return operation;
     }

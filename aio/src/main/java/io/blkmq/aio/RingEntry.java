@@ -1,13 +1,13 @@
 package io.blkmq.aio;
 
 /**
- * Who enters the ring of an {@code io_uring} engine in {@link CompletionMode#REAPER}. In POLLED mode it is the owner,
+ * Which threads enter the ring of an {@code io_uring} engine in {@link CompletionMode#REAPER}. In POLLED mode the owner enters it,
  * whatever is chosen here.
  */
 public enum RingEntry {
     /**
-     * Every thread that submits: it writes entries under the ring's lock and rings the doorbell itself. An operation
-     * that the kernel ends at once is told on the submitter's thread, with no hand-over. The default.
+     * Every thread that submits: it writes entries under the ring's lock and rings the doorbell itself. It also calls the
+     * completion of an operation that the kernel ends at once, without a hand-over. The default.
      */
     SUBMITTERS,
     /**

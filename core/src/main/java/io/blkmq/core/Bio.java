@@ -35,7 +35,7 @@ public final class Bio extends BioState {
     public static final int NOUNMAP = 1 << 4;
     /**
      * The caller vouches that its memory stays valid until the bio has ended. Native memory that is aligned as the device needs
-     * then goes to the engine as it is. Closing its arena earlier corrupts memory: no check is made.
+     * then goes to the engine without a copy. Closing its arena earlier corrupts memory, and no check is made.
      */
     public static final int CALLER_MEMORY = 1 << 5;
     /**
@@ -122,7 +122,7 @@ public final class Bio extends BioState {
     }
 
     /**
-     * Adds memory behind what was added before.
+     * Adds memory behind the memory that was added before.
      *
      * @param memory all of it is used
      * @return this
@@ -134,7 +134,7 @@ public final class Bio extends BioState {
     }
 
     /**
-     * Adds a part of some memory behind what was added before.
+     * Adds a part of a segment behind the memory that was added before.
      *
      * @param memory of any kind
      * @param offset where in it the part begins, in bytes
@@ -223,9 +223,9 @@ public final class Bio extends BioState {
     }
 
     /**
-     * Sets whom to tell when the bio has ended.
+     * Sets the completion that is called when the bio has ended.
      *
-     * @param completion or null for nobody
+     * @param completion or null for none
      * @return this
      * @throws IllegalStateException if the bio is in flight
      */
@@ -247,7 +247,7 @@ public final class Bio extends BioState {
     }
 
     /**
-     * What was attached.
+     * The attachment.
      *
      * @return the caller's object
      */
@@ -256,7 +256,7 @@ public final class Bio extends BioState {
     }
 
     /**
-     * What to do.
+     * The operation.
      *
      * @return the operation
      */

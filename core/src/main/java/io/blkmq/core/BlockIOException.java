@@ -26,11 +26,11 @@ public final class BlockIOException extends IOException {
      * Describes a failed operation.
      *
      * @param device name of the device
-     * @param operation what was asked
+     * @param operation the operation
      * @param sector first sector of 512 bytes
      * @param bytes length
      * @param status how it ended
-     * @param cause what lies behind it, if known
+     * @param cause the cause, if known
      */
     public BlockIOException(String device, Operation operation, long sector, long bytes, Status status,
             @Nullable Throwable cause) {

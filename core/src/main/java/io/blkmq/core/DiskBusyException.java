@@ -13,7 +13,7 @@ public final class DiskBusyException extends IOException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Says who uses what.
+     * Makes the exception.
      *
      * @param message with the device's name
      */

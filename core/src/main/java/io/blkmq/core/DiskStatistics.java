@@ -5,7 +5,7 @@ import io.blkmq.core.driver.RequestQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What a disk has done, as read at one time: counts since it was made, or, by {@link #since}, of the time between two readings. The
+ * Counters of a disk at one time: since it was made or, by {@link #since}, between two readings. The
  * kernel's counterpart is {@code /sys/block/DISK/stat}. Immutable.
  *
  * <pre>{@code
@@ -16,14 +16,13 @@ import java.util.concurrent.TimeUnit;
  *         during.meanNanos(IoGroup.READ), during.latencies(IoGroup.READ).percentileNanos(99), during.utilization() * 100);
  * }</pre>
  *
- * <p>Requests are counted, not bios: what was merged is one, and what was cut is several. A request counts when it has ended, failed
- * or not. A time is that of the batch in which a thing was done, read once for all of the batch: a request is made when the first one of
- * its plug is.
+ * <p>Requests are counted and not bios: merged bios count once, and a bio that was cut counts once for each part. A request counts when
+ * it has ended, failed or not. The clock is read once for a batch: all requests of a plug begin at the same time.
  *
- * <p>Exact while the disk is idle, and each figure never goes back. What a blocking call, a future or a callback has been told is
- * counted. What a bio of the caller's own has been told on another thread may be counted a moment later, when that thread has
- * completed all that it has found; {@link Disk#freeze} waits for it. While I/O runs, what ends just then may be in one figure and not
- * yet in another: so the counts of a group, its sectors, its times and its histogram need not be of the very same requests.
+ * <p>The figures are exact while the disk is idle, and none ever goes back. An operation is counted before its blocking call returns, or
+ * its future or callback is told. A bio of the caller's own that ends on another thread may be counted a moment later, when that thread
+ * has completed all that it has found; {@link Disk#freeze} waits for it. While I/O runs, a request that ends may be in one figure and not
+ * yet in another: the counts of a group, its sectors, its times and its histogram may be of slightly different requests.
  *
  * @since 0.1.0
  */
@@ -40,7 +39,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * What has been done between an earlier reading and this one. What is in flight is that of this one.
+     * The difference between an earlier reading and this one. The number in flight is that of this one.
      *
      * @param earlier of the same disk
      * @return the differences
@@ -86,7 +85,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * In which part of the time something was in flight. Between two readings.
+     * The part of the time between two readings in which a request was in flight.
      *
      * @return 0 to 1; 0 if no time has passed
      */

@@ -20,15 +20,14 @@ import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A transfer of a range from one disk to another, or to another place of the same, while it goes on. Thread-safe.
+ * A transfer, under way, of a range from one disk to another, or to another place of the same disk. Thread-safe.
  *
- * <p>The range is cut into pieces, and a few slots do one piece after the other: read, write, and then the next that nobody has begun.
- * Pieces may be written in any order. The first error, or {@link #cancel}, keeps the slots from beginning anything more; the transfer
- * ends when the last of them has stopped, so that afterwards nothing of it is in flight.
+ * <p>The range is cut into pieces. A few slots each read a piece, write it, and take the next piece that no slot has begun. Pieces may be
+ * written in any order. After the first error, or {@link #cancel}, no slot begins another piece. The transfer ends when the last slot has
+ * stopped, so nothing of it is in flight afterwards.
  *
- * <p>The completions of a piece carry the transfer on by themselves. Only where a polled disk takes part it goes on in
- * {@link #await} and {@link #poll} alone, since on such a disk one thread has to submit and find everything: that must always be the same
- * thread, the one that started it.
+ * <p>The completions of a piece carry the transfer on. Where a polled disk takes part, only {@link #await} and {@link #poll} do, because
+ * on such a disk one thread submits and finds all I/O. It must be the thread that started the transfer.
  *
  * @since 0.1.0
  */
@@ -152,7 +151,7 @@ public final class DiskTransfer {
     }
 
     /**
-     * How much has been done; not necessarily the first so many bytes.
+     * The bytes that are done; not necessarily the first of the range.
      *
      * @return bytes read and written
      */
@@ -166,7 +165,7 @@ public final class DiskTransfer {
     }
 
     /**
-     * Whether it has ended: nothing of it is in flight any more.
+     * Whether it has ended, so that nothing of it is in flight.
      *
      * @return also true if it failed or was cancelled
      */
@@ -175,8 +174,8 @@ public final class DiskTransfer {
     }
 
     /**
-     * Lets no more pieces begin. The transfer ends with a {@link CancellationException} when those that have begun have ended, unless
-     * they were the last ones or one of them fails. Does not wait.
+     * Begins no more pieces. The transfer ends with a {@link CancellationException} when the pieces under way have ended, unless they were
+     * the last ones or one of them fails. Does not wait.
      */
     public void cancel() {
         lock.lock();
@@ -198,11 +197,11 @@ public final class DiskTransfer {
     }
 
     /**
-     * Waits for its end, and polls meanwhile where that is needed. An interrupt does not end the wait and is kept.
+     * Waits for its end, and polls meanwhile where a polled disk takes part. An interrupt does not end the wait and is kept.
      *
      * @throws BlockIOException if a piece could not be read or written
      * @throws CancellationException if it was cancelled
-     * @throws IllegalStateException if called by a completion, or if the progress listener threw something
+     * @throws IllegalStateException if called by a completion, or if the progress listener threw an exception
      */
     public void await() throws BlockIOException {
         source.queue().requireNoCompletion("waiting for a transfer");
@@ -244,7 +243,7 @@ public final class DiskTransfer {
     }
 
     /**
-     * Where a polled disk takes part: looks for completions of both disks, and goes on with what has ended. Does nothing elsewhere.
+     * Where a polled disk takes part: looks for completions of both disks, and carries the transfer on. Does nothing elsewhere.
      *
      * @return how many steps were made
      */

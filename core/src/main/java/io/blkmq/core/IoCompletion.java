@@ -1,7 +1,7 @@
 package io.blkmq.core;
 
 /**
- * Told once how an operation of the callback form ended. The rules of {@link BioCompletion} hold.
+ * Called once when an operation of the callback form has ended. The rules of {@link BioCompletion} hold.
  *
  * @since 0.1.0
  */

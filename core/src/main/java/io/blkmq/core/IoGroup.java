@@ -1,7 +1,7 @@
 package io.blkmq.core;
 
 /**
- * What {@link DiskStatistics} counts together. The groups are those of the kernel's {@code /sys/block/DISK/stat}.
+ * The operations that {@link DiskStatistics} counts together. The groups are those of the kernel's {@code /sys/block/DISK/stat}.
  *
  * @since 0.1.0
  */

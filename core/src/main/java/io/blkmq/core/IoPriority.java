@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
 public final class IoPriority {
     /** The number of levels of a class. */
     public static final int LEVELS = 8;
-    /** The level of who has not said one. */
+    /** The level of I/O that names none. */
     public static final int LEVEL_DEFAULT = 4;
 
     private static final Map<IoClass, List<IoPriority>> ALL = all();
@@ -36,7 +36,7 @@ public final class IoPriority {
         NONE,
         /** Goes before everything else. */
         REAL_TIME,
-        /** What is usual. */
+        /** The usual class. */
         BEST_EFFORT,
         /** Goes when nothing else wants to. */
         IDLE

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * How many operations took how long: four buckets for each power of two, so that a figure read from it is at most a quarter too large.
- * What takes longer than two hours stands in the last bucket. Immutable.
+ * A histogram of the times of operations: four buckets for each power of two, so that a figure read from it is at most a quarter too large.
+ * Operations of more than two hours are in the last bucket. Immutable.
  *
  * @since 0.1.0
  */
@@ -68,7 +68,7 @@ public final class LatencyHistogram {
     }
 
     /**
-     * The longest time of a bucket. The last one also has what took longer.
+     * The longest time of a bucket. The last bucket also has longer operations.
      *
      * @param bucket from 0 to {@link #BUCKETS} - 1
      * @return nanoseconds
@@ -128,7 +128,7 @@ public final class LatencyHistogram {
     }
 
     /**
-     * What has been added since an earlier state of the same histogram.
+     * The difference to an earlier state of the same histogram.
      *
      * @param earlier of the same disk and group
      * @return the difference

@@ -1,7 +1,7 @@
 package io.blkmq.core;
 
 /**
- * What a bio or a request asks of the device. The kernel's counterpart is {@code enum req_op}.
+ * The kind of a bio or a request. The kernel's counterpart is {@code enum req_op}.
  *
  * @since 0.1.0
  */

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  * the whole disk's, with its {@code partition_meta_info}.
  *
  * @param index its number as in the kernel: that of its place in the table, from 1; logical ones from 5
- * @param type what it is for: a GUID, or {@code 0x83} for example in an MBR
- * @param uuid what it is told from others by (PARTUUID); null if it has none
+ * @param type its purpose: a GUID, or for example {@code 0x83} in an MBR
+ * @param uuid its identity (PARTUUID); null if it has none
  * @param label its name (PARTLABEL); empty if it has none
  * @param startBytes where on the disk it begins
  * @param sizeBytes its size, at least one logical block
@@ -24,7 +24,7 @@ public record Partition(int index, String type, @Nullable String uuid, String la
     /**
      * Checks that it can be.
      *
-     * @throws IllegalArgumentException naming what is wrong
+     * @throws IllegalArgumentException with the wrong value
      */
     public Partition {
         if (index < 1 || index > INDEX_MAX) {

@@ -1,13 +1,13 @@
 package io.blkmq.core;
 
 /**
- * Told which partitions come and go: what user space learns by uevents.
+ * Is told of partitions that come and go. The kernel tells user space by uevents.
  *
  * @since 0.1.0
  */
 public interface PartitionListener {
     /**
-     * A partition is there.
+     * A partition has appeared.
      *
      * @param disk the whole disk
      * @param partition the new one
@@ -15,7 +15,7 @@ public interface PartitionListener {
     void partitionAdded(Disk disk, Partition partition);
 
     /**
-     * A partition is gone, or is another now; that is told as added after this.
+     * A partition is gone, or has changed; a changed one is added again after this.
      *
      * @param disk the whole disk
      * @param partition as it was

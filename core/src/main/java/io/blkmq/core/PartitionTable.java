@@ -6,20 +6,20 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the partition table of a disk said when it was read. The kernel's counterpart is {@code struct parsed_partitions}.
+ * The partition table of a disk at the time when it was read. The kernel's counterpart is {@code struct parsed_partitions}.
  *
- * <p>Both kinds of table are in units of logical blocks. Nothing that they say is trusted: an entry that does not begin on the disk is
- * left out, one that reaches past the end is cut off there, and chains and counts are bounded. {@link #remarks} says what was found to
- * be wrong.
+ * <p>Both kinds of table are in units of logical blocks. The content of a table is not trusted: an entry that does not begin on the disk
+ * is left out, an entry that reaches past the end is cut off there, and chains and counts are bounded. {@link #remarks} lists the
+ * mistakes.
  *
  * @param scheme the kind of table
- * @param id what the disk is told from others by (PTUUID); null without a table
+ * @param id the identity of the disk (PTUUID); null without a table
  * @param partitions in ascending order of their numbers
- * @param remarks what was wrong and what was made of it, for people; empty if all is well
+ * @param remarks the mistakes of the table, and how each was handled, as text; empty if there are none
  * @since 0.1.0
  */
 public record PartitionTable(Scheme scheme, @Nullable String id, List<Partition> partitions, List<String> remarks) {
-    /** What a disk without partitions has. */
+    /** The table of a disk without partitions. */
     public static final PartitionTable NONE = new PartitionTable(Scheme.NONE, null, List.of(), List.of());
 
     /** The kinds of table. */

@@ -14,14 +14,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The partitions that a disk has now: those of its table when that was read last. A new disk has none until {@link #rescan}. The
+ * The present partitions of a disk: those of its table when the table was last read. A new disk has none until {@link #rescan}. The
  * kernel's counterpart is the {@code part_tbl} of a {@code struct gendisk}. Thread-safe.
  *
- * <p>A partition that is used is opened and closed, and the table is not read again in between, so that a partition never changes under
- * its users.
+ * <p>A user opens a partition and closes it. The table is not read again in between, so a partition never changes under its users.
  *
- * <p>One thread at a time changes the partitions; who waits for it parks. Listeners are told without that lock and in the order of the
- * changes, by the thread that changes or by one that is telling already.
+ * <p>One thread at a time changes the partitions; others that want to park. Listeners are called without that lock and in the order of the
+ * changes, by the thread that changes or by another one that is calling listeners already.
  *
  * @since 0.1.0
  */
@@ -98,7 +97,7 @@ public final class Partitions {
     }
 
     /**
-     * What a partition is called: the disk's name and its number, with a {@code p} between two digits.
+     * The name of a partition: the disk's name and its number, with a {@code p} between two digits.
      *
      * @param index its number
      * @return as the kernel names it
@@ -134,7 +133,7 @@ public final class Partitions {
     }
 
     /**
-     * How often partitions are open.
+     * The number of open partitions.
      *
      * @return of all partitions together
      */
@@ -143,8 +142,8 @@ public final class Partitions {
     }
 
     /**
-     * Sets what is done when a partition has been closed and none is in use any more. For the disk's driver, whose device may wait
-     * for that; the kernel calls a driver's {@code release} for partitions, too.
+     * Sets an action that runs when the last open partition has been closed. For the disk's driver, whose device may wait for that; the
+     * kernel calls a driver's {@code release} for partitions, too.
      *
      * @param action run by the thread that closes; takes the place of the one that was set before
      */
@@ -153,10 +152,10 @@ public final class Partitions {
     }
 
     /**
-     * Reads the table and takes over what it says. Partitions that are as they were stay, and nothing is told of them; the kernel
-     * removes and adds those, too. A disk of size 0 has no partitions.
+     * Reads the table and takes it over. Unchanged partitions stay, and listeners do not hear of them; the kernel removes and adds
+     * those, too. A disk of size 0 has no partitions.
      *
-     * @return what is there now
+     * @return the present table
      * @throws DiskBusyException if a partition is in use; nothing has changed then
      * @throws BlockIOException if the disk cannot be read; then no partition is left
      * @throws IllegalStateException if the disk is closed, or if called by a completion
@@ -197,8 +196,7 @@ public final class Partitions {
     }
 
     /**
-     * The medium has gone, whoever uses it: all partitions are removed, and those in use are closed. For the disk's driver; it waits for
-     * what is in flight.
+     * The medium has gone: all partitions are removed, and open ones are closed. For the disk's driver; it waits for I/O in flight.
      *
      * @throws IllegalStateException if called by a completion
      */
@@ -223,7 +221,7 @@ public final class Partitions {
     }
 
     /**
-     * Tells of partitions from now on.
+     * Adds a listener, which is told of changes from now on.
      *
      * @param listener called by threads that change the partitions; may open partitions, and must not wait for another thread
      */
@@ -232,7 +230,7 @@ public final class Partitions {
     }
 
     /**
-     * Ends what {@link #addListener} began. What has happened before may still be told.
+     * Removes a listener. It may still be told of earlier changes.
      *
      * @param listener the same
      */

@@ -9,8 +9,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds back what one thread submits until it is flushed, so that the device gets it as one batch: one look at the tags, one
- * doorbell, and neighbours in one request. The kernel's counterpart is {@code struct blk_plug}.
+ * Collects the bios that one thread submits, so that the device gets them as one batch: one look at the tags, one doorbell, and
+ * neighbours in one request. The kernel's counterpart is {@code struct blk_plug}.
  *
  * <pre>{@code
  * try (Plug plug = disk.plug()) {
@@ -20,9 +20,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>For one thread, and for completions that run on it, also within a flush. May be kept and used again after {@link #flush}. It goes down by itself when it holds 32 requests, or 64 for
- * several disks; before the next request once one has grown to 128 KiB; and before blkmq makes the thread wait, for whatever. Before
- * you wait for something else that may depend on it, flush it, or {@link #flushAll}.
+ * <p>A plug is for one thread, and for completions that run on that thread, also within a flush. It may be used again after
+ * {@link #flush}. A plug flushes itself: at 32 requests (64 if it serves several disks); when one request has grown to 128 KiB; and
+ * whenever blkmq is about to block this thread. Before you wait for something else that may depend on its bios, call {@link #flush} or
+ * {@link #flushAll}.
  *
  * @since 0.1.0
  */
@@ -45,7 +46,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     }
 
     /**
-     * Announces how many bios come before the next flush, so that their tags can be taken in one step. Fewer or more do no harm.
+     * Announces the number of bios before the next flush, so that their tags can be taken in one step. Fewer or more do no harm.
      *
      * @param bios how many
      * @return this
@@ -56,7 +57,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     }
 
     /**
-     * Submits a bio like {@link Disk#submit}, and holds it back.
+     * Submits a bio like {@link Disk#submit}, and keeps it until the flush.
      *
      * @param bio an idle bio; from now on the device's
      */
@@ -68,8 +69,8 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     }
 
     /**
-     * Submits a bio to any disk, through the calling thread's context there, and holds it back. The disk gets it with all others that
-     * this plug holds for it.
+     * Submits a bio to any disk, through the calling thread's context there, and keeps it until the flush. The disk gets it together
+     * with all its other bios of this plug.
      *
      * @param disk where to
      * @param bio an idle bio; from now on the device's
@@ -111,8 +112,8 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     }
 
     /**
-     * Sends down what is held back, disk by disk. What completions submit to this plug meanwhile, on this thread, is held back like
-     * anything else.
+     * Hands the collected bios to their disks, one disk after the other. Bios that completions on this thread submit to this plug
+     * meanwhile are collected for the next flush.
      */
     public void flush() {
         flushTo(queue);
@@ -124,7 +125,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
         }
     }
 
-    /** Sends down what any plug of the calling thread holds back: blkmq does so by itself before it waits. */
+    /** Flushes all plugs of the calling thread. blkmq does so by itself before it makes the thread wait. */
     public static void flushAll() {
         flushOwn();
     }

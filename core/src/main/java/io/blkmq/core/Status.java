@@ -58,7 +58,7 @@ public enum Status {
     }
 
     /**
-     * A few words for people.
+     * A short text for messages.
      *
      * @return for example {@code I/O error}
      */
@@ -67,7 +67,7 @@ public enum Status {
     }
 
     /**
-     * The status that stands for an errno; what has no status of its own is {@link #IOERR}.
+     * The status of an errno; {@link #IOERR} for an errno without a status of its own.
      *
      * @param errno a positive errno of Linux, or 0
      * @return its status

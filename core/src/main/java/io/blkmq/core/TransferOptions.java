@@ -3,7 +3,7 @@ package io.blkmq.core;
 import java.util.function.LongConsumer;
 
 /**
- * How a transfer between disks goes on: see {@link Disk#startTransfer}. Immutable; each method gives a changed copy.
+ * Options of a transfer between disks: see {@link Disk#startTransfer}. Immutable; each method gives a changed copy.
  *
  * @see #DEFAULT
  * @since 0.1.0
@@ -14,7 +14,7 @@ public final class TransferOptions {
     private static final int PIECE_BYTES_MAX = 16 << 20;
     private static final int DEPTH_MAX = 256;
 
-    /** Eight pieces of 256 KiB at a time, all of them written as they are, nobody told, no flush. */
+    /** Eight pieces of 256 KiB at a time, zeroes written like other data, no listener, no flush. */
     public static final TransferOptions DEFAULT = new TransferOptions(8, 256 << 10, false, false, _ -> {});
 
     private final int depth;
@@ -61,8 +61,8 @@ public final class TransferOptions {
     }
 
     /**
-     * Whether runs of zeroes of at least 4 KiB are asked of the target as zeroes ({@link Disk#writeZeroes}) instead of being written: it
-     * may keep them as holes.
+     * Whether runs of at least 4 KiB of zeroes are written by {@link Disk#writeZeroes}, so that the target may keep them as
+     * holes.
      *
      * @param value false to write them like other data
      * @return a copy
@@ -72,7 +72,7 @@ public final class TransferOptions {
     }
 
     /**
-     * Whether the target is flushed at the end: the transfer has ended well only if what it wrote is durable.
+     * Whether the target is flushed at the end: then the transfer ends well only if its data is durable.
      *
      * @param value whether
      * @return a copy
@@ -82,8 +82,8 @@ public final class TransferOptions {
     }
 
     /**
-     * Whom to tell how many bytes have been transferred: more each time, by one thread at a time, and never after the end. It is told
-     * on the threads of completions and must not block on a disk. What it throws ends the transfer.
+     * Sets a listener for the number of transferred bytes. It is called by one thread at a time, with more bytes each time, and never after
+     * the end. It runs on threads of completions and must not block on a disk. An exception that it throws ends the transfer.
      *
      * @param listener gets the bytes done so far
      * @return a copy

@@ -27,10 +27,10 @@ import org.jspecify.annotations.Nullable;
  * The attributes of a device, under the names that they have below {@code /sys/block/loopN}: {@code size}, {@code loop/offset},
  * {@code queue/logical_block_size} and so on. Values are text as there, without the new line. Thread-safe.
  *
- * <p>Those below {@code loop/} are there only while the device has a file, and can only be read; those below {@code queue/iosched/} are
- * the tunables of the elevator at work. Of those below {@code queue/} some can be written, as in the kernel. What is written holds
- * whatever file the device gets, but {@code queue/rotational}, which is told anew with each, and the tunables, which go with their
- * elevator.
+ * <p>Attributes below {@code loop/} exist only while the device has a file, and can only be read. Attributes below
+ * {@code queue/iosched/} are the tunables of the present elevator. Some attributes below {@code queue/} can be written, as in the
+ * kernel. A written value holds whatever file the device gets later, with two exceptions: {@code queue/rotational} is set anew with each
+ * file, and the tunables go away with their elevator.
  *
  * @since 0.1.0
  */
@@ -328,7 +328,7 @@ public final class LoopAttributes {
     /**
      * The attributes that there are now.
      *
-     * @return their names; those below {@code loop/} only while the device has a file
+     * @return their names; names below {@code loop/} only while the device has a file
      */
     public List<String> names() {
         return all(device).entrySet().stream().filter(entry -> entry.getValue().reader.read(device) != null)
@@ -344,7 +344,7 @@ public final class LoopAttributes {
      * Whether an attribute can be written.
      *
      * @param name the attribute
-     * @return false also if there is none of that name
+     * @return false also if no attribute has that name
      */
     public boolean isWritable(String name) {
         Attribute attribute = named(device, name);
@@ -356,7 +356,7 @@ public final class LoopAttributes {
      *
      * @param name the attribute
      * @return its value now
-     * @throws LoopException with ENOENT if there is none of that name, or not now
+     * @throws LoopException with ENOENT if no attribute has that name now
      */
     public String get(String name) throws LoopException {
         Attribute attribute = find(name);
@@ -372,8 +372,8 @@ public final class LoopAttributes {
      *
      * @param name the attribute
      * @param value its new value
-     * @throws LoopException with ENOENT if there is none of that name, EACCES if it can only be read, EINVAL or ERANGE if the
-     *         value is not possible, naming what is; ENODEV if the device has been removed
+     * @throws LoopException with ENOENT if no attribute has that name, EACCES if it can only be read, EINVAL or ERANGE if the
+     *         value is not possible, with the possible values; ENODEV if the device has been removed
      * @throws IOException if the change fails otherwise
      * @throws IllegalStateException if called by a completion
      */

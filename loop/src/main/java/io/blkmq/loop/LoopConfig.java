@@ -15,12 +15,12 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a file, or a disk, is to become a device. Immutable; checked when it is built. The kernel's counterpart is
+ * Describes how a file, or a disk, becomes a device. Immutable; checked when it is built. The kernel's counterpart is
  * {@code struct loop_config}.
  *
  * <p>For a device that is made for this one file ({@link LoopDevice#attach}) it also has the {@linkplain LoopParameters parameters}
- * and the name of the device. A device that is there already ({@link LoopDevice#configure}) has both, and takes what is not set
- * here from there.
+ * and the name of the device. A device that exists already ({@link LoopDevice#configure}) has both; a value that is not set
+ * here stays the device's.
  *
  * @since 0.1.0
  */
@@ -76,8 +76,7 @@ public final class LoopConfig {
     }
 
     /**
-     * Begins with the same defaults, for a device on a device: what comes to it goes to another disk. No engine and no work queue
-     * has part in that.
+     * Begins with the same defaults, for a device on a device: its I/O goes to another disk. No engine and no work queue takes part.
      *
      * @param disk an open disk that is not polled
      * @return a new builder
@@ -119,7 +118,7 @@ public final class LoopConfig {
     }
 
     /**
-     * What the file is called by whoever attaches it (lo_file_name). The device does not look at it.
+     * The name that the caller gave the file (lo_file_name). The device does not look at it.
      *
      * @return empty if none was set
      */
@@ -191,16 +190,16 @@ public final class LoopConfig {
     }
 
     /**
-     * Who is told of partitions from the attachment on.
+     * The listener that is told of partitions from the attachment on.
      *
-     * @return null for nobody
+     * @return null if there is no listener
      */
     public @Nullable PartitionListener partitionListener() {
         return partitionListener;
     }
 
     /**
-     * What stands in the file in place of the data (lo_encrypt_type).
+     * The function that transforms data on its way to the file and back (lo_encrypt_type).
      *
      * @return {@link TransferFunctions#NONE} for the data itself
      */
@@ -272,7 +271,7 @@ public final class LoopConfig {
         }
 
         /**
-         * Sets what the file is called (lo_file_name).
+         * Sets the name that the caller gives the file (lo_file_name).
          *
          * @param value at most {@value LoopConfig#FILE_NAME_BYTES_MAX} bytes of UTF-8
          * @return this
@@ -340,7 +339,7 @@ public final class LoopConfig {
 
         /**
          * Lets the submitting thread find completions. Each hardware queue then belongs to the platform thread that uses it
-         * first: it polls, within its blocking calls or by {@link Disk#poll}, and what another thread begins there is refused with
+         * first: it polls, within its blocking calls or by {@link Disk#poll}. I/O that another thread begins there is refused with
          * {@link WrongThreadException}, which names the device and both threads.
          *
          * @param value true for polled
@@ -420,10 +419,10 @@ public final class LoopConfig {
         }
 
         /**
-         * Sets who is told of the partitions of a device that is made for this file, those included that the attachment finds. A
+         * Sets the listener for the partitions of a device that is made for this file, also for those that the attachment finds. A
          * device that is there already has {@link io.blkmq.core.Partitions#addListener}.
          *
-         * @param value null for nobody
+         * @param value null for no listener
          * @return this
          */
         public Builder partitionListener(@Nullable PartitionListener value) {
@@ -432,7 +431,7 @@ public final class LoopConfig {
         }
 
         /**
-         * Sets what stands in the file in place of the data. A device with a transfer function has no discard, and writes zeroes by
+         * Sets the function that transforms data on its way to the file and back. A device with such a function has no discard, and writes zeroes by
          * writing them.
          *
          * @param function one of {@link TransferFunctions#all}, or another
@@ -460,7 +459,7 @@ public final class LoopConfig {
          * Checks and builds.
          *
          * @return the configuration
-         * @throws IllegalArgumentException naming what is wrong, its value and its limit
+         * @throws IllegalArgumentException with the name, the value and the limit of the wrong property
          */
         public LoopConfig build() {
             require("offsetBytes", offsetBytes, 0, Long.MAX_VALUE);

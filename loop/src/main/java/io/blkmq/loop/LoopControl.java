@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>A process may have several, which do not know of each other; what they have in common are the locks on files.
+ * <p>A process may have several controls. They do not know of each other, and share only the locks on files.
  *
  * @since 0.1.0
  */
@@ -155,7 +155,7 @@ public final class LoopControl implements AutoCloseable {
      * Removes a device (LOOP_CTL_REMOVE).
      *
      * @param index which
-     * @throws LoopException with EINVAL if the index is negative, ENODEV if there is none, EBUSY if it has a file or is open
+     * @throws LoopException with EINVAL if the index is negative, ENODEV if no device has that index, EBUSY if it has a file or is open
      * @throws IllegalStateException if called by a completion
      */
     public void remove(int index) throws LoopException {
@@ -172,7 +172,7 @@ public final class LoopControl implements AutoCloseable {
      *
      * @param index which
      * @return the device
-     * @throws LoopException with ENODEV if there is none
+     * @throws LoopException with ENODEV if no device has that index
      */
     public LoopDevice device(int index) throws LoopException {
         Parking.lock(lock);
@@ -190,7 +190,7 @@ public final class LoopControl implements AutoCloseable {
     /**
      * All devices.
      *
-     * @return those that there are now, by index
+     * @return the present devices, by index
      */
     public List<LoopDevice> devices() {
         Parking.lock(lock);
@@ -204,7 +204,7 @@ public final class LoopControl implements AutoCloseable {
     /**
      * The devices that have a file ({@code losetup --associated}).
      *
-     * @param file the file, by whatever path
+     * @param file a path of the file
      * @return none, one, or several that only read
      */
     public List<LoopDevice> find(Path file) {
@@ -224,7 +224,7 @@ public final class LoopControl implements AutoCloseable {
     }
 
     /**
-     * Tells what happens to any device from now on.
+     * Tells a listener of all events of all devices from now on.
      *
      * @param listener is told
      * @return closing it ends that
@@ -234,7 +234,7 @@ public final class LoopControl implements AutoCloseable {
     }
 
     /**
-     * Closes all devices, whoever has them open, and adds none any more.
+     * Closes all devices, also those that are open, and adds no more.
      *
      * @throws IllegalStateException if called by a completion
      */

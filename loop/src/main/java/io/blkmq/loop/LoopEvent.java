@@ -1,15 +1,15 @@
 package io.blkmq.loop;
 
 /**
- * What has happened to a device: what user space learns of the kernel's by uevents.
+ * An event of a device. The kernel tells user space of its devices by uevents.
  *
- * @param kind what
+ * @param kind the kind of event
  * @param device to which
  * @param sizeBytes the device's size after it
  * @since 0.1.0
  */
 public record LoopEvent(Kind kind, LoopDevice device, long sizeBytes) {
-    /** What can happen. */
+    /** The kinds of events. */
     public enum Kind {
         /** The device is there. */
         ADD,

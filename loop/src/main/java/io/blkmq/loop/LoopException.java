@@ -6,7 +6,7 @@ import java.io.Serial;
 
 /**
  * A loop device, or the control of loop devices, refuses something. Its message names the device, the value and the limit;
- * {@link #errno} is what the kernel's {@code ioctl} would have answered.
+ * {@link #errno} is the answer that the kernel's {@code ioctl} would give.
  *
  * @since 0.1.0
  */

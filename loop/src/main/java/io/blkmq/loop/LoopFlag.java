@@ -1,7 +1,7 @@
 package io.blkmq.loop;
 
 /**
- * What {@link LoopStatus} says of a bound device beside numbers (LO_FLAGS_*).
+ * The flags in a {@link LoopStatus} (LO_FLAGS_*).
  *
  * @since 0.1.0
  */

@@ -1,17 +1,17 @@
 package io.blkmq.loop;
 
 /**
- * Is told what happens to devices.
+ * Is told of events of devices.
  *
  * @since 0.1.0
  */
 @FunctionalInterface
 public interface LoopListener {
     /**
-     * Something has happened. Called in the order of what happened, one at a time, after it, by a thread that changes a device; so
-     * it should be quick. It may use the device. What it throws is logged.
+     * Called after an event, in the order of events, one at a time, by a thread that changes a device; so it should be quick. It
+     * may use the device. An exception that it throws is logged.
      *
-     * @param event what
+     * @param event the event
      */
     void happened(LoopEvent event);
 }

@@ -8,8 +8,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a device has before it has a file, and keeps whatever file it gets: hardware queues, their depth, the engine, threads.
- * Immutable; checked when it is built. The kernel's counterpart are the parameters of the module {@code loop}.
+ * The properties that a device has before it has a file, and keeps with every file: hardware queues, their depth, the engine,
+ * threads. Immutable; checked when it is built. The kernel's counterpart is the parameters of the module {@code loop}.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ public final class LoopParameters {
     }
 
     /**
-     * Begins with the defaults: the fastest engine there is, completed by a reaper, one hardware queue of depth 128.
+     * Begins with the defaults: the fastest engine that works here, completed by a reaper, one hardware queue of depth 128.
      *
      * @return a new builder
      */
@@ -45,7 +45,7 @@ public final class LoopParameters {
     /**
      * The engine for direct I/O.
      *
-     * @return its name; the fastest there is if none was set
+     * @return its name; the fastest that works here if none was set
      */
     public String engine() {
         String name = engine;
@@ -191,7 +191,7 @@ public final class LoopParameters {
          * Checks and builds.
          *
          * @return the parameters
-         * @throws IllegalArgumentException naming what is wrong, its value and its limit
+         * @throws IllegalArgumentException with the name, the value and the limit of the wrong property
          */
         public LoopParameters build() {
             LoopConfig.require("hardwareQueues", hardwareQueues, 1, TagSet.HARDWARE_QUEUES_MAX);

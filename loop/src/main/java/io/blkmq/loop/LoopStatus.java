@@ -4,13 +4,13 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * What a bound device says of itself, and takes ({@link LoopDevice#status}, {@link LoopDevice#setStatus}). Immutable. The kernel's
+ * The status of a bound device, which can be read and changed ({@link LoopDevice#status}, {@link LoopDevice#setStatus}). Immutable. The kernel's
  * counterpart is {@code struct loop_info64}.
  *
  * @param offsetBytes where in the file the device begins
  * @param sizeLimitBytes its size at the most; 0 for no limit
- * @param flags what it does beside
- * @param fileName what the file is called by whoever attached it
+ * @param flags its flags
+ * @param fileName the name that the caller gave the file
  * @since 0.1.0
  */
 public record LoopStatus(long offsetBytes, long sizeLimitBytes, Set<LoopFlag> flags, String fileName) {
@@ -60,7 +60,7 @@ public record LoopStatus(long offsetBytes, long sizeLimitBytes, Set<LoopFlag> fl
     /**
      * The same with another name.
      *
-     * @param name what the file is called
+     * @param name the name that the caller gives the file
      * @return a new status
      */
     public LoopStatus withFileName(String name) {

@@ -36,25 +36,25 @@ import picocli.CommandLine.Spec;
 @Command(name = "run", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
         description = "Runs a fio job file on block devices of blkmq.", footer = {"",
                 "A filename in a job is only a name: no file or device node of the host is opened through it.",
-                "What is not attached is a sparse temporary image of the job's size, removed at the end.", "",
+                "A name that is not attached is a sparse temporary image of the job's size, removed at the end.", "",
                 "BACKING is a PATH, mem:SIZE or null:SIZE, with options behind commas:",
                 "  hw=N       hardware queues (1)", //
                 "  depth=N    requests of each (128, or what the jobs need)",
-                "  poll       the jobs' threads find completions; each needs a hardware queue of its own",
-                "  reaper     a thread of the device finds completions",
-                "  buffered   a file through the page cache and the work queue, whatever the job says",
+                "  poll       the jobs' threads look for completions; each needs a hardware queue of its own",
+                "  reaper     a thread of the device looks for completions",
+                "  buffered   the file is used through the page cache and the work queue, whatever the job says",
                 "  ro         writes are refused", //
                 "  offset=BYTES, sizelimit=BYTES   a part of the file",
-                "  workers=N  threads that do a file's blocking I/O, at the most (1 to 1024); goes before the job's",
+                "  workers=N  the most threads for a file's blocking I/O (1 to 1024); overrides the job's",
                 "",
                 "Keys of a job, as in fio: rw, rwmixread, bs, bsrange, size, offset, runtime (timeout), time_based,",
                 "numjobs, ioengine, iodepth, iodepth_batch_submit, iodepth_batch_complete_min,",
-                "iodepth_batch_complete_max, direct, filename, group_reporting, fsync, verify (crc32c), do_verify,",
-                "randseed, norandommap, gtod_reduce. Where iodepth_batch_submit is not given, what is free is",
-                "submitted together and never held back. Not fio's is workers=N: as behind a file in --attach.", "",
-                "Engines (ioengine): io_uring, libaio; sync, psync, vsync, pvsync are one, a pool of threads; memory",
-                "reads an attached file once and keeps what is written to itself; null does nothing. What goes",
-                "through the page cache is done by the work queue, except by memory and null.", "", "Examples:",
+                "iodepth_batch_complete_max, direct, ioscheduler, filename, group_reporting, fsync, verify (crc32c),",
+                "do_verify, randseed, norandommap, gtod_reduce. Without iodepth_batch_submit all free operations are",
+                "submitted together and none is held back. workers=N is not a key of fio: see workers=N above.", "",
+                "Engines (ioengine): io_uring, libaio; sync, psync, vsync, pvsync all stand for a pool of threads;",
+                "memory reads an attached file once and keeps written data to itself; null does nothing. The work",
+                "queue does all I/O through the page cache, except with memory and null.", "", "Examples:",
                 "  blkmq run docs/jobs/loop-randread.fio", //
                 "  blkmq run --attach /dev/loop0=disk.img docs/jobs/loop-randread.fio",
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
@@ -68,25 +68,25 @@ final class RunCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "JOBFILE", description = "The job file.")
     private Path jobFile = Path.of("");
 
-    @Option(names = "--attach", paramLabel = "NAME=BACKING", description = "What is behind a name; may be given several times.")
+    @Option(names = "--attach", paramLabel = "NAME=BACKING", description = "Attaches a device to a name; may be given several times.")
     private List<String> attach = new ArrayList<>();
 
-    @Option(names = "--json", paramLabel = "FILE|-", description = "Write the report as JSON, too; with - instead, to standard output.")
+    @Option(names = "--json", paramLabel = "FILE|-", description = "Also write the report as JSON; with -, write only JSON, to standard output.")
     private @Nullable String json;
 
-    @Option(names = "--ioengine", paramLabel = "NAME", description = "The engine, whatever the job file says: io_uring, libaio, sync, psync, memory, null.")
+    @Option(names = "--ioengine", paramLabel = "NAME", description = "Overrides the job file's engine: io_uring, libaio, sync, psync, memory, null.")
     private @Nullable String engine;
 
-    @Option(names = "--runtime", paramLabel = "TIME", description = "The time, whatever the job file says: seconds, or with a unit.")
+    @Option(names = "--runtime", paramLabel = "TIME", description = "Overrides the job file's time: seconds, or with a unit.")
     private @Nullable String runtime;
 
-    @Option(names = "--compare", description = "Run in turn on the driver as it was before AIO, on a pool of threads, and on AIO, all on one written file.")
+    @Option(names = "--compare", description = "Run in turn on the driver as it was before asynchronous I/O, on a pool of threads, and on asynchronous I/O, all on one written file.")
     private boolean compare;
 
-    @Option(names = "--compare-size", paramLabel = "SIZE", defaultValue = "1g", description = "The file's size at the most (${DEFAULT-VALUE}).")
+    @Option(names = "--compare-size", paramLabel = "SIZE", defaultValue = "1g", description = "The largest size of the file (${DEFAULT-VALUE}).")
     private String compareSize = "1g";
 
-    @Option(names = "--compare-dir", paramLabel = "DIR", defaultValue = ".", description = "Where the file is made (${DEFAULT-VALUE}).")
+    @Option(names = "--compare-dir", paramLabel = "DIR", defaultValue = ".", description = "The directory of the file (${DEFAULT-VALUE}).")
     private Path compareDirectory = Path.of(".");
 
     /** For picocli. */

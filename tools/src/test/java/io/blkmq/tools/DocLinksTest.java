@@ -53,6 +53,7 @@ class DocLinksTest {
 
     /** The anchor of a heading: small letters, digits and hyphens, where a space is a hyphen. */
     private static String anchor(String heading) {
-        return heading.replaceFirst("^#+ ", "").toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9 _-]", "").replace(' ', '-');
+        return heading.replaceFirst("^#+ ", "").toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9 _-]", "").replace(' ',
+                '-');
     }
 }

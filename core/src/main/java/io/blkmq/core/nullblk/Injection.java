@@ -3,8 +3,8 @@ package io.blkmq.core.nullblk;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Decides, by a seed, what goes wrong: so often, and at most so many times. It may be changed while the device is in use. The kernel's
- * counterpart is a {@code fault_attr}. Thread-safe; the decisions are the same for the same seed, whoever asks for them.
+ * Decides by a seed when a fault occurs: with a probability, and at most a number of times. It may be changed while the device is in
+ * use. The kernel's counterpart is a {@code fault_attr}. Thread-safe; the same seed makes the same decisions.
  *
  * @since 0.1.0
  */
@@ -23,9 +23,9 @@ public final class Injection {
     }
 
     /**
-     * One that lets everything go well, until it is {@link #set}.
+     * An injection without faults, until it is {@link #set}.
      *
-     * @param seed decides
+     * @param seed decides when faults occur
      * @return a new one
      */
     public static Injection seeded(long seed) {
@@ -33,12 +33,12 @@ public final class Injection {
     }
 
     /**
-     * Says how often something goes wrong from now on.
+     * Sets how often a fault occurs from now on.
      *
      * @param probability from 0 to 1
-     * @param times at most so often; {@link Long#MAX_VALUE} for no bound
+     * @param times the most faults; {@link Long#MAX_VALUE} for no bound
      * @return this
-     * @throws IllegalArgumentException naming what is out of range
+     * @throws IllegalArgumentException with the value that is out of range
      */
     public Injection set(double probability, long times) {
         if (!(probability >= 0 && probability <= 1)) {
@@ -52,13 +52,13 @@ public final class Injection {
         return this;
     }
 
-    /** From now on everything goes well. */
+    /** No fault occurs from now on. */
     public void stop() {
         var _ = set(0, 0);
     }
 
     /**
-     * How often something went wrong.
+     * How many faults have occurred.
      *
      * @return since it was made
      */

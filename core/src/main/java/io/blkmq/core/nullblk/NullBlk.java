@@ -24,14 +24,14 @@ import org.jspecify.annotations.Nullable;
  * A device that does nothing, or keeps its data in memory, as fast as the block layer goes, or as slowly and badly as a test wants it.
  * The kernel's counterpart is {@code null_blk}.
  *
- * <p>Without memory reads leave the caller's memory as it is and writes go nowhere. With memory the device is sparse: what was
- * never written, and what was discarded, reads as zeroes and takes no room. It may have a volatile write cache
- * ({@link Builder#cacheBytes}), whose content {@link #losePower} takes away.
+ * <p>Without memory a read leaves the caller's memory as it is, and a write does nothing. With memory the device is sparse: blocks that
+ * were never written, or were discarded, read as zeroes and take no room. It may have a volatile write cache
+ * ({@link Builder#cacheBytes}), which {@link #losePower} empties.
  *
  * @since 0.1.0
  */
 public final class NullBlk implements BlockDriver {
-    /** Who completes a request. */
+    /** Which thread completes a request. */
     public enum Completion {
         /** The submitting thread, at once. */
         INLINE,
@@ -39,7 +39,7 @@ public final class NullBlk implements BlockDriver {
         REAPER,
         /** A timer of the runtime, {@link Builder#completionNanos} later. */
         TIMER,
-        /** Whoever calls {@link Disk#poll}. */
+        /** The thread that calls {@link Disk#poll}. */
         POLLED
     }
 
@@ -83,8 +83,8 @@ public final class NullBlk implements BlockDriver {
     }
 
     /**
-     * The power of a device fails and comes back at once: what stands in its write cache is gone. It happens between two requests; those
-     * that the device has go on. Any thread.
+     * The power of a device fails and comes back at once: the content of its write cache is gone. It happens between two requests; the
+     * requests at the device go on. Any thread may call it.
      *
      * @param disk a null block device
      * @throws IllegalArgumentException if it is another
@@ -293,7 +293,7 @@ public final class NullBlk implements BlockDriver {
         }
 
         /**
-         * Sets the number of hardware queues, without those for reads and for polled I/O.
+         * Sets the number of hardware queues, apart from queues for reads and for polled I/O.
          *
          * @param value at least 1
          * @return this
@@ -383,7 +383,7 @@ public final class NullBlk implements BlockDriver {
         }
 
         /**
-         * Sets who completes.
+         * Sets which thread completes requests.
          *
          * @param value the mode
          * @return this
@@ -540,7 +540,7 @@ public final class NullBlk implements BlockDriver {
          * Makes the device.
          *
          * @return its disk; closing it frees everything
-         * @throws IllegalArgumentException naming what is wrong
+         * @throws IllegalArgumentException with the name and the value of the wrong property
          * @throws IOException if a hardware context could not be made: only where that is injected
          */
         public Disk build() throws IOException {
@@ -554,10 +554,10 @@ public final class NullBlk implements BlockDriver {
         }
 
         /**
-         * Makes tags that several such devices share.
+         * Makes tags that several null block devices share.
          *
          * @return without a disk yet
-         * @throws IllegalArgumentException naming what is wrong
+         * @throws IllegalArgumentException with the name and the value of the wrong property
          * @throws IOException if there is no memory for the requests
          */
         public NullTags buildTags() throws IOException {

@@ -49,7 +49,7 @@ public final class NullTags implements AutoCloseable {
     }
 
     /**
-     * The tag set, for those who change it.
+     * The tag set, for changes of it.
      *
      * @return always the same
      */

@@ -1,5 +1,4 @@
 /**
- * The null block driver: the smallest complete driver, what the block layer is measured with, and the example that an author of a
- * driver reads first.
+ * The null block driver: a device for tests and benchmarks, and an example for authors of drivers.
  */
 package io.blkmq.core.nullblk;

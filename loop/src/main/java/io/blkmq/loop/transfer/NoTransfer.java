@@ -2,7 +2,7 @@ package io.blkmq.loop.transfer;
 
 import java.lang.foreign.MemorySegment;
 
-/** What the file holds is what the user wrote. A device never calls it. */
+/** The file holds the user's data unchanged. A device never calls it. */
 final class NoTransfer implements TransferFunction {
     /** LO_CRYPT_NONE. */
     private static final int NUMBER = 0;

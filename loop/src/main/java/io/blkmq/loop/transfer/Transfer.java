@@ -16,7 +16,7 @@ public interface Transfer extends AutoCloseable {
     int SECTOR_BYTES = 512;
 
     /**
-     * From what the user wrote to what stands in the file.
+     * Transforms the user's data into the data of the file.
      *
      * @param sector number of the first sector
      * @param from memory that has them
@@ -28,7 +28,7 @@ public interface Transfer extends AutoCloseable {
     void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
 
     /**
-     * From what stands in the file to what the user wrote.
+     * Transforms the data of the file back into the user's data.
      *
      * @param sector number of the first sector
      * @param from memory that has them
@@ -39,7 +39,7 @@ public interface Transfer extends AutoCloseable {
      */
     void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
 
-    /** Overwrites the key, and whatever else would tell what was transformed. Nobody transforms any more. Closing again does nothing. */
+    /** Overwrites the key, and all else that would reveal the data. No thread transforms any more. Closing again does nothing. */
     @Override
     void close();
 }

@@ -10,7 +10,7 @@ public interface TransferFunction {
     /**
      * The number by which it is asked for ({@code lo_encrypt_type}).
      *
-     * @return 0 and above; up to {@value TransferFunctions#KERNEL_NUMBER_MAX} only where it does what the kernel's of that number did
+     * @return 0 and above; up to {@value TransferFunctions#KERNEL_NUMBER_MAX} only if it does the same as the kernel's function of that number
      */
     int number();
 
@@ -25,15 +25,15 @@ public interface TransferFunction {
      * Refuses a key that the function cannot use.
      *
      * @param bytes its length; 0 for none
-     * @throws IllegalArgumentException naming the length and what would be right; never the key
+     * @throws IllegalArgumentException with the length and the possible lengths; never with the key
      */
     void checkKeyBytes(int bytes);
 
     /**
      * Begins to use a key.
      *
-     * @param key of a length that {@link #checkKeyBytes} lets pass; the caller's, and wiped by it: what is kept must be a copy
-     * @return what transforms with that key, until it is closed
+     * @param key of a length that {@link #checkKeyBytes} lets pass; it belongs to the caller, who wipes it, so keep a copy
+     * @return transforms with that key, until it is closed
      */
     Transfer open(byte[] key);
 }

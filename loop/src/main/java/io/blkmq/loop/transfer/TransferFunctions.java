@@ -7,7 +7,7 @@ import java.util.ServiceLoader;
 import java.util.function.Predicate;
 
 /**
- * Finds transfer functions: those of this module, and those that {@link ServiceLoader} finds. Thread-safe.
+ * Finds transfer functions: of this module, and by {@link ServiceLoader}. Thread-safe.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ public final class TransferFunctions {
     /**
      * All that can be found now.
      *
-     * @return those of this module first
+     * @return the functions of this module first
      */
     public static List<TransferFunction> all() {
         List<TransferFunction> all = new ArrayList<>(BUILT_IN);
@@ -46,7 +46,7 @@ public final class TransferFunctions {
      *
      * @param name its name
      * @return the first of that name
-     * @throws NoSuchElementException if there is none, naming those that there are
+     * @throws NoSuchElementException if there is none; the message lists all
      */
     public static TransferFunction find(String name) {
         return find("name " + name, function -> function.name().equals(name));
@@ -57,7 +57,7 @@ public final class TransferFunctions {
      *
      * @param number its number
      * @return the first of that number
-     * @throws NoSuchElementException if there is none, naming those that there are
+     * @throws NoSuchElementException if there is none; the message lists all
      */
     public static TransferFunction find(int number) {
         return find("number " + number, function -> function.number() == number);

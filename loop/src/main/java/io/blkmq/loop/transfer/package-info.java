@@ -1,5 +1,5 @@
 /**
- * Transfer functions: what stands in the backing file in place of what the disk's user wrote. {@code none}, {@code xor}, as the
- * kernel's loop device once had them, {@code aes-xts}, and those of other authors ({@link io.blkmq.loop.transfer.TransferFunction}).
+ * Transfer functions change data on its way between a disk and its file: {@code none} and {@code xor}, as the kernel's loop device
+ * once had them, {@code aes-xts}, and functions of other authors ({@link io.blkmq.loop.transfer.TransferFunction}).
  */
 package io.blkmq.loop.transfer;
