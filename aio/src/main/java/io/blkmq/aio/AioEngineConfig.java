@@ -4,16 +4,16 @@ import java.util.concurrent.ThreadFactory;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** How an engine is to be opened. Immutable; checked when it is built. */
+/** The configuration of an engine. Immutable; checked when it is built. */
 public final class AioEngineConfig {
 
-    /** The most ring entries that may be asked for. */
+    /** The most ring entries of an engine. */
     public static final int DEPTH_MAX = 16_384;
 
     /** The most threads of the {@code channel} engine. */
     public static final int WORKERS_MAX = 1024;
 
-    /** The most operations in flight that may be asked for. */
+    /** The largest {@link #inFlightMax}. */
     public static final int IN_FLIGHT_MAX = 1 << 24;
 
     private final int depth;
@@ -81,7 +81,7 @@ public final class AioEngineConfig {
         return workers;
     }
 
-    /** Told around each batch of completions. */
+    /** The listener that is called before and after each batch of completions. */
     public ReapListener reapListener() {
         return reapListener;
     }
@@ -109,17 +109,17 @@ public final class AioEngineConfig {
         return submissionPolling;
     }
 
-    /** Whether completions are found by asking the device (IOPOLL). */
+    /** Whether the kernel asks the device for completions (IOPOLL). */
     public boolean completionPolling() {
         return completionPolling;
     }
 
-    /** How long operations of the {@code memory} engine take. */
+    /** The time that operations of the {@code memory} engine take. */
     public MemoryLatency memoryLatency() {
         return memoryLatency;
     }
 
-    /** Bytes that the files of a {@code memory} engine may have in all. */
+    /** The most bytes of all files of a {@code memory} engine. */
     public long memoryQuotaBytes() {
         return memoryQuotaBytes;
     }
@@ -186,8 +186,8 @@ public final class AioEngineConfig {
         }
 
         /**
-         * Operations that may be in flight, 1 to {@value #IN_FLIGHT_MAX}; {@link AioEngine#submit} answers EAGAIN to
-         * those above. Default 65,536.
+         * The most operations in flight, 1 to {@value #IN_FLIGHT_MAX}; {@link AioEngine#submit} answers EAGAIN to more. Default
+         * 65,536.
          */
         public Builder inFlightMax(int operations) {
             if (operations < 1 || operations > IN_FLIGHT_MAX) {
@@ -205,10 +205,10 @@ public final class AioEngineConfig {
         }
 
         /**
-         * Makes the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. Virtual threads will
-         * do for the workers of {@code channel} and the reaper of {@code memory}, which give their carrier back when they wait for work; the
-         * reapers of {@code io_uring} and {@code libaio} wait in the kernel, and need platform threads: opening these engines with
-         * others throws {@link IllegalArgumentException}.
+         * Makes the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. The workers of
+         * {@code channel} and the reaper of {@code memory} may be virtual threads: they give their carrier back while they wait for work.
+         * The reapers of {@code io_uring} and {@code libaio} wait in the kernel and have to be platform threads: opening these engines with
+         * virtual threads throws {@link IllegalArgumentException}.
          */
         public Builder threadFactory(ThreadFactory factory) {
             threadFactory = factory;
@@ -248,7 +248,7 @@ public final class AioEngineConfig {
         /**
          * Makes a thread of the kernel take entries from the submission ring of {@code io_uring}, so that submitting
          * needs no system call (SQPOLL). That thread uses up a processor while there is work and for
-         * {@value Uring#SQ_THREAD_IDLE_MILLIS} ms after. Task work is not for choosing then. Default false.
+         * {@value Uring#SQ_THREAD_IDLE_MILLIS} ms after. With it, {@link #taskWork} cannot be chosen. Default false.
          */
         public Builder submissionPolling(boolean wanted) {
             submissionPolling = wanted;
@@ -256,11 +256,10 @@ public final class AioEngineConfig {
         }
 
         /**
-         * Lets a thread that submits direct I/O in mode {@link CompletionMode#POLLED}, and has had to wait for the device, hand
-         * operations to the kernel as they are submitted, two with a system call, instead of all with {@link AioEngine#commit}: it
-         * has the time, and the device is kept busier. While completions are there whenever it looks, and for I/O that ends inside
-         * the doorbell, it is one system call for a batch all the same. Engines {@code io_uring} (without submission polling) and
-         * {@code libaio}. Default true.
+         * Lets a thread in mode {@link CompletionMode#POLLED} that has had to wait for the device hand direct I/O to the kernel as it is
+         * submitted, two operations with a system call, and not all with {@link AioEngine#commit}: the thread has the time, and the
+         * device is busier. While completions are ready at every look, and for I/O that ends inside the doorbell, it is one system call
+         * for a batch. For the engines {@code io_uring} (without submission polling) and {@code libaio}. Default true.
          */
         public Builder promptDoorbell(boolean wanted) {
             promptDoorbell = wanted;
@@ -268,7 +267,7 @@ public final class AioEngineConfig {
         }
 
         /**
-         * Makes {@code io_uring} find completions by asking the device instead of waiting for its interrupt (IOPOLL).
+         * Makes the kernel ask the device for completions of {@code io_uring}, and wait for no interrupt (IOPOLL).
          * Needs {@link CompletionMode#POLLED}, files opened direct, and a device with queues for polling (an NVMe
          * disk with {@code nvme.poll_queues} set): elsewhere operations end with EOPNOTSUPP. Only reads and writes
          * are possible. Default false.
@@ -278,14 +277,14 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** How long operations of the {@code memory} engine take. Default {@link MemoryLatency#NONE}. */
+        /** The time that operations of the {@code memory} engine take. Default {@link MemoryLatency#NONE}. */
         public Builder memoryLatency(MemoryLatency latency) {
             memoryLatency = latency;
             return this;
         }
 
         /**
-         * Bytes that the files of a {@code memory} engine may have in all, holes not counted, rounded down to
+         * The most bytes of all files of a {@code memory} engine, without holes, rounded down to
          * {@value SparseBytes#CHUNK_BYTES}; a write that needs more ends with ENOSPC. Default unlimited.
          */
         public Builder memoryQuotaBytes(long bytes) {
@@ -303,7 +302,7 @@ public final class AioEngineConfig {
         }
 
         /**
-         * The configuration.
+         * Builds the configuration.
          *
          * @throws IllegalArgumentException if settings exclude each other
          */

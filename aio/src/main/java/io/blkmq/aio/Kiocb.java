@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One operation: its kind, file, offset, memory and completion. Made once, embedded in the object that its owner keeps
- * for each request, and used again for ever; preparing, submitting and completing it allocates nothing. The
+ * for each request, and used again and again; preparing, submitting and completing it allocates nothing. The
  * counterpart of {@code struct kiocb} with its {@code iov_iter}.
  *
  * <pre>
@@ -109,7 +109,7 @@ public final class Kiocb {
         memory = inlineMemory;
     }
 
-    /** A kiocb with off-heap room of its own for so many segments; the room lives as long as the kiocb is reachable. */
+    /** A kiocb with its own off-heap room for a number of segments; the room lives as long as the kiocb is reachable. */
     public static Kiocb withSegments(int inlineSegments) {
         if (inlineSegments < 1 || inlineSegments > 1024) {
             throw new IllegalArgumentException("inline segments " + inlineSegments + " is not in 1 to 1024");
@@ -117,19 +117,19 @@ public final class Kiocb {
         return new Kiocb(Arena.ofAuto().allocate((long) inlineSegments * SEGMENT_BYTES, 8));
     }
 
-    /** Prepares a read from {@code offset}, so far without memory: {@link #addSegment}. */
+    /** Prepares a read from {@code offset}. {@link #addSegment} adds its memory. */
     public Kiocb prepareRead(AioFile source, long offset, AioCompletion completion, long userData) {
         return prepare(AioOperation.READ, source, offset, 0, completion, userData);
     }
 
-    /** Prepares a write at {@code offset}, so far without memory: {@link #addSegment}. */
+    /** Prepares a write at {@code offset}. {@link #addSegment} adds its memory. */
     public Kiocb prepareWrite(AioFile target, long offset, AioCompletion completion, long userData) {
         return prepare(AioOperation.WRITE, target, offset, 0, completion, userData);
     }
 
     /**
-     * Makes a prepared write end only when it is durable: a sync follows it, linked to it in the kernel where the
-     * engine has that. The result is that of the write, or the sync's error.
+     * Makes a prepared write end only when it is durable: a sync follows it; {@code io_uring} links the two in the kernel. The result
+     * is the write's, or the sync's error.
      *
      * @param dataOnly by {@code fdatasync}, otherwise by {@code fsync}
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a write
@@ -221,7 +221,7 @@ public final class Kiocb {
     }
 
     /**
-     * Adds a part of some memory, which needs no slice to be made.
+     * Adds a part of a segment, without making a slice.
      *
      * @param partOffset where in it the part begins, in bytes
      * @param partBytes the part's length
@@ -308,7 +308,7 @@ public final class Kiocb {
         return operation;
     }
 
-    /** Where the operation starts in the file, in bytes. */
+    /** The offset in the file at which the operation starts, in bytes. */
     public long offset() {
         return offset;
     }
@@ -318,12 +318,12 @@ public final class Kiocb {
         return bytes;
     }
 
-    /** Number of memory segments. */
+    /** The number of memory segments. */
     public int segments() {
         return segments;
     }
 
-    /** What the completion will be told. */
+    /** The caller's number, which was given when the operation was prepared. */
     public long userData() {
         return userData;
     }
