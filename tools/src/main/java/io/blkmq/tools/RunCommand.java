@@ -45,8 +45,7 @@ import picocli.CommandLine.Spec;
                 "  buffered   the file is used through the page cache and the work queue, whatever the job says",
                 "  ro         writes are refused", //
                 "  offset=BYTES, sizelimit=BYTES   a part of the file",
-                "  workers=N  the most threads for a file's blocking I/O (1 to 1024); overrides the job's",
-                "",
+                "  workers=N  the most threads for a file's blocking I/O (1 to 1024); overrides the job's", "",
                 "Keys of a job, as in fio: rw, rwmixread, bs, bsrange, size, offset, runtime (timeout), time_based,",
                 "numjobs, ioengine, iodepth, iodepth_batch_submit, iodepth_batch_complete_min,",
                 "iodepth_batch_complete_max, direct, ioscheduler, filename, group_reporting, fsync, verify (crc32c),",
