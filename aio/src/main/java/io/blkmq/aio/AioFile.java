@@ -54,15 +54,30 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         }
     }
 
+    /**
+     * The units of a file's I/O, each a power of two of bytes.
+     *
+     * @param memoryAlignment see {@link AioFile#memoryAlignment}
+     * @param offsetAlignment see {@link AioFile#offsetAlignment}
+     * @param blockBytes see {@link AioFile#blockBytes}
+     */
+    record Units(int memoryAlignment, int offsetAlignment, int blockBytes) {}
+
     private final Path path;
     private final boolean direct;
     private final boolean writable;
+    private final int memoryAlignment;
+    private final int offsetAlignment;
+    private final int blockBytes;
 
     private volatile int references;
 
-    AioFile(Path path, Access access, boolean direct) {
+    AioFile(Path path, Access access, boolean direct, Units units) {
         this.path = path;
         this.direct = direct;
+        memoryAlignment = units.memoryAlignment();
+        offsetAlignment = units.offsetAlignment();
+        blockBytes = units.blockBytes();
         writable = access == Access.READ_WRITE;
     }
 
@@ -96,15 +111,21 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     /**
      * The alignment of memory for I/O to this file, in bytes: addresses are multiples of it. 1 for a buffered file.
      */
-    public abstract int memoryAlignment();
+    public final int memoryAlignment() {
+        return memoryAlignment;
+    }
 
     /**
      * The alignment of I/O in this file, in bytes: offsets and lengths are multiples of it. 1 for a buffered file.
      */
-    public abstract int offsetAlignment();
+    public final int offsetAlignment() {
+        return offsetAlignment;
+    }
 
     /** The file system's block in bytes: the unit of holes. */
-    public abstract int blockBytes();
+    public final int blockBytes() {
+        return blockBytes;
+    }
 
     /**
      * Whether the file has an operation, by its file system and the way it was opened. The file tries each form of

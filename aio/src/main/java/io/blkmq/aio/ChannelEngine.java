@@ -37,17 +37,7 @@ final class ChannelEngine extends SoftwareEngine {
     private final AtomicLong operations = new AtomicLong();
 
     ChannelEngine(AioEngineConfig config) {
-        super(config);
-    }
-
-    @Override
-    public String name() {
-        return NAME;
-    }
-
-    @Override
-    public Set<AioOperation> operations() {
-        return OPERATIONS;
+        super(NAME, OPERATIONS, config);
     }
 
     @Override
@@ -148,7 +138,7 @@ final class ChannelEngine extends SoftwareEngine {
             }
             operations.getAndIncrement();
             long result = carryOut(kiocb);
-            if (config.isPolled()) {
+            if (polled) {
                 finished(kiocb, result);
             } else {
                 delivery.begin(config.reapListener());

@@ -41,8 +41,6 @@ final class ChannelFile extends AioFile {
     private final @Nullable NativeFile companion;
     private final Path reopenPath;
     private final Set<OpenOption> options;
-    private final int alignment;
-    private final int blockBytes;
     /** What tells the file from another at its path, where there is no companion. */
     private final @Nullable Identity identity;
 
@@ -53,13 +51,12 @@ final class ChannelFile extends AioFile {
 
     private ChannelFile(Path path, Access access, boolean direct, @Nullable NativeFile companion,
             Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment, @Nullable Identity identity) {
-        super(path, access, direct);
+        super(path, access, direct, new Units(alignment, alignment,
+                companion != null ? companion.blockBytes() : Math.max(alignment, 4096)));
         this.companion = companion;
         this.options = options;
         this.reopenPath = reopenPath;
         this.channel = channel;
-        this.alignment = alignment;
-        blockBytes = companion != null ? companion.blockBytes() : Math.max(alignment, 4096);
         this.identity = identity;
     }
 
@@ -193,21 +190,6 @@ final class ChannelFile extends AioFile {
     }
 
     @Override
-    public int memoryAlignment() {
-        return alignment;
-    }
-
-    @Override
-    public int offsetAlignment() {
-        return alignment;
-    }
-
-    @Override
-    public int blockBytes() {
-        return blockBytes;
-    }
-
-    @Override
     public long read(long offset, MemorySegment memory) {
         requireNative(offset, memory);
         return guarded(offset, memory, false);
@@ -232,7 +214,7 @@ final class ChannelFile extends AioFile {
 
     /** Moves all of a part of some memory, as far as the file goes. The caller has acquired the file. */
     long transfer(long offset, MemorySegment memory, long from, long bytes, boolean write) {
-        if (((offset | bytes | memory.address() + from) & (alignment - 1)) != 0) {
+        if (((offset | bytes | memory.address() + from) & (offsetAlignment() - 1)) != 0) {
             return -Errno.EINVAL;
         }
         MemorySegment usable = usable(memory);
@@ -244,7 +226,7 @@ final class ChannelFile extends AioFile {
                 return moved;
             }
             done += moved;
-            if (moved == 0 || (part.hasRemaining() && (offset + done & (alignment - 1)) != 0)) {
+            if (moved == 0 || (part.hasRemaining() && (offset + done & (offsetAlignment() - 1)) != 0)) {
                 return write ? -Errno.EIO : done;
             }
         }

@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jctools.queues.varhandle.MpscUnboundedVarHandleArrayQueue;
 import org.jspecify.annotations.Nullable;
@@ -14,12 +15,14 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class InlineEngine extends SoftwareEngine {
 
+    private static final Set<AioOperation> ALL = Set.of(AioOperation.values());
+
     private final AtomicInteger waiting = new AtomicInteger();
     private final MpscUnboundedVarHandleArrayQueue<Kiocb> queue = new MpscUnboundedVarHandleArrayQueue<>(128);
     private volatile @Nullable Thread teller;
 
-    InlineEngine(AioEngineConfig config) {
-        super(config);
+    InlineEngine(String name, AioEngineConfig config) {
+        super(name, ALL, config);
     }
 
     /** Does what an operation asks for, at once: bytes, or a negative errno. */
@@ -27,7 +30,7 @@ abstract class InlineEngine extends SoftwareEngine {
 
     @Override
     void start(Kiocb kiocb) {
-        if (config.isPolled()) {
+        if (polled) {
             finished(kiocb, carryOut(kiocb));
             return;
         }

@@ -6,7 +6,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
@@ -30,8 +29,7 @@ final class LibaioEngine extends NativeEngine {
 
     static final String NAME = "libaio";
 
-    private static final Set<AioOperation> OPERATIONS = Collections.unmodifiableSet(
-            EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC));
+    private static final Set<AioOperation> OPERATIONS = EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC);
 
     private static final int SEGMENTS_MAX = 1024;
     private static final int DOORBELLS_MAX = 100;
@@ -66,7 +64,7 @@ final class LibaioEngine extends NativeEngine {
 
     /** Takes over context and file when it has returned. */
     private LibaioEngine(AioEngineConfig config, AioContext context, NativeFile nothing, int slots) {
-        super(config, slots);
+        super(NAME, OPERATIONS, config, config.isPolled(), slots);
         this.context = context;
         this.nothing = nothing;
         wakeSlot = slots;
@@ -107,21 +105,6 @@ final class LibaioEngine extends NativeEngine {
                 }
             }
         }
-    }
-
-    @Override
-    public String name() {
-        return NAME;
-    }
-
-    @Override
-    public Set<AioOperation> operations() {
-        return OPERATIONS;
-    }
-
-    @Override
-    boolean supports(AioOperation operation) {
-        return OPERATIONS.contains(operation);
     }
 
     // Placing.
@@ -364,26 +347,9 @@ final class LibaioEngine extends NativeEngine {
         ring();
     }
 
-    // The owner.
-
-    @Override
-    void ownerKnown() {
-        // Any thread may use a context, one at a time.
-    }
-
-    @Override
-    boolean hasOwnerDuties() {
-        return false;
-    }
-
-    @Override
-    void ownerDuties() {
-        // As above.
-    }
-
     @Override
     void abandon() {
-        // As above: the closing thread does what the owner would have done.
+        // Any thread may use a context: the closing one does what the owner would have done.
     }
 
     @Override

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -39,27 +38,17 @@ final class MemoryEngine extends InlineEngine {
     private final @Nullable Thread reaper;
 
     MemoryEngine(AioEngineConfig config) {
-        super(config);
+        super(NAME, config);
         quota = new SparseBytes.Quota(config.memoryQuotaBytes());
         delays = !config.memoryLatency().equals(MemoryLatency.NONE);
-        reaper = delays && !config.isPolled() ? config.newThread(NAME, 0, this::reapUntilStopped) : null;
+        reaper = delays && !polled ? config.newThread(NAME, 0, this::reapUntilStopped) : null;
         if (reaper != null) {
             reaper.start();
         }
     }
 
     @Override
-    public String name() {
-        return NAME;
-    }
-
-    @Override
-    public Set<AioOperation> operations() {
-        return ALL;
-    }
-
-    @Override
-    Class<? extends AioFile> family() {
+    Class<MemoryFile> family() {
         return MemoryFile.class;
     }
 
@@ -100,7 +89,7 @@ final class MemoryEngine extends InlineEngine {
     @Override
     void start(Kiocb kiocb) {
         long latency = delays ? latency(kiocb) : 0;
-        if (!delays || (latency <= 0 && config.isPolled())) {
+        if (!delays || (latency <= 0 && polled)) {
             super.start(kiocb);
             return;
         }

@@ -87,14 +87,12 @@ final class MemoryFile extends AioFile {
     }
 
     private final Content content;
-    private final int alignment;
     /** The lock that this open holds: 0, 1 shared, -1 exclusive. Guarded by the content. */
     private int held;
 
     MemoryFile(Path path, Access access, boolean direct, Content content) {
-        super(path, access, direct);
+        super(path, access, direct, new Units(direct ? SECTOR : 1, direct ? SECTOR : 1, SparseBytes.CHUNK_BYTES));
         this.content = content;
-        alignment = direct ? SECTOR : 1;
     }
 
     @Override
@@ -103,21 +101,6 @@ final class MemoryFile extends AioFile {
             throw new FileSystemException(path().toString(), null, "is closed");
         }
         return content.bytes.size();
-    }
-
-    @Override
-    public int memoryAlignment() {
-        return alignment;
-    }
-
-    @Override
-    public int offsetAlignment() {
-        return alignment;
-    }
-
-    @Override
-    public int blockBytes() {
-        return SparseBytes.CHUNK_BYTES;
     }
 
     @Override
@@ -167,10 +150,10 @@ final class MemoryFile extends AioFile {
 
     private boolean isAligned(Kiocb kiocb) {
         long all = kiocb.offset();
-        for (int i = 0; alignment > 1 && i < kiocb.segments(); i++) {
+        for (int i = 0; offsetAlignment() > 1 && i < kiocb.segments(); i++) {
             all |= kiocb.memory(i).address() + kiocb.partOffset(i) | kiocb.partBytes(i);
         }
-        return (all & (alignment - 1)) == 0;
+        return (all & (offsetAlignment() - 1)) == 0;
     }
 
     private int allocate(AioOperation operation, long offset, long bytes, boolean keepSize) {
@@ -203,7 +186,7 @@ final class MemoryFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
-            if (((offset | memory.address() | memory.byteSize()) & (alignment - 1)) != 0) {
+            if (((offset | memory.address() | memory.byteSize()) & (offsetAlignment() - 1)) != 0) {
                 return -Errno.EINVAL;
             }
             if (!write) {

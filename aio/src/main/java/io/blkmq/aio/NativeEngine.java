@@ -3,7 +3,6 @@ package io.blkmq.aio;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -32,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
  * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
  */
-abstract class NativeEngine implements AioEngine {
+abstract class NativeEngine extends OpenedEngine {
 
     /**
      * How often an operation that the kernel gave back unstarted (EAGAIN and the like) is submitted again before it
@@ -40,21 +39,12 @@ abstract class NativeEngine implements AioEngine {
      */
     static final int RETRIES_MAX = 100;
 
-    /**
-     * The longest that a reaper sleeps: should the kernel have refused a doorbell for want of memory, it is rung
-     * again then.
-     */
-    static final long REAPER_SLEEP_NANOS = 1_000_000_000L;
-
     static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
 
     private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
 
     private static final int SPINS_MAX = 64;
 
-    final AioEngineConfig config;
-    final PolledOwner owner = new PolledOwner();
-    final boolean polled;
     /** Whether one thread places and enters: the owner, or the reaper. */
     final boolean single;
     /**
@@ -63,9 +53,8 @@ abstract class NativeEngine implements AioEngine {
      */
     final ReentrantLock lock = new ReentrantLock();
     /** In REAPER mode held by who completes. */
-    private final CompleterLock reaping = new CompleterLock();
+    final CompleterLock reaping = new CompleterLock();
 
-    private final CompletionDelivery delivery;
     /** The owner's. */
     private final PromptDoorbell doorbell;
 
@@ -76,50 +65,42 @@ abstract class NativeEngine implements AioEngine {
 
     /** Where the reaper alone enters the ring; null otherwise. */
     private final @Nullable HandOver handOver;
-    private final EngineEnd end = new EngineEnd();
     /** Whether the owner of a polled ring has made itself known to it. The owner's. */
     private boolean known;
 
-    /** Operations to be placed again, newest first: those of the batch being reaped. The completer's. */
-    private @Nullable Kiocb again;
-    /** Operations to be placed again when the device has room. The completer's. */
-    private final HeldBack heldBack = new HeldBack();
-    /** Whether completions are being called. The completer's. */
-    private boolean completing;
+    /** What has come back from the kernel. The completer's. */
+    final Outcomes outcomes;
 
-    private final Setbacks setbacks = new Setbacks();
+    final Setbacks setbacks = new Setbacks();
     /** Whether the ring has been given up, and nothing but the end is left to do. Written by the completer. */
     private volatile boolean givenUp;
 
     /** Whether nothing is accepted any more. Written by who holds the lock, or in POLLED mode by who ends the engine. */
     volatile boolean closed;
     /** Null in POLLED mode. */
-    private final @Nullable Thread reaper;
-    /** How long the reaper may sleep. The reaper's. */
-    private long sleepNanos = REAPER_SLEEP_NANOS;
+    private final @Nullable RingReaper reaper;
 
     /** Not counted where operations are handed over. */
     private final SingleWriterCounter submitted = new SingleWriterCounter();
-    /** Those about to be told, or told: their places are free, also for what the completion submits. */
-    private final SingleWriterCounter ended = new SingleWriterCounter();
-    private final SingleWriterCounter told = new SingleWriterCounter();
-    private final SingleWriterCounter continued = new SingleWriterCounter();
-    private final SingleWriterCounter resubmitted = new SingleWriterCounter();
     private final SingleWriterCounter deferrals = new SingleWriterCounter();
     final SingleWriterCounter overflows = new SingleWriterCounter();
     final SingleWriterCounter fixedBuffers = new SingleWriterCounter();
     final SingleWriterCounter fixedFiles = new SingleWriterCounter();
     final AtomicLong systemCalls = new AtomicLong();
 
-    NativeEngine(AioEngineConfig config, int slotCount) {
-        this.config = config;
-        polled = config.isPolled();
-        single = isEnteredByOne(config);
-        delivery = new CompletionDelivery(name());
+    /**
+     * An engine whose subclass opens a ring.
+     *
+     * @param single whether one thread enters it
+     */
+    NativeEngine(String name, Set<AioOperation> operations, AioEngineConfig config, boolean single, int slotCount) {
+        super(name, operations, config);
+        this.single = single;
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Slots(slotCount);
-        handOver = single && !polled ? new HandOver(config.inFlightMax(), ended) : null;
-        reaper = polled ? null : config.newThread(name(), 0, this::reapUntilClosed);
+        outcomes = new Outcomes(config, delivery);
+        handOver = single && !polled ? new HandOver(config.inFlightMax(), outcomes.ended) : null;
+        reaper = polled ? null : new RingReaper(this, handOver);
     }
 
     /** The engines that have not been closed. */
@@ -127,19 +108,8 @@ abstract class NativeEngine implements AioEngine {
         return Set.copyOf(OPEN);
     }
 
-    /** Whether this engine has a ring that one thread enters. */
-    boolean isEnteredByOne(AioEngineConfig wanted) {
-        return wanted.isPolled();
-    }
-
     /** To be called when the subclass is ready. */
     final void start() {
-        if (reaper != null && reaper.isVirtual()) {
-            throw new IllegalArgumentException("the reaper of AIO engine " + name()
-                    + " needs a platform thread, and the "
-                    + "thread factory makes virtual ones: it waits in the kernel, and would keep a carrier thread from all "
-                    + "other virtual threads");
-        }
         if (reaper != null) {
             reaper.start();
         }
@@ -186,13 +156,19 @@ abstract class NativeEngine implements AioEngine {
     abstract void wake();
 
     /** The owner has just become known, and is calling. */
-    abstract void ownerKnown();
+    void ownerKnown() {
+        // Any thread may use the ring, one at a time.
+    }
 
     /** What else waits for the owner. Called by it with every batch. */
-    abstract void ownerDuties();
+    void ownerDuties() {
+        // As above.
+    }
 
     /** Whether anything waits for the owner. */
-    abstract boolean hasOwnerDuties();
+    boolean hasOwnerDuties() {
+        return false;
+    }
 
     /** Ends what only the dead owner, or dead reaper, could have brought to an end. */
     abstract void abandon();
@@ -209,11 +185,6 @@ abstract class NativeEngine implements AioEngine {
     // Submitting.
 
     @Override
-    public final CompletionMode completionMode() {
-        return config.completionMode();
-    }
-
-    @Override
     public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
         NativeFile file = NativeFile.open(path, access, direct);
         opened(file);
@@ -226,45 +197,22 @@ abstract class NativeEngine implements AioEngine {
     }
 
     @Override
-    public final int submit(Kiocb kiocb) {
-        if (!polled) {
-            return submitClaimed(kiocb);
-        }
-        boolean _ = owner.claim(name());
-        if (end.isInUse()) {
-            return submitClaimed(kiocb);
-        }
-        if (!end.use()) {
-            return -Errno.EINVAL;
-        }
-        try {
-            if (!known) {
-                ownerKnown();
-                known = true;
-            }
-            return submitClaimed(kiocb);
-        } finally {
-            letGoIfIdle();
+    final Class<NativeFile> family() {
+        return NativeFile.class;
+    }
+
+    @Override
+    final void inUse() {
+        if (!known) {
+            ownerKnown();
+            known = true;
         }
     }
 
-    /** The owner, with the engine in use, or anybody in REAPER mode. */
-    private int submitClaimed(Kiocb kiocb) {
-        if (!supports(kiocb.operation())) {
-            return -Errno.EOPNOTSUPP;
-        }
-        AioOperation syncAfter = kiocb.syncAfter();
-        if (syncAfter != null && !supports(syncAfter)) {
-            return -Errno.EOPNOTSUPP;
-        }
-        int refused = kiocb.claim(NativeFile.class);
-        if (refused != 0) {
-            return refused;
-        }
-        int full = handOver == null ? accept(kiocb) : handOver(handOver, kiocb);
-        if (full != 0) {
-            kiocb.unclaim();
-        } else if (polled && doorbell.isDue() && kiocb.file().isDirect()) {
+    @Override
+    final int accept(Kiocb kiocb) {
+        int full = handOver == null ? placeOrRefuse(kiocb) : handOver(handOver, kiocb);
+        if (full == 0 && polled && doorbell.isDue() && kiocb.file().isDirect()) {
             // Not where the kernel might do the I/O inside the doorbell: submit does not wait.
             ringOrStall();
         }
@@ -278,6 +226,11 @@ abstract class NativeEngine implements AioEngine {
         } catch (RingRefusedException e) {
             // The ring has noted it.
         }
+    }
+
+    /** Whether the ring has failed for good. Any thread. */
+    final boolean isGivenUp() {
+        return givenUp;
     }
 
     /** The errno for what comes when nothing is accepted any more. */
@@ -301,15 +254,6 @@ abstract class NativeEngine implements AioEngine {
         return false;
     }
 
-    /** The owner is about to leave the engine, which it has in use. */
-    private void letGoIfIdle() {
-        if (inFlight() == 0) {
-            end.letGo();
-        }
-    }
-
-    abstract boolean supports(AioOperation operation);
-
     private int handOver(HandOver to, Kiocb kiocb) {
         if (!to.accept()) {
             return closed ? refusal() : -Errno.EAGAIN;
@@ -325,7 +269,7 @@ abstract class NativeEngine implements AioEngine {
      * Places what has been handed over, in its order; whether there was any. Whatever fails on the way, operations stay
      * in the deferred list until they are placed: the next round goes on with them. The reaper.
      */
-    private boolean placeHandedOver(HandOver from) {
+    final boolean placeHandedOver(HandOver from) {
         Kiocb taken = from.take(closed);
         Kiocb oldest = HandOver.oldestFirst(taken);
         int count = 0;
@@ -347,13 +291,13 @@ abstract class NativeEngine implements AioEngine {
         return taken != null;
     }
 
-    private int accept(Kiocb kiocb) {
+    private int placeOrRefuse(Kiocb kiocb) {
         lock();
         try {
             if (closed) {
                 return refusal();
             }
-            if (submitted.get() - ended.get() >= config.inFlightMax()) {
+            if (submitted.get() - outcomes.ended.get() >= config.inFlightMax()) {
                 return -Errno.EAGAIN;
             }
             submitted.increment();
@@ -487,7 +431,7 @@ abstract class NativeEngine implements AioEngine {
         boolean held;
         try {
             int _ = tellReady();
-            held = !heldBack.isEmpty();
+            held = outcomes.heldBack() > 0;
         } catch (RingRefusedException e) {
             // The reaper finds that by itself.
             held = false;
@@ -504,7 +448,7 @@ abstract class NativeEngine implements AioEngine {
 
     @Override
     public final int poll() {
-        if (!polled || !owner.check(name()) || completing || !hasInFlight()) {
+        if (!polled || !owner.check(name()) || outcomes.isTelling() || !hasInFlight()) {
             return 0;
         }
         try {
@@ -530,7 +474,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** The ring has failed once more. Returns how many were told, should it have been once too often. The completer. */
-    private int setBack(Throwable failure) {
+    final int setBack(Throwable failure) {
         long now = config.nanoTime();
         boolean last = setbacks.add(now);
         if (last) {
@@ -545,7 +489,7 @@ abstract class NativeEngine implements AioEngine {
     }
 
     /** Lets nobody in any more, and tells everything. Returns how many were told. The completer. */
-    private int takeAllBack() {
+    final int takeAllBack() {
         // Not lock(), which does nothing where one thread enters.
         lock.lock();
         try {
@@ -555,19 +499,17 @@ abstract class NativeEngine implements AioEngine {
             lock.unlock();
         }
         end.shut();
-        long before = told.get();
-        completing = true;
-        delivery.begin(config.reapListener());
+        long before = outcomes.told.get();
+        outcomes.beginBatch();
         try {
             if (handOver != null) {
                 boolean _ = deferHandedOver(handOver);
             }
             takeBack();
         } finally {
-            delivery.end(config.reapListener());
-            completing = false;
+            outcomes.endBatch();
         }
-        return (int) (told.get() - before);
+        return (int) (outcomes.told.get() - before);
     }
 
     @Override
@@ -575,7 +517,7 @@ abstract class NativeEngine implements AioEngine {
         if (!polled || !owner.check(name())) {
             return 0;
         }
-        if (completing) {
+        if (outcomes.isTelling()) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
         if (!hasInFlight()) {
@@ -614,7 +556,7 @@ abstract class NativeEngine implements AioEngine {
     /** Rings, waits at most so long, unless there is something to be told, and tells it. */
     private int waitAndTell(long left) {
         if (left > 0 && inFlight() != 0 && !isReady()) {
-            if (heldBack.isEmpty()) {
+            if (outcomes.heldBack() == 0) {
                 // Rings and waits with one system call.
                 doorbell.foundNothing(ringAndWait(left));
             } else {
@@ -628,8 +570,8 @@ abstract class NativeEngine implements AioEngine {
 
     /** Some operations are held back, and the wait ends when they are to be tried again. */
     private void waitForRoom(long left) {
-        long nanos = Math.min(left, heldBack.nanosLeft(config.nanoTime()));
-        if (inFlight() == heldBack.count()) {
+        long nanos = Math.min(left, outcomes.heldBackNanos());
+        if (inFlight() == outcomes.heldBack()) {
             // Nothing is in the kernel that could end a wait there.
             LockSupport.parkNanos(this, nanos);
         } else if (nanos > 0) {
@@ -656,44 +598,31 @@ abstract class NativeEngine implements AioEngine {
      * Reaps what is there, tells it, and places what has waited for the slots. Returns how many were told. The
      * completer.
      */
-    private int tellReady() {
+    final int tellReady() {
         int count = ready();
-        long before = told.get();
+        long before = outcomes.told.get();
         if (count > 0) {
             if (polled) {
                 doorbell.found(count, inFlight());
             }
-            completing = true;
-            delivery.begin(config.reapListener());
+            outcomes.beginBatch();
             try {
                 reap(count);
             } finally {
-                delivery.end(config.reapListener());
-                completing = false;
+                outcomes.endBatch();
             }
         } else if (polled && inFlight() != 0) {
             doorbell.foundNothing(isAllHandedOver());
         }
         placeDeferred();
-        return (int) (told.get() - before);
+        return (int) (outcomes.told.get() - before);
     }
 
     /** An operation has ended in the kernel: it is told, or goes round again. The completer. */
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
         slots.giveBack(slot);
-        if (result >= 0 && !heldBack.isEmpty()) {
-            heldBack.roomAgain();
-        }
-        if (isPassing(result) && kiocb.retries < RETRIES_MAX) {
-            tryAgain(kiocb, result == -Errno.EAGAIN);
-        } else if (kiocb.syncing) {
-            tell(kiocb, result < 0 ? result : kiocb.bytes());
-        } else if (kiocb.operation().isTransfer()) {
-            transferEnded(kiocb, result);
-        } else {
-            tell(kiocb, result);
-        }
+        outcomes.ended(kiocb, result);
     }
 
     /** The sync that was linked to the last part of a write has ended, so the write has succeeded. The completer. */
@@ -702,91 +631,18 @@ abstract class NativeEngine implements AioEngine {
         ended(slot, result);
     }
 
-    private void transferEnded(Kiocb kiocb, long result) {
-        long done = kiocb.transferred();
-        if (result > 0) {
-            done += result;
-            if (done >= kiocb.bytes()) {
-                transferDone(kiocb);
-            } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done)) {
-                kiocb.advance(result);
-                kiocb.retries = 0;
-                continued.increment();
-                placeAgain(kiocb);
-            } else {
-                tell(kiocb, noProgress(kiocb, done));
-            }
-        } else if (result == 0 && kiocb.bytes() == 0) {
-            transferDone(kiocb);
-        } else {
-            tell(kiocb, result == 0 ? noProgress(kiocb, done) : result);
-        }
-    }
-
-    /** All bytes have been moved: that is all, or a sync is still to come. */
-    private void transferDone(Kiocb kiocb) {
-        if (kiocb.syncAfter() == null) {
-            tell(kiocb, kiocb.bytes());
-        } else {
-            kiocb.syncing = true;
-            kiocb.retries = 0;
-            placeAgain(kiocb);
-        }
-    }
-
-    /** A read that cannot go on has met the end of the file; a write that cannot go on has failed. */
-    private static long noProgress(Kiocb kiocb, long done) {
-        return kiocb.operation() == AioOperation.READ ? done : -Errno.EIO;
-    }
-
-    /**
-     * Whether the kernel did nothing and another try may succeed. We never cancel: ECANCELED means that the thread
-     * which submitted it has ended before the kernel got to it.
-     */
-    private static boolean isPassing(long result) {
-        return result == -Errno.EAGAIN || result == -Errno.EINTR || result == -Errno.ECANCELED;
-    }
-
-    private void tryAgain(Kiocb kiocb, boolean forWantOfRoom) {
-        resubmitted.increment();
-        if (forWantOfRoom) {
-            heldBack.add(kiocb, kiocb.retries, config.nanoTime());
-        } else {
-            placeAgain(kiocb);
-        }
-        kiocb.retries++;
-    }
-
-    private void placeAgain(Kiocb kiocb) {
-        kiocb.next = again;
-        again = kiocb;
-    }
-
-    private void tell(Kiocb kiocb, long result) {
-        ended.increment();
-        delivery.tell(kiocb, result);
-        told.increment();
-    }
-
     /** Places what goes round again, then what has waited for a slot, and rings for it. The completer. */
     private void placeDeferred() {
         if (!polled) {
             DeferredList.fenceBeforeLook();
         }
-        if (!heldBack.isEmpty() && heldBack.nanosLeft(config.nanoTime()) <= 0) {
-            for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
-                placeAgain(kiocb);
-            }
-        }
-        if (again == null && !deferred.mayHaveAny()) {
+        if (!outcomes.hasAgain() && !deferred.mayHaveAny()) {
             return;
         }
         boolean any;
         lock();
         try {
-            while (again != null) {
-                Kiocb kiocb = again;
-                again = kiocb.next;
+            for (Kiocb kiocb = outcomes.takeAgain(); kiocb != null; kiocb = outcomes.takeAgain()) {
                 deferred.addFirst(kiocb);
             }
             any = placeAllDeferred();
@@ -798,89 +654,8 @@ abstract class NativeEngine implements AioEngine {
         }
     }
 
-    private void reapUntilClosed() {
-        boolean begun = handOver == null;
-        while (true) {
-            try {
-                if (!begun) {
-                    boolean _ = owner.claim(name());
-                    ownerKnown();
-                    begun = true;
-                }
-                if (givenUp) {
-                    takeBackAsReaper();
-                    return;
-                }
-                if (reapOnce() == 0 && closed && isIdle()) {
-                    return;
-                }
-                if (handOver != null) {
-                    ringOrSleep(handOver);
-                } else if (!isReady()) {
-                    sleep(sleepNanos);
-                }
-                setbacks.none();
-            } catch (RuntimeException | Error e) {
-                // Whatever it is, operations are in the kernel, and somebody has to bring them home.
-                setBackAsReaper(e);
-            }
-        }
-    }
-
-    /** Goes on after a pause, or gives the ring up. */
-    private void setBackAsReaper(Throwable failure) {
-        try {
-            reaping.lock();
-            try {
-                int _ = setBack(failure);
-            } finally {
-                reaping.unlock();
-            }
-        } catch (RuntimeException | Error e) {
-            failure.addSuppressed(e);
-        }
-        LockSupport.parkNanos(this, setbacks.pauseNanos(config.nanoTime()));
-    }
-
-    private void takeBackAsReaper() {
-        reaping.lock();
-        try {
-            int _ = takeAllBack();
-        } finally {
-            reaping.unlock();
-        }
-    }
-
-    private int reapOnce() {
-        reaping.lock();
-        try {
-            int count = tellReady();
-            if (handOver != null && placeHandedOver(handOver)) {
-                count++;
-            }
-            sleepNanos = heldBack.isEmpty()
-                    ? REAPER_SLEEP_NANOS
-                    : Math.clamp(heldBack.nanosLeft(config.nanoTime()), 0, REAPER_SLEEP_NANOS);
-            return count;
-        } finally {
-            reaping.unlock();
-        }
-    }
-
-    /** Where the reaper alone enters: hands over what has been placed, and waits if there is nothing else to do. */
-    private void ringOrSleep(HandOver from) {
-        from.fallAsleep();
-        boolean busy = isReady() || from.hasNews(closed) || hasOwnerDuties() || (closed && isIdle());
-        if (busy) {
-            from.awake();
-            ring();
-        } else {
-            boolean _ = ringAndWait(sleepNanos);
-            from.awake();
-        }
-    }
-
-    private boolean isIdle() {
+    /** Whether nothing is in flight, nor can be any more. The reaper, when the engine is closed. */
+    final boolean isIdle() {
         // Under the lock, where closed was set: no operation can be accepted any more, so the count is final. Where
         // operations are handed over, the mark in the list says the same.
         lock();
@@ -891,8 +666,9 @@ abstract class NativeEngine implements AioEngine {
         }
     }
 
+    @Override
     final long inFlight() {
-        return submittedSoFar() - told.get();
+        return submittedSoFar() - outcomes.told.get();
     }
 
     private long submittedSoFar() {
@@ -921,9 +697,10 @@ abstract class NativeEngine implements AioEngine {
     @Override
     public final AioStatistics statistics() {
         // Told first: an operation is never seen told and not submitted.
-        long toldNow = told.get();
-        return new AioStatistics(submittedSoFar(), toldNow, systemCalls.get(), continued.get(), resubmitted.get(),
-                deferrals.get(), overflows.get(), fixedBuffers.get(), fixedFiles.get(), delivery.thrown());
+        long toldNow = outcomes.told.get();
+        return new AioStatistics(submittedSoFar(), toldNow, systemCalls.get(), outcomes.continued.get(),
+                outcomes.resubmitted.get(), deferrals.get(), overflows.get(), fixedBuffers.get(), fixedFiles.get(),
+                delivery.thrown());
     }
 
     @Override
@@ -935,8 +712,8 @@ abstract class NativeEngine implements AioEngine {
         }
     }
 
-    private void closeReaped(Thread reaper) {
-        if (Thread.currentThread() == reaper || reaping.isHeldByCurrentThread()) {
+    private void closeReaped(RingReaper reaper) {
+        if (reaper.isCaller() || reaping.isHeldByCurrentThread()) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
         if (!end.tryBegin(false)) {
@@ -962,7 +739,7 @@ abstract class NativeEngine implements AioEngine {
                     end.leave();
                 }
             }
-            Threads.joinAll(List.of(reaper));
+            reaper.join();
             bringHome();
             end();
         } finally {
@@ -981,7 +758,7 @@ abstract class NativeEngine implements AioEngine {
                 abandon();
             }
             while (inFlight() != 0) {
-                int _ = tellAtLeastOne(REAPER_SLEEP_NANOS);
+                int _ = tellAtLeastOne(RingReaper.SLEEP_NANOS);
             }
         } finally {
             reaping.unlock();
@@ -1002,11 +779,11 @@ abstract class NativeEngine implements AioEngine {
 
     private void closePolled() {
         Thread caller = Thread.currentThread();
-        if (completing && owner.get() == caller) {
+        if (outcomes.isTelling() && owner.get() == caller) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
         // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
-        if (!end.beginPolled(owner, name(), () -> submitted.get() != ended.get())) {
+        if (!end.beginPolled(owner, name(), () -> submitted.get() != outcomes.ended.get())) {
             return;
         }
         try {
@@ -1032,16 +809,9 @@ abstract class NativeEngine implements AioEngine {
 
     /** Tells the operations that wait to be placed that they are not going to be. */
     final void cancelDeferred(int errno) {
-        for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
-            tell(kiocb, -errno);
-        }
-        while (again != null) {
-            Kiocb kiocb = again;
-            again = kiocb.next;
-            tell(kiocb, -errno);
-        }
+        outcomes.cancelAgain(errno);
         for (Kiocb kiocb = deferred.takeFirst(); kiocb != null; kiocb = deferred.takeFirst()) {
-            tell(kiocb, -errno);
+            outcomes.tell(kiocb, -errno);
         }
     }
 
@@ -1054,7 +824,7 @@ abstract class NativeEngine implements AioEngine {
     final void cancelPlaced(int slot, int errno) {
         Kiocb kiocb = placed(slot);
         slots.giveBack(slot);
-        tell(kiocb, -errno);
+        outcomes.tell(kiocb, -errno);
     }
 
     /** Tells every operation that was placed and has not ended; the kernel has none of them any more. */

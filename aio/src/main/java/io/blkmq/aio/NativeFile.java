@@ -31,9 +31,6 @@ final class NativeFile extends AioFile {
     record Registration(FileTable table, int index) {}
 
     private final int fd;
-    private final int memoryAlignment;
-    private final int offsetAlignment;
-    private final int blockBytes;
     /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
     private volatile Registration[] registrations = {};
     private volatile boolean locked;
@@ -43,32 +40,34 @@ final class NativeFile extends AioFile {
     private final Map<Integer, Boolean> tried = new HashMap<>();
 
     private NativeFile(Path path, Access access, boolean direct, int fd, FileFacts facts) throws IOException {
-        super(path, access, direct);
+        FileCalls.FileSystem system = FileCalls.fileSystem(fd);
+        super(path, access, direct, units(path, direct, fd, facts, system));
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
-        FileCalls.FileSystem system = FileCalls.fileSystem(fd);
         if (system.inMemory() && !facts.isBlockDevice()) {
             // io_uring hands the I/O of a file to worker threads unless the file says that it can do without waiting.
             // Those of a tmpfs do not say so, and never wait. Should the system refuse, I/O is slower, and right.
             int _ = FileCalls.setNonBlocking(fd);
         }
-        long block = facts.isBlockDevice() ? facts.preferredBlock() : system.blockBytes();
-        blockBytes = block > 0 && block <= 1 << 30 ? (int) block : 4096;
+    }
+
+    private static Units units(Path path, boolean direct, int fd, FileFacts facts, FileCalls.FileSystem system)
+            throws DirectUnsupportedException {
+        long preferred = facts.isBlockDevice() ? facts.preferredBlock() : system.blockBytes();
+        int block = preferred > 0 && preferred <= 1 << 30 ? (int) preferred : 4096;
         if (!direct) {
-            memoryAlignment = 1;
-            offsetAlignment = 1;
-        } else if (facts.directKnown()) {
+            return new Units(1, 1, block);
+        }
+        if (facts.directKnown()) {
             if (facts.directOffset() == 0) {
                 throw new DirectUnsupportedException(path);
             }
-            memoryAlignment = facts.directMemory();
-            offsetAlignment = facts.directOffset();
-        } else {
-            // A tmpfs does not tell, and takes anything; on an empty file there would be nothing to try.
-            memoryAlignment = system.inMemory() ? SECTOR : triedAlignment(fd, facts);
-            offsetAlignment = memoryAlignment;
+            return new Units(facts.directMemory(), facts.directOffset(), block);
         }
+        // A tmpfs does not tell, and takes anything; on an empty file there would be nothing to try.
+        int alignment = system.inMemory() ? SECTOR : triedAlignment(fd, facts);
+        return new Units(alignment, alignment, block);
     }
 
     /** Opens a regular file or block device; see {@link AioEngine#open}. */
@@ -242,21 +241,6 @@ final class NativeFile extends AioFile {
     }
 
     @Override
-    public int memoryAlignment() {
-        return memoryAlignment;
-    }
-
-    @Override
-    public int offsetAlignment() {
-        return offsetAlignment;
-    }
-
-    @Override
-    public int blockBytes() {
-        return blockBytes;
-    }
-
-    @Override
     public long read(long offset, MemorySegment memory) {
         requireNative(offset, memory);
         return transfer(offset, memory, false);
@@ -307,7 +291,7 @@ final class NativeFile extends AioFile {
      * kernel would refuse to go on from there, and there is nothing.
      */
     boolean isAligned(long offset) {
-        return (offset & (offsetAlignment - 1)) == 0;
+        return (offset & (offsetAlignment() - 1)) == 0;
     }
 
     @Override
@@ -395,7 +379,7 @@ final class NativeFile extends AioFile {
             if (beside < 0 || FileFacts.ofDescriptor(beside).device() != mine.device()) {
                 return -Errno.ENODEV;
             }
-            return allocateOf(beside, mode | FileCalls.FALLOC_KEEP_SIZE, 0, blockBytes);
+            return allocateOf(beside, mode | FileCalls.FALLOC_KEEP_SIZE, 0, blockBytes());
         } catch (IOException e) {
             return -Errno.ENODEV;
         } finally {
@@ -413,13 +397,13 @@ final class NativeFile extends AioFile {
     int tryBehindTheEnd(int mode) {
         long behind;
         try {
-            behind = (size() / blockBytes + TRIAL_BLOCKS_BEHIND) * blockBytes;
+            behind = (size() / blockBytes() + TRIAL_BLOCKS_BEHIND) * blockBytes();
         } catch (IOException e) {
             return -Errno.EBADF;
         }
-        int result = fallocate(mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes);
+        int result = fallocate(mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes());
         if (result == 0 && mode != FileCalls.FALLOC_PUNCH_HOLE) {
-            int _ = punchHole(behind, blockBytes);
+            int _ = punchHole(behind, blockBytes());
         }
         return result;
     }

@@ -19,14 +19,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The done list is intrusive ({@link Kiocb#next}), so its length is bounded by what its owner has in flight.
  */
-abstract class SoftwareEngine implements AioEngine {
+abstract class SoftwareEngine extends OpenedEngine {
 
-    final AioEngineConfig config;
-    final InFlight inFlight;
-    final CompletionDelivery delivery;
+    private final InFlight inFlight;
 
-    private final PolledOwner owner = new PolledOwner();
-    private final EngineEnd end = new EngineEnd();
     /** Whether the owner is calling completions. The owner's alone. */
     private boolean polling;
 
@@ -37,10 +33,9 @@ abstract class SoftwareEngine implements AioEngine {
     /** Guarded by doneLock. */
     private @Nullable Kiocb doneTail;
 
-    SoftwareEngine(AioEngineConfig config) {
-        this.config = config;
+    SoftwareEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
+        super(name, operations, config);
         inFlight = new InFlight(config.inFlightMax());
-        delivery = new CompletionDelivery(name());
     }
 
     /** Takes an accepted operation; {@link #finished} is to be called for it, from here or from anywhere. */
@@ -49,7 +44,7 @@ abstract class SoftwareEngine implements AioEngine {
     /** Whether the calling thread is in a completion of this engine, as far as it is not polling. */
     abstract boolean isCompleting();
 
-    /** What files it takes. */
+    @Override
     Class<? extends AioFile> family() {
         return ChannelFile.class;
     }
@@ -68,62 +63,27 @@ abstract class SoftwareEngine implements AioEngine {
     abstract void stop();
 
     @Override
-    public final CompletionMode completionMode() {
-        return config.completionMode();
-    }
-
-    @Override
     public AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
         return ChannelFile.open(path, access, direct);
     }
 
     @Override
-    public final int submit(Kiocb kiocb) {
-        if (!config.isPolled()) {
-            return submitClaimed(kiocb);
-        }
-        boolean _ = owner.claim(name());
-        if (end.isInUse()) {
-            return submitClaimed(kiocb);
-        }
-        if (!end.use()) {
-            return -Errno.EINVAL;
-        }
-        try {
-            return submitClaimed(kiocb);
-        } finally {
-            letGoIfIdle();
-        }
-    }
-
-    /** The owner is about to leave the engine, which it has in use. */
-    private void letGoIfIdle() {
-        if (inFlight.count() == 0) {
-            end.letGo();
-        }
-    }
-
-    /** The owner, with the engine in use, or anybody in REAPER mode. */
-    private int submitClaimed(Kiocb kiocb) {
-        if (!operations().contains(kiocb.operation())) {
-            return -Errno.EOPNOTSUPP;
-        }
-        int refused = kiocb.claim(family());
-        if (refused != 0) {
-            return refused;
-        }
+    final int accept(Kiocb kiocb) {
         int full = inFlight.enter();
-        if (full != 0) {
-            kiocb.unclaim();
-            return full;
+        if (full == 0) {
+            start(kiocb);
         }
-        start(kiocb);
-        return 0;
+        return full;
+    }
+
+    @Override
+    final long inFlight() {
+        return inFlight.count();
     }
 
     /** An operation has ended: tells it, or leaves it to who polls. */
     final void finished(Kiocb kiocb, long result) {
-        if (!config.isPolled()) {
+        if (!polled) {
             inFlight.leavePlace();
             delivery.tell(kiocb, result);
             inFlight.leave();
@@ -147,14 +107,14 @@ abstract class SoftwareEngine implements AioEngine {
     }
 
     final void requireOwner() {
-        if (config.isPolled()) {
+        if (polled) {
             boolean _ = owner.check(name());
         }
     }
 
     @Override
     public final int poll() {
-        if (!config.isPolled() || !owner.check(name()) || polling || !end.isInUse()) {
+        if (!polled || !owner.check(name()) || polling || !end.isInUse()) {
             return 0;
         }
         try {
@@ -167,7 +127,7 @@ abstract class SoftwareEngine implements AioEngine {
 
     @Override
     public final int await(long timeoutNanos) {
-        if (!config.isPolled() || !owner.check(name())) {
+        if (!polled || !owner.check(name())) {
             return 0;
         }
         if (polling) {
@@ -267,7 +227,7 @@ abstract class SoftwareEngine implements AioEngine {
         if (isCompleting() || (polling && owner.get() == Thread.currentThread())) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
-        if (config.isPolled()) {
+        if (polled) {
             // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
             if (!end.beginPolled(owner, name(), () -> inFlight.places() != 0)) {
                 return;
@@ -279,7 +239,7 @@ abstract class SoftwareEngine implements AioEngine {
         try {
             inFlight.close();
             commit0();
-            while (config.isPolled() && inFlight.count() != 0) {
+            while (polled && inFlight.count() != 0) {
                 int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
             }
             inFlight.awaitNone();
@@ -312,6 +272,4 @@ abstract class SoftwareEngine implements AioEngine {
     public final String toString() {
         return name() + "[" + config + "]";
     }
-
-    static final Set<AioOperation> ALL = Set.of(AioOperation.values());
 }

@@ -3,7 +3,6 @@ package io.blkmq.aio;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Queue;
@@ -97,7 +96,6 @@ final class UringEngine extends NativeEngine {
             Uring.SETUP_SUBMIT_ALL | Uring.SETUP_SQPOLL, Uring.SETUP_SQPOLL};
 
     private final Uring ring;
-    private final Set<AioOperation> operations;
     private final FileTable files;
     private final MemoryTable memory;
     /** Null where the kernel has no table of files for it (before 5.19). */
@@ -129,9 +127,9 @@ final class UringEngine extends NativeEngine {
 
     private UringEngine(AioEngineConfig config, Uring ring, Set<AioOperation> operations) throws IOException {
         // One place of the completion ring is for the NOP that wakes the reaper.
-        super(config, ring.completionEntries() - 1);
+        super(NAME, operations, config, config.isEnteredByOne(),
+                ring.completionEntries() - 1);
         this.ring = ring;
-        this.operations = Collections.unmodifiableSet(operations);
         enabled = !ring.has(Uring.SETUP_R_DISABLED);
         doorbellFlags = ring.has(Uring.SETUP_DEFER_TASKRUN) ? Uring.ENTER_GETEVENTS : 0;
         submissionPolling = ring.has(Uring.SETUP_SQPOLL);
@@ -154,11 +152,6 @@ final class UringEngine extends NativeEngine {
             }
             throw e;
         }
-    }
-
-    @Override
-    boolean isEnteredByOne(AioEngineConfig wanted) {
-        return wanted.isEnteredByOne();
     }
 
     static UringEngine open(AioEngineConfig config) throws IOException {
@@ -224,21 +217,6 @@ final class UringEngine extends NativeEngine {
             }
         }
         return operations;
-    }
-
-    @Override
-    public String name() {
-        return NAME;
-    }
-
-    @Override
-    public Set<AioOperation> operations() {
-        return operations;
-    }
-
-    @Override
-    boolean supports(AioOperation operation) {
-        return operations.contains(operation);
     }
 
     @Override

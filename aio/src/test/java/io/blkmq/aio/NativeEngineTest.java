@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -41,23 +40,9 @@ class NativeEngineTest {
         final AtomicInteger ends = new AtomicInteger();
 
         ScriptedEngine(AioEngineConfig.Builder config, int slots) {
-            super(config.build(), slots);
+            super("scripted", EnumSet.allOf(AioOperation.class), config.build(), config.build().isEnteredByOne(),
+                    slots);
             start();
-        }
-
-        @Override
-        public String name() {
-            return "scripted";
-        }
-
-        @Override
-        public Set<AioOperation> operations() {
-            return EnumSet.allOf(AioOperation.class);
-        }
-
-        @Override
-        boolean supports(AioOperation operation) {
-            return true;
         }
 
         @Override
@@ -120,21 +105,6 @@ class NativeEngineTest {
         }
 
         @Override
-        void ownerKnown() {
-            // Nothing to enable.
-        }
-
-        @Override
-        boolean hasOwnerDuties() {
-            return false;
-        }
-
-        @Override
-        void ownerDuties() {
-            // None.
-        }
-
-        @Override
         void abandon() {
             cancelAllPlaced(Errno.ECANCELED);
             cancelDeferred(Errno.ECANCELED);
@@ -167,11 +137,6 @@ class NativeEngineTest {
 
         FailingRing(int slots) {
             super(AioEngineConfig.builder().ringEntry(RingEntry.REAPER), slots);
-        }
-
-        @Override
-        boolean isEnteredByOne(AioEngineConfig wanted) {
-            return true;
         }
 
         @Override

@@ -1,0 +1,110 @@
+package io.blkmq.aio;
+
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.Set;
+
+/**
+ * The part of an engine that does not depend on how it carries operations out: its name, its configuration, the operations that it can
+ * do, and the first steps of a submission.
+ *
+ * <pre>
+ *   submit -> the owner takes the engine into use (POLLED) -> operation supported? -> kiocb claimed -> accept (subclass)
+ * </pre>
+ */
+abstract class OpenedEngine implements AioEngine {
+
+    final AioEngineConfig config;
+    final boolean polled;
+    final PolledOwner owner = new PolledOwner();
+    final EngineEnd end = new EngineEnd();
+    final CompletionDelivery delivery;
+
+    private final String name;
+    private final Set<AioOperation> operations;
+
+    OpenedEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
+        this.name = name;
+        // An enum set is a word of bits: it is asked for each operation.
+        this.operations = Collections.unmodifiableSet(EnumSet.copyOf(operations));
+        this.config = config;
+        polled = config.isPolled();
+        delivery = new CompletionDelivery(name);
+    }
+
+    @Override
+    public final String name() {
+        return name;
+    }
+
+    @Override
+    public final Set<AioOperation> operations() {
+        return operations;
+    }
+
+    @Override
+    public final CompletionMode completionMode() {
+        return config.completionMode();
+    }
+
+    @Override
+    public final int submit(Kiocb kiocb) {
+        if (!polled) {
+            return submitInUse(kiocb);
+        }
+        boolean _ = owner.claim(name);
+        if (end.isInUse()) {
+            return submitInUse(kiocb);
+        }
+        if (!end.use()) {
+            return -Errno.EINVAL;
+        }
+        try {
+            inUse();
+            return submitInUse(kiocb);
+        } finally {
+            letGoIfIdle();
+        }
+    }
+
+    /** The owner, with the engine in use, or anybody in REAPER mode. */
+    private int submitInUse(Kiocb kiocb) {
+        if (!operations.contains(kiocb.operation())) {
+            return -Errno.EOPNOTSUPP;
+        }
+        AioOperation syncAfter = kiocb.syncAfter();
+        if (syncAfter != null && !operations.contains(syncAfter)) {
+            return -Errno.EOPNOTSUPP;
+        }
+        int refused = kiocb.claim(family());
+        if (refused != 0) {
+            return refused;
+        }
+        int full = accept(kiocb);
+        if (full != 0) {
+            kiocb.unclaim();
+        }
+        return full;
+    }
+
+    /** The owner is about to leave the engine, which it has in use: it keeps it if operations are in flight. */
+    final void letGoIfIdle() {
+        if (inFlight() == 0) {
+            end.letGo();
+        }
+    }
+
+    /** The class of the files that it takes. */
+    abstract Class<? extends AioFile> family();
+
+    /** The owner has just taken the engine into use, for a submission. */
+    void inUse() {
+        // Nothing to do.
+    }
+
+    /** Takes a claimed operation: 0, or a negative errno, and the operation is not the engine's. */
+    abstract int accept(Kiocb kiocb);
+
+    /** Operations that have been accepted, and whose completions have not returned. */
+    abstract long inFlight();
+}

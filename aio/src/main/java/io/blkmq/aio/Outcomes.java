@@ -1,0 +1,180 @@
+package io.blkmq.aio;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way of an operation that the kernel has ended: it is told, or it has to be placed again.
+ *
+ * <pre>
+ *   ended --+--> told
+ *           +--> again      a short transfer, a write whose sync is still to come, EINTR, ECANCELED: with this batch
+ *           +--> held back  EAGAIN: when the device has room
+ * </pre>
+ *
+ * <p>The completer's, except for the counts, which any thread reads.
+ */
+final class Outcomes {
+
+    private final AioEngineConfig config;
+    private final CompletionDelivery delivery;
+
+    /** Operations to be placed again, newest first: those of the batch being reaped. */
+    private @Nullable Kiocb again;
+    /** Operations to be placed again when the device has room. */
+    private final HeldBack heldBack = new HeldBack();
+    /** Whether completions are being called. */
+    private boolean telling;
+
+    /** Those about to be told, or told: their places are free, also for what the completion submits. */
+    final SingleWriterCounter ended = new SingleWriterCounter();
+    final SingleWriterCounter told = new SingleWriterCounter();
+    final SingleWriterCounter continued = new SingleWriterCounter();
+    final SingleWriterCounter resubmitted = new SingleWriterCounter();
+
+    Outcomes(AioEngineConfig config, CompletionDelivery delivery) {
+        this.config = config;
+        this.delivery = delivery;
+    }
+
+    /** Begins a batch of completions, to be followed by {@link #endBatch}. */
+    void beginBatch() {
+        telling = true;
+        delivery.begin(config.reapListener());
+    }
+
+    void endBatch() {
+        delivery.end(config.reapListener());
+        telling = false;
+    }
+
+    /** Whether the calling thread, which completes, is inside of a batch. */
+    boolean isTelling() {
+        return telling;
+    }
+
+    /** An operation has ended in the kernel. */
+    void ended(Kiocb kiocb, long result) {
+        if (result >= 0 && !heldBack.isEmpty()) {
+            heldBack.roomAgain();
+        }
+        if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
+            tryAgain(kiocb, result == -Errno.EAGAIN);
+        } else if (kiocb.syncing) {
+            tell(kiocb, result < 0 ? result : kiocb.bytes());
+        } else if (kiocb.operation().isTransfer()) {
+            transferEnded(kiocb, result);
+        } else {
+            tell(kiocb, result);
+        }
+    }
+
+    private void transferEnded(Kiocb kiocb, long result) {
+        long done = kiocb.transferred();
+        if (result > 0) {
+            done += result;
+            if (done >= kiocb.bytes()) {
+                transferDone(kiocb);
+            } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done)) {
+                kiocb.advance(result);
+                kiocb.retries = 0;
+                continued.increment();
+                placeAgain(kiocb);
+            } else {
+                tell(kiocb, noProgress(kiocb, done));
+            }
+        } else if (result == 0 && kiocb.bytes() == 0) {
+            transferDone(kiocb);
+        } else {
+            tell(kiocb, result == 0 ? noProgress(kiocb, done) : result);
+        }
+    }
+
+    /** All bytes have been moved: that is all, or a sync is still to come. */
+    private void transferDone(Kiocb kiocb) {
+        if (kiocb.syncAfter() == null) {
+            tell(kiocb, kiocb.bytes());
+        } else {
+            kiocb.syncing = true;
+            kiocb.retries = 0;
+            placeAgain(kiocb);
+        }
+    }
+
+    /** A read that cannot go on has met the end of the file; a write that cannot go on has failed. */
+    private static long noProgress(Kiocb kiocb, long done) {
+        return kiocb.operation() == AioOperation.READ ? done : -Errno.EIO;
+    }
+
+    /**
+     * Whether the kernel did nothing and another try may succeed. We never cancel: ECANCELED means that the thread
+     * which submitted it has ended before the kernel got to it.
+     */
+    private static boolean isPassing(long result) {
+        return result == -Errno.EAGAIN || result == -Errno.EINTR || result == -Errno.ECANCELED;
+    }
+
+    private void tryAgain(Kiocb kiocb, boolean forWantOfRoom) {
+        resubmitted.increment();
+        if (forWantOfRoom) {
+            heldBack.add(kiocb, kiocb.retries, config.nanoTime());
+        } else {
+            placeAgain(kiocb);
+        }
+        kiocb.retries++;
+    }
+
+    private void placeAgain(Kiocb kiocb) {
+        kiocb.next = again;
+        again = kiocb;
+    }
+
+    /** Tells an operation its result. */
+    void tell(Kiocb kiocb, long result) {
+        ended.increment();
+        delivery.tell(kiocb, result);
+        told.increment();
+    }
+
+    // Operations to be placed again.
+
+    /** Whether {@link #takeAgain} has one, those included that were held back and whose time has come. */
+    boolean hasAgain() {
+        if (!heldBack.isEmpty() && heldBack.nanosLeft(config.nanoTime()) <= 0) {
+            for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
+                placeAgain(kiocb);
+            }
+        }
+        return again != null;
+    }
+
+    /** Takes an operation that is to be placed again, newest first; null if there is none. */
+    @Nullable
+    Kiocb takeAgain() {
+        Kiocb first = again;
+        if (first != null) {
+            again = first.next;
+            first.next = null;
+        }
+        return first;
+    }
+
+    /** How many operations are held back. */
+    int heldBack() {
+        return heldBack.count();
+    }
+
+    /** Nanoseconds until those held back are to be placed, 0 or less if they are; {@link Long#MAX_VALUE} if there are none. */
+    long heldBackNanos() {
+        return heldBack.isEmpty() ? Long.MAX_VALUE : heldBack.nanosLeft(config.nanoTime());
+    }
+
+    /** Tells those that were to be placed again that they are not going to be. */
+    void cancelAgain(int errno) {
+        for (Kiocb kiocb = heldBack.take(); kiocb != null; kiocb = heldBack.take()) {
+            tell(kiocb, -errno);
+        }
+        for (Kiocb kiocb = takeAgain(); kiocb != null; kiocb = takeAgain()) {
+            tell(kiocb, -errno);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package io.blkmq.aio;
+
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The thread that completes the operations of a ring in REAPER mode. It sleeps in the kernel while there is nothing to tell, and ends
+ * when the engine is closed and nothing is in flight.
+ *
+ * <p>Whatever fails, the thread goes on: operations are in the kernel, and somebody has to bring them home.
+ */
+final class RingReaper implements Runnable {
+
+    /**
+     * The longest that a reaper sleeps: should the kernel have refused a doorbell for want of memory, it is rung
+     * again then.
+     */
+    static final long SLEEP_NANOS = 1_000_000_000L;
+
+    private final NativeEngine engine;
+    /** Where this thread alone enters the ring; null otherwise. */
+    private final @Nullable HandOver handOver;
+    private final Thread thread;
+    /** Whether this thread has made itself known to a ring that it alone enters. Its own. */
+    private boolean begun;
+    /** How long it may sleep. Its own. */
+    private long sleepNanos = SLEEP_NANOS;
+
+    RingReaper(NativeEngine engine, @Nullable HandOver handOver) {
+        this.engine = engine;
+        this.handOver = handOver;
+        begun = handOver == null;
+        thread = engine.config.newThread(engine.name(), 0, this);
+    }
+
+    void start() {
+        if (thread.isVirtual()) {
+            throw new IllegalArgumentException("the reaper of AIO engine " + engine.name()
+                    + " needs a platform thread, and the "
+                    + "thread factory makes virtual ones: it waits in the kernel, and would keep a carrier thread from all "
+                    + "other virtual threads");
+        }
+        thread.start();
+    }
+
+    boolean isCaller() {
+        return Thread.currentThread() == thread;
+    }
+
+    /** Waits until it has ended. */
+    void join() {
+        Threads.joinAll(List.of(thread));
+    }
+
+    @Override
+    public void run() {
+        while (true) {
+            try {
+                if (!begun) {
+                    boolean _ = engine.owner.claim(engine.name());
+                    engine.ownerKnown();
+                    begun = true;
+                }
+                if (engine.isGivenUp()) {
+                    takeBack();
+                    return;
+                }
+                if (reapOnce() == 0 && engine.closed && engine.isIdle()) {
+                    return;
+                }
+                if (handOver != null) {
+                    ringOrSleep(handOver);
+                } else if (!engine.isReady()) {
+                    engine.sleep(sleepNanos);
+                }
+                engine.setbacks.none();
+            } catch (RuntimeException | Error e) {
+                setBack(e);
+            }
+        }
+    }
+
+    private int reapOnce() {
+        engine.reaping.lock();
+        try {
+            int count = engine.tellReady();
+            if (handOver != null && engine.placeHandedOver(handOver)) {
+                count++;
+            }
+            sleepNanos = Math.clamp(engine.outcomes.heldBackNanos(), 0, SLEEP_NANOS);
+            return count;
+        } finally {
+            engine.reaping.unlock();
+        }
+    }
+
+    /** Where this thread alone enters: hands over what has been placed, and waits if there is nothing else to do. */
+    private void ringOrSleep(HandOver from) {
+        from.fallAsleep();
+        boolean busy = engine.isReady() || from.hasNews(engine.closed) || engine.hasOwnerDuties()
+                || (engine.closed && engine.isIdle());
+        if (busy) {
+            from.awake();
+            engine.ring();
+        } else {
+            boolean _ = engine.ringAndWait(sleepNanos);
+            from.awake();
+        }
+    }
+
+    /** Goes on after a pause, or gives the ring up. */
+    private void setBack(Throwable failure) {
+        try {
+            engine.reaping.lock();
+            try {
+                int _ = engine.setBack(failure);
+            } finally {
+                engine.reaping.unlock();
+            }
+        } catch (RuntimeException | Error e) {
+            failure.addSuppressed(e);
+        }
+        LockSupport.parkNanos(this, engine.setbacks.pauseNanos(engine.config.nanoTime()));
+    }
+
+    private void takeBack() {
+        engine.reaping.lock();
+        try {
+            int _ = engine.takeAllBack();
+        } finally {
+            engine.reaping.unlock();
+        }
+    }
+}
