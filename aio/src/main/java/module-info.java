@@ -1,8 +1,11 @@
 import org.jspecify.annotations.NullMarked;
 
 /** Completion engines over files: io_uring, libaio, threads, memory, null. Knows nothing of the block layer. */
-@NullMarked module io.blkmq.aio {
+@NullMarked
+// Agrona has no module descriptor, and a name of its own in its manifest.
+@SuppressWarnings({"requires-automatic", "requires-transitive-automatic"}) module io.blkmq.aio {
     requires static transitive org.jspecify;
+    requires transitive org.agrona;
     requires org.jctools.core.jdk11;
     // For ExtendedOpenOption.DIRECT, nothing else.
     requires jdk.unsupported;

@@ -4,12 +4,15 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Set;
+import org.agrona.concurrent.Agent;
 
 /**
  * Carries out operations on any number of files, and calls a completion for each.
  *
- * <p>The life of an operation: prepare a {@link Kiocb} and {@link #submit} it; after one or many, {@link #commit} once. In {@link CompletionMode#REAPER} completions are called by threads of the engine (or by the submitter), and
- * any thread may call any method. In {@link CompletionMode#POLLED} the thread that submits first owns the engine; it
+ * <p>The life of an operation: prepare a {@link Kiocb} and {@link #submit} it; after one or many, {@link #commit} once.
+ * In {@link CompletionMode#REAPER} completions are called by threads of the engine (or by the submitter), in
+ * {@link CompletionMode#AGENT} by the thread that runs the {@link #agent}, and any thread may call any method. In
+ * {@link CompletionMode#POLLED} the thread that submits first owns the engine; it
  * alone submits, commits, polls and awaits.
  *
  * <p>An operation for which the ring, or the pool of threads, has no room waits in the engine, first come first served. With
@@ -66,19 +69,38 @@ public interface AioEngine extends AutoCloseable {
 
     /**
      * Calls the completions that are ready, and returns their number. Never blocks, and enters the kernel only if the ring says
-     * that work waits there. Does nothing (0) in {@link CompletionMode#REAPER}, and inside a
-     * completion.
+     * that work waits there. Does nothing (0) in a mode other than {@link CompletionMode#POLLED}, and inside a completion.
      */
     int poll();
 
     /**
      * {@link #commit}, then like {@link #poll}, but waits for at least one completion while any operation is in
-     * flight. Does nothing (0) in {@link CompletionMode#REAPER}.
+     * flight. Does nothing (0) in a mode other than {@link CompletionMode#POLLED}.
      *
      * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever
      * @throws IllegalStateException inside a completion
      */
     int await(long timeoutNanos);
+
+    /**
+     * The duty cycle of an engine in {@link CompletionMode#AGENT}, always the same one. The application runs it: with an
+     * {@link org.agrona.concurrent.AgentInvoker} in a cycle that it has already, or with an {@link org.agrona.concurrent.AgentRunner},
+     * and the {@link org.agrona.concurrent.IdleStrategy} of its choice.
+     *
+     * <p>{@link Agent#doWork} never blocks: it calls the completions that are there, submits again operations that have to wait for room,
+     * and returns how many completions it has called. It returns 0 inside a completion, while {@link #close} is at work, and when
+     * the engine is closed. Failures of the ring are logged, and never thrown.
+     *
+     * <p>One thread runs the agent, the first that does; another gets an {@link IllegalStateException} that names both.
+     * {@link Agent#onClose} lets go of that thread, so that the next may be another. It does not close the engine: operations in flight
+     * wait for the next thread that runs the agent, or for {@link #close}.
+     *
+     * @throws IllegalStateException in any other mode
+     */
+    default Agent agent() {
+        throw new IllegalStateException(
+                "AIO engine " + name() + " has no agent in completion mode " + completionMode());
+    }
 
     /**
      * Registers memory that much I/O will use, so that the kernel can pin it once. From then on operations with a single segment in
@@ -108,6 +130,9 @@ public interface AioEngine extends AutoCloseable {
      * <p>Any thread may close a polled engine with nothing in flight; if the owner is still inside a call that tells the last
      * operation, close waits for that call. Any thread may close a polled engine whose owner has ended. The operations that the owner
      * left end with ECANCELED when their results can no longer be learned, whatever they did.
+     *
+     * <p>In {@link CompletionMode#AGENT} the thread that closes calls the completions of what is in flight, whether or not the agent is
+     * still run.
      *
      * @throws IllegalStateException inside a completion; or in {@link CompletionMode#POLLED}, if operations are in
      *         flight and the owner is another, living thread

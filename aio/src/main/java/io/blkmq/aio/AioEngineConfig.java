@@ -130,7 +130,11 @@ public final class AioEngineConfig {
 
     /** Whether one thread enters a ring: the owner of a polled one, or the reaper if it was chosen. */
     boolean isEnteredByOne() {
-        return isPolled() || ringEntry == RingEntry.REAPER;
+        return isPolled() || (hasReaper() && ringEntry == RingEntry.REAPER);
+    }
+
+    boolean hasReaper() {
+        return completionMode == CompletionMode.REAPER;
     }
 
     boolean isPolled() {
@@ -311,12 +315,15 @@ public final class AioEngineConfig {
                 throw new IllegalArgumentException(
                         "completionPolling needs completion mode POLLED, and it is " + completionMode);
             }
-            if (taskWork == TaskWork.DEFERRED && completionMode == CompletionMode.REAPER
-                    && ringEntry == RingEntry.SUBMITTERS) {
+            if (ringEntry == RingEntry.REAPER && completionMode == CompletionMode.AGENT) {
+                throw new IllegalArgumentException("ringEntry REAPER needs a reaper, and completionMode is AGENT");
+            }
+            AioEngineConfig config = new AioEngineConfig(this);
+            if (taskWork == TaskWork.DEFERRED && !config.isEnteredByOne()) {
                 throw new IllegalArgumentException("taskWork DEFERRED needs a ring that one thread enters: "
                         + "completion mode POLLED, or ringEntry REAPER");
             }
-            return new AioEngineConfig(this);
+            return config;
         }
     }
 }

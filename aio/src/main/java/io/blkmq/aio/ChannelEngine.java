@@ -138,7 +138,7 @@ final class ChannelEngine extends SoftwareEngine {
             }
             operations.getAndIncrement();
             long result = carryOut(kiocb);
-            if (polled) {
+            if (listed) {
                 finished(kiocb, result);
             } else {
                 delivery.begin(config.reapListener());

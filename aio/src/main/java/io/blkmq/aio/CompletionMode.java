@@ -1,6 +1,6 @@
 package io.blkmq.aio;
 
-/** Which thread finds completions. Chosen when an engine is opened. */
+/** Which thread finds completions and calls them. Chosen when an engine is opened. */
 public enum CompletionMode {
     /**
      * One thread owns the engine: it submits, and finds completions by {@link AioEngine#poll} or
@@ -9,5 +9,10 @@ public enum CompletionMode {
      */
     POLLED,
     /** A thread of the engine sleeps until there are completions and calls them; any number of threads submit. */
-    REAPER
+    REAPER,
+    /**
+     * The application runs the engine's {@linkplain AioEngine#agent() agent} in a duty cycle of its own, and the agent finds completions
+     * and calls them; any number of threads submit. The engine starts no thread for completions.
+     */
+    AGENT
 }

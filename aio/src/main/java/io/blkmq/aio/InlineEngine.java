@@ -30,7 +30,7 @@ abstract class InlineEngine extends SoftwareEngine {
 
     @Override
     void start(Kiocb kiocb) {
-        if (polled) {
+        if (listed) {
             finished(kiocb, carryOut(kiocb));
             return;
         }

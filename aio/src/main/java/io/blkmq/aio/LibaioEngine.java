@@ -238,8 +238,8 @@ final class LibaioEngine extends NativeEngine {
         } finally {
             unlock();
         }
-        if (!polled && slot != wakeSlot) {
-            wake();
+        if (slot != wakeSlot) {
+            callCompleter();
         }
     }
 

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Without a latency operations are carried out inside submit, as by {@link NullEngine}. With one they wait in a
  * list until they are due, and are carried out then: a read into memory that has been reused meanwhile would show. In
- * REAPER mode a thread waits for them; in POLLED mode the owner finds them.
+ * REAPER mode a thread waits for them; in the other modes the owner, or the agent, finds them.
  */
 final class MemoryEngine extends InlineEngine {
 
@@ -41,7 +41,7 @@ final class MemoryEngine extends InlineEngine {
         super(NAME, config);
         quota = new SparseBytes.Quota(config.memoryQuotaBytes());
         delays = !config.memoryLatency().equals(MemoryLatency.NONE);
-        reaper = delays && !polled ? config.newThread(NAME, 0, this::reapUntilStopped) : null;
+        reaper = delays && config.hasReaper() ? config.newThread(NAME, 0, this::reapUntilStopped) : null;
         if (reaper != null) {
             reaper.start();
         }
@@ -89,7 +89,7 @@ final class MemoryEngine extends InlineEngine {
     @Override
     void start(Kiocb kiocb) {
         long latency = delays ? latency(kiocb) : 0;
-        if (!delays || (latency <= 0 && polled)) {
+        if (!delays || (latency <= 0 && listed)) {
             super.start(kiocb);
             return;
         }

@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
  * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
  * then leave operations in {@link #handOver}. The <em>completer</em> reaps, tells, and gives slots back: the owner,
- * or in REAPER mode who holds {@link #reaping}, which is the reaper, or a submitter whose operations ended in its
- * doorbell.
+ * or in the other modes who holds {@link #reaping}, which is the reaper, a submitter whose operations ended in its
+ * doorbell, the agent, or who closes. In AGENT mode placing is as in REAPER mode.
  *
  * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
  * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
@@ -52,7 +52,7 @@ abstract class NativeEngine extends OpenedEngine {
      * write an entry.
      */
     final ReentrantLock lock = new ReentrantLock();
-    /** In REAPER mode held by who completes. */
+    /** Held by who completes, but for the owner in POLLED mode. */
     final CompleterLock reaping = new CompleterLock();
 
     /** The owner's. */
@@ -77,8 +77,10 @@ abstract class NativeEngine extends OpenedEngine {
 
     /** Whether nothing is accepted any more. Written by who holds the lock, or in POLLED mode by who ends the engine. */
     volatile boolean closed;
-    /** Null in POLLED mode. */
+    /** Null in other modes than REAPER. */
     private final @Nullable RingReaper reaper;
+    /** In AGENT mode, whether there is no ring any more. Guarded by reaping. */
+    private boolean retired;
 
     /** Not counted where operations are handed over. */
     private final SingleWriterCounter submitted = new SingleWriterCounter();
@@ -99,8 +101,8 @@ abstract class NativeEngine extends OpenedEngine {
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Slots(slotCount);
         outcomes = new Outcomes(config, delivery);
-        handOver = single && !polled ? new HandOver(config.inFlightMax(), outcomes.ended) : null;
-        reaper = polled ? null : new RingReaper(this, handOver);
+        handOver = single && config.hasReaper() ? new HandOver(config.inFlightMax(), outcomes.ended) : null;
+        reaper = config.hasReaper() ? new RingReaper(this, handOver) : null;
     }
 
     /** The engines that have not been closed. */
@@ -388,7 +390,7 @@ abstract class NativeEngine extends OpenedEngine {
             } else {
                 ringOrStall();
                 // From this thread the look may be out of date either way; completeHere looks again.
-                if (canCompleteAnywhere() && isReady()) {
+                if (reaper != null && canCompleteAnywhere() && isReady()) {
                     completeHere();
                 }
             }
@@ -400,6 +402,13 @@ abstract class NativeEngine extends OpenedEngine {
     /** Wakes a reaper that sleeps, once. */
     private void wakeReaper(HandOver through) {
         if (through.claimWake()) {
+            wake();
+        }
+    }
+
+    /** Has the reaper look, where there is one: the owner and the agent look by themselves. Any thread. */
+    final void callCompleter() {
+        if (reaper != null) {
             wake();
         }
     }
@@ -460,7 +469,26 @@ abstract class NativeEngine extends OpenedEngine {
         }
     }
 
-    /** The next look at a ring that has failed, if it is time for one. The owner. */
+    @Override
+    final int workAsAgent() {
+        // Not inside of a completion, nor while somebody closes.
+        if (!reaping.tryLock()) {
+            return 0;
+        }
+        try {
+            if (retired) {
+                return 0;
+            }
+            return setbacks.any() ? tellAfterSetback() : tellReady();
+        } catch (RuntimeException | Error e) {
+            // Whatever it is, operations are in the kernel, and somebody has to bring them home.
+            return setBack(e);
+        } finally {
+            reaping.unlock();
+        }
+    }
+
+    /** The next look at a ring that has failed, if it is time for one. The owner, or the agent. */
     private int tellAfterSetback() {
         if (givenUp) {
             return takeAllBack();
@@ -705,15 +733,16 @@ abstract class NativeEngine extends OpenedEngine {
 
     @Override
     public final void close() {
-        if (reaper == null) {
+        if (polled) {
             closePolled();
         } else {
-            closeReaped(reaper);
+            closeShared(reaper);
         }
     }
 
-    private void closeReaped(RingReaper reaper) {
-        if (reaper.isCaller() || reaping.isHeldByCurrentThread()) {
+    /** The end of an engine that any thread submits to. */
+    private void closeShared(@Nullable RingReaper reaper) {
+        if ((reaper != null && reaper.isCaller()) || reaping.isHeldByCurrentThread()) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
         if (!end.tryBegin(false)) {
@@ -728,18 +757,10 @@ abstract class NativeEngine extends OpenedEngine {
             } finally {
                 lock.unlock();
             }
-            if (handOver != null) {
-                wakeReaper(handOver);
-            } else if (end.visit()) {
-                // Not if the ring has been given up.
-                try {
-                    ringOrStall();
-                    wake();
-                } finally {
-                    end.leave();
-                }
+            if (reaper != null) {
+                callReaperToEnd();
+                reaper.join();
             }
-            reaper.join();
             bringHome();
             end();
         } finally {
@@ -747,9 +768,23 @@ abstract class NativeEngine extends OpenedEngine {
         }
     }
 
+    private void callReaperToEnd() {
+        if (handOver != null) {
+            wakeReaper(handOver);
+        } else if (end.visit()) {
+            // Not if the ring has been given up.
+            try {
+                ringOrStall();
+                wake();
+            } finally {
+                end.leave();
+            }
+        }
+    }
+
     /**
-     * The reaper has ended. It does so when nothing is in flight; should it have died before, whoever closes does what
-     * it left: memory is given back only when the kernel has done with it.
+     * Whoever closes brings home what is in flight: memory is given back only when the kernel has done with it. A reaper has ended,
+     * which it does when nothing is, unless it has died before. An agent may still be run, and finds the ring taken.
      */
     private void bringHome() {
         reaping.lock();
@@ -760,6 +795,7 @@ abstract class NativeEngine extends OpenedEngine {
             while (inFlight() != 0) {
                 int _ = tellAtLeastOne(RingReaper.SLEEP_NANOS);
             }
+            retired = true;
         } finally {
             reaping.unlock();
         }

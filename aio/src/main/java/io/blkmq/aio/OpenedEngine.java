@@ -3,6 +3,8 @@ package io.blkmq.aio;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
+import org.agrona.concurrent.Agent;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The part of an engine that does not depend on how it carries operations out: its name, its configuration, the operations that it can
@@ -21,6 +23,8 @@ abstract class OpenedEngine implements AioEngine {
     final CompletionDelivery delivery;
 
     private final String name;
+    /** Null in other modes than AGENT. */
+    private final @Nullable EngineAgent agent;
     private final Set<AioOperation> operations;
 
     OpenedEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
@@ -30,6 +34,7 @@ abstract class OpenedEngine implements AioEngine {
         this.config = config;
         polled = config.isPolled();
         delivery = new CompletionDelivery(name);
+        agent = config.completionMode() == CompletionMode.AGENT ? new EngineAgent(this) : null;
     }
 
     @Override
@@ -45,6 +50,11 @@ abstract class OpenedEngine implements AioEngine {
     @Override
     public final CompletionMode completionMode() {
         return config.completionMode();
+    }
+
+    @Override
+    public final Agent agent() {
+        return agent != null ? agent : AioEngine.super.agent();
     }
 
     @Override
@@ -67,7 +77,7 @@ abstract class OpenedEngine implements AioEngine {
         }
     }
 
-    /** The owner, with the engine in use, or anybody in REAPER mode. */
+    /** The owner, with the engine in use, or anybody in the other modes. */
     private int submitInUse(Kiocb kiocb) {
         if (!operations.contains(kiocb.operation())) {
             return -Errno.EOPNOTSUPP;
@@ -101,6 +111,9 @@ abstract class OpenedEngine implements AioEngine {
     void inUse() {
         // Nothing to do.
     }
+
+    /** Calls the completions that are there, and returns how many; never waits. The thread that runs the agent. */
+    abstract int workAsAgent();
 
     /** Takes a claimed operation: 0, or a negative errno, and the operation is not the engine's. */
     abstract int accept(Kiocb kiocb);

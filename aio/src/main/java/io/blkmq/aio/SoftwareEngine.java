@@ -14,16 +14,21 @@ import org.jspecify.annotations.Nullable;
  * carries operations out and calls {@link #finished}.
  *
  * <pre>
- *   submit -> InFlight.enter -> start (subclass) -> finished -> [POLLED: done list -> poll] -> told -> InFlight.leave
+ *   submit -> InFlight.enter -> start (subclass) -> finished -> [done list -> owner or agent] -> told -> InFlight.leave
  * </pre>
  *
- * <p>The done list is intrusive ({@link Kiocb#next}), so its length is bounded by what its owner has in flight.
+ * <p>In REAPER mode the thread that has carried an operation out tells it. In the other modes it leaves it in the done list, which is
+ * intrusive ({@link Kiocb#next}), so that its length is bounded by what is in flight.
  */
 abstract class SoftwareEngine extends OpenedEngine {
 
     private final InFlight inFlight;
 
-    /** Whether the owner is calling completions. The owner's alone. */
+    /** Whether operations are told by the owner or the agent, out of the done list. */
+    final boolean listed;
+    /** Held by the agent while it tells, or by who closes. */
+    private final CompleterLock telling = new CompleterLock();
+    /** Whether the owner is calling completions. The owner's alone in POLLED mode. */
     private boolean polling;
 
     private final ReentrantLock doneLock = new ReentrantLock();
@@ -35,6 +40,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     SoftwareEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
         super(name, operations, config);
+        listed = !config.hasReaper();
         inFlight = new InFlight(config.inFlightMax());
     }
 
@@ -49,7 +55,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         return ChannelFile.class;
     }
 
-    /** Ends what is due by now. Called by the owner, in POLLED mode. */
+    /** Ends what is due by now. Called by the owner, or the agent. */
     void endDue() {
         // Nothing waits for a time.
     }
@@ -81,9 +87,9 @@ abstract class SoftwareEngine extends OpenedEngine {
         return inFlight.count();
     }
 
-    /** An operation has ended: tells it, or leaves it to who polls. */
+    /** An operation has ended: tells it, or leaves it to the owner or the agent. */
     final void finished(Kiocb kiocb, long result) {
-        if (!polled) {
+        if (!listed) {
             inFlight.leavePlace();
             delivery.tell(kiocb, result);
             inFlight.leave();
@@ -122,6 +128,20 @@ abstract class SoftwareEngine extends OpenedEngine {
             return tellAll(takeDone(0));
         } finally {
             letGoIfIdle();
+        }
+    }
+
+    @Override
+    final int workAsAgent() {
+        // Not inside of a completion, nor while somebody closes.
+        if (!telling.tryLock()) {
+            return 0;
+        }
+        try {
+            endDue();
+            return tellAll(takeDone(0));
+        } finally {
+            telling.unlock();
         }
     }
 
@@ -224,7 +244,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     public final void close() {
-        if (isCompleting() || (polling && owner.get() == Thread.currentThread())) {
+        if (isCompleting() || telling.isHeldByCurrentThread() || (polling && owner.get() == Thread.currentThread())) {
             throw new IllegalStateException("close inside a completion of AIO engine " + name());
         }
         if (polled) {
@@ -239,13 +259,25 @@ abstract class SoftwareEngine extends OpenedEngine {
         try {
             inFlight.close();
             commit0();
-            while (polled && inFlight.count() != 0) {
-                int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
+            if (listed) {
+                bringHome();
             }
             inFlight.awaitNone();
             stop();
         } finally {
             end.done();
+        }
+    }
+
+    /** Tells everything that is in flight, when it has ended. Who closes. */
+    private void bringHome() {
+        telling.lock();
+        try {
+            while (inFlight.count() != 0) {
+                int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
+            }
+        } finally {
+            telling.unlock();
         }
     }
 

@@ -139,7 +139,7 @@ final class UringEngine extends NativeEngine {
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
         witness = files.places() > 0 ? RingWitness.of(ring, files.witnessPlace()) : null;
-        wakeEvent = single && !polled ? openWakeEvent(witness) : null;
+        wakeEvent = single && config.hasReaper() ? openWakeEvent(witness) : null;
     }
 
     /** The last descriptor that an engine opens: where there is none left, it gives back the one before. */

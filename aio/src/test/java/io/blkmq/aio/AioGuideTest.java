@@ -11,7 +11,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The example of docs/guide/aio.md, from its own text: Java compiles and runs it, and it copies a file. */
+/** The examples of docs/guide/aio.md, from its own text: Java compiles and runs them. */
 @BesideOthers
 class AioGuideTest {
     private static final int LINES_MAX = 30;
@@ -32,5 +32,14 @@ class AioGuideTest {
         assertThat(DocPage.run(guide.write("Copy", directory), from.toString(), to.toString()))
                 .isEqualTo(List.of("copied " + content.length + " bytes"));
         assertThat(Files.mismatch(from, to)).isEqualTo(-1);
+    }
+
+    @Test
+    void theExampleOfAnAgentReadsAFileAndTheJvmPrintsNoWarning() throws Exception {
+        DocPage guide = DocPage.read("docs/guide/aio.md");
+        assertThat(guide.example("class Sum").lines().count()).isLessThan(LINES_MAX);
+        Path file = Files.write(directory.resolve("file"), new byte[(1 << 20) + 4711]);
+        assertThat(DocPage.run(guide.write("Sum", directory), file.toString()))
+                .isEqualTo(List.of("read 1053287 bytes"));
     }
 }

@@ -95,6 +95,9 @@ class AllocationTest {
                 }).build();
         try (AioEngine engine = AioEngines.open(way.engine(), config);
                 AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            if (way.mode() == CompletionMode.AGENT) {
+                threads.add(AgentThread.run(engine));
+            }
             Batches batches = new Batches(engine, file, way.segments());
             long least = Long.MAX_VALUE;
             // The first rounds are interpreted and compiled; the best of the others counts.
@@ -105,7 +108,7 @@ class AllocationTest {
                 long bytes = allocated() - before;
                 long views = VIEW_BYTES * (engine.statistics().systemCalls() - callsBefore);
                 least = Math.min(least, Math.min(bytes, Math.abs(bytes - views)));
-                if (way.mode() == CompletionMode.REAPER && bytes < views) {
+                if (way.mode() != CompletionMode.POLLED && bytes < views) {
                     least = 0;
                 }
             }

@@ -85,13 +85,14 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         return mode == CompletionMode.POLLED;
     }
 
+    /** Completions are called by a thread other than the test's. */
     boolean hasReaper() {
-        return mode == CompletionMode.REAPER;
+        return !isPolled();
     }
 
     /** Operations stay in flight until commit; some engines end them inside submit, some may take them before. */
     boolean holdsUntilCommit() {
-        return !(hasReaper() && (engine.equals("null") || isMemory())) && variant != Variant.SUBMISSION_POLLING
+        return !(!isPolled() && (engine.equals("null") || isMemory())) && variant != Variant.SUBMISSION_POLLING
                 && variant != Variant.RING_OF_THE_REAPER;
     }
 
@@ -131,7 +132,11 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
             case VIRTUAL_WORKERS -> builder.threadFactory(Thread.ofVirtual().factory());
             case SLOW -> builder.memoryLatency((operation, bytes) -> 50_000 + bytes);
         }
-        return AioEngines.open(engine, builder.build());
+        AioEngine opened = AioEngines.open(engine, builder.build());
+        if (mode == CompletionMode.AGENT) {
+            AgentThread.run(opened);
+        }
+        return opened;
     }
 
     @Override
