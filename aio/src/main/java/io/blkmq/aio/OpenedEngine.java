@@ -26,10 +26,12 @@ abstract class OpenedEngine implements AioEngine {
     /** Null in other modes than AGENT. */
     private final @Nullable EngineAgent agent;
     private final Set<AioOperation> operations;
+    /** The same, for a look with each submission. */
+    private final int operationBits;
 
     OpenedEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
         this.name = name;
-        // An enum set is a word of bits: it is asked for each operation.
+        operationBits = operations.stream().mapToInt(operation -> operation.bit).sum();
         this.operations = Collections.unmodifiableSet(EnumSet.copyOf(operations));
         this.config = config;
         polled = config.isPolled();
@@ -79,11 +81,11 @@ abstract class OpenedEngine implements AioEngine {
 
     /** The owner, with the engine in use, or anybody in the other modes. */
     private int submitInUse(Kiocb kiocb) {
-        if (!operations.contains(kiocb.operation())) {
+        if ((operationBits & kiocb.operation().bit) == 0) {
             return -Errno.EOPNOTSUPP;
         }
         AioOperation syncAfter = kiocb.syncAfter();
-        if (syncAfter != null && !operations.contains(syncAfter)) {
+        if (syncAfter != null && (operationBits & syncAfter.bit) == 0) {
             return -Errno.EOPNOTSUPP;
         }
         int refused = kiocb.claim(family());
