@@ -23,23 +23,32 @@ import org.agrona.concurrent.Agent;
  * continued until it is done, fails, or makes no progress: then a read ends with the bytes it has (end of file), a write with
  * EIO. Memory belongs to the engine from submit to completion, and is kept reachable. Only the application can break that
  * rule, by closing its arena earlier.
+ *
+ * @since 0.1.0
  */
 public interface AioEngine extends AutoCloseable {
 
-    /** The name of its kind: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
+    /** {@return the name of its kind: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}} */
     String name();
 
-    /** Which thread finds completions. */
+    /** {@return the mode that says which thread finds completions} */
     CompletionMode completionMode();
 
-    /** The operations that it carries out asynchronously. {@link #submit} refuses others with EOPNOTSUPP. */
+    /**
+     * The operations that it carries out asynchronously. It refuses any other with EOPNOTSUPP.
+     *
+     * @return an unmodifiable set, always the same
+     */
     Set<AioOperation> operations();
 
     /**
      * Opens a regular file (or block device) that exists, for this engine and others of its family. Any thread may
      * call it.
      *
-     * @param direct past the page cache
+     * @param path the name of the file
+     * @param access what the file is opened for
+     * @param direct whether I/O goes past the page cache
+     * @return the open file, for the caller to close
      * @throws java.nio.file.NoSuchFileException if the file does not exist
      * @throws java.nio.file.AccessDeniedException if a permission is missing
      * @throws AioFile.DirectUnsupportedException if the file cannot do direct I/O
@@ -48,37 +57,44 @@ public interface AioEngine extends AutoCloseable {
     AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException;
 
     /**
-     * Accepts an operation, or refuses it.
+     * Accepts an operation, or refuses it. Never waits.
      *
-     * @return 0: the completion will be called, perhaps before this returns. Otherwise a negative errno, the
-     *         completion will not be called and the kiocb is free again: EBADF if the file is closed or not open in
-     *         the direction asked for, EINVAL if the kiocb is not prepared, the file is of another family of engines,
-     *         or the engine is closed, EBUSY if the kiocb is in flight, EOPNOTSUPP if the operation, or the sync
-     *         after it, is not one of {@link #operations}, EIO if the kernel has refused the engine's ring for good, EFAULT if memory of it has been closed, EAGAIN if as many
-     *         as {@link AioEngineConfig#inFlightMax} are in flight
+     * @param kiocb the operation, prepared
+     * @return 0: the completion will be called, perhaps before this returns. Otherwise a negative errno: the
+     *         completion will not be called, and the kiocb is free again. EBADF: the file is closed, or not open in the
+     *         direction asked for. EINVAL: the kiocb is not prepared, the file is of another family of engines, or the
+     *         engine is closed. EBUSY: the kiocb is in flight. EOPNOTSUPP: the operation, or the sync after it, is not
+     *         one of {@link #operations}. EIO: the kernel has refused the engine's ring for good. EFAULT: memory of the
+     *         operation has been closed. EAGAIN: {@link AioEngineConfig#inFlightMax} operations are in flight
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
     int submit(Kiocb kiocb);
 
     /**
-     * Rings the doorbell: hands all submitted operations to the kernel, by one system call. Does nothing without such operations. A
-     * submit that finds the ring full rings by itself, and so does the submit of a thread that has had to wait for the device
-     * ({@link AioEngineConfig.Builder#promptDoorbell}).
+     * Hands everything submitted to the kernel, with one system call for all of it (rings the doorbell). Does nothing if there is
+     * nothing to hand over. A submit that finds the ring full rings by itself, and so does a submit of a thread that has had to wait
+     * for the device ({@link AioEngineConfig.Builder#promptDoorbell}).
+     *
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
     void commit();
 
     /**
-     * Calls the completions that are ready, and returns their number. Never blocks, and enters the kernel only if the ring says
-     * that work waits there. Does nothing (0) in a mode other than {@link CompletionMode#POLLED}, and inside a completion.
+     * Calls the completions that are there. Never blocks, and enters the kernel only if the ring says that there is work
+     * waiting for it. Does nothing in a mode other than {@link CompletionMode#POLLED}, and inside a completion.
+     *
+     * @return how many completions were called
+     * @throws IllegalStateException if the engine belongs to another thread
      */
     int poll();
 
     /**
-     * {@link #commit}, then like {@link #poll}, but waits for at least one completion while any operation is in
-     * flight. Does nothing (0) in a mode other than {@link CompletionMode#POLLED}.
+     * Hands everything submitted to the kernel, waits for at least one completion while any operation is in flight, and
+     * calls the completions that are there. Does nothing in a mode other than {@link CompletionMode#POLLED}.
      *
      * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever
-     * @throws IllegalStateException inside a completion
+     * @return how many completions were called; 0 after the longest wait, or if nothing is in flight
+     * @throws IllegalStateException inside a completion, or if the engine belongs to another thread
      */
     int await(long timeoutNanos);
 
@@ -95,6 +111,7 @@ public interface AioEngine extends AutoCloseable {
      * {@link Agent#onClose} lets go of that thread, so that the next may be another. It does not close the engine: operations in flight
      * wait for the next thread that runs the agent, or for {@link #close}.
      *
+     * @return the agent
      * @throws IllegalStateException in any other mode
      */
     default Agent agent() {
@@ -107,6 +124,7 @@ public interface AioEngine extends AutoCloseable {
      * it use the registration. Any thread may call it, also while I/O is in flight, up to 64 times; memory whose arena has been
      * closed gives its place up.
      *
+     * @param slab native memory
      * @return whether the memory is registered; false where the engine registers none or the system refuses
      *        (RLIMIT_MEMLOCK): I/O works all the same
      * @throws IllegalArgumentException if it is heap memory
@@ -116,11 +134,12 @@ public interface AioEngine extends AutoCloseable {
     /**
      * Undoes {@link #registerMemory}. Call it before the memory's arena is closed, so that the kernel gives its pages back.
      *
+     * @param slab the memory, as it was registered
      * @return whether that memory was registered
      */
     boolean unregisterMemory(MemorySegment slab);
 
-    /** The engine's counters. Any thread may call it. */
+    /** {@return counts of what the engine has done so far; any thread may call this} */
     AioStatistics statistics();
 
     /**

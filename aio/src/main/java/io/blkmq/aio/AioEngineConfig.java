@@ -4,7 +4,11 @@ import java.util.concurrent.ThreadFactory;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** The configuration of an engine. Immutable; checked when it is built. */
+/**
+ * The configuration of an engine. Immutable; checked when it is built.
+ *
+ * @since 0.1.0
+ */
 public final class AioEngineConfig {
 
     /** The most ring entries of an engine. */
@@ -48,50 +52,55 @@ public final class AioEngineConfig {
         memoryQuotaBytes = builder.memoryQuotaBytes;
     }
 
-    /** Depth 128, 65,536 in flight, {@link CompletionMode#REAPER}, 16 workers, daemon threads. */
+    /**
+     * Begins with the defaults: depth 128, 65,536 operations in flight, {@link CompletionMode#REAPER}, 16 workers, daemon threads.
+     *
+     * @return a new builder
+     */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** The configuration with all defaults: {@link #builder()}, built. */
+    /** {@return what {@link #builder()} builds as it is} */
     public static AioEngineConfig defaults() {
         return builder().build();
     }
 
     /**
-     * Entries of the submission ring; the kernel rounds up to a power of two. Operations for which the ring has no
-     * room wait in the engine, up to {@link #inFlightMax}.
+     * The depth of the submission ring. Operations for which the ring has no room wait in the engine, up to {@link #inFlightMax}.
+     *
+     * @return entries; the kernel rounds up to a power of two
      */
     public int depth() {
         return depth;
     }
 
-    /** The most operations in flight; {@link AioEngine#submit} answers EAGAIN to more. */
+    /** {@return how many operations may be in flight; {@link AioEngine#submit} answers EAGAIN to more} */
     public int inFlightMax() {
         return inFlightMax;
     }
 
-    /** Which thread finds completions. */
+    /** {@return the mode that says which thread finds completions} */
     public CompletionMode completionMode() {
         return completionMode;
     }
 
-    /** Threads of the {@code channel} engine; other engines ignore it. */
+    /** {@return how many threads the {@code channel} engine has at the most; other engines ignore it} */
     public int workers() {
         return workers;
     }
 
-    /** The listener that is called before and after each batch of completions. */
+    /** {@return the listener that is called around each batch of completions} */
     public ReapListener reapListener() {
         return reapListener;
     }
 
-    /** Which threads enter the ring of {@code io_uring} in REAPER mode. */
+    /** {@return which threads enter the ring of {@code io_uring} in REAPER mode} */
     public RingEntry ringEntry() {
         return ringEntry;
     }
 
-    /** When the kernel does the work that ends operations of {@code io_uring}. */
+    /** {@return when the kernel does the work that ends operations of {@code io_uring}} */
     public TaskWork taskWork() {
         if (taskWork != null) {
             return taskWork;
@@ -99,27 +108,27 @@ public final class AioEngineConfig {
         return isEnteredByOne() ? TaskWork.DEFERRED : TaskWork.INTERRUPTING;
     }
 
-    /** See {@link Builder#promptDoorbell}. */
+    /** {@return whether a polling thread that has had to wait hands operations over early: {@link Builder#promptDoorbell}} */
     public boolean promptDoorbell() {
         return promptDoorbell;
     }
 
-    /** Whether a thread of the kernel takes entries from the submission ring (SQPOLL). */
+    /** {@return whether a thread of the kernel takes entries from the submission ring (SQPOLL)} */
     public boolean submissionPolling() {
         return submissionPolling;
     }
 
-    /** Whether the kernel asks the device for completions (IOPOLL). */
+    /** {@return whether completions are found by asking the device (IOPOLL)} */
     public boolean completionPolling() {
         return completionPolling;
     }
 
-    /** The time that operations of the {@code memory} engine take. */
+    /** {@return how long operations of the {@code memory} engine take} */
     public MemoryLatency memoryLatency() {
         return memoryLatency;
     }
 
-    /** The most bytes of all files of a {@code memory} engine. */
+    /** {@return how many bytes the files of a {@code memory} engine may have in all} */
     public long memoryQuotaBytes() {
         return memoryQuotaBytes;
     }
@@ -180,7 +189,12 @@ public final class AioEngineConfig {
 
         private Builder() {}
 
-        /** Entries of the submission ring, 1 to {@value #DEPTH_MAX}. Default 128. */
+        /**
+         * Sets the depth of the submission ring. Default 128.
+         *
+         * @param entries 1 to {@value #DEPTH_MAX}
+         * @return this
+         */
         public Builder depth(int entries) {
             if (entries < 1 || entries > DEPTH_MAX) {
                 throw new IllegalArgumentException("depth " + entries + " is not in 1 to " + DEPTH_MAX);
@@ -190,8 +204,10 @@ public final class AioEngineConfig {
         }
 
         /**
-         * The most operations in flight, 1 to {@value #IN_FLIGHT_MAX}; {@link AioEngine#submit} answers EAGAIN to more. Default
-         * 65,536.
+         * Sets how many operations may be in flight; {@link AioEngine#submit} answers EAGAIN to more. Default 65,536.
+         *
+         * @param operations 1 to {@value #IN_FLIGHT_MAX}
+         * @return this
          */
         public Builder inFlightMax(int operations) {
             if (operations < 1 || operations > IN_FLIGHT_MAX) {
@@ -202,24 +218,37 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** Which thread finds completions. Default {@link CompletionMode#REAPER}. */
+        /**
+         * Chooses which thread finds completions. Default {@link CompletionMode#REAPER}.
+         *
+         * @param mode the mode
+         * @return this
+         */
         public Builder completionMode(CompletionMode mode) {
             completionMode = mode;
             return this;
         }
 
         /**
-         * Makes the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. The workers of
+         * Sets the factory of the reaper's or the workers' threads. Default: daemon threads named {@code blkmq-aio-ENGINE-N}. The workers of
          * {@code channel} and the reaper of {@code memory} may be virtual threads: they give their carrier back while they wait for work.
          * The reapers of {@code io_uring} and {@code libaio} wait in the kernel and have to be platform threads: opening these engines with
          * virtual threads throws {@link IllegalArgumentException}.
+         *
+         * @param factory makes threads, which the engine starts
+         * @return this
          */
         public Builder threadFactory(ThreadFactory factory) {
             threadFactory = factory;
             return this;
         }
 
-        /** Threads of the {@code channel} engine, 1 to {@value #WORKERS_MAX}. Default 16. */
+        /**
+         * Sets how many threads the {@code channel} engine has at the most. Default 16.
+         *
+         * @param threads 1 to {@value #WORKERS_MAX}
+         * @return this
+         */
         public Builder workers(int threads) {
             if (threads < 1 || threads > WORKERS_MAX) {
                 throw new IllegalArgumentException("workers " + threads + " is not in 1 to " + WORKERS_MAX);
@@ -228,21 +257,34 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** The time in nanoseconds from any origin, for waits that have a limit. Default {@link System#nanoTime}. */
+        /**
+         * Sets the clock of waits that have a limit. Default {@link System#nanoTime}.
+         *
+         * @param nanos the time in nanoseconds from any origin
+         * @return this
+         */
         public Builder clock(LongSupplier nanos) {
             clock = nanos;
             return this;
         }
 
-        /** Which threads enter the ring of {@code io_uring} in REAPER mode. Default {@link RingEntry#SUBMITTERS}. */
+        /**
+         * Chooses which threads enter the ring of {@code io_uring} in REAPER mode. Default {@link RingEntry#SUBMITTERS}.
+         *
+         * @param who the threads
+         * @return this
+         */
         public Builder ringEntry(RingEntry who) {
             ringEntry = who;
             return this;
         }
 
         /**
-         * When the kernel does the work that ends operations of {@code io_uring}. Default
+         * Chooses when the kernel does the work that ends operations of {@code io_uring}. Default
          * {@link TaskWork#DEFERRED} where one thread enters the ring, else {@link TaskWork#INTERRUPTING}.
+         *
+         * @param when the moment
+         * @return this
          */
         public Builder taskWork(TaskWork when) {
             taskWork = when;
@@ -253,6 +295,9 @@ public final class AioEngineConfig {
          * Makes a thread of the kernel take entries from the submission ring of {@code io_uring}, so that submitting
          * needs no system call (SQPOLL). That thread uses up a processor while there is work and for
          * {@value Uring#SQ_THREAD_IDLE_MILLIS} ms after. With it, {@link #taskWork} cannot be chosen. Default false.
+         *
+         * @param wanted whether it does
+         * @return this
          */
         public Builder submissionPolling(boolean wanted) {
             submissionPolling = wanted;
@@ -264,6 +309,9 @@ public final class AioEngineConfig {
          * submitted, two operations with a system call, and not all with {@link AioEngine#commit}: the thread has the time, and the
          * device is busier. While completions are ready at every look, and for I/O that ends inside the doorbell, it is one system call
          * for a batch. For the engines {@code io_uring} (without submission polling) and {@code libaio}. Default true.
+         *
+         * @param wanted whether it does
+         * @return this
          */
         public Builder promptDoorbell(boolean wanted) {
             promptDoorbell = wanted;
@@ -275,21 +323,31 @@ public final class AioEngineConfig {
          * Needs {@link CompletionMode#POLLED}, files opened direct, and a device with queues for polling (an NVMe
          * disk with {@code nvme.poll_queues} set): elsewhere operations end with EOPNOTSUPP. Only reads and writes
          * are possible. Default false.
+         *
+         * @param wanted whether it does
+         * @return this
          */
         public Builder completionPolling(boolean wanted) {
             completionPolling = wanted;
             return this;
         }
 
-        /** The time that operations of the {@code memory} engine take. Default {@link MemoryLatency#NONE}. */
+        /**
+         * Sets how long operations of the {@code memory} engine take. Default {@link MemoryLatency#NONE}.
+         *
+         * @param latency gives the time of each operation
+         * @return this
+         */
         public Builder memoryLatency(MemoryLatency latency) {
             memoryLatency = latency;
             return this;
         }
 
         /**
-         * The most bytes of all files of a {@code memory} engine, without holes, rounded down to
-         * {@value SparseBytes#CHUNK_BYTES}; a write that needs more ends with ENOSPC. Default unlimited.
+         * Limits the files of a {@code memory} engine; a write that needs more ends with ENOSPC. Default unlimited.
+         *
+         * @param bytes the size of all files together, holes not counted, rounded down to {@value SparseBytes#CHUNK_BYTES}
+         * @return this
          */
         public Builder memoryQuotaBytes(long bytes) {
             if (bytes < 0) {
@@ -299,15 +357,21 @@ public final class AioEngineConfig {
             return this;
         }
 
-        /** The listener that is called before and after each batch of completions. Default: none. */
+        /**
+         * Sets the listener that is called around each batch of completions. Default: none.
+         *
+         * @param listener the listener
+         * @return this
+         */
         public Builder reapListener(ReapListener listener) {
             reapListener = listener;
             return this;
         }
 
         /**
-         * Builds the configuration.
+         * Checks the settings and builds the configuration.
          *
+         * @return the configuration
          * @throws IllegalArgumentException if settings exclude each other
          */
         public AioEngineConfig build() {

@@ -5,21 +5,26 @@ import java.util.Optional;
 
 /**
  * Makes engines of one kind. Found by {@link java.util.ServiceLoader}; see {@link AioEngines}. Any thread may call it.
+ *
+ * @since 0.1.0
  */
 public interface AioEngineProvider {
 
-    /** The engine's name: {@code io_uring}, {@code libaio}, {@code channel}, {@code memory}, {@code null}. */
+    /** {@return the name of the engine, by which it is opened} */
     String name();
 
     /**
-     * Empty if the engine works here, otherwise why it does not: kernel, permission, architecture, system. That descriptors or
-     * memory are lacking now is no such reason.
+     * Whether the engine works on this machine. A momentary lack of descriptors or memory does not count.
+     *
+     * @return empty if it works; otherwise the reason: kernel, permission, architecture or system
      */
     Optional<String> unavailable();
 
     /**
      * Opens an engine.
      *
+     * @param config how the engine is to be opened
+     * @return the engine, for the caller to close
      * @throws AioUnavailableException if it does not work here
      * @throws IOException if the system refuses the resources (descriptors, memory), naming them
      */

@@ -9,7 +9,11 @@ import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 
-/** The engines there are: found once, by {@link ServiceLoader}, on the module path and on the class path. */
+/**
+ * The engines of this process: found once, by {@link ServiceLoader}, on the module path and on the class path.
+ *
+ * @since 0.1.0
+ */
 public final class AioEngines {
 
     /** Fastest first. An engine of a third party is chosen only by its name. */
@@ -22,15 +26,17 @@ public final class AioEngines {
 
     private AioEngines() {}
 
-    /** All providers, also those of engines that do not work here. */
+    /** {@return all providers, also those of engines that do not work on this machine} */
     public static List<AioEngineProvider> providers() {
         return Found.PROVIDERS;
     }
 
     /**
-     * The provider of that name.
+     * Finds a provider.
      *
-     * @throws IllegalArgumentException if no engine has that name; the message lists all names
+     * @param name the name of its engine
+     * @return the provider
+     * @throws IllegalArgumentException if there is none, naming those there are
      */
     public static AioEngineProvider find(String name) {
         for (AioEngineProvider provider : Found.PROVIDERS) {
@@ -45,6 +51,9 @@ public final class AioEngines {
     /**
      * Opens an engine by name.
      *
+     * @param name the name of the engine
+     * @param config how it is to be opened
+     * @return the engine, for the caller to close
      * @throws IllegalArgumentException if there is no engine of that name
      * @throws AioUnavailableException if it does not work here, saying why
      * @throws IOException if the system refuses the resources
@@ -58,7 +67,9 @@ public final class AioEngines {
      * does not work here is logged with the reason. A lack of descriptors or memory is no reason to fall back: it is
      * thrown.
      *
-     * @param names in the order in which they are wanted
+     * @param config how the engine is to be opened
+     * @param names the names of engines, in the order in which they are tried
+     * @return the engine, for the caller to close
      * @throws IllegalArgumentException if there is no engine of one of the names, or there are no names
      * @throws AioUnavailableException if none works here, naming each with the reason
      * @throws IOException if the system refuses the resources
@@ -79,7 +90,7 @@ public final class AioEngines {
         throw new AioUnavailableException(String.join(", ", names), String.join("; ", reasons));
     }
 
-    /** The name of the fastest engine that works here; {@code channel} works everywhere. */
+    /** {@return the name of the fastest engine that works on this machine; {@code channel} works everywhere} */
     public static String best() {
         for (String name : PREFERENCE) {
             for (AioEngineProvider provider : Found.PROVIDERS) {

@@ -19,6 +19,8 @@ import java.nio.file.Path;
  * <p>{@link #close} refuses new operations at once and returns. The last operation in flight closes the system's file, so its
  * descriptor is never used for another file. The state is one word,
  * {@code references}: bit 0 says closed, bit 31 says gone, the bits between count the operations that use it.
+ *
+ * @since 0.1.0
  */
 public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile, MemoryFile {
 
@@ -81,48 +83,53 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         writable = access == Access.READ_WRITE;
     }
 
-    /** The path by which it was opened. */
+    /** {@return the path by which it was opened} */
     public final Path path() {
         return path;
     }
 
-    /** Whether its I/O goes past the page cache. */
+    /** {@return whether its I/O goes past the page cache} */
     public final boolean isDirect() {
         return direct;
     }
 
-    /** Whether it was opened for writing. */
+    /** {@return whether it was opened for writing} */
     public final boolean isWritable() {
         return writable;
     }
 
-    /** Whether {@link #close} has been called. */
+    /** {@return whether {@link #close} has been called} */
     public final boolean isClosed() {
         return (references & CLOSED) != 0;
     }
 
     /**
-     * The size of the open file now, in bytes; of a block device, its capacity.
+     * The size of the open file now.
      *
-     * @throws IOException if it is closed or the system refuses
+     * @return bytes; of a block device, its capacity
+     * @throws IOException if the file is closed or the system refuses
      */
     public abstract long size() throws IOException;
 
     /**
-     * The alignment of memory for I/O to this file, in bytes: addresses are multiples of it. 1 for a buffered file.
+     * The alignment that I/O to this file needs of addresses of memory.
+     *
+     * @return bytes, a power of two; 1 if the file is buffered
      */
     public final int memoryAlignment() {
         return memoryAlignment;
     }
 
     /**
-     * The alignment of I/O in this file, in bytes: offsets and lengths are multiples of it. 1 for a buffered file.
+     * The alignment that I/O to this file needs of offsets and lengths.
+     *
+     * @return bytes, a power of two; 1 if the file is buffered
      */
     public final int offsetAlignment() {
         return offsetAlignment;
     }
 
-    /** The file system's block in bytes: the unit of holes. */
+    /** {@return the file system's block in bytes, which holes are made of} */
     public final int blockBytes() {
         return blockBytes;
     }
@@ -131,12 +138,17 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * Whether the file has an operation, by its file system and the way it was opened. The file tries each form of
      * {@code fallocate} once: on a file without a name in the same directory or, where it can make none, on a block far behind the
      * file's end. Content and size stay as they were.
+     *
+     * @param operation the operation
+     * @return whether the file can do it
      */
     public abstract boolean supports(AioOperation operation);
 
     /**
      * Reads until the memory is full, or the file ends.
      *
+     * @param offset where in the file the read begins, in bytes
+     * @param memory native memory to fill
      * @return bytes, less than asked only at the end of the file; or a negative errno
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      */
@@ -145,43 +157,65 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     /**
      * Writes all of the memory.
      *
+     * @param offset where in the file the write begins, in bytes
+     * @param memory native memory
      * @return bytes, all of them; or a negative errno
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      */
     public abstract long write(long offset, MemorySegment memory);
 
-    /** Makes all written data durable: 0, or a negative errno. */
+    /**
+     * Makes the data that was written durable.
+     *
+     * @param dataOnly whether by {@code fdatasync}; otherwise by {@code fsync}
+     * @return 0, or a negative errno
+     */
     public abstract int sync(boolean dataOnly);
 
-    /** Frees the blocks of a range; the size stays: 0, or a negative errno, EOPNOTSUPP where system or file cannot. */
+    /**
+     * Frees the blocks of a range; the size of the file stays.
+     *
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
+     */
     public abstract int punchHole(long offset, long bytes);
 
     /**
-     * Makes a range read as zeroes, blocks allocated; the size stays: 0, or a negative errno, EOPNOTSUPP where system
-     * or file cannot.
+     * Makes a range read as zeroes, with its blocks allocated; the size of the file stays.
+     *
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
     public final int zeroRange(long offset, long bytes) {
         return zeroRange(offset, bytes, true);
     }
 
     /**
-     * Makes a range read as zeroes, blocks allocated: 0, or a negative errno, EOPNOTSUPP where system or file cannot.
+     * Makes a range read as zeroes, with its blocks allocated.
      *
-     * @param keepSize whether the size stays, should the range reach beyond it
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param keepSize whether the size of the file stays, if the range ends behind the end of the file
+     * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
     public abstract int zeroRange(long offset, long bytes, boolean keepSize);
 
     /**
-     * Allocates the blocks of a range and keeps its data: 0, or a negative errno, EOPNOTSUPP where system or file
-     * cannot.
+     * Allocates the blocks of a range; the data in it stays.
      *
-     * @param keepSize whether the size stays, should the range reach beyond it
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param keepSize whether the size of the file stays, if the range ends behind the end of the file
+     * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
     public abstract int allocate(long offset, long bytes, boolean keepSize);
 
     /**
-     * Writes back and drops the file's pages from the page cache: 0, or a negative errno, EOPNOTSUPP where the system
-     * cannot.
+     * Writes the file's pages back, and drops them from the page cache.
+     *
+     * @return 0, or a negative errno: EOPNOTSUPP where the system cannot
      */
     public abstract int dropPageCache();
 
@@ -191,20 +225,25 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * {@link java.nio.channels.FileChannel}, of which the JDK allows one for each file in a process, also if they are
      * shared. It goes with {@link #close}.
      *
-     * @param exclusive against every other lock; otherwise against exclusive ones only
-     * @return false if another open holds a lock that excludes this one
+     * @param exclusive whether it excludes every other lock; otherwise it excludes exclusive locks only
+     * @return true if this open holds the lock; false if another open holds a lock that excludes this one
      * @throws IOException if the system refuses, for example an exclusive lock of a file that is not open for writing
      */
     public abstract boolean tryLock(boolean exclusive) throws IOException;
 
-    /** Whether both are the same file of the file system; their names may differ. */
+    /**
+     * Whether two open files are the same file of the file system, whatever their names.
+     *
+     * @param other the other
+     * @return whether they are
+     */
     public abstract boolean isSameFile(AioFile other);
 
     /**
      * Opens the same file once more, for the same access. On Linux the file may have been renamed or deleted meanwhile. A lock stays
      * with the open that took it. The new one has the {@link #path} of this one.
      *
-     * @param direct past the page cache
+     * @param direct whether I/O of the new open goes past the page cache
      * @return another open of the file, which the caller closes
      * @throws DirectUnsupportedException if the file cannot do direct I/O
      * @throws IOException if this one is closed, the system refuses, or, where a file is found by its path alone, another
@@ -220,7 +259,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         return new FileSystemException(path.toString(), null, "is another file now");
     }
 
-    /** Closes it: new operations get EBADF; those in flight end as if it were open. Idempotent. */
+    /** Closes the file: new operations get EBADF; those in flight end as if it were open. Idempotent. */
     @Override
     public final void close() {
         int was = (int) REFERENCES.getAndBitwiseOr(this, CLOSED);

@@ -15,12 +15,13 @@ package io.blkmq.aio;
  * @param fixedBufferOperations operations that used registered memory
  * @param fixedFileOperations operations that used a registered file
  * @param completionsThrown completions that threw; each was logged
+ * @since 0.1.0
  */
 public record AioStatistics(long submitted, long completed, long systemCalls, long shortTransfersContinued,
         long resubmitted, long deferred, long completionOverflows, long fixedBufferOperations, long fixedFileOperations,
         long completionsThrown) {
 
-    /** Operations accepted and not yet told. */
+    /** {@return operations that were accepted, and whose completion has not been called} */
     public long inFlight() {
         return submitted - completed;
     }

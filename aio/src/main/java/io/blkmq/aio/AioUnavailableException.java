@@ -6,16 +6,22 @@ import java.io.Serial;
 /**
  * An engine cannot be used on this machine; the message names the engine and why: kernel, permission, architecture or
  * system.
+ *
+ * @since 0.1.0
  */
 public final class AioUnavailableException extends IOException {
 
     @Serial
     private static final long serialVersionUID = 1L;
 
+    /** The name of the engine. */
     private final String engine;
+    /** The reason, without the name. */
     private final String reason;
 
     /**
+     * Makes the exception and its message.
+     *
      * @param engine the engine's name
      * @param reason why it cannot be used here
      */
@@ -25,12 +31,12 @@ public final class AioUnavailableException extends IOException {
         this.reason = reason;
     }
 
-    /** The name of the engine that cannot be used. */
+    /** {@return the name of the engine that cannot be used} */
     public String engine() {
         return engine;
     }
 
-    /** Why, without the name. */
+    /** {@return the reason, without the name of the engine} */
     public String reason() {
         return reason;
     }

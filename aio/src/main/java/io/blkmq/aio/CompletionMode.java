@@ -1,6 +1,10 @@
 package io.blkmq.aio;
 
-/** Which thread finds completions and calls them. Chosen when an engine is opened. */
+/**
+ * Which thread finds completions and calls them. Chosen when an engine is opened.
+ *
+ * @since 0.1.0
+ */
 public enum CompletionMode {
     /**
      * One thread owns the engine: it submits, and finds completions by {@link AioEngine#poll} or

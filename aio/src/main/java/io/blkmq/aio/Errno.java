@@ -1,46 +1,79 @@
 package io.blkmq.aio;
 
 /**
- * The error numbers that results carry, negated. They are Linux's generic ones, the same on every architecture that
+ * The error numbers that results carry, negated. The numbers are Linux's generic ones, the same on every architecture that
  * is supported, and are used on other systems too, so that a result means the same everywhere.
+ *
+ * @since 0.1.0
  */
 public final class Errno {
 
+    /** The caller may not do it. */
     public static final int EPERM = 1;
+    /** There is no such file. */
     public static final int ENOENT = 2;
+    /** A signal ended the call. */
     public static final int EINTR = 4;
+    /** The device failed, or a ring was given up. */
     public static final int EIO = 5;
+    /** There is no such device, or no data behind the offset. */
     public static final int ENXIO = 6;
+    /** The file is closed, or not open in this direction. */
     public static final int EBADF = 9;
+    /** There is no room now; another try may succeed. */
     public static final int EAGAIN = 11;
+    /** The kernel lacks memory. */
     public static final int ENOMEM = 12;
+    /** The permissions of the file do not allow it. */
     public static final int EACCES = 13;
+    /** The memory cannot be used: its arena is closed. */
     public static final int EFAULT = 14;
+    /** The object is in use; a kiocb: in flight. */
     public static final int EBUSY = 16;
+    /** It exists already; a ring: it belongs to another thread. */
     public static final int EEXIST = 17;
+    /** There is no such device. */
     public static final int ENODEV = 19;
+    /** A part of the path is no directory. */
     public static final int ENOTDIR = 20;
+    /** The file is a directory. */
     public static final int EISDIR = 21;
+    /** An argument is not valid: an alignment, or an engine that is closed. */
     public static final int EINVAL = 22;
+    /** The system has no descriptors left. */
     public static final int ENFILE = 23;
+    /** The process has no descriptors left. */
     public static final int EMFILE = 24;
+    /** The file would become larger than it may be. */
     public static final int EFBIG = 27;
+    /** The device has no space left. */
     public static final int ENOSPC = 28;
+    /** The file system is read-only. */
     public static final int EROFS = 30;
+    /** A number is out of range. */
     public static final int ERANGE = 34;
+    /** The kernel has no such system call. */
     public static final int ENOSYS = 38;
+    /** The path has too many symbolic links. */
     public static final int ELOOP = 40;
+    /** The time is over. */
     public static final int ETIME = 62;
+    /** A value is too large for its type. */
     public static final int EOVERFLOW = 75;
+    /** The file, or the engine, has no such operation. */
     public static final int EOPNOTSUPP = 95;
+    /** The user's quota is used up. */
     public static final int EDQUOT = 122;
+    /** The operation was cancelled; it may have been carried out. */
     public static final int ECANCELED = 125;
 
     private Errno() {}
 
     /**
-     * The symbol of an error number, positive or negated: {@code "EIO"}; {@code "errno 4711"} if it is not one of
-     * these.
+     * The symbol of an error number.
+     *
+     * @param errno the number, positive or negated
+     * @return as {@code "EIO"}; {@code "errno 4711"} for a number that is not one of these
      */
     public static String name(long errno) {
         return switch ((int) Math.abs(errno)) {

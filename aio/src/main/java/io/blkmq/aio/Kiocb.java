@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Outside of IN_FLIGHT it belongs to its owner, who calls it from one thread at a time; in flight it belongs to
  * the engine, and every method that changes it throws {@link IllegalStateException}.
+ *
+ * @since 0.1.0
  */
 public final class Kiocb {
 
@@ -88,6 +90,8 @@ public final class Kiocb {
     private int firstIovec;
 
     /**
+     * Makes a kiocb in memory of the owner's.
+     *
      * @param iovecs off-heap memory for the segments, {@value #SEGMENT_BYTES} bytes each, aligned to 8, of a scope
      *        that every thread may use: a slice of what the owner has for each request. An operation of more segments
      *        takes a larger array from a pool, and gives it back when it completes
@@ -109,7 +113,12 @@ public final class Kiocb {
         memory = inlineMemory;
     }
 
-    /** A kiocb with its own off-heap room for a number of segments; the room lives as long as the kiocb is reachable. */
+    /**
+     * Makes a kiocb with off-heap room of its own, which lives as long as the kiocb is reachable.
+     *
+     * @param inlineSegments segments for which there is room without the pool, 1 to 1024
+     * @return a new kiocb, not prepared
+     */
     public static Kiocb withSegments(int inlineSegments) {
         if (inlineSegments < 1 || inlineSegments > 1024) {
             throw new IllegalArgumentException("inline segments " + inlineSegments + " is not in 1 to 1024");
@@ -117,12 +126,32 @@ public final class Kiocb {
         return new Kiocb(Arena.ofAuto().allocate((long) inlineSegments * SEGMENT_BYTES, 8));
     }
 
-    /** Prepares a read from {@code offset}. {@link #addSegment} adds its memory. */
+    /**
+     * Prepares a read, so far without memory: {@link #addSegment(MemorySegment)}.
+     *
+     * @param source the file
+     * @param offset where the read begins in the file, in bytes
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if the offset is negative
+     */
     public Kiocb prepareRead(AioFile source, long offset, AioCompletion completion, long userData) {
         return prepare(AioOperation.READ, source, offset, 0, completion, userData);
     }
 
-    /** Prepares a write at {@code offset}. {@link #addSegment} adds its memory. */
+    /**
+     * Prepares a write, so far without memory: {@link #addSegment(MemorySegment)}.
+     *
+     * @param target the file
+     * @param offset where the write begins in the file, in bytes
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if the offset is negative
+     */
     public Kiocb prepareWrite(AioFile target, long offset, AioCompletion completion, long userData) {
         return prepare(AioOperation.WRITE, target, offset, 0, completion, userData);
     }
@@ -131,7 +160,8 @@ public final class Kiocb {
      * Makes a prepared write end only when it is durable: a sync follows it; {@code io_uring} links the two in the kernel. The result
      * is the write's, or the sync's error.
      *
-     * @param dataOnly by {@code fdatasync}, otherwise by {@code fsync}
+     * @param dataOnly whether the sync is an {@code fdatasync}; otherwise it is an {@code fsync}
+     * @return this
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a write
      */
     public Kiocb thenSync(boolean dataOnly) {
@@ -143,18 +173,47 @@ public final class Kiocb {
         return this;
     }
 
-    /** Prepares an {@code fsync}, or an {@code fdatasync}. The result is 0. */
+    /**
+     * Prepares a sync. The result is 0.
+     *
+     * @param target the file
+     * @param dataOnly whether the sync is an {@code fdatasync}; otherwise it is an {@code fsync}
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     */
     public Kiocb prepareSync(AioFile target, boolean dataOnly, AioCompletion completion, long userData) {
         return prepare(dataOnly ? AioOperation.FDATASYNC : AioOperation.FSYNC, target, 0, 0, completion, userData);
     }
 
-    /** Prepares to free the blocks of a range; the file's size stays. The result is 0. */
+    /**
+     * Prepares to free the blocks of a range; the size of the file stays. The result is 0.
+     *
+     * @param target the file
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if offset or length is negative
+     */
     public Kiocb preparePunchHole(AioFile target, long offset, long bytes, AioCompletion completion, long userData) {
         return prepare(AioOperation.PUNCH_HOLE, target, offset, bytes, completion, userData);
     }
 
     /**
-     * Prepares to make a range read as zeroes; its blocks stay allocated, and the file's size stays. The result is 0.
+     * Prepares to make a range read as zeroes; its blocks stay allocated, and the size of the file stays. The result is 0.
+     *
+     * @param target the file
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if offset or length is negative
      */
     public Kiocb prepareZeroRange(AioFile target, long offset, long bytes, AioCompletion completion, long userData) {
         return prepareZeroRange(target, offset, bytes, true, completion, userData);
@@ -163,8 +222,15 @@ public final class Kiocb {
     /**
      * Prepares to make a range read as zeroes; its blocks stay allocated. The result is 0.
      *
-     * @param keepSize whether the file's size stays; otherwise the file ends at the range's end, should it have
-     *        ended before
+     * @param target the file
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param keepSize whether the size of the file stays; otherwise the file ends at the end of the range, if it ended before that
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if offset or length is negative
      */
     public Kiocb prepareZeroRange(AioFile target, long offset, long bytes, boolean keepSize, AioCompletion completion,
             long userData) {
@@ -174,10 +240,17 @@ public final class Kiocb {
     }
 
     /**
-     * Prepares to allocate the blocks of a range; its data stays. The result is 0.
+     * Prepares to allocate the blocks of a range; the data in it stays. The result is 0.
      *
-     * @param keepSize whether the file's size stays; otherwise the file ends at the range's end, should it have
-     *        ended before
+     * @param target the file
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range
+     * @param keepSize whether the size of the file stays; otherwise the file ends at the end of the range, if it ended before that
+     * @param completion is told when the operation has ended
+     * @param userData is passed to the completion
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight
+     * @throws IllegalArgumentException if offset or length is negative
      */
     public Kiocb prepareAllocate(AioFile target, long offset, long bytes, boolean keepSize, AioCompletion completion,
             long userData) {
@@ -210,10 +283,13 @@ public final class Kiocb {
     }
 
     /**
-     * Adds memory to a prepared read or write, behind its present memory. It is kept reachable until the completion.
+     * Adds memory to a prepared read or write, behind the memory that it has already. The memory is kept reachable until the
+     * completion.
      *
+     * @param nativeMemory the memory, all of it
+     * @return this
      * @throws IllegalArgumentException if it is heap memory, closed, at address 0, read-only for a read, confined to
-     *        another thread, or one segment more than {@value #SEGMENTS_MAX}
+     *         another thread, or one segment more than {@value #SEGMENTS_MAX}
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
      */
     public Kiocb addSegment(MemorySegment nativeMemory) {
@@ -223,8 +299,10 @@ public final class Kiocb {
     /**
      * Adds a part of a segment, without making a slice.
      *
-     * @param partOffset where in it the part begins, in bytes
-     * @param partBytes the part's length
+     * @param nativeMemory the memory
+     * @param partOffset where in the memory the part begins, in bytes
+     * @param partBytes the length of the part
+     * @return this
      * @throws IndexOutOfBoundsException if the part is not within the memory
      * @throws IllegalArgumentException as {@link #addSegment(MemorySegment)}
      * @throws IllegalStateException as {@link #addSegment(MemorySegment)}
@@ -303,32 +381,32 @@ public final class Kiocb {
         }
     }
 
-    /** The operation that it is, or was last, prepared for. */
+    /** {@return the kind of operation that it is, or was last, prepared for} */
     public AioOperation operation() {
         return operation;
     }
 
-    /** The offset in the file at which the operation starts, in bytes. */
+    /** {@return where the operation starts in the file, in bytes} */
     public long offset() {
         return offset;
     }
 
-    /** Bytes to move, or the length of the range; 0 for a sync. */
+    /** {@return bytes to move, or the length of the range; 0 for a sync} */
     public long bytes() {
         return bytes;
     }
 
-    /** The number of memory segments. */
+    /** {@return how many segments of memory it has} */
     public int segments() {
         return segments;
     }
 
-    /** The caller's number, which was given when the operation was prepared. */
+    /** {@return the user data that its completion is told} */
     public long userData() {
         return userData;
     }
 
-    /** Whether an engine has it. Any thread may ask. */
+    /** {@return whether an engine has it; any thread may ask} */
     public boolean isInFlight() {
         // Acquire: pairs with the release in free().
         return (int) STATE.getAcquire(this) == IN_FLIGHT;
