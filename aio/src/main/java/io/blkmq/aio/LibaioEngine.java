@@ -29,7 +29,8 @@ final class LibaioEngine extends NativeEngine {
 
     static final String NAME = "libaio";
 
-    private static final Set<AioOperation> OPERATIONS = EnumSet.of(AioOperation.READ, AioOperation.WRITE, AioOperation.FSYNC, AioOperation.FDATASYNC);
+    private static final Set<AioOperation> OPERATIONS = EnumSet.of(AioOperation.READ, AioOperation.WRITE,
+            AioOperation.FSYNC, AioOperation.FDATASYNC);
 
     private static final int SEGMENTS_MAX = 1024;
     private static final int DOORBELLS_MAX = 100;

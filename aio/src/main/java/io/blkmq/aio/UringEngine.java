@@ -127,8 +127,7 @@ final class UringEngine extends NativeEngine {
 
     private UringEngine(AioEngineConfig config, Uring ring, Set<AioOperation> operations) throws IOException {
         // One place of the completion ring is for the NOP that wakes the reaper.
-        super(NAME, operations, config, config.isEnteredByOne(),
-                ring.completionEntries() - 1);
+        super(NAME, operations, config, config.isEnteredByOne(), ring.completionEntries() - 1);
         this.ring = ring;
         enabled = !ring.has(Uring.SETUP_R_DISABLED);
         doorbellFlags = ring.has(Uring.SETUP_DEFER_TASKRUN) ? Uring.ENTER_GETEVENTS : 0;

@@ -68,8 +68,9 @@ class AgentTest {
     private void submit(AioCompletion told, int count) {
         for (int i = 0; i < count; i++) {
             MemorySegment memory = arena.allocate(BLOCK, BLOCK);
-            assertThat(engine.submit(Kiocb.withSegments(1)
-                    .prepareRead(file, (long) (i % BLOCKS) * BLOCK, told, i).addSegment(memory))).isZero();
+            assertThat(engine.submit(
+                    Kiocb.withSegments(1).prepareRead(file, (long) (i % BLOCKS) * BLOCK, told, i).addSegment(memory)))
+                    .isZero();
         }
         engine.commit();
     }
@@ -252,8 +253,8 @@ class AgentTest {
     void otherModesHaveNoAgent() throws IOException {
         for (CompletionMode mode : List.of(CompletionMode.POLLED, CompletionMode.REAPER)) {
             try (AioEngine other = AioEngines.open(name, AioEngineConfig.builder().completionMode(mode).build())) {
-                assertThatThrownBy(other::agent).isInstanceOf(IllegalStateException.class)
-                        .hasMessageContaining(name).hasMessageContaining(mode.name());
+                assertThatThrownBy(other::agent).isInstanceOf(IllegalStateException.class).hasMessageContaining(name)
+                        .hasMessageContaining(mode.name());
             }
         }
     }

@@ -37,8 +37,8 @@ final class AgentThread {
                 agent.onClose();
             }
         };
-        AgentRunner runner = new AgentRunner(
-                new BackoffIdleStrategy(10, 10, 1000, TimeUnit.MICROSECONDS.toNanos(100)), failure -> {
+        AgentRunner runner = new AgentRunner(new BackoffIdleStrategy(10, 10, 1000, TimeUnit.MICROSECONDS.toNanos(100)),
+                failure -> {
                     if (!(failure instanceof AgentTerminationException)) {
                         throw new AssertionError(failure);
                     }
