@@ -12,6 +12,8 @@ import io.blkmq.runtime.IoRuntime;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.function.Consumer;
+import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -441,6 +443,22 @@ public final class LoopConfig {
         public Builder transfer(TransferFunction function, TransferKey key) {
             this.transfer = function;
             this.transferKey = key;
+            return this;
+        }
+
+        /**
+         * Lets the application run the workers of the work queue: each is an {@link Agent} for a duty cycle of the application, which is
+         * run by one thread. The device starts no thread for them. {@link Agent#doWork} carries out commands, and blocks as long as
+         * the file does. An agent that is closed lets go of its thread, so that another may run it; the device stays as it is.
+         *
+         * <p>I/O of a buffered device, and flushes and discards of any, wait until an agent is run. Changing, detaching and closing the device
+         * does not: what is in flight ends then whether the agents are run or not.
+         *
+         * @param runner is given each of the workers once, when the device is made; null for threads of the runtime
+         * @return this
+         */
+        public Builder workerRunner(@Nullable Consumer<? super Agent> runner) {
+            var _ = parameters().workerRunner(runner);
             return this;
         }
 

@@ -231,7 +231,8 @@ public final class LoopDevice implements AutoCloseable {
         this.lock = parameters.runtime().newLock();
         this.queues = new LoopQueue[parameters.hardwareQueues()];
         this.workQueue = new WorkQueue(parameters.runtime(), name,
-                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone);
+                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone,
+                parameters.workerRunner());
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new LoopQueue(parameters.isPolled(), workQueue);
         }
@@ -573,7 +574,7 @@ public final class LoopDevice implements AutoCloseable {
     private void runDown() {
         binding = binding.in(LoopState.RUNDOWN);
         Backing old = backing;
-        disk.freeze();
+        freeze();
         backing = null;
         disk.unfreeze();
         wipeTransfer();
@@ -836,7 +837,7 @@ public final class LoopDevice implements AutoCloseable {
 
     /** Goes over to another backing, size and block, with nothing in flight, and asks anew what the file can do. */
     private void useAnew(Backing next, Binding then) {
-        disk.freeze();
+        freeze();
         try {
             take(limitsOn(next, then.blockBytes), next, then);
         } finally {
@@ -846,7 +847,7 @@ public final class LoopDevice implements AutoCloseable {
 
     /** The same of the file that the device has already: what has been found out about it holds on. */
     private void use(Backing next, Binding then) {
-        disk.freeze();
+        freeze();
         try {
             QueueLimits now = possible.get();
             QueueLimits limits = limitsOn(next, then.blockBytes);
@@ -881,7 +882,7 @@ public final class LoopDevice implements AutoCloseable {
         begin("changeLimits");
         try {
             requireThere();
-            disk.freeze();
+            freeze();
             try {
                 LimitsByHand wanted = change.apply(byHand);
                 takeLimits(wanted.of(possible.get()));
@@ -1243,7 +1244,16 @@ public final class LoopDevice implements AutoCloseable {
      */
     @Override
     public void close() {
-        disk.close();
+        try (WorkQueue.StandIn _ = workQueue.standIn()) {
+            disk.close();
+        }
+    }
+
+    /** Freezes the queue: also if the workers are agents, and nobody runs them. */
+    private void freeze() {
+        try (WorkQueue.StandIn _ = workQueue.standIn()) {
+            disk.freeze();
+        }
     }
 
     /** Claims the device for who removes it: nobody opens it or gives it a file any more. */

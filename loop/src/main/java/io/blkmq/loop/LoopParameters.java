@@ -5,6 +5,8 @@ import io.blkmq.aio.AioEngines;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Objects;
+import java.util.function.Consumer;
+import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +24,7 @@ public final class LoopParameters {
     private final int hardwareQueues;
     private final int depth;
     private final int workers;
+    private final @Nullable Consumer<? super Agent> workerRunner;
     private final IoRuntime runtime;
 
     private LoopParameters(Builder b) {
@@ -30,6 +33,7 @@ public final class LoopParameters {
         this.hardwareQueues = b.hardwareQueues;
         this.depth = b.depth;
         this.workers = b.workers;
+        this.workerRunner = b.workerRunner;
         this.runtime = b.runtime;
     }
 
@@ -89,6 +93,15 @@ public final class LoopParameters {
     }
 
     /**
+     * The application's part that runs the workers of the work queue.
+     *
+     * @return null if threads of the runtime are the workers
+     */
+    public @Nullable Consumer<? super Agent> workerRunner() {
+        return workerRunner;
+    }
+
+    /**
      * Threads and time.
      *
      * @return the runtime
@@ -100,7 +113,8 @@ public final class LoopParameters {
     /** Whether a device made with these is as one made with others. */
     boolean isLike(LoopParameters other) {
         return engine().equals(other.engine()) && polled == other.polled && hardwareQueues == other.hardwareQueues
-                && depth == other.depth && workers == other.workers && runtime.equals(other.runtime);
+                && depth == other.depth && workers == other.workers && Objects.equals(workerRunner, other.workerRunner)
+                && runtime.equals(other.runtime);
     }
 
     @Override
@@ -116,6 +130,7 @@ public final class LoopParameters {
         private int hardwareQueues = 1;
         private int depth = DEPTH_DEFAULT;
         private int workers;
+        private @Nullable Consumer<? super Agent> workerRunner;
         private IoRuntime runtime = IoRuntime.system();
 
         private Builder() {}
@@ -173,6 +188,22 @@ public final class LoopParameters {
          */
         public Builder workers(int value) {
             this.workers = value;
+            return this;
+        }
+
+        /**
+         * Lets the application run the workers of the work queue: each is an {@link Agent} for a duty cycle of the application, which is
+         * run by one thread. The device starts no thread for them. {@link Agent#doWork} carries out commands, and blocks as long as
+         * the file does. An agent that is closed lets go of its thread, so that another may run it; the device stays as it is.
+         *
+         * <p>I/O of a buffered device, and flushes and discards of any, wait until an agent is run. Changing, detaching and closing the device
+         * does not: what is in flight ends then whether the agents are run or not.
+         *
+         * @param runner is given each of the workers once, when the device is made; null for threads of the runtime
+         * @return this
+         */
+        public Builder workerRunner(@Nullable Consumer<? super Agent> runner) {
+            this.workerRunner = runner;
             return this;
         }
 

@@ -8,6 +8,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Lock;
+import java.util.function.Consumer;
+import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +32,10 @@ import org.jspecify.annotations.Nullable;
  * <p>No wake-up is lost. A worker that goes to sleep says so, and then looks for work once more; a submitter adds, and then looks who
  * sleeps; both are volatile, so one of them sees the other. Who takes a worker's {@code asleep} from it owes it an unpark, and counts it as
  * {@code coming} until it looks for work again: a submitter that finds one coming may leave it at that.
+ *
+ * <p>Where the application runs the workers, as {@link WorkAgent}s, the queue starts no thread and wakes nobody: an agent looks whenever
+ * it is run. While a caller waits for the commands in the queue ({@link #standIn}), a thread of the runtime does those that no agent takes,
+ * so that the wait ends whether the agents are run or not. {@link #stop} does itself what is left, and waits for agents that are at work.
  *
  * <p>Never full: what is added has its link with it.
  */
@@ -55,6 +61,11 @@ final class WorkQueue {
         void done(Work first);
     }
 
+    /** How often a stand-in looks for commands. */
+    private static final long STAND_IN_NANOS = 100_000;
+    /** How often {@link #stop} looks whether agents are still at work. */
+    private static final long PAUSE_NANOS = 10_000;
+
     private final IoRuntime runtime;
     private final String name;
     private final int threads;
@@ -66,6 +77,10 @@ final class WorkQueue {
     private final AtomicInteger sleeping = new AtomicInteger();
     /** How many have been woken or started, and have not looked for work since. */
     private final AtomicInteger coming = new AtomicInteger();
+    /** Whether the application runs the workers. */
+    private final boolean agents;
+    /** Agents that are at work, or look for some. Volatile steps: an agent raises it, then looks at {@code stopped}. */
+    private final AtomicInteger atWork = new AtomicInteger();
     /** Held to start and stop workers. */
     private final Lock starting;
     /** Replaced under the lock. */
@@ -82,12 +97,27 @@ final class WorkQueue {
      * @param report is told what they have done
      */
     WorkQueue(IoRuntime runtime, String name, int threads, Report report) {
+        this(runtime, name, threads, report, null);
+    }
+
+    /**
+     * A queue without threads.
+     *
+     * @param threads the most workers
+     * @param report is told what they have done
+     * @param runner is given each worker, to run it; null where threads of the runtime are the workers
+     */
+    WorkQueue(IoRuntime runtime, String name, int threads, Report report, @Nullable Consumer<? super Agent> runner) {
+        this.agents = runner != null;
         this.runtime = runtime;
         this.name = name;
         this.threads = threads;
         this.report = report;
         this.starting = runtime.newLock();
         this.ready = new Ready(runtime.newLock(), threads);
+        for (int i = 0; runner != null && i < threads; i++) {
+            runner.accept(new WorkAgent(this, "blkmq-" + name + "-worker-" + i));
+        }
     }
 
     // ---- submitters
@@ -95,7 +125,11 @@ final class WorkQueue {
     /** Puts something behind what is there. {@link #wake} is due after the last. */
     void add(Work work) {
         if (workers.length == 0) {
-            startFirst();
+            if (!agents) {
+                startFirst();
+            } else if (stopped) {
+                throw detached();
+            }
         }
         Work before;
         do {
@@ -114,7 +148,7 @@ final class WorkQueue {
 
     /** Lets one more work, if there is one more and none is on its way: who comes calls the next. */
     private void call() {
-        if (coming.get() > 0) {
+        if (agents || coming.get() > 0) {
             return;
         }
         if (sleeping.get() > 0) {
@@ -132,7 +166,7 @@ final class WorkQueue {
         starting.lock();
         try {
             if (stopped) {
-                throw new IllegalStateException(name + " is detached");
+                throw detached();
             }
             if (workers.length == 0) {
                 start();
@@ -140,6 +174,10 @@ final class WorkQueue {
         } finally {
             starting.unlock();
         }
+    }
+
+    private IllegalStateException detached() {
+        return new IllegalStateException(name + " is detached");
     }
 
     /** There is a worker, so nothing is lost if there is no other. */
@@ -174,7 +212,7 @@ final class WorkQueue {
 
     /** Whether some worker is awake. */
     boolean isBusy() {
-        return workers.length > sleeping.get();
+        return agents ? atWork.get() > 0 || incoming.get() != null : workers.length > sleeping.get();
     }
 
     /** How many have been started. */
@@ -195,6 +233,69 @@ final class WorkQueue {
         }
         for (Worker worker : workers) {
             Parking.join(runtime, worker.thread());
+        }
+        if (agents) {
+            int _ = doAll();
+            // An agent that comes from now on sees that it is stopped.
+            while (atWork.get() > 0) {
+                Parking.parkNanos(runtime, this, PAUSE_NANOS);
+            }
+        }
+    }
+
+    // ---- agents
+
+    /** Does a part of the commands, and returns how many. An agent. */
+    int workAsAgent() {
+        int _ = atWork.incrementAndGet();
+        try {
+            Work part = stopped ? null : takePart();
+            return part == null ? 0 : carryOut(part);
+        } finally {
+            int _ = atWork.decrementAndGet();
+        }
+    }
+
+    private int doAll() {
+        int count = 0;
+        for (Work part = takePart(); part != null; part = takePart()) {
+            count += carryOut(part);
+        }
+        return count;
+    }
+
+    /**
+     * Until it is closed, a thread of the runtime does what no agent takes. The caller is about to wait for commands that are in the
+     * queue, and may be the thread that runs the agents. Where threads are the workers, there is nothing to do.
+     */
+    StandIn standIn() {
+        return new StandIn();
+    }
+
+    /** See {@link #standIn}. */
+    final class StandIn implements AutoCloseable {
+        private final @Nullable Thread thread;
+        private volatile boolean ended;
+
+        private StandIn() {
+            thread = agents ? runtime.startAgent("blkmq-" + name + "-stand-in", this::run) : null;
+        }
+
+        private void run() {
+            while (!ended) {
+                if (doAll() == 0) {
+                    Parking.parkNanos(runtime, WorkQueue.this, STAND_IN_NANOS);
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            ended = true;
+            if (thread != null) {
+                runtime.unpark(thread);
+                Parking.join(runtime, thread);
+            }
         }
     }
 
@@ -243,7 +344,7 @@ final class WorkQueue {
                 boolean last = stopped;
                 Work part = takePart();
                 if (part != null) {
-                    carryOut(part);
+                    int _ = carryOut(part);
                     called = false;
                 } else if (last) {
                     return;
@@ -286,15 +387,17 @@ final class WorkQueue {
         return part;
     }
 
-    /** Does a list of commands, and reports them in parts. */
-    private void carryOut(Work first) {
+    /** Does a list of commands, and reports them in parts. Returns how many there were. */
+    private int carryOut(Work first) {
         Work unreported = first;
+        int all = 0;
         int count = 0;
         // One that comes alone, as those of a slow device do, is not worth a look at the clock.
         long began = first.next == null ? 0 : runtime.nanoTime();
         for (Work work = first; work != null;) {
             Work following = work.next;
             run(work);
+            all++;
             count++;
             if (following == null) {
                 report(unreported);
@@ -310,6 +413,7 @@ final class WorkQueue {
             }
             work = following;
         }
+        return all;
     }
 
     private void run(Work work) {
