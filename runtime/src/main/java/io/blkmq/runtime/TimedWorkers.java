@@ -1,6 +1,5 @@
 package io.blkmq.runtime;
 
-import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,7 +25,7 @@ final class TimedWorkers {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition called = lock.newCondition();
     /** Guarded by the lock, as all that follows. */
-    private final PriorityQueue<Task> tasks = new PriorityQueue<>();
+    private final TimerHeap<Task> tasks = new TimerHeap<>();
     private int threads;
     private int waiting;
     /** Waits for the first time that is due. What becomes the first takes this away from it. */
@@ -35,14 +34,11 @@ final class TimedWorkers {
     private long threadsStarted;
 
     /** Work with its time. */
-    private final class Task implements IoRuntime.Timer, Comparable<Task> {
-        private final long due;
-        private final long number;
+    private final class Task extends TimerHeap.Entry implements IoRuntime.Timer {
         private final Runnable work;
 
         Task(long due, long number, Runnable work) {
-            this.due = due;
-            this.number = number;
+            super(due, number);
             this.work = work;
         }
 
@@ -50,16 +46,10 @@ final class TimedWorkers {
         public boolean cancel() {
             lock.lock();
             try {
-                return tasks.removeIf(task -> task == this);
+                return tasks.remove(this);
             } finally {
                 lock.unlock();
             }
-        }
-
-        @Override
-        public int compareTo(Task other) {
-            // The clock has no beginning: only differences count.
-            return due != other.due ? Long.signum(due - other.due) : Long.compare(number, other.number);
         }
     }
 
@@ -77,7 +67,7 @@ final class TimedWorkers {
         try {
             Task task = new Task(due, tasksAdded++, work);
             tasks.add(task);
-            if (task.equals(tasks.peek())) {
+            if (task.equals(tasks.first())) {
                 leader = null;
                 callOne();
             }
@@ -140,10 +130,11 @@ final class TimedWorkers {
         lock.lock();
         try {
             for (;;) {
-                Task first = tasks.peek();
+                Task first = tasks.first();
                 long left = first == null ? IDLE_NANOS : first.due - System.nanoTime();
                 if (first != null && left <= 0) {
-                    return tasks.poll();
+                    boolean _ = tasks.remove(first);
+                    return first;
                 }
                 boolean leads = first != null && leader == null;
                 long rest = await(leads, leads ? left : IDLE_NANOS);
