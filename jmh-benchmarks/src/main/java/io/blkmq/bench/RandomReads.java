@@ -14,6 +14,10 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import org.agrona.concurrent.AgentRunner;
+import org.agrona.concurrent.BackoffIdleStrategy;
+import org.agrona.concurrent.BusySpinIdleStrategy;
+import org.agrona.concurrent.IdleStrategy;
 
 /** Something that reads 4 KiB blocks of a file at random, and keeps a number of reads in flight. For one thread. */
 interface RandomReads extends AutoCloseable {
@@ -65,13 +69,21 @@ interface RandomReads extends AutoCloseable {
 
         AioEngine openEngine() throws IOException {
             AioEngineConfig.Builder builder = AioEngineConfig.builder().depth(number("depth"))
-                    .completionMode(get("mode").equals("polled") ? CompletionMode.POLLED : CompletionMode.REAPER)
+                    .completionMode(CompletionMode.valueOf(get("mode").toUpperCase(Locale.ROOT)))
                     .ringEntry(RingEntry.valueOf(get("entry").toUpperCase(Locale.ROOT))).submissionPolling(is("sqpoll"))
                     .completionPolling(is("iopoll")).promptDoorbell(is("prompt"));
             if (!get("taskwork").equals("default")) {
                 builder.taskWork(TaskWork.valueOf(get("taskwork").toUpperCase(Locale.ROOT)));
             }
-            return AioEngines.open(get("engine"), builder.build());
+            AioEngine engine = AioEngines.open(get("engine"), builder.build());
+            if (engine.completionMode() == CompletionMode.AGENT) {
+                // Until the process ends: the agent of a closed engine does nothing.
+                IdleStrategy idle = is("spin") ? new BusySpinIdleStrategy() : new BackoffIdleStrategy();
+                Thread _ = AgentRunner.startOnThread(
+                        new AgentRunner(idle, Throwable::printStackTrace, null, engine.agent()),
+                        body -> Thread.ofPlatform().daemon().unstarted(body));
+            }
+            return engine;
         }
 
         /** Reads with one of ours. */
