@@ -48,7 +48,7 @@ final class BackingDisk implements Backing {
             if (lower.equals(top)) {
                 throw new LoopException(Errno.EBADF, top.name() + " on " + disk.name() + " would be on itself");
             }
-            Backing next = lower.backing();
+            Backing next = lower.medium().backing();
             if (next == null) {
                 throw new LoopException(Errno.EINVAL, lower.name() + " has no file");
             }

@@ -72,7 +72,7 @@ public final class LoopAttributes {
             DiskStatistics now = device.disk().statistics();
             return columns(now.readsInFlight() + " " + now.writesInFlight());
         });
-        readOnly("diskseq", device -> Long.toString(device.sequence()));
+        readOnly("diskseq", device -> Long.toString(device.medium().sequence()));
         readOnly("partscan", device -> flag(device.isPartScan()));
         readOnly("ext_range", _ -> Integer.toString(Partition.INDEX_MAX + 1));
         readOnly("alignment_offset",
@@ -83,7 +83,7 @@ public final class LoopAttributes {
         never("removable", "0");
         never("hidden", "0");
         loop("backing_file", (device, _) -> {
-            Backing backing = device.backing();
+            Backing backing = device.medium().backing();
             return backing == null ? null : backing.name();
         });
         loop("offset", (_, status) -> Long.toString(status.offsetBytes()));
@@ -98,14 +98,15 @@ public final class LoopAttributes {
         limit("optimal_io_size", QueueLimits::ioOptBytes);
         limit("chunk_sectors", limits -> limits.chunkBytes() / SECTOR);
         readOnly("queue/max_hw_sectors_kb",
-                device -> Integer.toString(device.possibleLimits().requestBytesMax() / KIB));
+                device -> Integer.toString(device.medium().possibleLimits().requestBytesMax() / KIB));
         limit("max_sectors_kb", limits -> limits.requestBytesMax() / KIB, LoopAttributes::setMaxSectors);
         limit("max_segments", QueueLimits::segmentsMax);
         limit("max_segment_size", QueueLimits::segmentBytesMax);
         limit("virt_boundary_mask", limits -> Math.max(0, limits.virtualBoundaryBytes() - 1));
         limit("dma_alignment", limits -> limits.dmaAlignmentBytes() - 1);
         limit("discard_granularity", QueueLimits::discardGranularityBytes);
-        readOnly("queue/discard_max_hw_bytes", device -> Long.toString(device.possibleLimits().discardBytesMax()));
+        readOnly("queue/discard_max_hw_bytes",
+                device -> Long.toString(device.medium().possibleLimits().discardBytesMax()));
         limit("discard_max_bytes", QueueLimits::discardBytesMax, LoopAttributes::setDiscardMax);
         limit("max_discard_segments", QueueLimits::discardRangesMax);
         limit("write_zeroes_max_bytes", QueueLimits::writeZeroesBytesMax);
@@ -276,7 +277,7 @@ public final class LoopAttributes {
     /** At most what is possible; 0 turns discard off. */
     private static void setDiscardMax(LoopDevice device, String value) throws LoopException {
         long bytes = unsigned(value);
-        QueueLimits possible = device.possibleLimits();
+        QueueLimits possible = device.medium().possibleLimits();
         if (bytes % possible.discardGranularityBytes() != 0) {
             throw new LoopException(Errno.EINVAL, "discard_max_bytes " + bytes
                     + ": not a multiple of discard_granularity " + possible.discardGranularityBytes());

@@ -79,7 +79,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     /** What comes before a submission: whether there is memory to transform what is to be written. */
     boolean prepare() {
-        LoopTransfer function = device.transfer();
+        LoopTransfer function = device.medium().transfer();
         if (function == null) {
             if (transfer != null) {
                 transfer = null;
@@ -212,7 +212,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         endPrepared();
         Status status = bio.status();
         if (status == Status.NOTSUPP && !rq.operation().hasData() && rq.operation().hasRange()) {
-            device.cannot(rq.operation());
+            device.medium().cannot(rq.operation());
         } else if (status == Status.OK && rq.operation() == Operation.READ) {
             status = statusOrFailure(reachable);
         } else if (status == Status.NODEV || status == Status.INVAL) {
@@ -304,7 +304,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
             return failure(result);
         }
         if (result == -Errno.EOPNOTSUPP) {
-            device.cannot(operation);
+            device.medium().cannot(operation);
         }
         return Status.NOTSUPP;
     }

@@ -229,6 +229,18 @@ public final class LoopConfig {
         return parameters != null;
     }
 
+    /** Refuses a device that was made with another name or other parameters than this is for. */
+    void requireSuits(String device, LoopParameters its) {
+        if (isNamed() && !name().equals(device)) {
+            throw new IllegalArgumentException(
+                    "the configuration is for a device named " + name() + ", and this is " + device);
+        }
+        if (hasParameters() && !parameters().isLike(its)) {
+            throw new IllegalArgumentException(
+                    "the configuration is for a device with " + parameters() + ", and " + device + " has " + its);
+        }
+    }
+
     /** Builds configurations. For one thread. */
     public static final class Builder {
         private final @Nullable Path file;

@@ -1,36 +1,18 @@
 package io.blkmq.loop;
 
-import io.blkmq.aio.AioEngine;
-import io.blkmq.aio.AioEngineConfig;
-import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.AioStatistics;
-import io.blkmq.aio.CompletionMode;
 import io.blkmq.aio.Errno;
-import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
-import io.blkmq.core.Operation;
 import io.blkmq.core.PartitionListener;
-import io.blkmq.core.QueueLimits;
-import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
-import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
@@ -69,15 +51,13 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1.0
  */
 public final class LoopDevice implements AutoCloseable {
+    // The device has the lock, the handles, the events, and the order of what an attachment and an end consist of. Its parts have a state of
+    // their own: LoopMedium the file or disk with size and limits, LoopEngines the engines, LoopPartitions what is put off, Undo the steps of
+    // the end.
+
     private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());
 
     private static final int WORKERS_DEFAULT = 1;
-    private static final int ENGINE_WORKERS_DEFAULT = 16;
-    /** A device without a file. Its size is 0, so nothing of it is used before another has taken its place. */
-    private static final QueueLimits UNBOUND_LIMITS = QueueLimits.builder().requestBytesMax(Backing.REQUEST_BYTES_MAX)
-            .segmentsMax(Backing.SEGMENTS_MAX).segmentBytesMax(Backing.SEGMENT_BYTES_MAX).build();
-    /** What LOOP_SET_STATUS may set; AUTOCLEAR alone it may clear. */
-    private static final Set<LoopFlag> SETTABLE = Set.of(LoopFlag.AUTOCLEAR, LoopFlag.PARTSCAN);
     /**
      * Held while a device gets a disk behind it, so that no two make a circle. Not of the runtime: its holder may wait for I/O to
      * end, and those who wait for it are about to do the same. Before the device's lock.
@@ -85,7 +65,6 @@ public final class LoopDevice implements AutoCloseable {
     private static final Lock STACKING = new ReentrantLock();
     /** How often the owner of a polled device polls while another thread has the device's lock. */
     private static final long LOCK_LOOK_NANOS = 50_000;
-    private static final AtomicLong SEQUENCE = new AtomicLong();
 
     private final String name;
     private final LoopParameters parameters;
@@ -94,29 +73,13 @@ public final class LoopDevice implements AutoCloseable {
     private final LoopEvents events;
     private final Undo undo = new Undo();
     private final LoopQueue[] queues;
+    private final LoopEngines engines;
     private final WorkQueue workQueue;
     private final Disk disk;
+    private final LoopMedium medium;
     private final LoopPartitions partitions;
 
     private final Lock lock;
-    /** What those who only look see. Replaced under the lock. */
-    private volatile Binding binding = Binding.NONE;
-    /** Changed under the lock, and only while the queue is frozen; read by whoever issues a request. */
-    private volatile @Nullable Backing backing;
-    /**
-     * Null if the file holds the data itself. Changed under the lock, while there is no backing; so a request that has a backing has
-     * the function that goes with it.
-     */
-    private volatile @Nullable LoopTransfer transfer;
-    /**
-     * What the device could take, without regard to what people have set. Replaced under the lock while the queue is frozen; or by who has a
-     * request in flight that has shown what the file cannot do, which is never both at a time.
-     */
-    private final AtomicReference<QueueLimits> possible = new AtomicReference<>(UNBOUND_LIMITS);
-    /** Guarded by the lock. */
-    private LimitsByHand byHand = LimitsByHand.NONE;
-    /** Another one for each medium, of all devices. Written under the lock. */
-    private volatile long sequence = SEQUENCE.incrementAndGet();
     /** Changed under the lock. */
     private volatile int openers;
     /** What the partitions are to be told of when the lock has been let go; null for nothing. Guarded by the lock. */
@@ -125,100 +88,6 @@ public final class LoopDevice implements AutoCloseable {
     private boolean removed;
     /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
     private final List<LoopEvents> alsoToTell = new ArrayList<>();
-    /** Ends that the engines are told of the memory that blkmq has; null if they are not. Guarded by the lock. */
-    private @Nullable AutoCloseable slabs;
-
-    /**
-     * What a device is at a time. Immutable.
-     *
-     * @param sectors its size as the kernel has it; the disk's is in whole blocks
-     */
-    private record Binding(LoopState state, Set<LoopFlag> flags, long sizeLimitBytes, String fileName, int blockBytes,
-            long sectors) {
-        static final Binding NONE = new Binding(LoopState.UNBOUND, Set.of(), 0, "", QueueLimits.SECTOR_BYTES, 0);
-
-        Binding in(LoopState next) {
-            return new Binding(next, flags, sizeLimitBytes, fileName, blockBytes, sectors);
-        }
-
-        Binding flagged(Set<LoopFlag> next) {
-            return new Binding(state, next, sizeLimitBytes, fileName, blockBytes, sectors);
-        }
-
-        Binding of(long nextSectors) {
-            return new Binding(state, flags, sizeLimitBytes, fileName, blockBytes, nextSectors);
-        }
-
-        Binding inBlocksOf(int nextBytes) {
-            return new Binding(state, flags, sizeLimitBytes, fileName, nextBytes, sectors);
-        }
-
-        Binding called(long nextLimit, String nextName) {
-            return new Binding(state, flags, nextLimit, nextName, blockBytes, sectors);
-        }
-
-        Set<LoopFlag> with(LoopFlag flag) {
-            Set<LoopFlag> more = EnumSet.of(flag);
-            more.addAll(flags);
-            return more;
-        }
-    }
-
-    /** Undoes, in reverse, what making and using a device had done. Any thread may call it. */
-    private static final class Undo {
-        /** The last first. Guarded by its monitor. */
-        private final Deque<Step> steps = new ArrayDeque<>();
-
-        /** Something to be undone, once: when all is, or before that. Then it is forgotten. */
-        private final class Step {
-            private final AutoCloseable undoing;
-
-            Step(AutoCloseable undoing) {
-                this.undoing = undoing;
-            }
-
-            void undo() throws Exception {
-                boolean mine;
-                synchronized (steps) {
-                    mine = steps.remove(this);
-                }
-                if (mine) {
-                    undoing.close();
-                }
-            }
-        }
-
-        /** Returns what undoes it before all is; again does nothing. */
-        AutoCloseable add(AutoCloseable undoing) {
-            Step step = new Step(undoing);
-            synchronized (steps) {
-                steps.push(step);
-            }
-            return step::undo;
-        }
-
-        int count() {
-            synchronized (steps) {
-                return steps.size();
-            }
-        }
-
-        private @Nullable Step last() {
-            synchronized (steps) {
-                return steps.peek();
-            }
-        }
-
-        void run() {
-            for (Step step = last(); step != null; step = last()) {
-                try {
-                    step.undo();
-                } catch (Throwable t) {
-                    LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", t);
-                }
-            }
-        }
-    }
 
     /** A device without a file. */
     LoopDevice(@Nullable LoopControl control, int index, String name, LoopParameters parameters, LoopEvents events)
@@ -236,6 +105,7 @@ public final class LoopDevice implements AutoCloseable {
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new LoopQueue(parameters.isPolled(), workQueue);
         }
+        this.engines = new LoopEngines(name, parameters, queues, undo);
         AutoCloseable _ = undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
@@ -243,8 +113,9 @@ public final class LoopDevice implements AutoCloseable {
                     .pduBytes(LoopCommand.PDU_BYTES).runtime(parameters.runtime());
             TagSet tags = (parameters.isPolled() ? set.flag(TagSet.Flag.POLLED) : set).build();
             AutoCloseable _ = undo.add(tags);
-            RequestQueue queue = tags.newQueue(name, UNBOUND_LIMITS, 0, this);
+            RequestQueue queue = tags.newQueue(name, LoopMedium.UNBOUND_LIMITS, 0, this);
             this.disk = Disk.of(queue, this::gone);
+            this.medium = new LoopMedium(disk, engines, workQueue);
             this.partitions = new LoopPartitions(disk);
         } catch (Throwable t) {
             undo.run();
@@ -272,7 +143,7 @@ public final class LoopDevice implements AutoCloseable {
         }
         try {
             device.configure(config);
-            Backing attached = Objects.requireNonNull(device.backing);
+            Backing attached = Objects.requireNonNull(device.medium.backing());
             if (attached.sizeBytes() == 0) {
                 throw new IOException(attached.name() + " is empty: a device needs at least one block");
             }
@@ -331,7 +202,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return now
      */
     public LoopState state() {
-        return binding.state;
+        return medium.binding().state();
     }
 
     /**
@@ -349,7 +220,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return its path, as given; null if there is none, or a disk
      */
     public @Nullable Path backingFile() {
-        return backing instanceof BackingFile file ? file.path() : null;
+        return medium.backing() instanceof BackingFile file ? file.path() : null;
     }
 
     /**
@@ -358,7 +229,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return as given; null if there is none, or a file
      */
     public @Nullable Disk backingDisk() {
-        return backing instanceof BackingDisk below ? below.disk() : null;
+        return medium.backing() instanceof BackingDisk below ? below.disk() : null;
     }
 
     /**
@@ -367,7 +238,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return false for a buffered device, also where direct was wanted and the file or the offset does not allow it
      */
     public boolean isDirect() {
-        Backing now = backing;
+        Backing now = medium.backing();
         return now != null && now.isDirect();
     }
 
@@ -377,7 +248,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return false if the work queue does them, or the disk below
      */
     public boolean isAio() {
-        return backing instanceof BackingFile file && file.isAio();
+        return medium.backing() instanceof BackingFile file && file.isAio();
     }
 
     /**
@@ -388,13 +259,13 @@ public final class LoopDevice implements AutoCloseable {
      */
     public LoopStatus status() throws LoopException {
         // The backing first: it is gone before the state says so, and never the other way round.
-        Backing now = backing;
-        Binding known = binding;
-        if (now == null || known.state != LoopState.BOUND) {
+        Backing now = medium.backing();
+        LoopBinding known = medium.binding();
+        if (now == null || known.state() != LoopState.BOUND) {
             throw unbound();
         }
-        return new LoopStatus(now.offsetBytes(), known.sizeLimitBytes,
-                now.isDirect() ? known.with(LoopFlag.DIRECT_IO) : known.flags, known.fileName);
+        return new LoopStatus(now.offsetBytes(), known.sizeLimitBytes(),
+                now.isDirect() ? known.flagsAnd(LoopFlag.DIRECT_IO) : known.flags(), known.fileName());
     }
 
     /**
@@ -403,7 +274,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return since the attachment; 0 without a transfer function
      */
     public long transferBounces() {
-        LoopTransfer used = transfer;
+        LoopTransfer used = medium.transfer();
         return used == null ? 0 : used.bounces();
     }
 
@@ -439,14 +310,7 @@ public final class LoopDevice implements AutoCloseable {
      * @return one for each hardware queue; none before the device has its first file
      */
     public List<AioStatistics> engineStatistics() {
-        List<AioStatistics> all = new ArrayList<>();
-        for (LoopQueue queue : queues) {
-            AioEngine engine = queue.engineIfAny();
-            if (engine != null) {
-                all.add(engine.statistics());
-            }
-        }
-        return all;
+        return engines.statistics();
     }
 
     /**
@@ -475,7 +339,7 @@ public final class LoopDevice implements AutoCloseable {
         begin("open");
         try {
             requireThere();
-            if (binding.state == LoopState.RUNDOWN) {
+            if (state() == LoopState.RUNDOWN) {
                 throw new LoopException(Errno.ENXIO, name + " is being detached");
             }
             setOpeners(openers + 1);
@@ -509,7 +373,7 @@ public final class LoopDevice implements AutoCloseable {
         begin("close");
         try {
             settleLocked();
-            if (binding.state == LoopState.BOUND) {
+            if (state() == LoopState.BOUND) {
                 changed = partitions.putOff();
             }
         } finally {
@@ -522,10 +386,11 @@ public final class LoopDevice implements AutoCloseable {
         if (openers() > 0) {
             return;
         }
-        if (binding.state == LoopState.BOUND && binding.flags.contains(LoopFlag.AUTOCLEAR)) {
+        LoopBinding now = medium.binding();
+        if (now.state() == LoopState.BOUND && now.has(LoopFlag.AUTOCLEAR)) {
             runDown();
         }
-        if (binding.state == LoopState.RUNDOWN) {
+        if (state() == LoopState.RUNDOWN) {
             unbind();
         }
     }
@@ -558,7 +423,7 @@ public final class LoopDevice implements AutoCloseable {
         try {
             requireBound();
             if (openers() > own) {
-                binding = binding.flagged(binding.with(LoopFlag.AUTOCLEAR));
+                medium.rebind(medium.binding().with(LoopFlag.AUTOCLEAR));
                 return;
             }
             runDown();
@@ -572,47 +437,20 @@ public final class LoopDevice implements AutoCloseable {
 
     /** The file goes, and I/O fails from now on. */
     private void runDown() {
-        binding = binding.in(LoopState.RUNDOWN);
-        Backing old = backing;
-        freeze();
-        backing = null;
-        disk.unfreeze();
-        wipeTransfer();
+        letGo(medium.runDown());
+    }
+
+    private void letGo(@Nullable Backing old) {
         if (old != null) {
-            whatever("its file is let go", () -> close(old));
+            Undo.part(name, "its file is let go", () -> close(old));
         }
     }
 
-    private void wipeTransfer() {
-        LoopTransfer used = transfer;
-        transfer = null;
-        if (used != null) {
-            whatever("its key is wiped", used::wipe);
-        }
-    }
-
-    private interface Part {
-        void run() throws Exception;
-    }
-
-    /** Does a part of what comes to an end, of which every part is to be done whatever becomes of the others. */
-    private void whatever(String what, Part part) {
-        try {
-            part.run();
-        } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, name + " failed when " + what, t);
-        }
-    }
-
-    /**
-     * Nobody has it open any more. The limits stay as they were: who was let in by them, and waited, is to find that there is no file,
-     * and not that its bio is wrong.
-     */
+    /** Nobody has it open any more. */
     private void unbind() {
-        binding = Binding.NONE;
-        disk.queue().setCapacitySectors(0);
+        medium.unbind();
         partitions.gone();
-        sequence = SEQUENCE.incrementAndGet();
+        medium.renumber();
         events.note(LoopEvent.Kind.DETACH, this);
     }
 
@@ -632,7 +470,7 @@ public final class LoopDevice implements AutoCloseable {
      * @throws IllegalStateException if called by a completion
      */
     public void configure(LoopConfig config) throws IOException {
-        requireSuited(config);
+        config.requireSuits(name, parameters);
         requireNoCompletion("configure");
         boolean stacks = config.disk() != null;
         if (stacks) {
@@ -642,15 +480,15 @@ public final class LoopDevice implements AutoCloseable {
             begin("configure");
             try {
                 requireThere();
-                if (binding.state != LoopState.UNBOUND) {
+                if (state() != LoopState.UNBOUND) {
                     throw new LoopException(Errno.EBUSY, name + " has a file: " + this);
                 }
-                boolean fresh = !queues[0].hasEngine();
+                boolean fresh = !engines.areOpen();
                 try {
                     bind(config, open(config));
                 } catch (Throwable t) {
                     if (fresh) {
-                        giveUpEngines();
+                        engines.giveUp();
                     }
                     throw t;
                 }
@@ -664,272 +502,36 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    private void requireSuited(LoopConfig config) {
-        if (config.isNamed() && !config.name().equals(name)) {
-            throw new IllegalArgumentException(
-                    "the configuration is for a device named " + config.name() + ", and this is " + name);
-        }
-        if (config.hasParameters() && !config.parameters().isLike(parameters)) {
-            throw new IllegalArgumentException("the configuration is for a device with " + config.parameters()
-                    + ", and " + name + " has " + parameters);
-        }
-    }
-
     private Backing open(LoopConfig config) throws IOException {
         Disk below = config.disk();
         return below != null
                 ? BackingDisk.open(this, below, config.isReadOnly(), config.offsetBytes())
-                : openFile(Objects.requireNonNull(config.file()), config.isReadOnly(), config.isDirect(),
+                : medium.open(Objects.requireNonNull(config.file()), config.isReadOnly(), config.isDirect(),
                         config.offsetBytes(), config.blockBytes());
     }
 
-    /** Opens and locks a file, direct if that is wanted and possible. */
-    private BackingFile openFile(Path path, boolean readOnly, boolean direct, long offsetBytes, int blockBytes)
-            throws IOException {
-        openEngines();
-        BackingFile opened = BackingFile.open(queues[0].engine(), path, readOnly, offsetBytes);
-        try {
-            return direct ? directIfPossible(opened, blockBytes) : opened;
-        } catch (Throwable t) {
-            opened.close();
-            throw t;
-        }
-    }
-
-    private BackingFile directIfPossible(BackingFile file, int blockBytes) throws IOException {
-        try {
-            return direct(file, blockBytes);
-        } catch (LoopException e) {
-            LOG.log(System.Logger.Level.INFO, "{0}: {1}; so it is buffered", name, e.getMessage());
-            return file.buffered();
-        }
-    }
-
-    private BackingFile direct(BackingFile file, int blockBytes) throws IOException {
-        BackingFile direct = file.direct(blockBytes);
-        try {
-            if (slabs == null) {
-                slabs = undo.add(IoBuffer.observeSlabs(this::register));
-            }
-        } catch (Throwable t) {
-            direct.closeFor(file);
-            throw t;
-        }
-        return direct;
-    }
-
-    private void register(MemorySegment slab) {
-        for (LoopQueue queue : queues) {
-            queue.engine().registerMemory(slab);
-        }
-    }
-
-    /** Opens the engines, all or none, with the first file. They are kept for the next. */
-    private void openEngines() throws IOException {
-        if (queues[0].hasEngine()) {
-            return;
-        }
-        List<AioEngine> opened = new ArrayList<>();
-        try {
-            for (int i = 0; i < queues.length; i++) {
-                opened.add(openEngine(i));
-            }
-        } catch (Throwable t) {
-            opened.forEach(engine -> whatever("an engine of several was given up", engine::close));
-            throw t;
-        }
-        for (int i = 0; i < queues.length; i++) {
-            queues[i].useEngine(opened.get(i));
-        }
-    }
-
-    /** The first file could not be attached, so the device is as it was before: without engines, and without whom to tell of memory. */
-    private void giveUpEngines() {
-        AutoCloseable told = slabs;
-        if (told != null) {
-            slabs = null;
-            whatever("its engines were given up", told::close);
-        }
-        closeEngines();
-        for (LoopQueue queue : queues) {
-            queue.useEngine(null);
-        }
-    }
-
-    private void closeEngines() {
-        for (LoopQueue queue : queues) {
-            if (queue.hasEngine()) {
-                whatever("its engine is closed", queue.engine()::close);
-            }
-        }
-    }
-
-    private AioEngine openEngine(int queue) throws IOException {
-        AtomicInteger threads = new AtomicInteger();
-        String prefix = "blkmq-" + name + "-" + parameters.engine() + "-" + queue + "-";
-        return AioEngines.open(parameters.engine(), AioEngineConfig.builder()
-                .depth(Math.min(parameters.depth(), AioEngineConfig.DEPTH_MAX))
-                .completionMode(parameters.isPolled() ? CompletionMode.POLLED : CompletionMode.REAPER)
-                .workers(parameters.workers() == 0 ? ENGINE_WORKERS_DEFAULT : parameters.workers())
-                .threadFactory(
-                        work -> Thread.ofPlatform().daemon().name(prefix + threads.getAndIncrement()).unstarted(work))
-                .reapListener(new OneBatch()).build());
-    }
-
-    /** Makes one batch for the block layer of the completions that an engine tells together. */
-    private static final class OneBatch implements ReapListener {
-        @Override
-        public void reapBegins() {
-            CompletionBatch.open();
-        }
-
-        @Override
-        public void reapEnds() {
-            Objects.requireNonNull(CompletionBatch.current()).close();
-        }
-    }
-
     private void bind(LoopConfig config, Backing opened) throws IOException {
-        LoopTransfer function = null;
         try {
-            function = LoopTransfer.of(config);
-            transfer = function;
-            int block = config.blockBytes() == 0 ? opened.blockBytesMin() : config.blockBytes();
-            if (block < opened.blockBytesMin()) {
-                throw new LoopException(Errno.EINVAL, name + ": blocks of " + block + " bytes on " + opened.name()
-                        + ", which has blocks of " + opened.blockBytesMin());
-            }
-            long sectors = opened.capacitySectors(config.sizeLimitBytes());
-            Set<LoopFlag> flags = EnumSet.noneOf(LoopFlag.class);
-            if (!opened.isWritable()) {
-                flags.add(LoopFlag.READ_ONLY);
-            }
-            if (config.isAutoclear()) {
-                flags.add(LoopFlag.AUTOCLEAR);
-            }
-            if (config.isPartScan()) {
-                flags.add(LoopFlag.PARTSCAN);
-                changed = new LoopPartitions.Change("the attachment", false, true);
-            }
-            byHand = byHand.withRotational(null);
-            useAnew(opened, new Binding(LoopState.BOUND, Set.copyOf(flags), config.sizeLimitBytes(), config.fileName(),
-                    block, sectors));
+            medium.bind(config, opened);
         } catch (Throwable t) {
-            changed = null;
-            transfer = null;
-            if (function != null) {
-                whatever("it gave a key up", function::close);
-            }
             close(opened);
             throw t;
         }
-        sequence = SEQUENCE.incrementAndGet();
+        scanAfter("the attachment");
         events.note(LoopEvent.Kind.ATTACH, this);
     }
 
-    /** What the device can take: what the backing can, less what the transfer function cannot. */
-    private QueueLimits limitsOn(Backing next, int blockBytes) {
-        QueueLimits limits = next.limits(blockBytes);
-        return transfer == null ? limits : LoopTransfer.fit(limits);
-    }
-
     // ---- changes
-
-    /** Goes over to another backing, size and block, with nothing in flight, and asks anew what the file can do. */
-    private void useAnew(Backing next, Binding then) {
-        freeze();
-        try {
-            take(limitsOn(next, then.blockBytes), next, then);
-        } finally {
-            disk.unfreeze();
-        }
-    }
-
-    /** The same of the file that the device has already: what has been found out about it holds on. */
-    private void use(Backing next, Binding then) {
-        freeze();
-        try {
-            QueueLimits now = possible.get();
-            QueueLimits limits = limitsOn(next, then.blockBytes);
-            take(limits.toBuilder().discardBytesMax(Math.min(limits.discardBytesMax(), now.discardBytesMax()))
-                    .writeZeroesBytesMax(Math.min(limits.writeZeroesBytesMax(), now.writeZeroesBytesMax())).build(),
-                    next, then);
-        } finally {
-            disk.unfreeze();
-        }
-    }
-
-    /** While the queue is frozen and nothing is in flight. */
-    private void take(QueueLimits limits, Backing next, Binding then) {
-        // What may fail first.
-        QueueLimits own = byHand.of(limits);
-        possible.set(limits);
-        takeLimits(own);
-        disk.queue().setCapacitySectors(wholeBlocks(then));
-        backing = next;
-        binding = then;
-    }
-
-    /** Bios that wait are looked at once more where the limits are another object. */
-    private void takeLimits(QueueLimits limits) {
-        if (!areAlike(limits, disk.limits())) {
-            disk.queue().setLimits(limits);
-        }
-    }
 
     /** Changes what people may change of the limits. */
     void changeLimits(UnaryOperator<LimitsByHand> change) throws LoopException {
         begin("changeLimits");
         try {
             requireThere();
-            freeze();
-            try {
-                LimitsByHand wanted = change.apply(byHand);
-                takeLimits(wanted.of(possible.get()));
-                byHand = wanted;
-            } finally {
-                disk.unfreeze();
-            }
+            medium.changeLimits(change);
         } finally {
             end();
         }
-    }
-
-    /** What the device could take, without regard to what people have set. */
-    QueueLimits possibleLimits() {
-        return possible.get();
-    }
-
-    /**
-     * The file, or the disk below, has turned out not to have an operation: it is not asked again, until there is another file or block. By
-     * who has a request of this device in flight.
-     */
-    void cannot(Operation operation) {
-        possible.updateAndGet(limits -> operation == Operation.DISCARD
-                ? limits.toBuilder().discardBytesMax(0).build()
-                : limits.toBuilder().writeZeroesBytesMax(0).build());
-        disk.queue().disable(operation);
-    }
-
-    private static boolean areAlike(QueueLimits one, QueueLimits other) {
-        return one.logicalBlockBytes() == other.logicalBlockBytes()
-                && one.physicalBlockBytes() == other.physicalBlockBytes()
-                && one.requestBytesMax() == other.requestBytesMax() && one.segmentsMax() == other.segmentsMax()
-                && one.segmentBytesMax() == other.segmentBytesMax()
-                && one.dmaAlignmentBytes() == other.dmaAlignmentBytes()
-                && one.discardBytesMax() == other.discardBytesMax()
-                && one.discardGranularityBytes() == other.discardGranularityBytes()
-                && one.discardAlignmentBytes() == other.discardAlignmentBytes()
-                && one.writeZeroesBytesMax() == other.writeZeroesBytesMax()
-                && one.alignmentOffsetBytes() == other.alignmentOffsetBytes()
-                && one.hasWriteCache() == other.hasWriteCache() && one.hasFua() == other.hasFua()
-                && one.isRotational() == other.isRotational() && one.isReadOnly() == other.isReadOnly();
-    }
-
-    /** A disk has no part of a block at its end: no I/O of whole blocks would reach it. */
-    private static long wholeBlocks(Binding of) {
-        int blockSectors = of.blockBytes / QueueLimits.SECTOR_BYTES;
-        return of.sectors / blockSectors * blockSectors;
     }
 
     /**
@@ -947,19 +549,22 @@ public final class LoopDevice implements AutoCloseable {
         begin("setStatus");
         try {
             Backing now = requireBound();
-            requirePossible(wanted);
-            Binding then = binding.flagged(settable(wanted.flags())).called(wanted.sizeLimitBytes(), wanted.fileName());
-            boolean scansNow = then.flags.contains(LoopFlag.PARTSCAN) && !binding.flags.contains(LoopFlag.PARTSCAN);
-            if (wanted.offsetBytes() == now.offsetBytes() && wanted.sizeLimitBytes() == binding.sizeLimitBytes) {
-                binding = then;
-                if (scansNow) {
+            medium.requirePossible(wanted);
+            LoopBinding before = medium.binding();
+            LoopBinding then = before.wanted(wanted.flags()).called(wanted.sizeLimitBytes(), wanted.fileName());
+            if (wanted.offsetBytes() == now.offsetBytes() && wanted.sizeLimitBytes() == before.sizeLimitBytes()) {
+                medium.rebind(then);
+                if (!before.has(LoopFlag.PARTSCAN)) {
                     scanAfter("the change of its flags");
                 }
                 return;
             }
-            Backing next = at(now, wanted.offsetBytes());
-            resize(next, then.of(next.capacitySectors(wanted.sizeLimitBytes())));
-            closeUnused(now, next);
+            Backing next = medium.at(now, wanted.offsetBytes());
+            medium.use(next, then.of(next.capacitySectors(wanted.sizeLimitBytes())));
+            if (medium.binding().sectors() != before.sectors()) {
+                events.note(LoopEvent.Kind.RESIZE, this);
+            }
+            LoopMedium.closeUnused(now, next);
             if (next.offsetBytes() == now.offsetBytes()) {
                 scanAfter("the change of its size");
             } else {
@@ -982,51 +587,6 @@ public final class LoopDevice implements AutoCloseable {
         changed = new LoopPartitions.Change(why, true, isPartScan());
     }
 
-    private void requirePossible(LoopStatus wanted) throws LoopException {
-        if (wanted.offsetBytes() < 0 || wanted.sizeLimitBytes() < 0) {
-            throw new LoopException(Errno.EOVERFLOW, name + ": offset " + wanted.offsetBytes() + " and size limit "
-                    + wanted.sizeLimitBytes() + ": 0 to " + Long.MAX_VALUE + " are possible");
-        }
-        int bytes = wanted.fileName().getBytes(StandardCharsets.UTF_8).length;
-        if (bytes > LoopConfig.FILE_NAME_BYTES_MAX) {
-            throw new LoopException(Errno.EINVAL, name + ": file name of " + bytes + " bytes: at most "
-                    + LoopConfig.FILE_NAME_BYTES_MAX + " are possible");
-        }
-    }
-
-    private Set<LoopFlag> settable(Set<LoopFlag> wanted) {
-        Set<LoopFlag> then = EnumSet.noneOf(LoopFlag.class);
-        then.addAll(binding.flags);
-        then.remove(LoopFlag.AUTOCLEAR);
-        wanted.stream().filter(SETTABLE::contains).forEach(then::add);
-        return Set.copyOf(then);
-    }
-
-    private Backing at(Backing now, long offsetBytes) throws LoopException {
-        return switch (now) {
-            case BackingFile file -> {
-                BackingFile moved = file.at(offsetBytes);
-                yield moved.fits(offsetBytes, binding.blockBytes) ? moved : moved.buffered();
-            }
-            case BackingDisk below -> below.at(offsetBytes);
-        };
-    }
-
-    private static void closeUnused(Backing old, Backing next) {
-        if (old instanceof BackingFile file && next instanceof BackingFile other) {
-            file.closeFor(other);
-        }
-    }
-
-    /** Goes over to another size, and tells it if it is one. */
-    private void resize(Backing next, Binding then) {
-        long before = binding.sectors;
-        use(next, then);
-        if (then.sectors != before) {
-            events.note(LoopEvent.Kind.RESIZE, this);
-        }
-    }
-
     /**
      * Takes over the size that the file has now (LOOP_SET_CAPACITY).
      *
@@ -1038,11 +598,7 @@ public final class LoopDevice implements AutoCloseable {
     public long refreshCapacity() throws IOException {
         begin("refreshCapacity");
         try {
-            Backing now = requireBound();
-            Binding then = binding.of(now.capacitySectors(binding.sizeLimitBytes));
-            if (then.sectors != binding.sectors) {
-                binding = then;
-                disk.queue().setCapacitySectors(wholeBlocks(then));
+            if (medium.refreshSize(requireBound())) {
                 events.note(LoopEvent.Kind.RESIZE, this);
                 scanAfter("the change of its size");
             }
@@ -1064,19 +620,7 @@ public final class LoopDevice implements AutoCloseable {
     public void setDirect(boolean direct) throws IOException {
         begin("setDirect");
         try {
-            switch (requireBound()) {
-                case BackingFile file -> {
-                    if (file.isDirect() != direct) {
-                        change(file, direct ? direct(file, binding.blockBytes) : file.buffered());
-                    }
-                }
-                case BackingDisk below -> {
-                    if (!direct) {
-                        throw new LoopException(Errno.EINVAL,
-                                name + " is on " + below.name() + ", and there is no page cache between them");
-                    }
-                }
-            }
+            medium.setDirect(requireBound(), direct);
         } finally {
             end();
         }
@@ -1093,26 +637,10 @@ public final class LoopDevice implements AutoCloseable {
     public void setAio(boolean aio) throws LoopException {
         begin("setAio");
         try {
-            if (!(requireBound() instanceof BackingFile file)) {
-                throw new LoopException(Errno.EINVAL,
-                        name + " is on a disk: neither engine nor work queue has part in it");
-            }
-            if (file.isAio() != aio) {
-                use(file.by(aio), binding);
-            }
+            medium.setAio(requireBound(), aio);
         } finally {
             end();
         }
-    }
-
-    private void change(BackingFile now, BackingFile next) {
-        try {
-            use(next, binding);
-        } catch (Throwable t) {
-            next.closeFor(now);
-            throw t;
-        }
-        now.closeFor(next);
     }
 
     /**
@@ -1127,20 +655,7 @@ public final class LoopDevice implements AutoCloseable {
     public void setBlockBytes(int bytes) throws LoopException {
         begin("setBlockBytes");
         try {
-            Backing now = requireBound();
-            int block = bytes == 0 ? now.blockBytesMin() : bytes;
-            if (!LoopConfig.isBlock(block) || (now instanceof BackingDisk && block < now.blockBytesMin())) {
-                throw new LoopException(Errno.EINVAL,
-                        name + ": blocks of " + bytes + " bytes: a power of two is possible, from "
-                                + (now instanceof BackingDisk ? now.blockBytesMin() : QueueLimits.SECTOR_BYTES) + " to "
-                                + QueueLimits.LOGICAL_BLOCK_BYTES_MAX);
-            }
-            if (bytes != binding.blockBytes) {
-                Backing next = now instanceof BackingFile file && !file.fits(file.offsetBytes(), block)
-                        ? file.buffered()
-                        : now;
-                useAnew(next, binding.inBlocksOf(block));
-                closeUnused(now, next);
+            if (medium.setBlockBytes(requireBound(), bytes)) {
                 scanAfter("the change of its block");
             }
         } finally {
@@ -1165,7 +680,7 @@ public final class LoopDevice implements AutoCloseable {
     public void changeBackingFile(Path file) throws IOException {
         Objects.requireNonNull(file, "file");
         changeBacking("changeBackingFile",
-                old -> openFile(file, true, old.isDirect(), old.offsetBytes(), binding.blockBytes));
+                old -> medium.open(file, true, old.isDirect(), old.offsetBytes(), medium.binding().blockBytes()));
     }
 
     /**
@@ -1193,20 +708,19 @@ public final class LoopDevice implements AutoCloseable {
         begin(what);
         try {
             Backing old = requireBound();
-            if (!binding.flags.contains(LoopFlag.READ_ONLY)) {
+            if (!medium.binding().has(LoopFlag.READ_ONLY)) {
                 throw new LoopException(Errno.EINVAL,
                         name + " is writable: only the file of a read-only device can be changed");
             }
             Backing next = opener.open(old);
             try {
-                requireLike(old, next);
-                use(next, binding);
+                medium.replace(old, next);
             } catch (Throwable t) {
                 close(next);
                 throw t;
             }
             close(old);
-            sequence = SEQUENCE.incrementAndGet();
+            medium.renumber();
             events.note(LoopEvent.Kind.CHANGE, this);
             otherTableAfter("the change of its file");
         } finally {
@@ -1214,22 +728,9 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    private void requireLike(Backing old, Backing next) throws IOException {
-        long sectors = next.capacitySectors(binding.sizeLimitBytes);
-        long before = old.capacitySectors(binding.sizeLimitBytes);
-        if (sectors != before) {
-            throw new LoopException(Errno.EINVAL,
-                    name + ": " + next.name() + " has " + sectors + " sectors, but " + old.name() + " has " + before);
-        }
-        if (next instanceof BackingDisk && next.blockBytesMin() > binding.blockBytes) {
-            throw new LoopException(Errno.EINVAL, name + ": blocks of " + binding.blockBytes + " bytes on "
-                    + next.name() + ", which has blocks of " + next.blockBytesMin());
-        }
-    }
-
     /** Forgets that a flush failed. What it should have made durable stays unknown. */
     public void clearSyncError() {
-        if (backing instanceof BackingFile file) {
+        if (medium.backing() instanceof BackingFile file) {
             file.syncs().clear();
         }
     }
@@ -1249,21 +750,14 @@ public final class LoopDevice implements AutoCloseable {
         }
     }
 
-    /** Freezes the queue: also if the workers are agents, and nobody runs them. */
-    private void freeze() {
-        try (WorkQueue.StandIn _ = workQueue.standIn()) {
-            disk.freeze();
-        }
-    }
-
     /** Claims the device for who removes it: nobody opens it or gives it a file any more. */
     void beginRemoval() throws LoopException {
         begin("remove");
         try {
             requireThere();
-            if (binding.state != LoopState.UNBOUND || openers() > 0) {
+            if (state() != LoopState.UNBOUND || openers() > 0) {
                 throw new LoopException(Errno.EBUSY,
-                        name + " cannot be removed: " + binding.state + ", " + openers() + " handles open");
+                        name + " cannot be removed: " + state() + ", " + openers() + " handles open");
             }
             removed = true;
         } finally {
@@ -1276,17 +770,13 @@ public final class LoopDevice implements AutoCloseable {
         Parking.lock(lock);
         try {
             removed = true;
-            Backing old = backing;
-            backing = null;
-            wipeTransfer();
-            if (binding.state != LoopState.UNBOUND) {
+            Backing old = medium.takeAway();
+            if (state() != LoopState.UNBOUND) {
                 unbind();
             }
             undo.run();
-            if (old != null) {
-                whatever("its file is let go", () -> close(old));
-            }
-            closeEngines();
+            letGo(old);
+            engines.close();
             events.note(LoopEvent.Kind.REMOVE, this);
             if (control != null) {
                 control.forget(this);
@@ -1350,8 +840,8 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     private Backing requireBound() throws LoopException {
-        Backing now = backing;
-        if (now == null || binding.state != LoopState.BOUND || disk.isClosed()) {
+        Backing now = medium.backing();
+        if (now == null || state() != LoopState.BOUND || disk.isClosed()) {
             throw unbound();
         }
         return now;
@@ -1363,29 +853,18 @@ public final class LoopDevice implements AutoCloseable {
 
     // ---- for the driver
 
-    @Nullable
-    Backing backing() {
-        return backing;
-    }
-
-    @Nullable
-    LoopTransfer transfer() {
-        return transfer;
-    }
-
-    /** Of the medium that it has now: no other has had the number, and none will. */
-    long sequence() {
-        return sequence;
+    LoopMedium medium() {
+        return medium;
     }
 
     /** Whether partitions are read by themselves. */
     boolean isPartScan() {
-        return binding.flags.contains(LoopFlag.PARTSCAN);
+        return medium.binding().has(LoopFlag.PARTSCAN);
     }
 
     /** The syncs of the file; for tests. */
     SyncLatch syncs() {
-        return ((BackingFile) Objects.requireNonNull(backing)).syncs();
+        return medium.file().syncs();
     }
 
     WorkQueue workQueue() {
@@ -1412,17 +891,7 @@ public final class LoopDevice implements AutoCloseable {
 
     @Override
     public String toString() {
-        Backing now = backing;
-        return name
-                + (now == null
-                        ? " without a file"
-                        : " on " + now.name() + " ("
-                                + (now instanceof BackingDisk
-                                        ? "a disk"
-                                        : (now.isDirect() ? "direct, " : "buffered, ")
-                                                + (isAio() ? queues[0].engine() : "work queue"))
-                                + (transfer == null ? "" : ", " + transfer) + ", " + disk.sizeBytes() + " bytes)")
-                + ", " + parameters.hardwareQueues() + " x " + parameters.depth() + " tags, "
+        return name + " " + medium + ", " + parameters.hardwareQueues() + " x " + parameters.depth() + " tags, "
                 + (parameters.isPolled() ? "polled" : "reaper") + (disk.isClosed() ? ", closed" : "");
     }
 }

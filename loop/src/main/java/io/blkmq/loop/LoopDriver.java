@@ -42,7 +42,7 @@ final class LoopDriver implements BlockDriver {
     @Override
     public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
         LoopQueue queue = queueOf(hctx);
-        Backing backing = device.backing();
+        Backing backing = device.medium().backing();
         LoopCommand command = LoopCommand.of(rq);
         queue.submitting();
         if (backing == null
@@ -104,7 +104,7 @@ final class LoopDriver implements BlockDriver {
 
     @Override
     public void requireSubmitter(HardwareContext hctx) {
-        boolean throughEngine = device.backing() instanceof BackingFile file && file.isAio();
+        boolean throughEngine = device.medium().backing() instanceof BackingFile file && file.isAio();
         queueOf(hctx).requireOwner(hctx.queue().name(), throughEngine);
     }
 

@@ -154,7 +154,7 @@ class LoopFailuresTest {
                 writes.add(device.disk().writeAsync(0, buffer.memory()));
             }
             writes.forEach(LoopFailuresTest::fails);
-            assertThat(Objects.requireNonNull(device.transfer()).bytesInUse()).isZero();
+            assertThat(Objects.requireNonNull(device.medium().transfer()).bytesInUse()).isZero();
             function.inToFile = null;
             device.disk().writeAsync(0, buffer.memory()).join();
         }

@@ -403,7 +403,7 @@ class LoopTransferTest {
         TransferKey key = TransferKey.copyOf(secret);
         LoopConfig config = LoopConfig.builder(image).transfer(TransferFunctions.AES_XTS, key).build();
         try (LoopDevice device = LoopDevice.attach(config)) {
-            String printed = device + " " + key + " " + config.transfer() + " " + device.transfer() + " "
+            String printed = device + " " + key + " " + config.transfer() + " " + device.medium().transfer() + " "
                     + device.disk() + " " + device.disk().queue().dump();
             assertThat(printed).contains("aes-xts").doesNotContain("horse")
                     .doesNotContain(HexFormat.of().formatHex(secret, 0, 4)).doesNotContain(Arrays.toString(secret));
