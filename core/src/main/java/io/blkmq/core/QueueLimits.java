@@ -380,120 +380,7 @@ public final class QueueLimits {
             throw new IllegalArgumentException(
                     "offsetBytes " + offsetBytes + ": must be 0 or a positive multiple of " + SECTOR_BYTES);
         }
-        Builder b = toBuilder();
-        StringJoiner faults = new StringJoiner("; ");
-        if (misalignment != null) {
-            faults.add(misalignment);
-        }
-        if (bottom.misalignment != null) {
-            faults.add(bottom.misalignment);
-        }
-        stackBlocks(b, bottom, offsetBytes, faults);
-        stackMemory(b, bottom);
-        stackRanges(b, bottom, offsetBytes);
-        b.writeCache = writeCache || bottom.writeCache;
-        b.fua = b.writeCache && (fua || !writeCache) && (bottom.fua || !bottom.writeCache);
-        b.rotational = rotational || bottom.rotational;
-        b.readOnly = readOnly || bottom.readOnly;
-        b.anyMemory = anyMemory && bottom.anyMemory;
-        b.misalignment = faults.length() == 0 ? null : faults.toString();
-        return b.build();
-    }
-
-    private void stackBlocks(Builder b, QueueLimits bottom, long offsetBytes, StringJoiner faults) {
-        int block = Math.max(logicalBlockBytes, bottom.logicalBlockBytes);
-        int physical = Math.max(physicalBlockBytes, bottom.physicalBlockBytes);
-        int min = Math.max(ioMinBytes, bottom.ioMinBytes);
-        int bottomUnit = Math.max(bottom.physicalBlockBytes, bottom.ioMinBytes);
-        int bottomOffset = (int) Math.floorMod(bottom.alignmentOffsetBytes - offsetBytes, (long) bottomUnit);
-        if (alignmentOffsetBytes != bottomOffset) {
-            long here = (long) Math.max(physicalBlockBytes, ioMinBytes) + alignmentOffsetBytes;
-            long there = (long) bottomUnit + bottomOffset;
-            if (Math.max(here, there) % Math.min(here, there) != 0) {
-                faults.add("blocks of " + bottomUnit + " bytes of the device below, which begin at " + bottomOffset
-                        + " from offset " + offsetBytes + ", do not fit to blocks of "
-                        + Math.max(physicalBlockBytes, ioMinBytes) + " that begin at " + alignmentOffsetBytes);
-            }
-        }
-        if (min % physical != 0) {
-            faults.add("ioMinBytes " + min + " is not a multiple of physicalBlockBytes " + physical);
-            min = physical;
-        }
-        long opt = lcm(ioOptBytes, bottom.ioOptBytes);
-        if (opt % physical != 0 || opt > IO_HINT_BYTES_MAX) {
-            faults.add("ioOptBytes " + ioOptBytes + " and " + bottom.ioOptBytes + " have no common multiple up to "
-                    + IO_HINT_BYTES_MAX + " in physicalBlockBytes " + physical);
-            opt = 0;
-        }
-        long offset = lcm(alignmentOffsetBytes, bottomOffset) % Math.max(physical, min);
-        if (offset % block != 0) {
-            faults.add(
-                    "physical blocks begin at " + offset + ", which is not a multiple of logicalBlockBytes " + block);
-            offset = 0;
-        }
-        long chunk = gcd(chunkBytes, bottom.chunkBytes);
-        if (chunk % physical != 0) {
-            faults.add("chunkBytes " + chunkBytes + " and " + bottom.chunkBytes
-                    + " have no common divisor in physicalBlockBytes " + physical);
-            chunk = 0;
-        } else if (bottom.chunkBytes != 0 && offsetBytes % chunk != 0) {
-            faults.add("offset " + offsetBytes + " is not a multiple of chunkBytes " + chunk);
-        }
-        b.logicalBlockBytes = block;
-        b.physicalBlockBytes = physical;
-        b.ioMinBytes = min;
-        b.ioOptBytes = (int) opt;
-        b.alignmentOffsetBytes = (int) offset;
-        b.chunkBytes = chunk;
-    }
-
-    private void stackMemory(Builder b, QueueLimits bottom) {
-        b.segmentsMax = Math.min(segmentsMax, bottom.segmentsMax);
-        b.segmentBoundaryBytes = minOfThoseSet(segmentBoundaryBytes, bottom.segmentBoundaryBytes);
-        // A multiple of the larger one is a multiple of the smaller.
-        b.virtualBoundaryBytes = Math.max(virtualBoundaryBytes, bottom.virtualBoundaryBytes);
-        b.dmaAlignmentBytes = Math.max(dmaAlignmentBytes, bottom.dmaAlignmentBytes);
-        b.requestBytesMax = Math.min(requestBytesMax, bottom.requestBytesMax);
-        if (b.segmentBoundaryBytes != 0 || b.virtualBoundaryBytes != 0) {
-            b.requestBytesMax = Math.min(b.requestBytesMax, REQUEST_BYTES_MAX / 2);
-        }
-        b.requestBytesMax -= b.requestBytesMax % b.logicalBlockBytes;
-        b.segmentBytesMax = Math.min(segmentBytesMax, bottom.segmentBytesMax);
-        b.segmentBytesMax -= b.segmentBytesMax % b.logicalBlockBytes;
-        if (b.virtualBoundaryBytes > b.segmentBytesRoom()) {
-            // Two segments could not both reach the boundary and keep within their length: one has no neighbour.
-            b.segmentsMax = 1;
-            b.virtualBoundaryBytes = 0;
-        }
-    }
-
-    private void stackRanges(Builder b, QueueLimits bottom, long offsetBytes) {
-        int granularity = Math.max(Math.max(discardGranularityBytes, bottom.discardGranularityBytes),
-                b.logicalBlockBytes);
-        long bottomAlignment = Math.floorMod(bottom.discardAlignmentBytes - offsetBytes,
-                (long) bottom.discardGranularityBytes);
-        long alignment = lcm(discardAlignmentBytes, bottomAlignment) % granularity;
-        b.discardGranularityBytes = granularity;
-        b.discardAlignmentBytes = (int) (alignment - alignment % b.logicalBlockBytes);
-        long discard = Math.min(discardBytesMax, bottom.discardBytesMax);
-        // A device that could never free a unit has no discard.
-        b.discardBytesMax = discard - discard % granularity;
-        b.discardRangesMax = Math.min(discardRangesMax, bottom.discardRangesMax);
-        long zeroes = Math.min(writeZeroesBytesMax, bottom.writeZeroesBytesMax);
-        b.writeZeroesBytesMax = zeroes - zeroes % b.logicalBlockBytes;
-    }
-
-    private static long minOfThoseSet(long a, long b) {
-        return a == 0 || b == 0 ? Math.max(a, b) : Math.min(a, b);
-    }
-
-    private static long gcd(long a, long b) {
-        return b == 0 ? a : gcd(b, a % b);
-    }
-
-    /** Of one number that is 0 and another: the other. */
-    private static long lcm(long a, long b) {
-        return a == 0 || b == 0 ? Math.max(a, b) : a / gcd(a, b) * b;
+        return new LimitStacking(this, bottom, offsetBytes).limits();
     }
 
     @Override
@@ -807,6 +694,11 @@ public final class QueueLimits {
             return this;
         }
 
+        Builder misalignment(@Nullable String value) {
+            this.misalignment = value;
+            return this;
+        }
+
         private int physicalBlock() {
             return Math.max(physicalBlockBytes, logicalBlockBytes);
         }
@@ -820,7 +712,7 @@ public final class QueueLimits {
         }
 
         /** The longest piece of memory that all limits leave room for. */
-        private long segmentBytesRoom() {
+        long segmentBytesRoom() {
             long room = Math.min(segmentBytesMax, requestBytesMax);
             return segmentBoundaryBytes == 0 ? room : Math.min(room, segmentBoundaryBytes);
         }
