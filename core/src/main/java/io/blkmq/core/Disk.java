@@ -11,7 +11,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.OpenOption;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -20,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * A block device, as its user holds it. The kernel's counterpart is {@code struct gendisk} with its device node. Thread-safe.
  *
  * <p>There are four forms of I/O. A caller-owned {@link Bio}, submitted alone or through a {@link Plug}, allocates nothing and is
- * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures and the callbacks take byte offsets, make
- * a bio each, and cut, bounce and fall back where necessary.
+ * the fastest; its addresses are sectors of 512 bytes. The blocking calls, the futures ({@link #async}) and the callbacks take byte
+ * offsets, make a bio each, and cut, bounce and fall back where necessary.
  *
  * <p>On a polled disk nobody but the thread that submits finds completions: the blocking calls poll by themselves, and with the other
  * forms the thread calls {@link #poll}. A device may keep each hardware context for the thread that used it first, as a polled loop
@@ -30,8 +29,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
- * <p>On a polled disk completions are found only by {@link #poll}, which the blocking calls do by themselves. A blocking call is
- * not ended by an interrupt, because the memory is the device's until the operation has ended; the interrupt is kept.
+ * <p>An interrupt does not end a blocking call, because the memory is the device's until the operation has ended; the interrupt is kept.
  *
  * @since 0.1.0
  */
@@ -44,6 +42,7 @@ public final class Disk implements AutoCloseable {
     /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
+    private final AsyncDisk async;
     /** None of a partition. */
     private final @Nullable Partitions partitions;
 
@@ -53,6 +52,7 @@ public final class Disk implements AutoCloseable {
         this.range = range;
         this.blockLock = blockLock;
         this.resources = resources;
+        this.async = new AsyncDisk(this);
         this.partitions = range == null ? new Partitions(this) : null;
     }
 
@@ -334,20 +334,9 @@ public final class Disk implements AutoCloseable {
      *
      * @param offset where on the disk, in bytes
      * @param memory what to write, in the order of the list; up to 1024 pieces
+     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}; 0 for neither
      * @throws BlockIOException if it fails
      * @see #read(long, List)
-     */
-    public void write(long offset, List<MemorySegment> memory) throws BlockIOException {
-        write(offset, memory, 0);
-    }
-
-    /**
-     * Writes several pieces of memory to one range of the disk, and waits.
-     *
-     * @param offset where on the disk, in bytes
-     * @param memory what to write, in the order of the list; up to 1024 pieces
-     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}
-     * @throws BlockIOException if it fails
      */
     public void write(long offset, List<MemorySegment> memory, int flags) throws BlockIOException {
         BlockingIo.transfer(this, Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags);
@@ -463,7 +452,7 @@ public final class Disk implements AutoCloseable {
      * @param memory what to write, in the order of the list; the device's until the completion runs
      * @param flags {@link Bio#FUA} for a write that is durable when it is told, {@link Bio#PREFLUSH}
      * @param completion is told once
-     * @see #write(long, List)
+     * @see #write(long, List, int)
      */
     public void write(long offset, List<MemorySegment> memory, int flags, IoCompletion completion) {
         start(Operation.WRITE, offset, MemoryRow.of(Operation.WRITE, memory), flags, completion);
@@ -504,112 +493,12 @@ public final class Disk implements AutoCloseable {
     // ---- futures
 
     /**
-     * Reads.
+     * The operations of this disk as futures.
      *
-     * @param offset where on the disk, in bytes
-     * @param memory is filled; the device's until the future is complete
-     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
+     * @return always the same
      */
-    public CompletableFuture<Void> readAsync(long offset, MemorySegment memory) {
-        FutureIo future = new FutureIo(this, Operation.READ, offset, memory.byteSize());
-        read(offset, memory, future);
-        return future;
-    }
-
-    /**
-     * Writes.
-     *
-     * @param offset where on the disk, in bytes
-     * @param memory what to write; the device's until the future is complete
-     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
-     */
-    public CompletableFuture<Void> writeAsync(long offset, MemorySegment memory) {
-        FutureIo future = new FutureIo(this, Operation.WRITE, offset, memory.byteSize());
-        write(offset, memory, future);
-        return future;
-    }
-
-    /**
-     * Writes.
-     *
-     * @param offset where on the disk, in bytes
-     * @param memory what to write; the device's until the future is complete
-     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
-     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
-     */
-    public CompletableFuture<Void> writeAsync(long offset, MemorySegment memory, int flags) {
-        FutureIo future = new FutureIo(this, Operation.WRITE, offset, memory.byteSize());
-        write(offset, memory, flags, future);
-        return future;
-    }
-
-    /**
-     * Reads one range of the disk into several pieces of memory.
-     *
-     * @param offset where on the disk, in bytes
-     * @param memory is filled, in the order of the list; the device's until the future is complete
-     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
-     * @see #read(long, List)
-     */
-    public CompletableFuture<Void> readAsync(long offset, List<MemorySegment> memory) {
-        MemoryRow row = MemoryRow.of(Operation.READ, memory);
-        FutureIo future = new FutureIo(this, Operation.READ, offset, row.bytes());
-        start(Operation.READ, offset, row, 0, future);
-        return future;
-    }
-
-    /**
-     * Writes several pieces of memory to one range of the disk.
-     *
-     * @param offset where on the disk, in bytes
-     * @param memory what to write, in the order of the list; the device's until the future is complete
-     * @param flags {@link Bio#FUA} for a write that is durable when the future is complete, {@link Bio#PREFLUSH}
-     * @return fails with {@link BlockIOException}. Cancelling it does not stop the operation
-     * @see #write(long, List)
-     */
-    public CompletableFuture<Void> writeAsync(long offset, List<MemorySegment> memory, int flags) {
-        MemoryRow row = MemoryRow.of(Operation.WRITE, memory);
-        FutureIo future = new FutureIo(this, Operation.WRITE, offset, row.bytes());
-        start(Operation.WRITE, offset, row, flags, future);
-        return future;
-    }
-
-    /**
-     * Makes all writes durable that were acknowledged before.
-     *
-     * @return fails with {@link BlockIOException}
-     */
-    public CompletableFuture<Void> flushAsync() {
-        FutureIo future = new FutureIo(this, Operation.FLUSH, 0, 0);
-        flush(future);
-        return future;
-    }
-
-    /**
-     * Tells the device that a range is no longer needed.
-     *
-     * @param offset where on the disk, in bytes
-     * @param bytes how long
-     * @return fails with {@link BlockIOException}
-     */
-    public CompletableFuture<Void> discardAsync(long offset, long bytes) {
-        FutureIo future = new FutureIo(this, Operation.DISCARD, offset, bytes);
-        discard(offset, bytes, future);
-        return future;
-    }
-
-    /**
-     * Makes a range read as zeroes.
-     *
-     * @param offset where on the disk, in bytes
-     * @param bytes how long
-     * @param keepAllocated whether the range's blocks must stay allocated
-     * @return fails with {@link BlockIOException}
-     */
-    public CompletableFuture<Void> writeZeroesAsync(long offset, long bytes, boolean keepAllocated) {
-        FutureIo future = new FutureIo(this, Operation.WRITE_ZEROES, offset, bytes);
-        writeZeroes(offset, bytes, keepAllocated, future);
-        return future;
+    public AsyncDisk async() {
+        return async;
     }
 
     // ---- what the three forms share
@@ -665,33 +554,18 @@ public final class Disk implements AutoCloseable {
     // ---- from disk to disk
 
     /**
-     * Transfers a range to another disk, or to another place of this one, and waits. Several pieces are on their way at a time, so a
+     * Starts a transfer of a range to another disk, or to another place of this one. Several pieces are on their way at a time, so a
      * failed transfer may have written any of them.
      *
      * @param offset where on this disk, in bytes
      * @param bytes how long; whole blocks of both disks
      * @param target where to
      * @param targetOffset where there, in bytes
-     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @param options how
+     * @return to wait for it ({@link DiskTransfer#await}), follow it or call it off
      * @throws IllegalArgumentException if the range is no whole blocks of both, or overlaps the target's on the same disk
      * @throws IndexOutOfBoundsException if it reaches past the end of either disk
      * @throws UnsupportedOperationException if the target is read-only
-     */
-    public void transferTo(long offset, long bytes, Disk target, long targetOffset) throws BlockIOException {
-        queue.requireNoCompletion("a blocking transfer");
-        startTransfer(offset, bytes, target, targetOffset, TransferOptions.DEFAULT).await();
-    }
-
-    /**
-     * Starts a transfer of a range to another disk, or to another place of this one.
-     *
-     * @param offset where on this disk, in bytes
-     * @param bytes how long; whole blocks of both disks
-     * @param target where to
-     * @param targetOffset where there, in bytes
-     * @param options how
-     * @return to wait for it, follow it or call it off
-     * @see #transferTo
      */
     public DiskTransfer startTransfer(long offset, long bytes, Disk target, long targetOffset,
             TransferOptions options) {
@@ -699,28 +573,14 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
-     * Copies all of this disk to the beginning of another, and waits. Their block sizes may differ. What the target has more than this
+     * Starts a copy of all of this disk to the beginning of another. Their block sizes may differ. What the target has more than this
      * disk stays as it is.
      *
      * @param target where to
      * @param options how
-     * @throws BlockIOException if a piece could not be read or written: it names the disk and the place
+     * @return to wait for it ({@link DiskTransfer#await}), follow it or call it off
      * @throws IllegalArgumentException if the target is smaller, or shares blocks with this disk
      * @throws UnsupportedOperationException if the target is read-only
-     * @throws java.util.concurrent.CancellationException if it was cancelled
-     */
-    public void copyTo(Disk target, TransferOptions options) throws BlockIOException {
-        queue.requireNoCompletion("a blocking copy");
-        startCopy(target, options).await();
-    }
-
-    /**
-     * Starts a copy of all of this disk to the beginning of another.
-     *
-     * @param target where to
-     * @param options how
-     * @return to wait for it, follow it or call it off
-     * @see #copyTo
      */
     public DiskTransfer startCopy(Disk target, TransferOptions options) {
         return DiskTransfer.startAll(this, target, options);

@@ -52,7 +52,7 @@ class DiskScatterGatherTest {
         @Override
         public void write(Disk disk, long offset, List<MemorySegment> memory, int flags) throws IOException {
             if (flags == 0) {
-                disk.write(offset, memory);
+                disk.write(offset, memory, 0);
             } else {
                 disk.write(offset, memory, flags);
             }
@@ -85,12 +85,12 @@ class DiskScatterGatherTest {
     private static final Form FUTURE = new Form() {
         @Override
         public void read(Disk disk, long offset, List<MemorySegment> memory) throws Exception {
-            await(disk, disk.readAsync(offset, memory));
+            await(disk, disk.async().read(offset, memory));
         }
 
         @Override
         public void write(Disk disk, long offset, List<MemorySegment> memory, int flags) throws Exception {
-            await(disk, disk.writeAsync(offset, memory, flags));
+            await(disk, disk.async().write(offset, memory, flags));
         }
 
         private static void await(Disk disk, CompletableFuture<Void> future)
@@ -176,7 +176,7 @@ class DiskScatterGatherTest {
                 form.read(disk, 512, pieces);
                 assertThat(driver.log()).containsExactly("READ 1");
             }
-            CompletableFuture<Void> durable = disk.writeAsync(0, buffer.memory(), Bio.FUA);
+            CompletableFuture<Void> durable = disk.async().write(0, buffer.memory(), Bio.FUA);
             AtomicReference<@Nullable Status> told = new AtomicReference<>();
             disk.write(4096, buffer.memory(), Bio.FUA, told::set);
             assertThat(durable.isDone()).isTrue();
@@ -249,7 +249,7 @@ class DiskScatterGatherTest {
             assertThat(driver.log()).isEmpty();
             assertThat(disk.queue().heldTags()).isZero();
             // The same memory twice can be written.
-            disk.write(0, List.of(half, half));
+            disk.write(0, List.of(half, half), 0);
         }
     }
 
@@ -290,9 +290,9 @@ class DiskScatterGatherTest {
             List<Long> seen = new ArrayList<>();
             List<MemorySegment> row = List.of(buffer.memory());
             Runnable look = () -> seen.add(disk.statistics().ios(IoGroup.READ));
-            CompletableFuture<Void> one = disk.readAsync(0, buffer.memory()).thenRun(look);
+            CompletableFuture<Void> one = disk.async().read(0, buffer.memory()).thenRun(look);
             disk.poll();
-            CompletableFuture<Void> several = disk.readAsync(0, row).thenRun(look);
+            CompletableFuture<Void> several = disk.async().read(0, row).thenRun(look);
             disk.poll();
             disk.read(0, buffer.memory(), _ -> look.run());
             disk.poll();
@@ -316,7 +316,8 @@ class DiskScatterGatherTest {
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.read(512, memory))
                     .withMessage("READ of 1024 bytes at sector 1 of rec0 failed: medium error (MEDIUM, errno 61)");
             driver.answer(Status.MEDIUM);
-            assertThatExceptionOfType(ExecutionException.class).isThrownBy(() -> disk.writeAsync(512, memory, 0).get())
+            assertThatExceptionOfType(ExecutionException.class)
+                    .isThrownBy(() -> disk.async().write(512, memory, 0).get())
                     .withMessageContaining("WRITE of 1024 bytes at sector 1 of rec0");
         }
     }

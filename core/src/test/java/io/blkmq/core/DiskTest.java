@@ -102,14 +102,14 @@ class DiskTest {
     void futuresReadWhatTheyWrote(Completion completion) throws Exception {
         try (Disk disk = memory(completion).build()) {
             byte[] pattern = bytes(4096, 6);
-            await(disk, disk.writeAsync(0, MemorySegment.ofArray(pattern)));
-            await(disk, disk.flushAsync());
+            await(disk, disk.async().write(0, MemorySegment.ofArray(pattern)));
+            await(disk, disk.async().flush());
             MemorySegment target = MemorySegment.ofArray(new byte[4096]);
-            await(disk, disk.readAsync(0, target));
+            await(disk, disk.async().read(0, target));
             assertThat(target.mismatch(MemorySegment.ofArray(pattern))).isEqualTo(-1);
-            await(disk, disk.discardAsync(0, 512));
-            await(disk, disk.writeZeroesAsync(512, 512, false));
-            await(disk, disk.readAsync(0, target));
+            await(disk, disk.async().discard(0, 512));
+            await(disk, disk.async().writeZeroes(512, 512, false));
+            await(disk, disk.async().read(0, target));
             Arrays.fill(pattern, 0, 1024, (byte) 0);
             assertThat(target.mismatch(MemorySegment.ofArray(pattern))).isEqualTo(-1);
         }
@@ -298,7 +298,7 @@ class DiskTest {
                         assertThat(e.bytes()).isEqualTo(512);
                     });
             driver.answer(Status.IOERR);
-            CompletableFuture<Void> future = disk.writeAsync(0, MemorySegment.ofArray(new byte[512]));
+            CompletableFuture<Void> future = disk.async().write(0, MemorySegment.ofArray(new byte[512]));
             assertThatExceptionOfType(ExecutionException.class).isThrownBy(future::get)
                     .withCauseInstanceOf(BlockIOException.class);
             driver.answer(Status.IOERR);
@@ -318,12 +318,13 @@ class DiskTest {
                 (disk, offset, length) -> disk.write(offset, MemorySegment.ofArray(new byte[(int) length])),
                 (disk, offset, length) -> disk.read(offset, ByteBuffer.allocate((int) length)),
                 (disk, offset, length) -> disk.write(offset, ByteBuffer.allocate((int) length)),
-                (disk, offset, length) -> disk.readAsync(offset, MemorySegment.ofArray(new byte[(int) length])),
-                (disk, offset, length) -> disk.writeAsync(offset, MemorySegment.ofArray(new byte[(int) length])),
+                (disk, offset, length) -> disk.async().read(offset, MemorySegment.ofArray(new byte[(int) length])),
+                (disk, offset, length) -> disk.async().write(offset, MemorySegment.ofArray(new byte[(int) length])),
                 (disk, offset, length) -> disk.read(offset, MemorySegment.ofArray(new byte[(int) length]), _ -> {}),
-                (disk, offset, length) -> disk.discard(offset, length), Disk::discardAsync,
+                (disk, offset, length) -> disk.discard(offset, length),
+                (disk, offset, length) -> disk.async().discard(offset, length),
                 (disk, offset, length) -> disk.writeZeroes(offset, length, false),
-                (disk, offset, length) -> disk.writeZeroesAsync(offset, length, true), (disk, offset, length) -> {
+                (disk, offset, length) -> disk.async().writeZeroes(offset, length, true), (disk, offset, length) -> {
                     try (Arena arena = Arena.ofConfined()) {
                         disk.write(offset, arena.allocate(length));
                     }
@@ -402,7 +403,7 @@ class DiskTest {
     void writesToAReadOnlyDiskAreRefused() throws IOException {
         try (Disk disk = memory(Completion.INLINE).readOnly(true).build()) {
             MemorySegment memory = MemorySegment.ofArray(new byte[512]);
-            List<Ask> writes = List.of((d, _, _) -> d.write(0, memory), (d, _, _) -> d.writeAsync(0, memory),
+            List<Ask> writes = List.of((d, _, _) -> d.write(0, memory), (d, _, _) -> d.async().write(0, memory),
                     (d, _, _) -> d.write(0, memory, _ -> {}), (d, _, _) -> d.discard(0, 512),
                     (d, _, _) -> d.writeZeroes(0, 512, false));
             for (Ask write : writes) {
@@ -438,8 +439,8 @@ class DiskTest {
             Bio bio = new Bio().reset(Operation.READ, 0).add(memory);
             assertThatIllegalArgumentException().isThrownBy(() -> disk.submit(bio)).withMessageContaining("confined");
             assertThat(bio.isInFlight()).isFalse();
-            assertThatIllegalArgumentException().isThrownBy(() -> disk.readAsync(0, memory));
-            assertThatIllegalArgumentException().isThrownBy(() -> disk.writeAsync(0, memory));
+            assertThatIllegalArgumentException().isThrownBy(() -> disk.async().read(0, memory));
+            assertThatIllegalArgumentException().isThrownBy(() -> disk.async().write(0, memory));
         }
     }
 
@@ -450,7 +451,7 @@ class DiskTest {
         disk.close();
         MemorySegment memory = MemorySegment.ofArray(new byte[512]);
         List<Ask> all = List.of((d, _, _) -> d.read(0, memory), (d, _, _) -> d.write(0, memory),
-                (d, _, _) -> d.readAsync(0, memory), (d, _, _) -> d.flush(), (d, _, _) -> d.discard(0, 512),
+                (d, _, _) -> d.async().read(0, memory), (d, _, _) -> d.flush(), (d, _, _) -> d.discard(0, 512),
                 (d, _, _) -> d.writeZeroes(0, 512, false));
         for (Ask each : all) {
             assertThatIllegalStateException().isThrownBy(() -> each.of(disk, 0, 0)).withMessage("mem0 is closed");

@@ -61,7 +61,7 @@ class DiskTransferTest {
                 byte[] expected = fill(target, 1);
                 byte[] sent = fill(source, 2);
                 int bytes = 4096 * 301;
-                source.transferTo(512 * 7, bytes, target, 4096 * 3);
+                source.startTransfer(512 * 7, bytes, target, 4096 * 3, TransferOptions.DEFAULT).await();
                 System.arraycopy(sent, 512 * 7, expected, 4096 * 3, bytes);
                 assertThat(content(target)).isEqualTo(expected);
                 assertThat(content(source)).isEqualTo(sent);
@@ -75,14 +75,15 @@ class DiskTransferTest {
     void aRangeOfTheSameDiskGoesToAnotherPlaceOfItButNotOntoItself() throws IOException {
         try (Disk disk = memory("mem0", Completion.REAPER, 512).build()) {
             byte[] expected = fill(disk, 3);
-            disk.transferTo(0, 1 << 20, disk, 1 << 20);
+            disk.startTransfer(0, 1 << 20, disk, 1 << 20, TransferOptions.DEFAULT).await();
             System.arraycopy(expected, 0, expected, 1 << 20, 1 << 20);
             assertThat(content(disk)).isEqualTo(expected);
             for (long to : new long[]{512, (1 << 20) - 512, 0}) {
-                assertThatIllegalArgumentException().isThrownBy(() -> disk.transferTo(0, 1 << 20, disk, to))
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> disk.startTransfer(0, 1 << 20, disk, to, TransferOptions.DEFAULT).await())
                         .withMessageContaining("the ranges overlap").withMessageContaining("offset " + to + " of mem0");
             }
-            assertThatIllegalArgumentException().isThrownBy(() -> disk.copyTo(disk, SMALL))
+            assertThatIllegalArgumentException().isThrownBy(() -> disk.startCopy(disk, SMALL).await())
                     .withMessageContaining("copy of mem0 to itself");
             assertThat(content(disk)).isEqualTo(expected);
         }
@@ -95,17 +96,19 @@ class DiskTransferTest {
                 Disk second = disk.partition("mem0p2", 1 << 20, 1 << 20);
                 Disk across = disk.partition("mem0p3", 1 << 19, 1 << 20)) {
             byte[] expected = fill(disk, 4);
-            first.transferTo(512, 65_536, second, 1024);
+            first.startTransfer(512, 65_536, second, 1024, TransferOptions.DEFAULT).await();
             System.arraycopy(expected, 512, expected, (1 << 20) + 1024, 65_536);
-            second.copyTo(first, SMALL);
+            second.startCopy(first, SMALL).await();
             System.arraycopy(expected, 1 << 20, expected, 0, 1 << 20);
             assertThat(content(disk)).isEqualTo(expected);
-            assertThatIllegalArgumentException().isThrownBy(() -> first.transferTo(1 << 19, 512, across, 0))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> first.startTransfer(1 << 19, 512, across, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("the ranges overlap");
-            assertThatIllegalArgumentException().isThrownBy(() -> across.copyTo(first, SMALL))
+            assertThatIllegalArgumentException().isThrownBy(() -> across.startCopy(first, SMALL).await())
                     .withMessageContaining("mem0p3").withMessageContaining("mem0p1")
                     .withMessageContaining("the ranges overlap");
-            assertThatIllegalArgumentException().isThrownBy(() -> disk.transferTo(1 << 20, 512, second, 0))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> disk.startTransfer(1 << 20, 512, second, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("the ranges overlap");
             assertThat(content(disk)).isEqualTo(expected);
         }
@@ -117,28 +120,34 @@ class DiskTransferTest {
                 Disk target = memory("to", Completion.INLINE, 4096).build();
                 Disk small = memory("small", Completion.INLINE, 512).capacityBytes(CAPACITY_BYTES - 512).build();
                 Disk readOnly = memory("ro0", Completion.INLINE, 512).readOnly(true).build()) {
-            assertThatIllegalArgumentException().isThrownBy(() -> source.transferTo(100, 4096, target, 0))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> source.startTransfer(100, 4096, target, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("offset 100 of the source from")
                     .withMessageContaining("blocks of 512 bytes");
-            assertThatIllegalArgumentException().isThrownBy(() -> source.transferTo(512, 4096, target, 512))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> source.startTransfer(512, 4096, target, 512, TransferOptions.DEFAULT).await())
                     .withMessageContaining("offset 512 of the target to").withMessageContaining("blocks of 4096 bytes");
-            assertThatIllegalArgumentException().isThrownBy(() -> source.transferTo(0, 512, target, 0))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> source.startTransfer(0, 512, target, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("512 bytes").withMessageContaining("blocks of 4096 bytes");
-            assertThatIllegalArgumentException().isThrownBy(() -> source.transferTo(-512, 4096, target, 0));
-            assertThatIllegalArgumentException().isThrownBy(() -> source.transferTo(0, 0, target, 0))
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> source.startTransfer(-512, 4096, target, 0, TransferOptions.DEFAULT).await());
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> source.startTransfer(0, 0, target, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("of 0 bytes");
-            assertThatExceptionOfType(IndexOutOfBoundsException.class)
-                    .isThrownBy(() -> source.transferTo(CAPACITY_BYTES - 512, 4096, target, 0))
+            assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(
+                    () -> source.startTransfer(CAPACITY_BYTES - 512, 4096, target, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("the source from").withMessageContaining("end at " + CAPACITY_BYTES);
-            assertThatExceptionOfType(IndexOutOfBoundsException.class)
-                    .isThrownBy(() -> source.transferTo(0, 8192, target, CAPACITY_BYTES - 4096))
+            assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(
+                    () -> source.startTransfer(0, 8192, target, CAPACITY_BYTES - 4096, TransferOptions.DEFAULT).await())
                     .withMessageContaining("the target to").withMessageContaining("end at " + CAPACITY_BYTES);
             assertThatExceptionOfType(UnsupportedOperationException.class)
-                    .isThrownBy(() -> source.transferTo(0, 4096, readOnly, 0))
+                    .isThrownBy(() -> source.startTransfer(0, 4096, readOnly, 0, TransferOptions.DEFAULT).await())
                     .withMessageContaining("ro0 is read-only");
             assertThatExceptionOfType(UnsupportedOperationException.class)
-                    .isThrownBy(() -> source.copyTo(readOnly, SMALL)).withMessageContaining("ro0 is read-only");
-            assertThatIllegalArgumentException().isThrownBy(() -> source.copyTo(small, SMALL))
+                    .isThrownBy(() -> source.startCopy(readOnly, SMALL).await())
+                    .withMessageContaining("ro0 is read-only");
+            assertThatIllegalArgumentException().isThrownBy(() -> source.startCopy(small, SMALL).await())
                     .withMessageContaining("from with " + CAPACITY_BYTES + " bytes")
                     .withMessageContaining("small with " + (CAPACITY_BYTES - 512) + " bytes")
                     .withMessageContaining("the target is smaller");
@@ -160,7 +169,8 @@ class DiskTransferTest {
                 Arrays.fill(sent, 100_000, 1_000_000, (byte) 0);
                 source.write(0, MemorySegment.ofArray(sent));
                 List<Long> progress = Collections.synchronizedList(new ArrayList<>());
-                source.copyTo(target, SMALL.withProgress(progress::add).withZeroRuns(zeroRuns).withFlush(true));
+                source.startCopy(target, SMALL.withProgress(progress::add).withZeroRuns(zeroRuns).withFlush(true))
+                        .await();
                 System.arraycopy(sent, 0, expected, 0, sent.length);
                 assertThat(content(target)).isEqualTo(expected);
                 assertThat(progress).isSorted().doesNotHaveDuplicates().last().isEqualTo((long) sent.length);
@@ -227,7 +237,8 @@ class DiskTransferTest {
                 .limits(limits -> limits.requestBytesMax(1 << 20).writeZeroesBytesMax(1 << 20).writeCache(true, false));
         try (Disk source = memory("from", Completion.REAPER, 512).build(); Disk target = driver.disk()) {
             driver.answer(Status.NOSPC);
-            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> source.transferTo(0, 4096, target, 8192))
+            assertThatExceptionOfType(BlockIOException.class)
+                    .isThrownBy(() -> source.startTransfer(0, 4096, target, 8192, TransferOptions.DEFAULT).await())
                     .withMessage("WRITE of 4096 bytes at sector 16 of rec0 failed: no space left (NOSPC, errno 28)");
             driver.answer(Status.NOSPC);
             DiskTransfer zeroes = source.startTransfer(0, 4096, target, 8192, SMALL.withZeroRuns(true));
@@ -315,7 +326,7 @@ class DiskTransferTest {
             source.read(0, MemorySegment.ofArray(new byte[512]), _ -> {
                 started.set(source.startCopy(target, SMALL));
                 try {
-                    source.copyTo(target, SMALL);
+                    Objects.requireNonNull(started.get()).await();
                 } catch (IOException | IllegalStateException e) {
                     refused.set(e);
                 }

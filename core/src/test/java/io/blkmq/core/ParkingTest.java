@@ -36,7 +36,7 @@ class ParkingTest {
     private static CompletableFuture<Void> onTheBacklog(Disk disk) {
         try (CompletionBatch batch = CompletionBatch.open(); IoBuffer buffer = disk.allocate(4096)) {
             assertThat(batch).isNotNull();
-            return disk.readAsync(0, buffer.memory());
+            return disk.async().read(0, buffer.memory());
         }
     }
 
@@ -53,7 +53,7 @@ class ParkingTest {
         FUTURE_FOR_A_TIME((disk, _) -> assertThat(onTheBacklog(disk).get(50, TimeUnit.SECONDS)).isNull()), //
         FUTURE_JOINED((disk, _) -> assertThat(onTheBacklog(disk).join()).isNull()), //
         STAGE_AFTER_A_FUTURE((disk, _) -> assertThat(onTheBacklog(disk).thenApply(_ -> 7).join()).isEqualTo(7)), //
-        TRANSFER((disk, other) -> other.transferTo(0, 65_536, disk, 0)), //
+        TRANSFER((disk, other) -> other.startTransfer(0, 65_536, disk, 0, TransferOptions.DEFAULT).await()), //
         FUTURE_OF_A_TRANSFER((disk,
                 other) -> assertThat(other.startTransfer(0, 65_536, disk, 0, TransferOptions.DEFAULT).ended().get())
                         .isNull()), //

@@ -111,7 +111,8 @@ enum DiskForm {
             List<CompletableFuture<Void>> futures = new ArrayList<>();
             long at = offset;
             for (MemorySegment piece : pieces) {
-                futures.add(operation == Operation.WRITE ? disk.writeAsync(at, piece) : disk.readAsync(at, piece));
+                futures.add(
+                        operation == Operation.WRITE ? disk.async().write(at, piece) : disk.async().read(at, piece));
                 at += piece.byteSize();
             }
             for (CompletableFuture<Void> future : futures) {
@@ -121,7 +122,7 @@ enum DiskForm {
 
         @Override
         void writeZeroes(Disk disk, long offset, long bytes) throws Exception {
-            await(disk, disk.writeZeroesAsync(offset, bytes, false));
+            await(disk, disk.async().writeZeroes(offset, bytes, false));
         }
 
         private static void await(Disk disk, CompletableFuture<Void> future) throws Exception {

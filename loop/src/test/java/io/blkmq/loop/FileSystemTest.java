@@ -169,8 +169,8 @@ class FileSystemTest {
             List<CompletableFuture<Void>> copies = new ArrayList<>();
             for (long[] piece : pieces.subList(first, Math.min(first + COPIES_AT_ONCE, pieces.size()))) {
                 IoBuffer buffer = IoBuffer.allocate(piece[1]);
-                copies.add(from.readAsync(piece[0], buffer.memory())
-                        .thenCompose(_ -> to.writeAsync(piece[0], buffer.memory()))
+                copies.add(from.async().read(piece[0], buffer.memory())
+                        .thenCompose(_ -> to.async().write(piece[0], buffer.memory()))
                         .whenComplete((_, _) -> buffer.close()));
             }
             for (CompletableFuture<Void> copy : copies) {

@@ -326,7 +326,7 @@ class LoopDeviceTest {
     void zeroesAreWrittenWithAndWithoutHoles(Way way) throws Exception {
         try (LoopDevice device = LoopDevice.attach(way.config(image).build())) {
             device.disk().writeZeroes(0, 64 << 10, true);
-            CompletableFuture<Void> async = device.disk().writeZeroesAsync(MIB, 64 << 10, false);
+            CompletableFuture<Void> async = device.disk().async().writeZeroes(MIB, 64 << 10, false);
             device.disk().writeZeroes(2 * MIB, 4096, true);
             await(device.disk(), async);
         }
@@ -347,7 +347,7 @@ class LoopDeviceTest {
             }
             List<CompletableFuture<Void>> flushes = new ArrayList<>();
             for (int i = 0; i < 20; i++) {
-                flushes.add(device.disk().flushAsync());
+                flushes.add(device.disk().async().flush());
             }
             device.disk().flush();
             for (CompletableFuture<Void> flush : flushes) {

@@ -133,9 +133,9 @@ class LoopFailuresTest {
                                 .direct(way == Way.ENGINE)));
                 IoBuffer buffer = IoBuffer.allocate(4096)) {
             function.inFromFile = new NoClassDefFoundError("of the test");
-            fails(device.disk().readAsync(0, buffer.memory()));
+            fails(device.disk().async().read(0, buffer.memory()));
             function.inFromFile = null;
-            device.disk().readAsync(0, buffer.memory()).join();
+            device.disk().async().read(0, buffer.memory()).join();
         }
     }
 
@@ -151,12 +151,12 @@ class LoopFailuresTest {
             function.inToFile = new NoClassDefFoundError("of the test");
             List<CompletableFuture<Void>> writes = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
-                writes.add(device.disk().writeAsync(0, buffer.memory()));
+                writes.add(device.disk().async().write(0, buffer.memory()));
             }
             writes.forEach(LoopFailuresTest::fails);
             assertThat(Objects.requireNonNull(device.medium().transfer()).bytesInUse()).isZero();
             function.inToFile = null;
-            device.disk().writeAsync(0, buffer.memory()).join();
+            device.disk().async().write(0, buffer.memory()).join();
         }
     }
 

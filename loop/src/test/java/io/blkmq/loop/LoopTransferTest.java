@@ -216,7 +216,7 @@ class LoopTransferTest {
             buffer.memory().copyFrom(MemorySegment.ofArray(data));
             long different = 0;
             for (int i = 0; i < 50; i++) {
-                CompletableFuture<Void> written = device.disk().writeAsync(0, buffer.memory());
+                CompletableFuture<Void> written = device.disk().async().write(0, buffer.memory());
                 do {
                     different += buffer.memory().mismatch(MemorySegment.ofArray(data)) == -1 ? 0 : 1;
                 } while (!written.isDone());
@@ -235,7 +235,7 @@ class LoopTransferTest {
             buffer.memory().copyFrom(MemorySegment.ofArray(data));
             List<CompletableFuture<Void>> writes = new ArrayList<>();
             for (int i = 0; i < 60; i++) {
-                writes.add(device.disk().writeAsync((long) i % 4 * MIB, buffer.memory()));
+                writes.add(device.disk().async().write((long) i % 4 * MIB, buffer.memory()));
             }
             for (CompletableFuture<Void> write : writes) {
                 write.get();
@@ -355,7 +355,7 @@ class LoopTransferTest {
             for (int i = 0; i < 40; i++) {
                 List<CompletableFuture<Void>> writes = new ArrayList<>();
                 for (int at = 0; at < 16; at++) {
-                    writes.add(device.disk().writeAsync((long) at * data.length, buffer.memory()));
+                    writes.add(device.disk().async().write((long) at * data.length, buffer.memory()));
                 }
                 device.setDirect(i % 2 == 1);
                 for (CompletableFuture<Void> write : writes) {

@@ -52,7 +52,7 @@ class WorkAgentTest {
     void deviceHandsItsWorkersOutAndStartsNoThread() throws Exception {
         try (LoopDevice device = LoopDevice.attach(buffered(3).build()); Arena arena = Arena.ofShared()) {
             assertThat(agents).hasSize(3).extracting(Agent::roleName).doesNotHaveDuplicates();
-            CompletableFuture<?> read = device.disk().readAsync(0, arena.allocate(4096));
+            CompletableFuture<?> read = device.disk().async().read(0, arena.allocate(4096));
             TimeUnit.MILLISECONDS.sleep(20);
             assertThat(read).isNotDone();
             AgentInvoker invoker = invoker(new CompositeAgent(agents));
@@ -107,7 +107,7 @@ class WorkAgentTest {
         try (Arena arena = Arena.ofShared()) {
             List<CompletableFuture<?>> reads = new ArrayList<>();
             for (int i = 0; i < 20; i++) {
-                reads.add(device.disk().readAsync(i * 4096L, arena.allocate(4096)));
+                reads.add(device.disk().async().read(i * 4096L, arena.allocate(4096)));
             }
             device.close();
             assertThat(reads).allMatch(CompletableFuture::isDone);
@@ -120,10 +120,10 @@ class WorkAgentTest {
     void threadThatRunsTheWorkersMayChangeAndDetach() throws Exception {
         try (LoopDevice device = LoopDevice.attach(buffered(1).build()); Arena arena = Arena.ofShared()) {
             AgentInvoker invoker = invoker(agents.getFirst());
-            CompletableFuture<?> first = device.disk().readAsync(0, arena.allocate(4096));
+            CompletableFuture<?> first = device.disk().async().read(0, arena.allocate(4096));
             device.setBlockBytes(4096);
             assertThat(first).isDone();
-            CompletableFuture<?> second = device.disk().readAsync(0, arena.allocate(4096));
+            CompletableFuture<?> second = device.disk().async().read(0, arena.allocate(4096));
             device.detach();
             assertThat(second).isDone();
             assertThat(invoker.invoke()).isZero();

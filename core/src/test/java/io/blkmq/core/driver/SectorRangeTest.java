@@ -345,7 +345,7 @@ class SectorRangeTest {
         new Random(seed).nextBytes(pattern);
         try (Disk disk = driver.disk(); Disk part = partition(disk); FileChannel channel = part.openChannel()) {
             part.write(0, MemorySegment.ofArray(pattern));
-            part.writeAsync(4096, MemorySegment.ofArray(pattern)).get();
+            part.async().write(4096, MemorySegment.ofArray(pattern)).get();
             assertThat(channel.size()).isEqualTo(64 * KIB);
             channel.write(ByteBuffer.wrap(pattern), 9000);
             assertThat(channel.write(ByteBuffer.wrap(pattern), 64 * KIB - 100)).isEqualTo(100);

@@ -292,7 +292,7 @@ class NullBlkExtrasTest {
     void polledBiosGoByThePollQueuesAndTheRestIsReaped() throws IOException {
         try (Disk disk = NullBlk.builder().completion(Completion.REAPER).pollQueues(1).build();
                 IoBuffer buffer = disk.allocate(512)) {
-            disk.readAsync(0, buffer.memory()).join();
+            disk.async().read(0, buffer.memory()).join();
             Bio polled = new Bio(1).reset(Operation.READ, 0).add(buffer.memory()).flags(Bio.POLLED);
             disk.submit(polled, 0);
             assertThat(polled.isInFlight()).isTrue();
