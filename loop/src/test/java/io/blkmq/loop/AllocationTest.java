@@ -10,8 +10,8 @@ import io.blkmq.core.Status;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
-import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Timeout;
@@ -32,20 +32,6 @@ class AllocationTest {
     /** What the measurement itself may take, and the runtime compiler's last corrections: less than one object in 2000 I/Os. */
     private static final long TOLERATED_BYTES = 1000;
 
-    /** By reflection, because the module under test does not read the module of the management beans. */
-    private static final Object BEAN;
-    private static final Method ALLOCATED_BYTES;
-
-    static {
-        try {
-            BEAN = Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean").invoke(null);
-            ALLOCATED_BYTES = Class.forName("com.sun.management.ThreadMXBean")
-                    .getMethod("getCurrentThreadAllocatedBytes");
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     @TempDir
     private Path directory;
     private int ended;
@@ -65,11 +51,11 @@ class AllocationTest {
             long least = Long.MAX_VALUE;
             // The first rounds are interpreted and compiled; the best of the others counts.
             for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
-                long before = allocatedBytes();
+                long before = AllocatedBytes.ofThisThread();
                 for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
                     batch(disk, plug, bios);
                 }
-                least = Math.min(least, allocatedBytes() - before);
+                least = Math.min(least, AllocatedBytes.ofThisThread() - before);
             }
             assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             for (Bio bio : bios) {
@@ -98,9 +84,5 @@ class AllocationTest {
         while (ended < QUEUE_DEPTH) {
             disk.poll();
         }
-    }
-
-    private static long allocatedBytes() throws ReflectiveOperationException {
-        return (long) ALLOCATED_BYTES.invoke(BEAN);
     }
 }
