@@ -1,8 +1,8 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
-import io.blkmq.core.driver.RequestQueue;
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.DeviceQueue;
+import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -45,7 +45,7 @@ final class AsyncTransfer {
     /** The thread within {@link #begin}: it alone finds itself here. */
     private @Nullable Thread beginner = Thread.currentThread();
     /** That thread's. */
-    private final SoftwareContext beginnerContext;
+    private final EntryContext beginnerContext;
 
     private final Lock lock;
     /** Guarded by the lock. */
@@ -60,7 +60,7 @@ final class AsyncTransfer {
         this.channel = channel;
         this.node = channel.node();
         this.disk = node.disk();
-        this.beginnerContext = disk.queue().contextOfCurrentThread();
+        this.beginnerContext = disk.deviceQueue().contextOfCurrentThread();
         this.operation = operation;
         this.buffer = buffer;
         this.from = from;
@@ -87,7 +87,7 @@ final class AsyncTransfer {
 
     void begin() {
         try {
-            disk.queue().requireSubmitter(operation, beginnerContext);
+            disk.deviceQueue().requireSubmitter(operation, beginnerContext);
         } catch (WrongThreadException e) {
             fail(e);
             return;
@@ -271,8 +271,8 @@ final class AsyncTransfer {
     }
 
     /** Whoever brings a polled disk's operation to its next step: its thread looks for the end in its own context. */
-    private SoftwareContext context() {
-        RequestQueue queue = disk.queue();
+    private EntryContext context() {
+        DeviceQueue queue = disk.deviceQueue();
         return queue.tagSet().isPolled() ? beginnerContext : queue.contextOfCurrentThread();
     }
 

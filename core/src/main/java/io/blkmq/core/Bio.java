@@ -1,6 +1,6 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.BioState;
+import io.blkmq.core.mq.BioState;
 import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @since 0.1.0
  */
+@SuppressWarnings("exports") // the engine keeps its part of the object in the superclass
 public final class Bio extends BioState {
     /** Makes all earlier acknowledged writes durable before this one begins (REQ_PREFLUSH). */
     public static final int PREFLUSH = 1;

@@ -1,7 +1,7 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.RequestQueue;
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.DeviceQueue;
+import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 
@@ -13,15 +13,15 @@ final class BlockingIo implements IoCompletion {
     /** Memory that one thread alone can use is copied in pieces of this size. */
     private static final long PIECE_BYTES = 1 << 20;
 
-    private final RequestQueue queue;
-    private final SoftwareContext context;
+    private final DeviceQueue queue;
+    private final EntryContext context;
     private final int flags;
     private final Thread waiter = Thread.currentThread();
     private Status status = Status.OK;
     /** Written after the status, read before it. */
     private volatile boolean ended;
 
-    private BlockingIo(RequestQueue queue, int flags) {
+    private BlockingIo(DeviceQueue queue, int flags) {
         this.queue = queue;
         this.context = queue.contextOfCurrentThread();
         this.flags = flags;
@@ -29,7 +29,7 @@ final class BlockingIo implements IoCompletion {
 
     static void run(Disk disk, Operation operation, long offset, long bytes, int flags) throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
-        BlockingIo io = new BlockingIo(disk.queue(), flags);
+        BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
         disk.start(operation, offset, bytes, flags, io);
         io.await(disk, operation, offset, bytes);
     }
@@ -46,7 +46,7 @@ final class BlockingIo implements IoCompletion {
 
     private static void transferShared(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
             throws BlockIOException {
-        BlockingIo io = new BlockingIo(disk.queue(), flags);
+        BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
         disk.start(operation, offset, memory, flags, io);
         io.await(disk, operation, offset, memory.byteSize());
     }
@@ -78,7 +78,7 @@ final class BlockingIo implements IoCompletion {
             throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
         if (row.isShared()) {
-            BlockingIo io = new BlockingIo(disk.queue(), flags);
+            BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
             disk.start(operation, offset, row, flags, io);
             io.await(disk, operation, offset, row.bytes());
             return;

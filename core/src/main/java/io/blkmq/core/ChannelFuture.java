@@ -1,6 +1,6 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Comparator;
@@ -38,7 +38,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
     private final Disk disk;
     private final IoRuntime runtime;
     /** That of the thread which begins the operation: on a polled disk its end is found there. */
-    private final SoftwareContext context;
+    private final EntryContext context;
     private final AtomicReference<@Nullable Object> state = new AtomicReference<>();
     private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
     /** Written before the operation begins, and so before anybody has the future. */
@@ -47,7 +47,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
     ChannelFuture(Disk disk) {
         this.disk = disk;
         this.runtime = disk.queue().tagSet().runtime();
-        this.context = disk.queue().contextOfCurrentThread();
+        this.context = disk.deviceQueue().contextOfCurrentThread();
     }
 
     void onCancel(Canceller value) {
@@ -148,7 +148,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
                 if (left <= 0) {
                     return null;
                 }
-                disk.queue().awaitEnd(this, context, 0, looks, left);
+                disk.deviceQueue().awaitEnd(this, context, 0, looks, left);
                 if (Thread.interrupted()) {
                     if (interruptible) {
                         throw new InterruptedException();

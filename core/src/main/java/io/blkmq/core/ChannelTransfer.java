@@ -1,6 +1,6 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
@@ -95,7 +95,7 @@ final class ChannelTransfer implements AutoCloseable {
     private final class Step implements IoCompletion {
         private final IoRuntime runtime = node.runtime();
         private final boolean polled = disk.queue().tagSet().isPolled();
-        private final SoftwareContext context = disk.queue().contextOfCurrentThread();
+        private final EntryContext context = disk.deviceQueue().contextOfCurrentThread();
         private final Thread waiter = Thread.currentThread();
         private volatile @Nullable Status status;
 
@@ -112,7 +112,7 @@ final class ChannelTransfer implements AutoCloseable {
                 if (!polled && !channel.isOpen()) {
                     throw new AsynchronousCloseException();
                 }
-                disk.queue().awaitEnd(channel, context, 0, looks, Long.MAX_VALUE);
+                disk.deviceQueue().awaitEnd(channel, context, 0, looks, Long.MAX_VALUE);
             }
             if (result != Status.OK) {
                 throw node.failure(operation, offset, bytes, result);

@@ -1,8 +1,9 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.RequestQueue;
-import io.blkmq.core.driver.SectorRange;
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.DeviceQueue;
+import io.blkmq.core.mq.EntryContext;
+import io.blkmq.core.mq.SectorRange;
 import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -34,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1.0
  */
 public final class Disk implements AutoCloseable {
-    private final RequestQueue queue;
+    private final DeviceQueue queue;
     /** Of a partition; null for a whole device. */
     private final @Nullable SectorRange range;
     private final @Nullable AutoCloseable resources;
@@ -46,7 +47,7 @@ public final class Disk implements AutoCloseable {
     /** None of a partition. */
     private final @Nullable Partitions partitions;
 
-    private Disk(RequestQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
+    private Disk(DeviceQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
             @Nullable AutoCloseable resources) {
         this.queue = queue;
         this.range = range;
@@ -64,7 +65,8 @@ public final class Disk implements AutoCloseable {
      * @return the disk
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
-        return new Disk(queue, null, newBlockLock(queue), resources);
+        DeviceQueue own = (DeviceQueue) queue;
+        return new Disk(own, null, newBlockLock(own), resources);
     }
 
     static BlockRangeLock newBlockLock(RequestQueue queue) {
@@ -108,7 +110,7 @@ public final class Disk implements AutoCloseable {
             throw new IllegalArgumentException(name + ": " + sizeBytes + " bytes from offset " + startBytes
                     + ": not in whole sectors of " + QueueLimits.SECTOR_BYTES + " bytes");
         }
-        SectorRange made = queue.newRange(name, startBytes / QueueLimits.SECTOR_BYTES,
+        SectorRange made = SectorRange.of(queue, name, startBytes / QueueLimits.SECTOR_BYTES,
                 sizeBytes / QueueLimits.SECTOR_BYTES);
         return new Disk(queue, made, blockLock, resources);
     }
@@ -508,13 +510,13 @@ public final class Disk implements AutoCloseable {
     }
 
     /** The same through another context: on a polled disk that of the thread which looks for its end. */
-    void start(Operation operation, long offset, MemorySegment memory, int flags, SoftwareContext context,
+    void start(Operation operation, long offset, MemorySegment memory, int flags, EntryContext context,
             IoCompletion completion) {
         Bio bio = new Bio(1).reset(operation, sector(operation, offset));
         submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)), context);
     }
 
-    private void submit(Bio bio, SoftwareContext context) {
+    private void submit(Bio bio, EntryContext context) {
         SectorRange part = range;
         if (part == null) {
             queue.submit(bio, context);
@@ -589,7 +591,7 @@ public final class Disk implements AutoCloseable {
     // ---- the rest
 
     /**
-     * What the disk has done, counted since it was made, unless {@link RequestQueue#setIostats} has turned that off. A partition has
+     * What the disk has done, counted since it was made, unless {@link DeviceQueue#setIostats} has turned that off. A partition has
      * the figures of its whole device.
      *
      * @return the counters as they are now; any thread, at any time
@@ -725,6 +727,10 @@ public final class Disk implements AutoCloseable {
      * @return for those who know blk-mq; a partition's is that of the whole device
      */
     public RequestQueue queue() {
+        return queue;
+    }
+
+    DeviceQueue deviceQueue() {
         return queue;
     }
 

@@ -1,7 +1,7 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.QueueStatistics;
-import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.mq.QueueStatistics;
+import io.blkmq.core.mq.DeviceQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -26,11 +26,12 @@ import java.util.concurrent.TimeUnit;
  *
  * @since 0.1.0
  */
+@SuppressWarnings("exports") // the engine counts in the superclass
 public final class DiskStatistics extends QueueStatistics {
     private static final double NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
     private static final double SECTOR_BYTES = QueueLimits.SECTOR_BYTES;
 
-    DiskStatistics(RequestQueue queue) {
+    DiskStatistics(DeviceQueue queue) {
         super(queue);
     }
 

@@ -2,7 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
-import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
@@ -235,10 +235,10 @@ public final class DiskTransfer {
 
     /** Where both disks have polled contexts besides others, what it waits for may have to wait for I/O of either. */
     private void awaitStep(int looks) {
-        RequestQueue from = source.queue();
-        RequestQueue to = target.queue();
+        DeviceQueue from = source.deviceQueue();
+        DeviceQueue to = target.deviceQueue();
         boolean both = from.isPolled() && to.isPolled();
-        RequestQueue queue = from.isPolled() && !(both && looks % 2 != 0) ? from : to;
+        DeviceQueue queue = from.isPolled() && !(both && looks % 2 != 0) ? from : to;
         queue.awaitEnd(this, queue.contextOfCurrentThread(), 0, looks, both ? LOOK_NANOS : Long.MAX_VALUE);
     }
 

@@ -1,9 +1,9 @@
 package io.blkmq.core;
 
-import io.blkmq.core.driver.RequestBatch;
-import io.blkmq.core.driver.RequestQueue;
-import io.blkmq.core.driver.SectorRange;
-import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.mq.Batch;
+import io.blkmq.core.mq.DeviceQueue;
+import io.blkmq.core.mq.SectorRange;
+import io.blkmq.core.mq.EntryContext;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -27,11 +27,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @since 0.1.0
  */
-public final class Plug extends RequestBatch implements AutoCloseable {
+@SuppressWarnings("exports") // the engine keeps its part of the object in the superclass
+public final class Plug extends Batch implements AutoCloseable {
     /** As many requests as a plug for several disks holds. */
     private static final int REQUESTS_OF_SEVERAL_MAX = 64;
 
-    private final RequestQueue queue;
+    private final DeviceQueue queue;
     /** What the bios are for; null for the whole device. */
     private final @Nullable SectorRange range;
     /** What goes to other queues, by queue. */
@@ -39,7 +40,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
     /** Whether there are such. */
     private boolean several;
 
-    Plug(RequestQueue queue, SoftwareContext ctx, @Nullable SectorRange range) {
+    Plug(DeviceQueue queue, EntryContext ctx, @Nullable SectorRange range) {
         super(ctx);
         this.queue = queue;
         this.range = range;
@@ -76,12 +77,12 @@ public final class Plug extends RequestBatch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Disk disk, Bio bio) {
-        RequestQueue other = disk.queue();
+        DeviceQueue other = disk.deviceQueue();
         send(bio, disk.range(), other, other.equals(queue) ? this : sideOf(other));
         flushIfFull();
     }
 
-    private static void send(Bio bio, @Nullable SectorRange part, RequestQueue to, RequestBatch batch) {
+    private static void send(Bio bio, @Nullable SectorRange part, DeviceQueue to, Batch batch) {
         if (part == null) {
             to.submit(bio, batch);
         } else {
@@ -89,7 +90,7 @@ public final class Plug extends RequestBatch implements AutoCloseable {
         }
     }
 
-    private Side sideOf(RequestQueue other) {
+    private Side sideOf(DeviceQueue other) {
         for (Side side : sides) {
             if (side.goesTo(other)) {
                 return side;

@@ -3,7 +3,7 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.driver.BlockDriver;
-import io.blkmq.core.driver.RecordingDriver;
+import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;

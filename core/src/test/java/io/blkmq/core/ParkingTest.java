@@ -122,6 +122,6 @@ class ParkingTest {
     @Test
     void nothingWaitsButThroughParking() {
         assertThat(WaitCalls.outsideOfParking(Disk.class)).containsExactlyInAnyOrder("io.blkmq.core.WaitingFuture",
-                "io.blkmq.core.driver.Parking", "io.blkmq.core.driver.Request", "io.blkmq.core.driver.Sbitmap");
+                "io.blkmq.core.driver.Parking", "io.blkmq.core.mq.RequestLife", "io.blkmq.core.tag.Sbitmap");
     }
 }

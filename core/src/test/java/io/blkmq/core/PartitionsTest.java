@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.core.PartitionTable.Scheme;
-import io.blkmq.core.driver.RecordingDriver;
+import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.partition.TableImage;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;

@@ -3,7 +3,7 @@ package io.blkmq.loop;
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
-import io.blkmq.core.driver.RaceRuntime;
+import io.blkmq.stress.RaceRuntime;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;

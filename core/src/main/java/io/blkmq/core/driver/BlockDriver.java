@@ -8,6 +8,8 @@ import io.blkmq.core.Status;
  *
  * <p>Callbacks run on any thread, several at once unless said otherwise. What one throws is logged and counted, and ends the
  * request that it was called for with {@link Status#IOERR}.
+ *
+ * @since 0.1.0
  */
 public interface BlockDriver {
     /**

@@ -1,6 +1,10 @@
 package io.blkmq.core.driver;
 
-/** Where a completion runs that another thread than its submitter's finds. The kernel's counterpart is {@code rq_affinity}. */
+/**
+ * Where a completion runs that another thread than its submitter's finds. The kernel's counterpart is {@code rq_affinity}.
+ *
+ * @since 0.1.0
+ */
 public enum CompletionAffinity {
     /** On the thread that finds it (0). */
     ANY,

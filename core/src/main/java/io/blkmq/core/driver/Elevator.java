@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>An elevator is made and closed while the queue is frozen and nothing is in flight, also when the number of hardware contexts
  * changes.
+ *
+ * @since 0.1.0
  */
 public interface Elevator {
     /**

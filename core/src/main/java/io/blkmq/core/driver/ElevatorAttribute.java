@@ -5,6 +5,8 @@ import java.util.function.LongSupplier;
 
 /**
  * A tunable of an elevator: a whole number with a unit and a range, read and set as a string. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class ElevatorAttribute {
     private final String name;

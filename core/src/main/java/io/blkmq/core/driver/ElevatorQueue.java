@@ -2,7 +2,11 @@ package io.blkmq.core.driver;
 
 import io.blkmq.runtime.IoRuntime;
 
-/** What an {@link Elevator} sees of its queue. Thread-safe. */
+/**
+ * What an {@link Elevator} sees of its queue. Thread-safe.
+ *
+ * @since 0.1.0
+ */
 public interface ElevatorQueue {
     /**
      * The queue's name.

@@ -3,6 +3,8 @@ package io.blkmq.core.driver;
 /**
  * A kind of elevator. Others are found by {@link java.util.ServiceLoader}, or registered with {@link Elevators#register}. The kernel's
  * counterpart is {@code struct elevator_type}. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public interface ElevatorType {
     /**

@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The kinds of elevator there are, by name: {@code none}, which is no elevator, {@code mq-deadline}, {@code kyber}, and what others
  * provide by {@link ServiceLoader} or {@link #register}. Thread-safe.
+ *
+ * @since 0.1.0
  */
 public final class Elevators {
     /** The name of what leaves requests in the order in which they come. */

@@ -1,5 +1,6 @@
 package io.blkmq.core.driver;
 
+import io.blkmq.core.mq.OpenPlugs;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.locks.Lock;
 
@@ -13,6 +14,8 @@ import java.util.concurrent.locks.Lock;
  *
  * <p>Within a completion nothing is sent down, because it goes down when the completion has returned: nothing waits there, but for code that
  * has to answer for it.
+ *
+ * @since 0.1.0
  */
 public final class Parking {
     private Parking() {}

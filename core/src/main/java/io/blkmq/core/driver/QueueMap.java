@@ -1,61 +1,44 @@
 package io.blkmq.core.driver;
 
-import java.util.Arrays;
-import java.util.Objects;
+import io.blkmq.core.mq.TypeMap;
 
 /**
  * Which hardware context serves each software context for one type of I/O. The kernel's counterpart is
  * {@code struct blk_mq_queue_map}.
+ *
+ * @since 0.1.0
  */
-public final class QueueMap {
-    private final QueueType type;
-    private final int first;
-    private final int queues;
-    private final int[] hardware;
-
-    QueueMap(QueueType type, int contexts, int first, int queues) {
-        this.type = type;
-        this.first = first;
-        this.queues = queues;
-        this.hardware = new int[contexts];
-        Arrays.setAll(hardware, i -> first + i % queues);
-    }
+public abstract sealed class QueueMap permits TypeMap {
+    /** For the block layer alone. */
+    protected QueueMap() {}
 
     /**
      * For what I/O it is.
      *
      * @return the type
      */
-    public QueueType type() {
-        return type;
-    }
+    public abstract QueueType type();
 
     /**
      * How many software contexts there are to map.
      *
      * @return at least 1
      */
-    public int contexts() {
-        return hardware.length;
-    }
+    public abstract int contexts();
 
     /**
      * Index of the first hardware context of this type.
      *
      * @return from 0
      */
-    public int firstQueue() {
-        return first;
-    }
+    public abstract int firstQueue();
 
     /**
      * How many hardware contexts of this type there are; they follow each other.
      *
      * @return at least 1
      */
-    public int hardwareQueues() {
-        return queues;
-    }
+    public abstract int hardwareQueues();
 
     /**
      * Maps a software context.
@@ -65,12 +48,5 @@ public final class QueueMap {
      *        {@code firstQueue() + hardwareQueues() - 1}
      * @throws IndexOutOfBoundsException if there is no such one of this type
      */
-    public void map(int context, int hardwareQueue) {
-        Objects.checkIndex(hardwareQueue - first, queues);
-        hardware[Objects.checkIndex(context, hardware.length)] = hardwareQueue;
-    }
-
-    int hardwareQueue(int context) {
-        return hardware[context];
-    }
+    public abstract void map(int context, int hardwareQueue);
 }

@@ -2,7 +2,11 @@ package io.blkmq.core.driver;
 
 import java.lang.foreign.MemorySegment;
 
-/** Sees the pieces of memory of a request, one after the other. The kernel's counterpart is {@code rq_for_each_segment}. */
+/**
+ * Sees the pieces of memory of a request, one after the other. The kernel's counterpart is {@code rq_for_each_segment}.
+ *
+ * @since 0.1.0
+ */
 @FunctionalInterface
 public interface SegmentVisitor {
     /**

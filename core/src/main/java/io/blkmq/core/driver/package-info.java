@@ -1,10 +1,8 @@
 /**
- * blk-mq: the contract of a driver ({@link io.blkmq.core.driver.BlockDriver}, {@link io.blkmq.core.driver.TagSet},
- * {@link io.blkmq.core.driver.Request}) and, package-private beside it, the machinery that carries a request from submission to
- * completion. The engine lives here because it needs the insides of a request; what it needs of the user's classes it keeps in
- * {@link io.blkmq.core.driver.BioState} and {@link io.blkmq.core.driver.RequestBatch}, their sealed superclasses.
+ * The door: everything that the author of a driver ({@link io.blkmq.core.driver.BlockDriver}) or of an elevator
+ * ({@link io.blkmq.core.driver.Elevator}) sees, and nothing else. The kernel's counterpart is {@code include/linux/blk-mq.h}.
  *
- * <p>To follow an I/O, read {@code RequestQueue.submit}, {@code Tags.get}, {@code HardwareContext.issue},
- * {@code Request.complete}, {@code CompletionBatch}, in this order.
+ * <p>A driver makes a {@link io.blkmq.core.driver.TagSet}, makes a {@link io.blkmq.core.driver.RequestQueue} of it for each device, and is given
+ * {@link io.blkmq.core.driver.Request}s through {@link io.blkmq.core.driver.HardwareContext}s.
  */
 package io.blkmq.core.driver;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.blkmq.core.Bio;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.Operation;
-import io.blkmq.core.driver.ElevatorBench;
+import io.blkmq.core.mq.ElevatorBench;
 import io.blkmq.core.driver.Request;
 import io.blkmq.testing.NoRescues;
 import java.util.List;

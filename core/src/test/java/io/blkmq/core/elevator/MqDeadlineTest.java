@@ -7,7 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.IoPriority.IoClass;
 import io.blkmq.core.Operation;
-import io.blkmq.core.driver.ElevatorBench;
+import io.blkmq.core.mq.ElevatorBench;
 import io.blkmq.core.driver.Request;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;

@@ -10,7 +10,7 @@ import io.blkmq.core.Partition;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.Status;
-import io.blkmq.core.driver.RecordingDriver;
+import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.nio.ByteBuffer;

@@ -7,7 +7,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionTable;
 import io.blkmq.core.PartitionTable.Scheme;
-import io.blkmq.core.driver.RecordingDriver;
+import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.File;

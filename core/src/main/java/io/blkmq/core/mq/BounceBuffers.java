@@ -1,0 +1,163 @@
+package io.blkmq.core.mq;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.BioVec;
+import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
+import io.blkmq.runtime.IoBuffer;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Bounce buffers of one queue: copies of memory that may not go to the device as it is. What they take at a time is bounded, and bios that find
+ * no room stand in a line of their own. Who frees room does so and then looks at the line; who joins the line looks after that at the room.
+ */
+final class BounceBuffers {
+    /** The most memory that bounce buffers of one queue take at a time, unless a single bio is larger. */
+    static final long BYTES_MAX = 16L << 20;
+
+    private final DeviceQueue queue;
+    private final QueueGate gate;
+    /** Bios that wait for a buffer, without a thread. */
+    private final Backlog waiting;
+    private final AtomicLong bytesNow = new AtomicLong();
+    private final LongAdder count = new LongAdder();
+
+    BounceBuffers(DeviceQueue queue, RequestPool set, QueueGate gate) {
+        this.queue = queue;
+        this.gate = gate;
+        this.waiting = new Backlog(set);
+    }
+
+    /** How many bios went through one. */
+    long count() {
+        return count.sum();
+    }
+
+    /** How many bios wait for one. */
+    int waitingBios() {
+        return waiting.size();
+    }
+
+    /** The bio whose turn it was has gone on. */
+    void turnEnds() {
+        waiting.settle();
+        tryNext();
+    }
+
+    /** Lets all go on that wait: the queue ends. */
+    void letAllGoOn() {
+        DeviceQueue.goOn(waiting);
+    }
+
+    static boolean isNeeded(Bio bio, QueueLimits lim) {
+        if (lim.takesAnyMemory()) {
+            return BioSplit.isIllShaped(bio, lim) && !((BioState) bio).isBounced();
+        }
+        BioState memory = bio;
+        if (memory.isBounced()) {
+            return false;
+        }
+        return !memory.isAligned(lim.dmaAlignmentBytes()) || (memory.hasForeignMemory() && !isVouchedFor(bio))
+                || BioSplit.isIllShaped(bio, lim);
+    }
+
+    /** Whether all of the memory that is not blkmq's own may go to the device as it is, because the caller says so. */
+    private static boolean isVouchedFor(Bio bio) {
+        if ((bio.flags() & Bio.CALLER_MEMORY) == 0) {
+            return false;
+        }
+        for (int i = 0; i < bio.vecCount(); i++) {
+            BioVec vec = bio.vec(i);
+            if (!vec.isPooled() && !vec.memory().isNative()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Gives a bio a bounce buffer. If it can have none now, or never, it stands in the line for one or has ended. */
+    boolean bounce(Bio bio, EntryContext ctx, @Nullable Batch plug, QueueLimits lim) {
+        long bytes = BioState.bounceBytes(bio.bytes(), lim);
+        boolean first = plug != null && plug.isTrying();
+        // Those who have waited come first.
+        if ((!first && !waiting.isEmpty()) || !takeBounceBytes(bytes)) {
+            if (gate.isDying()) {
+                DeviceQueue.end(bio, Status.NODEV);
+            } else if ((bio.flags() & Bio.NOWAIT) != 0) {
+                DeviceQueue.end(bio, Status.AGAIN);
+            } else {
+                if (first && plug != null && plug.endTrying()) {
+                    waiting.addFirst(DeviceQueue.inLine(bio, ctx));
+                } else {
+                    waiting.add(DeviceQueue.inLine(bio, ctx));
+                }
+                // After adding: pairs with who frees memory, or ends the queue, and then looks at who waits for it.
+                if (gate.isDying() || mayBounce(bytesNow.get(), bytes)) {
+                    tryNext();
+                }
+            }
+            return false;
+        }
+        try {
+            copyOut(bio, IoBuffer.allocate(bytes), lim);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // The caller has closed its arena, or the pool is at its limit.
+            ended(bytes);
+            CallbackFailures.report("bounce buffer for " + bio, e);
+            DeviceQueue.end(bio, Status.IOERR);
+            return false;
+        }
+        count.increment();
+        return true;
+    }
+
+    private void copyOut(Bio bio, IoBuffer buffer, QueueLimits lim) {
+        try {
+            BioState.bounce(bio, buffer, queue, lim);
+        } catch (RuntimeException e) {
+            buffer.close();
+            throw e;
+        }
+    }
+
+    private boolean takeBounceBytes(long bytes) {
+        for (;;) {
+            long now = bytesNow.get();
+            if (!mayBounce(now, bytes)) {
+                return false;
+            }
+            if (bytesNow.compareAndSet(now, now + bytes)) {
+                return true;
+            }
+        }
+    }
+
+    private static boolean mayBounce(long now, long bytes) {
+        return now == 0 || now + bytes <= BYTES_MAX;
+    }
+
+    void ended(long bytes) {
+        bytesNow.addAndGet(-bytes);
+        tryNext();
+    }
+
+    /** Lets the first bio that waits for a bounce buffer try to get one. When it has one, the next is let. */
+    void tryNext() {
+        if (waiting.isEmpty()) {
+            return;
+        }
+        Trampoline batch = Trampoline.enter();
+        try {
+            Bio bio = waiting.letTry();
+            if (bio != null) {
+                BioState state = bio;
+                state.isTrying = true;
+                batch.goOn(bio);
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package io.blkmq.core.mq;
+
+import io.blkmq.core.driver.Parking;
+import io.blkmq.runtime.IoRuntime;
+import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The thread that serves the dispatch list of a hardware context whose driver may block. It is started with the first request, sleeps
+ * while there is nothing to dispatch, and ends with the context.
+ *
+ * <p>Sleeping is a Dekker protocol of two volatile variables: the agent says that it is {@link #asleep} and then looks whether it is
+ * {@link #due}; who has something for it says so and then looks whether it is asleep.
+ */
+final class DispatchAgent implements Runnable {
+    private final DispatchContext hctx;
+    private volatile boolean asleep;
+    /** Whether it has been woken since it looked at the list last. */
+    private volatile boolean due;
+    private volatile boolean stopped;
+    /** Started under this lock. */
+    private final Lock lock;
+    private volatile @Nullable Thread thread;
+
+    DispatchAgent(DispatchContext hctx) {
+        this.hctx = hctx;
+        this.lock = runtime().newLock();
+    }
+
+    private IoRuntime runtime() {
+        return hctx.queue().tagSet().runtime();
+    }
+
+    /** There may be something to dispatch. */
+    void wake() {
+        Thread running = thread;
+        if (running == null) {
+            running = start();
+        }
+        due = true;
+        if (asleep) {
+            runtime().unpark(running);
+        }
+    }
+
+    private Thread start() {
+        lock.lock();
+        try {
+            Thread running = thread;
+            if (running == null) {
+                running = runtime().startAgent("blkmq-" + hctx.queue().name() + "-hctx-" + hctx.index(), this);
+                thread = running;
+            }
+            return running;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether the calling thread is this agent: then it is in a callback of the driver's. */
+    boolean isCurrentThread() {
+        return Thread.currentThread().equals(thread);
+    }
+
+    void stop() {
+        stopped = true;
+        Thread running = thread;
+        if (running != null) {
+            runtime().unpark(running);
+        }
+    }
+
+    @Override
+    public void run() {
+        // Also here: whoever starts it may note it only after it has called the driver.
+        thread = Thread.currentThread();
+        while (!stopped) {
+            due = false;
+            if (hctx.mayDispatch()) {
+                hctx.dispatchOnAgent();
+            } else {
+                hctx.passOn();
+            }
+            asleep = true;
+            if (!due && !stopped) {
+                Parking.park(runtime(), this);
+            }
+            asleep = false;
+        }
+    }
+}

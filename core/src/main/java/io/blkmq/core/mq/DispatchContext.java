@@ -1,0 +1,580 @@
+package io.blkmq.core.mq;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Status;
+import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.core.driver.QueueType;
+import io.blkmq.runtime.IoRuntime;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way of requests to the driver. Submitting threads call the driver from here themselves; requests that the driver refused stand on the
+ * dispatch list, in order, and go before anything new.
+ *
+ * <p>The dispatch list is guarded by its lock; a thread that only looks asks for its length. One thread at a time
+ * serves it: {@link #run} is a small state machine, so that a call that comes while another runs makes that one go round again.
+ *
+ * <pre>
+ *   IDLE ──run──▶ RUNNING ──run by another──▶ AGAIN
+ *    ▲               │ done                     │ done: go round
+ *    └───────────────┴──────────────◀───────────┘
+ * </pre>
+ *
+ * <p>A context may be held, by {@link #stop} or by a quiesced queue: then everything goes to the list and stays there. A thread
+ * that issues looks at the list ({@link DispatchList#isOpen}) after it has entered the block layer ({@link Trampoline#enter}, a volatile
+ * read-modify-write), and a quiescing thread waits after it has set the hold until all who were in there have left: so none is
+ * in the driver afterwards, and no counter is kept for it.
+ *
+ * <p>No wake-up is lost: whoever puts a request on the list sees to it that a timer runs the context, and besides every
+ * completion that finds the list not empty runs it. A context whose driver has refused is also noted with the tag set, so that
+ * completions of other contexts and queues run it, whose resources it may share.
+ *
+ * <p>A polled context belongs to who polls it: its driver may keep what it has for one thread, and tells completions on that thread. So
+ * others never give its driver anything ({@link #mayServe}): who freezes, unquiesces, starts, kicks the requeue list, hands blocks over or
+ * carries a timer leaves what there is to do on the list, and whoever polls the context next does it. Nothing is lost: what is on the list
+ * has not ended, and its end is found by polling. No timer and no completion of another context's is needed for it.
+ *
+ * <p>Where the driver may block ({@link RequestPool.Flag#BLOCKING}), everything goes by the list, and an agent of the context's own serves
+ * it. That calls the driver from outside of the block layer, so that the driver may itself do I/O and wait for it.
+ */
+public final class DispatchContext extends HardwareContext {
+    /** How long the layer waits before it offers again what a driver refused with {@link Status#RESOURCE}. */
+    static final long RESOURCE_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(3);
+
+    private static final int IDLE = 0;
+    private static final int RUNNING = 1;
+    private static final int AGAIN = 2;
+
+    final Tags tags;
+    public final TagShare share;
+    private final DeviceQueue queue;
+    private final int index;
+    private final DispatchList list;
+    private final DriverCalls calls;
+    /** Changed only while the queue is frozen. */
+    private volatile QueueType type;
+    private @Nullable Object driverData;
+    private @Nullable FlushQueue flushQueue;
+
+    private final AtomicInteger running = new AtomicInteger(IDLE);
+    /** Whether a timer is going to run this context. */
+    private final AtomicInteger rerunTimers = new AtomicInteger();
+    /** Whether the last look for a tag of the driver's found none. The thread's that serves the list. */
+    private boolean missedTag;
+    /** Where it stands when the driver has refused, and when it finds no tag. */
+    private final StarvedContexts.Place refused = new StarvedContexts.Place(this::goesOn);
+    private final StarvedContexts.Place withoutTag = new StarvedContexts.Place(this::goesOn);
+    /** Where requests wait before they come here, in whose order; null without an elevator. Changed only while the queue is frozen. */
+    private volatile @Nullable Scheduler scheduler;
+    /** Serves the list where the driver may block; null elsewhere. */
+    private final @Nullable DispatchAgent agent;
+
+    DispatchContext(DeviceQueue queue, int index, QueueType type, TagShare share) {
+        this.queue = queue;
+        this.index = index;
+        this.type = type;
+        this.share = share;
+        this.tags = share.tags;
+        this.agent = queue.tagSet().isBlocking() ? new DispatchAgent(this) : null;
+        this.list = new DispatchList(queue, agent != null);
+        this.calls = new DriverCalls(this, queue);
+    }
+
+    @Override
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public QueueType type() {
+        return type;
+    }
+
+    /** While the queue is frozen. */
+    void setType(QueueType value) {
+        type = value;
+    }
+
+    @Override
+    public boolean isPolled() {
+        return type == QueueType.POLL || queue.tagSet().isPolled();
+    }
+
+    @Override
+    public DeviceQueue queue() {
+        return queue;
+    }
+
+    @Override
+    public @Nullable Object driverData() {
+        return driverData;
+    }
+
+    @Override
+    public void setDriverData(@Nullable Object data) {
+        this.driverData = data;
+    }
+
+    @Override
+    public TagRequest request(int tag) {
+        return tags.active(tag);
+    }
+
+    void useFlushQueue(FlushQueue flush) {
+        this.flushQueue = flush;
+    }
+
+    /** Whether the calling thread is the agent of this context. */
+    boolean isServedHere() {
+        return agent != null && agent.isCurrentThread();
+    }
+
+    /** Ends its agent. The queue has no request any more, or has never had one. */
+    void retire() {
+        if (agent != null) {
+            awaitAgent(Long.MAX_VALUE);
+            agent.stop();
+        }
+    }
+
+    FlushQueue flushQueue() {
+        return java.util.Objects.requireNonNull(flushQueue);
+    }
+
+    /** While the queue is frozen and nothing is in flight. */
+    void useScheduler(@Nullable Scheduler value) {
+        scheduler = value;
+    }
+
+    @Nullable
+    Scheduler scheduler() {
+        return scheduler;
+    }
+
+    /** Whether there may be something to dispatch, on the list or with the elevator. */
+    boolean hasWork() {
+        Scheduler elevator = scheduler;
+        return list.hasWaiting() || (elevator != null && elevator.hasWork(index));
+    }
+
+    /** Whose tags an I/O has: the scheduler's, unless there is none or it is one of a flush sequence. */
+    TagShare source(Bio bio, boolean sequenced) {
+        Scheduler elevator = scheduler;
+        return elevator == null || sequenced ? share : elevator.share(index, bio.operation(), bio.flags());
+    }
+
+    // ---- tags of the driver's for requests that the elevator gives out
+
+    /** Takes a tag of the driver's without waiting. If there is none, completions that free one run this context. */
+    @Nullable
+    TagRequest takeTag() {
+        TagRequest rq = share.tryGetAny();
+        if (rq == null && (tags.isShared() || queue.tagSet().isHostWide())) {
+            // What goes through here frees tags and looks here; what goes another way looks at who is noted.
+            tags.withoutTag.add(withoutTag);
+            rq = share.tryGetAny();
+        }
+        missedTag = rq == null;
+        if (rq != null) {
+            rq.ownBy(queue);
+        }
+        return rq;
+    }
+
+    /** Gives a tag back that nothing was found for. It does not run this context: that has just looked. */
+    void putTagBack(TagRequest rq, Trampoline batch) {
+        tags.put(rq.word, rq.mask, false);
+        queue.tagsFreed(1, batch);
+        if (!tags.withoutTag.isEmpty()) {
+            tags.withoutTag.run(1, batch);
+        }
+    }
+
+    // ---- merging with what waits without an elevator
+
+    /** Whether the driver could be given more than it has: nothing holds the context, and there is a tag. */
+    boolean couldTake() {
+        return (list.isDead() || !list.isHeld()) && share.mayTake() && tags.hasFree();
+    }
+
+    @Override
+    public void stop() {
+        list.setStopped(true);
+    }
+
+    @Override
+    public void start() {
+        list.setStopped(false);
+        run();
+    }
+
+    @Override
+    public boolean isStopped() {
+        return list.isStopped();
+    }
+
+    /** The requests that wait here. */
+    DispatchList list() {
+        return list;
+    }
+
+    /** The time of what is being done, if it is counted; then nobody reads a clock for nothing. */
+    long nowIfCounted(Trampoline batch) {
+        return queue.iostats() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
+    }
+
+    /**
+     * Whether the calling thread may give the driver requests of this context: of a polled one only who submits to it or polls it. All
+     * that goes to the driver asks this, but what a submitter issues straight.
+     */
+    private boolean mayServe(Trampoline batch) {
+        return !isPolled() || (batch.serves(this) && queue.polling().claim(this));
+    }
+
+    /**
+     * The calling thread has come to submit something that will wait here: until it leaves the block layer it may serve the context.
+     * Before it is put there, so that nobody else takes the context with it.
+     */
+    void beginServing(Trampoline batch) {
+        if (isPolled()) {
+            batch.serve(this);
+            boolean _ = queue.polling().claim(this);
+        }
+    }
+
+    /**
+     * Issues one request from the calling thread, or puts it behind those that wait.
+     *
+     * @param submitting whether the thread has come to submit it
+     */
+    void issue(TagRequest rq, boolean submitting, Trampoline batch) {
+        if (!list.isOpen() || agent != null || !(submitting || mayServe(batch))) {
+            if (submitting) {
+                beginServing(batch);
+            }
+            list.defer(rq);
+            runSoon(batch);
+        } else if (calls.issue(rq, true, batch) == DriverCalls.Issue.REFUSED) {
+            list.defer(rq);
+            afterRefusal(batch);
+        }
+    }
+
+    /** Lets the elevator have a request, and the context be run. */
+    void schedule(Scheduler elevator, TagRequest rq, boolean submitting, Trampoline batch) {
+        if (submitting) {
+            beginServing(batch);
+        }
+        elevator.insert(rq, batch);
+        runSoon(batch);
+    }
+
+    /** The same with all requests of a plug. */
+    void schedule(Scheduler elevator, Batch requests, long sentNanos, boolean submitting, Trampoline batch) {
+        if (submitting) {
+            beginServing(batch);
+        }
+        elevator.insert(requests, sentNanos, batch);
+        runSoon(batch);
+    }
+
+    /** Has it run, by the calling thread before it leaves the block layer, unless it is the agent's or of those who poll it. */
+    void runSoon(Trampoline batch) {
+        if (agent != null && !list.isDead()) {
+            agent.wake();
+        } else {
+            batch.runLater(this);
+        }
+    }
+
+    /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
+    void issue(Batch requests, long sentNanos, boolean submitting, Trampoline batch) {
+        int size = requests.size();
+        if (!list.isOpen() || agent != null || !(submitting || mayServe(batch))) {
+            if (submitting) {
+                beginServing(batch);
+            }
+            list.deferFrom(requests, 0, sentNanos);
+            runSoon(batch);
+            return;
+        }
+        boolean bellDue = false;
+        for (int i = size > 1 ? calls.issueWhole(requests, sentNanos, batch) : 0; i < size; i++) {
+            if (!list.isOpen()) {
+                // Stopped by the driver meanwhile, or something has come to stand before it.
+                list.deferFrom(requests, i, sentNanos);
+                runSoon(batch);
+                break;
+            }
+            boolean last = i == size - 1;
+            TagRequest rq = requests.request(i);
+            rq.sent(sentNanos);
+            DriverCalls.Issue issue = calls.issue(rq, last, batch);
+            if (issue == DriverCalls.Issue.REFUSED) {
+                list.deferFrom(requests, i, sentNanos);
+                afterRefusal(batch);
+                break;
+            }
+            bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            calls.ringBell(batch);
+        }
+    }
+
+    /** The device is gone: nothing goes to the driver any more, but what is in somebody's hand. */
+    void die(Trampoline batch) {
+        list.die();
+        endWaiting(batch);
+    }
+
+    private void endWaiting(Trampoline batch) {
+        for (;;) {
+            TagRequest rq = list.takeForEnd();
+            if (rq == null) {
+                break;
+            }
+            rq.failUnissued(Status.NODEV);
+            batch.add(rq);
+        }
+        Scheduler elevator = scheduler;
+        if (elevator != null) {
+            elevator.endWaiting(index, batch);
+        }
+    }
+
+    /**
+     * The driver has refused what stands on the list by now: the next completion calls the context, and a timer does if none comes; a polled
+     * one goes on with each poll.
+     *
+     * <p>What the driver missed may have come free before the context was noted, with the last request that it had: then no completion
+     * comes. So who has noted the context looks whether the driver has anything, and otherwise has it asked again at once. A context that
+     * was noted before the driver was asked needs no such look: a driver that refuses with nothing in flight is asked again by the timer.
+     */
+    private void afterRefusal(Trampoline batch) {
+        if (agent == null && isPolled()) {
+            return;
+        }
+        RequestPool set = queue.tagSet();
+        // In this order: a completion ends its request, frees the tag, and then looks who was refused.
+        if (set.refused.add(refused) && !set.isAnyBegun()) {
+            runSoon(batch);
+        } else if (rerunTimers.compareAndSet(0, 1)) {
+            set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
+                rerunTimers.set(0);
+                run();
+            });
+        }
+    }
+
+    @Override
+    public void runAsync() {
+        queue.tagSet().runtime().execute(this::run);
+    }
+
+    @Override
+    public void runLater(long delayNanos) {
+        queue.tagSet().runtime().schedule(delayNanos, this::run);
+    }
+
+    @Override
+    public void run() {
+        if (list.isDead()) {
+            Trampoline batch = Trampoline.enter();
+            try {
+                endWaiting(batch);
+            } finally {
+                batch.leave();
+            }
+            return;
+        }
+        if (!mayDispatch()) {
+            passOn();
+            return;
+        }
+        if (agent != null) {
+            agent.wake();
+            return;
+        }
+        Trampoline batch = Trampoline.enter();
+        try {
+            if (!mayServe(batch)) {
+                // Whoever polls it next finds what is left here, and may be asleep.
+                queue.tagSet().parking().wakePollers();
+                return;
+            }
+            if (batch.isIssuing()) {
+                batch.runLater(this);
+            } else if (running.compareAndSet(IDLE, RUNNING) || running.getAndSet(AGAIN) == IDLE) {
+                do {
+                    running.set(RUNNING);
+                    dispatchWaiting(batch);
+                } while (!running.compareAndSet(RUNNING, IDLE));
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /** Whether requests of this context's are under way: with the elevator, on the list or with the driver; with host-wide tags, of any. */
+    boolean mayHaveRequests() {
+        Scheduler elevator = scheduler;
+        // In this order: see DeviceQueue.isBusy.
+        return (elevator != null && elevator.isBusy(index)) || tags.holdsAnyOf(queue);
+    }
+
+    private boolean goesOn(Trampoline batch) {
+        // One that is polled is run by those who poll it.
+        boolean runs = mayDispatch() && !isPolled();
+        if (runs) {
+            batch.runLater(this);
+        }
+        return runs;
+    }
+
+    boolean mayDispatch() {
+        return !list.isHeld() && hasWork();
+    }
+
+    /**
+     * A tag that has become free, and was to be for this context, is for another: this one is held by now, or has nothing any more, or
+     * its driver refuses what has a tag already.
+     */
+    void passOn() {
+        if (!tags.withoutTag.isEmpty()) {
+            Trampoline batch = Trampoline.enter();
+            try {
+                tags.withoutTag.run(1, batch);
+            } finally {
+                batch.leave();
+            }
+        }
+    }
+
+    /** Serves the list like {@link #run}, on the agent. */
+    void dispatchOnAgent() {
+        boolean bellDue = false;
+        boolean driverRefused = false;
+        for (TagRequest rq = takeNextOnAgent(); rq != null; rq = driverRefused ? null : takeNextOnAgent()) {
+            boolean last = isLast();
+            DriverCalls.Issue issue = calls.issue(rq, last, null);
+            driverRefused = issue == DriverCalls.Issue.REFUSED;
+            list.putFromHand(driverRefused ? rq : null);
+            bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            calls.commit();
+        }
+        list.agentLeaves();
+        Trampoline batch = Trampoline.enter();
+        try {
+            dispatchEnds(driverRefused, batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private void dispatchEnds(boolean driverRefused, Trampoline batch) {
+        if (list.isDead()) {
+            // What was put back from the hand may be on the list since after it was emptied.
+            run();
+            return;
+        }
+        if (driverRefused) {
+            afterRefusal(batch);
+        }
+        if (!missedTag && (driverRefused || !mayDispatch())) {
+            passOn();
+        }
+        missedTag = false;
+    }
+
+    /**
+     * Waits until the agent is not in the driver. Nothing may be dispatched, or there is nothing.
+     *
+     * @return false if it is after the time given
+     */
+    boolean awaitAgent(long timeoutNanos) {
+        IoRuntime runtime = queue.tagSet().runtime();
+        long start = runtime.nanoTime();
+        for (int looks = 0; agent != null && list.isAgentBusy(); looks++) {
+            if (runtime.nanoTime() - start >= timeoutNanos) {
+                return false;
+            }
+            Trampoline.pause(runtime, looks);
+        }
+        return true;
+    }
+
+    private void dispatchWaiting(Trampoline batch) {
+        boolean bellDue = false;
+        boolean driverRefused = false;
+        for (TagRequest rq = takeNext(batch); rq != null; rq = driverRefused ? null : takeNext(batch)) {
+            boolean last = isLast();
+            DriverCalls.Issue issue = calls.issue(rq, last, batch);
+            driverRefused = issue == DriverCalls.Issue.REFUSED;
+            list.putFromHand(driverRefused ? rq : null);
+            bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+        }
+        if (bellDue) {
+            calls.ringBell(batch);
+        }
+        dispatchEnds(driverRefused, batch);
+    }
+
+    /** Whether nothing follows the request in hand, as far as can be seen. If nothing does all the same, the bell is rung. */
+    private boolean isLast() {
+        Scheduler elevator = scheduler;
+        return list.isLast() && (elevator == null || !elevator.hasWork(index));
+    }
+
+    /** What goes next: from the list, and when that is empty from the elevator, with a tag of the driver's. */
+    private @Nullable TagRequest takeNext(Trampoline batch) {
+        TagRequest rq = list.takeInHand();
+        if (rq == null) {
+            return takeScheduled(batch);
+        }
+        if (rq.scheduler == null) {
+            return rq;
+        }
+        // Given out to another context, which had no tag for it.
+        TagRequest carrier = takeTag();
+        if (carrier != null) {
+            carrier.carryOut(rq);
+            return carrier;
+        }
+        list.putFromHand(rq);
+        // Those behind it that have their tags must not wait for one: it may be theirs that is missing.
+        return list.takeTaggedInHand();
+    }
+
+    private @Nullable TagRequest takeNextOnAgent() {
+        Trampoline batch = Trampoline.enter();
+        try {
+            return takeNext(batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private @Nullable TagRequest takeScheduled(Trampoline batch) {
+        Scheduler elevator = scheduler;
+        if (elevator == null || !elevator.hasWork(index) || !list.beginHand()) {
+            return null;
+        }
+        TagRequest rq = elevator.next(this, batch);
+        if (rq == null) {
+            list.putFromHand(null);
+        }
+        return rq;
+    }
+
+    @Override
+    public String toString() {
+        return queue.name() + " hctx " + index + " (" + type + "): " + tags.heldCount() + " of " + tags.depth()
+                + " tags held, " + list.length() + " waiting" + (list.isHeld() ? ", held" : "");
+    }
+
+}

@@ -1,0 +1,132 @@
+package io.blkmq.core.mq;
+
+import io.blkmq.core.driver.TimeoutAction;
+import io.blkmq.runtime.IoRuntime;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Finds the requests of a queue that have been in flight for too long, and asks the driver about them.
+ *
+ * <p>Time goes in ticks, a sixteenth of the queue's time-out each but a second at the most and a millisecond at the least: a
+ * request notes the tick in which it was started and no clock is read for it. So it times out between its time-out and one tick
+ * later.
+ *
+ * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
+ * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
+ * and then looks at the tags once more. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
+ * none for a time-out gives up its share in them before the timer stops: as long as a share is active the timer runs.
+ */
+final class Timeouts {
+    private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
+
+    /** The time-out, in ticks, of a request that is not asked about any more. */
+    static final int NEVER = Integer.MAX_VALUE;
+
+    private final DeviceQueue queue;
+    private final IoRuntime runtime;
+    private final long tickNanos;
+    private volatile int timeoutTicks;
+    private final AtomicBoolean armed = new AtomicBoolean();
+    /** Written by the timer alone. */
+    private volatile int tick;
+    /** For how many ticks nothing has been in flight. The timer's. */
+    private int idleTicks;
+
+    Timeouts(DeviceQueue queue, IoRuntime runtime, long timeoutNanos) {
+        this.queue = queue;
+        this.runtime = runtime;
+        this.tickNanos = Math.clamp(timeoutNanos / 16, TICK_NANOS_MIN, TICK_NANOS_MAX);
+        this.timeoutTicks = ticks(timeoutNanos);
+    }
+
+    void setTimeoutNanos(long nanos) {
+        timeoutTicks = ticks(nanos);
+    }
+
+    /** What holds: what was set, in whole ticks. */
+    long timeoutNanos() {
+        return timeoutTicks * tickNanos;
+    }
+
+    /** How many ticks a time is, rounded up. */
+    int ticks(long nanos) {
+        return (int) Math.min(NEVER - 1, (nanos - 1) / tickNanos + 1);
+    }
+
+    int tick() {
+        return tick;
+    }
+
+    long tickNanos() {
+        return tickNanos;
+    }
+
+    /** The queue counts among the users of shared tags, whether it gets one or not. */
+    void shareBecameActive() {
+        tagTaken();
+    }
+
+    /** A tag has been taken. */
+    void tagTaken() {
+        if (!armed.get()) {
+            arm();
+        }
+    }
+
+    private void arm() {
+        if (armed.compareAndSet(false, true)) {
+            runtime.schedule(tickNanos, this::tickEnds);
+        }
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // the timer is the only writer, and never runs twice at once
+    private void tickEnds() {
+        tick++;
+        queue.contextsOf().eachActive(this::look);
+        queue.elevators().endLost(tick, timeoutTicks);
+        idleTicks = queue.isBusy() ? 0 : idleTicks + 1;
+        if (idleTicks == 0 || (queue.contextsOf().hasActiveShares() && idleTicks <= timeoutTicks)) {
+            runtime.schedule(tickNanos, this::tickEnds);
+            return;
+        }
+        queue.contextsOf().sharesBecomeIdle();
+        idleTicks = 0;
+        armed.set(false);
+        // A share for which threads wait stays active.
+        if (queue.isBusy() || queue.contextsOf().hasActiveShares()) {
+            arm();
+        }
+    }
+
+    /** Asks the driver about a request, if its time is over. The request may be ended and used again at any moment. */
+    private void look(TagRequest rq) {
+        if (!isOver(rq) || !rq.beginTiming()) {
+            return;
+        }
+        if (rq.ownerVolatile() != queue || !isOver(rq)) {
+            // The tag was used again between the look and the hold, perhaps by another queue, whose ticks are others.
+            rq.endTiming();
+            return;
+        }
+        TimeoutAction action = TimeoutAction.RESET_TIMER;
+        try {
+            action = queue.tagSet().driver().timeout(rq);
+        } catch (Throwable t) {
+            CallbackFailures.report("timeout of " + queue.name(), t);
+        }
+        if (action == TimeoutAction.DONE) {
+            rq.neverTimesOut();
+        } else {
+            rq.restartTimer(tick);
+        }
+        rq.endTiming();
+    }
+
+    /** One tick more than its time: it was started somewhere within its first tick. */
+    private boolean isOver(TagRequest rq) {
+        int own = rq.timeoutTicks();
+        return tick - rq.startTick() > (own != 0 ? own : timeoutTicks);
+    }
+}

@@ -1,0 +1,54 @@
+package io.blkmq.core.mq;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Disk;
+import io.blkmq.core.Simulation;
+import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.testing.NoRescues;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Calls that nobody made are counted, and made up for by the timer. */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues(but = "the test forgets a call")
+class RescuesTest {
+    private final Told told = new Told();
+
+    @Test
+    void whatNobodyAsksForIsFoundByTheTimerAndCounted() {
+        Simulation.run(RescuesTest.class, runtime -> {
+            Disk disk = new RecordingDriver().runtime(runtime).completesAtOnce().disk();
+            disk.queue().setElevator("mq-deadline");
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            long tickNanos = Inside.of(disk.queue()).timeouts().tickNanos();
+            hctx.stop();
+            disk.submit(told.read(1));
+            runtime.sleep(5 * tickNanos);
+            long before = Rescues.count();
+            assertThat(told.count()).isZero();
+            // Whoever ends the hold would have to run the context.
+            Inside.of(hctx).list().letGo();
+            runtime.sleep(4 * tickNanos);
+            assertThat(told.ends()).containsExactly(Told.ok(1));
+            assertThat(Rescues.count() - before).isEqualTo(1);
+            disk.close();
+        });
+    }
+
+    @Test
+    void whatIsHeldIsNotRescued() {
+        Simulation.run(RescuesTest.class, runtime -> {
+            Disk disk = new RecordingDriver().runtime(runtime).completesAtOnce().disk();
+            disk.queue().setElevator("mq-deadline");
+            long before = Rescues.count();
+            disk.queue().hardwareContext(0).stop();
+            disk.submit(told.read(1));
+            runtime.sleep(20 * Inside.of(disk.queue()).timeouts().tickNanos());
+            disk.queue().hardwareContext(0).start();
+            assertThat(told.ends()).containsExactly(Told.ok(1));
+            assertThat(Rescues.count()).isEqualTo(before);
+            disk.close();
+        });
+    }
+}
