@@ -1,5 +1,7 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.EngineEnd;
+import io.blkmq.aio.life.PolledOwner;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;

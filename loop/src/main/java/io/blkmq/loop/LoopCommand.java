@@ -10,6 +10,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SegmentVisitor;
+import io.blkmq.loop.work.Work;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -231,7 +232,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     /** Does it, on a worker. */
     @Override
-    void run() {
+    public void run() {
         try {
             doneStatus = execute(Objects.requireNonNull(backing));
         } catch (Throwable t) {
@@ -243,7 +244,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     /** Whether it waits for the disk for sure. */
     @Override
-    boolean isSlow() {
+    public boolean isSlow() {
         return !rq.operation().hasData();
     }
 

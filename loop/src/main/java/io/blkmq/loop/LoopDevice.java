@@ -8,6 +8,7 @@ import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.loop.work.WorkQueue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

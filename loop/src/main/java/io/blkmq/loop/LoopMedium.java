@@ -4,6 +4,7 @@ import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.loop.work.WorkQueue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

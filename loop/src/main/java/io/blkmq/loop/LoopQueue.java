@@ -2,6 +2,8 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.loop.work.Work;
+import io.blkmq.loop.work.WorkQueue;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;

@@ -8,3 +8,5 @@
  * through {@code LoopCommand} to {@code Request.complete}.
  */
 package io.blkmq.loop;
+
+import io.blkmq.loop.work.WorkQueue;

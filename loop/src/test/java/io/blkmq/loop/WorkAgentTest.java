@@ -3,7 +3,10 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.loop.work.Work;
+import io.blkmq.loop.work.WorkQueue;
 import io.blkmq.runtime.IoRuntime;
+import io.blkmq.testing.NoRescues;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -27,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The workers of a device that the application runs in duty cycles of its own. */
 @Timeout(120)
+@NoRescues
 class WorkAgentTest {
     private static final int BYTES = 1 << 20;
 
@@ -141,7 +145,7 @@ class WorkAgentTest {
         });
         queue.add(new Work() {
             @Override
-            void run() {
+            public void run() {
                 begun.countDown();
                 try {
                     mayEnd.await();
@@ -156,7 +160,7 @@ class WorkAgentTest {
         begun.await();
         queue.add(new Work() {
             @Override
-            void run() {
+            public void run() {
                 ran.getAndIncrement();
                 mayEnd.countDown();
             }
@@ -166,7 +170,7 @@ class WorkAgentTest {
         runner.join();
         assertThatThrownBy(() -> queue.add(new Work() {
             @Override
-            void run() {
+            public void run() {
                 throw new AssertionError("after the end");
             }
         })).isInstanceOf(IllegalStateException.class).hasMessageContaining("test");

@@ -1,5 +1,6 @@
 package io.blkmq.loop.transfer;
 
+import io.blkmq.loop.shelf.Shelf;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.loop.shelf.Shelf;
 import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;

@@ -1,15 +1,15 @@
-package io.blkmq.aio;
+package io.blkmq.aio.life;
 
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** The one thread of an engine in {@link CompletionMode#POLLED}: the platform thread that first submits. */
-final class PolledOwner {
+public final class PolledOwner {
 
     private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
 
     /** Makes the calling thread the owner if there is none yet, and says whether that has happened just now. */
-    boolean claim(String engine) {
+    public boolean claim(String engine) {
         Thread caller = Thread.currentThread();
         // Plain: the owner sees its own write; any other thread sees null or the owner, and goes on to the volatile
         // operation.
@@ -27,7 +27,7 @@ final class PolledOwner {
     }
 
     /** Whether the calling thread is the owner; false if there is none yet. */
-    boolean check(String engine) {
+    public boolean check(String engine) {
         Thread caller = Thread.currentThread();
         if (owner.getPlain() == caller) {
             return true;
@@ -39,17 +39,17 @@ final class PolledOwner {
     }
 
     /** Whether the calling thread is the owner, or the owner's thread has ended: true for good, since owners do not change. */
-    boolean isCallerOrDead() {
+    public boolean isCallerOrDead() {
         Thread thread = owner.get();
         return thread != null && (thread == Thread.currentThread() || !thread.isAlive());
     }
 
     @Nullable
-    Thread get() {
+    public Thread get() {
         return owner.get();
     }
 
-    IllegalStateException foreign(String engine, Thread caller) {
+    public IllegalStateException foreign(String engine, Thread caller) {
         return new IllegalStateException(
                 "polled AIO engine " + engine + " belongs to " + owner.get() + " and was called by " + caller);
     }

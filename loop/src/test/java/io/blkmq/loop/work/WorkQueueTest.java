@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.loop.work;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -43,13 +43,13 @@ class WorkQueueTest {
         }
 
         @Override
-        void run() {
+        public void run() {
             runs.incrementAndGet();
             what.accept(this);
         }
 
         @Override
-        boolean isSlow() {
+        public boolean isSlow() {
             return slow;
         }
     }

@@ -1,4 +1,4 @@
-package io.blkmq.aio;
+package io.blkmq.aio.life;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -25,7 +25,7 @@ import java.util.function.BooleanSupplier;
  * <p>In REAPER mode the engine is always IDLE here. The reaper ends by itself when nothing is in flight; other threads that are going to
  * enter the kernel {@link #visit}, and who ends the engine lets nobody visit any more and waits for those who do.
  */
-final class EngineEnd {
+public final class EngineEnd {
 
     private static final VarHandle STATE;
 
@@ -54,19 +54,19 @@ final class EngineEnd {
     // The owner of a polled engine.
 
     /** Whether the owner, which calls, has the engine in use. */
-    boolean isInUse() {
+    public boolean isInUse() {
         // Plain: only the owner itself enters and leaves this state while its thread lives.
         return (int) STATE.get(this) == IN_USE;
     }
 
     /** Takes the engine into use; false if its end has begun. The owner, which does not have it in use. */
-    boolean use() {
+    public boolean use() {
         // Volatile: acquires nothing that the owner has not written, and is before all that it does to the engine.
         return STATE.compareAndSet(this, IDLE, IN_USE);
     }
 
     /** The owner, which calls, has no operation in flight, and is not inside of the engine any more. */
-    void letGo() {
+    public void letGo() {
         // Release: pairs with the compare-and-set of tryBegin, so that who ends the engine finds it as the owner has left it. Only
         // the owner leaves this state, so there is nothing to compare.
         STATE.setRelease(this, IDLE);
@@ -75,7 +75,7 @@ final class EngineEnd {
     // Who closes.
 
     /** Whether the end has begun. Any thread. */
-    boolean hasBegun() {
+    public boolean hasBegun() {
         return state == ENDING;
     }
 
@@ -84,7 +84,7 @@ final class EngineEnd {
      *
      * @param evenInUse whether the caller may end what the owner has in use
      */
-    boolean tryBegin(boolean evenInUse) {
+    public boolean tryBegin(boolean evenInUse) {
         return STATE.compareAndSet(this, IDLE, ENDING) || (evenInUse && STATE.compareAndSet(this, IN_USE, ENDING));
     }
 
@@ -95,7 +95,7 @@ final class EngineEnd {
      * @param anyInFlight whether there are operations that nobody but the owner can bring home
      * @throws IllegalStateException if there are, and the owner is another, living thread
      */
-    boolean beginPolled(PolledOwner owner, String engine, BooleanSupplier anyInFlight) {
+    public boolean beginPolled(PolledOwner owner, String engine, BooleanSupplier anyInFlight) {
         while (!hasBegun()) {
             boolean mine = owner.isCallerOrDead();
             if (tryBegin(mine)) {
@@ -113,12 +113,12 @@ final class EngineEnd {
     }
 
     /** The engine has ended. Who began. */
-    void done() {
+    public void done() {
         ended.countDown();
     }
 
     /** Waits until the engine has ended. An interrupt does not end the wait; it is there again afterwards. */
-    void awaitDone() {
+    public void awaitDone() {
         boolean interrupted = false;
         while (true) {
             try {
@@ -139,7 +139,7 @@ final class EngineEnd {
      * Announces a thread other than the reaper that is going to enter the kernel; false if the engine's descriptors are about to be
      * given back. To be followed by {@link #leave} if true.
      */
-    boolean visit() {
+    public boolean visit() {
         // Volatile, both: see shut.
         visitors.getAndIncrement();
         if (!shut) {
@@ -149,12 +149,12 @@ final class EngineEnd {
         return false;
     }
 
-    void leave() {
+    public void leave() {
         visitors.getAndDecrement();
     }
 
     /** Lets nobody visit any more, and waits for those who do. Twice is once. */
-    void shut() {
+    public void shut() {
         shut = true;
         while (visitors.get() != 0) {
             LockSupport.parkNanos(this, PAUSE_NANOS);

@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.loop.work;
 
 import org.jspecify.annotations.Nullable;
 
@@ -7,16 +7,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Belongs to whoever has it: the submitter until it is added, then the queue, and after its report the queue's owner.
  */
-abstract class Work {
+public abstract class Work {
     /** The next in the list that it is in; null at the end, and outside of lists. */
-    @Nullable
-    Work next;
+    public @Nullable Work next;
 
     /** Does it, on a worker. How it went is noted in it, for the report. */
-    abstract void run();
+    public abstract void run();
 
     /** Whether what was done before it is not to wait for its end: it is known to be slow. */
-    boolean isSlow() {
+    public boolean isSlow() {
         return false;
     }
 
@@ -26,7 +25,7 @@ abstract class Work {
      * @param first its first
      * @return what was its last
      */
-    static Work turn(Work first) {
+    public static Work turn(Work first) {
         Work turned = first;
         Work rest = first.next;
         first.next = null;

@@ -1,4 +1,4 @@
-package io.blkmq.loop.transfer;
+package io.blkmq.loop.shelf;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
  * <p>The end. Who closes says so, and then takes what lies there; who gives puts down, and then looks whether it is closed. Both are
  * volatile, so at least one of them sees what the other did, and the swap decides which of them has the tool. Thread-safe.
  */
-final class Shelf<T> {
+public final class Shelf<T> {
     /** How many tools can lie here. A thread that finds no place for one does away with it. */
-    static final int PLACES = 32;
+    public static final int PLACES = 32;
     /** Places are a line of the cache apart: 64 bytes of references. */
     private static final int STRIDE = 16;
 
@@ -32,7 +32,7 @@ final class Shelf<T> {
      * @return null if there is none
      */
     @Nullable
-    T take(long id) {
+    public T take(long id) {
         for (int i = 0; i < PLACES; i++) {
             int place = place(id + i);
             if (places.get(place) != null) {
@@ -51,7 +51,7 @@ final class Shelf<T> {
      * @param id of the thread that gives
      * @return false if there is no room, or nothing is kept any more: the tool is the caller's, who does away with it
      */
-    boolean give(long id, T tool) {
+    public boolean give(long id, T tool) {
         for (int i = 0; i < PLACES; i++) {
             int place = place(id + i);
             if (places.get(place) == null && places.compareAndSet(place, null, tool)) {
@@ -71,7 +71,7 @@ final class Shelf<T> {
      *
      * @return the tools that lay here, for the caller to do away with
      */
-    List<T> close() {
+    public List<T> close() {
         // Before the look: see above.
         closed = true;
         List<T> left = new ArrayList<>();

@@ -1,9 +1,10 @@
-package io.blkmq.loop;
+package io.blkmq.stress;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
-import io.blkmq.stress.RaceRuntime;
+import io.blkmq.loop.work.Work;
+import io.blkmq.loop.work.WorkQueue;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,7 @@ public final class WorkQueueRaces {
 
         private final class Job extends Work {
             @Override
-            void run() {
+            public void run() {
                 done.getAndIncrement();
             }
         }

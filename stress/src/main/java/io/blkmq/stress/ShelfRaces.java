@@ -1,8 +1,9 @@
-package io.blkmq.loop.transfer;
+package io.blkmq.stress;
 
 import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
+import io.blkmq.loop.shelf.Shelf;
 import java.util.HashSet;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;

@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.loop.work;
 
 import java.util.concurrent.atomic.AtomicReference;
 import org.agrona.concurrent.Agent;
@@ -8,13 +8,13 @@ import org.jspecify.annotations.Nullable;
  * A worker of a {@link WorkQueue} that the application runs: each call of {@link #doWork} takes a part of the commands, carries it out, and
  * reports it. The commands block where the file does.
  */
-final class WorkAgent implements Agent {
+public final class WorkAgent implements Agent {
     private final WorkQueue queue;
     private final String name;
     /** The thread that runs it; null before the first, and after {@link #onClose}. */
     private final AtomicReference<@Nullable Thread> runner = new AtomicReference<>();
 
-    WorkAgent(WorkQueue queue, String name) {
+    public WorkAgent(WorkQueue queue, String name) {
         this.queue = queue;
         this.name = name;
     }

@@ -1,4 +1,4 @@
-package io.blkmq.loop.transfer;
+package io.blkmq.loop.shelf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

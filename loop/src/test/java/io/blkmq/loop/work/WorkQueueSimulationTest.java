@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.loop.work;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -53,7 +53,7 @@ class WorkQueueSimulationTest {
             }
 
             @Override
-            void run() {
+            public void run() {
                 runs++;
                 mostRunning = Math.max(mostRunning, ++running);
                 if (nanos > 0) {
@@ -65,7 +65,7 @@ class WorkQueueSimulationTest {
             }
 
             @Override
-            boolean isSlow() {
+            public boolean isSlow() {
                 return nanos > 25_000;
             }
         }

@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.loop.work;
 
 import io.blkmq.core.driver.Parking;
 import io.blkmq.runtime.IoRuntime;
@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Never full: what is added has its link with it.
  */
-final class WorkQueue {
+public final class WorkQueue {
     /**
      * The most that one report has. A caller that sleeps is woken by a report, and a batch of tags goes back with it; who polls would
      * rather have each at once.
@@ -52,7 +52,7 @@ final class WorkQueue {
 
     /** Is told what has been done. */
     @FunctionalInterface
-    interface Report {
+    public interface Report {
         /**
          * On the worker.
          *
@@ -96,7 +96,7 @@ final class WorkQueue {
      * @param threads the most workers
      * @param report is told what they have done
      */
-    WorkQueue(IoRuntime runtime, String name, int threads, Report report) {
+    public WorkQueue(IoRuntime runtime, String name, int threads, Report report) {
         this(runtime, name, threads, report, null);
     }
 
@@ -107,7 +107,8 @@ final class WorkQueue {
      * @param report is told what they have done
      * @param runner is given each worker, to run it; null where threads of the runtime are the workers
      */
-    WorkQueue(IoRuntime runtime, String name, int threads, Report report, @Nullable Consumer<? super Agent> runner) {
+    public WorkQueue(IoRuntime runtime, String name, int threads, Report report,
+            @Nullable Consumer<? super Agent> runner) {
         this.agents = runner != null;
         this.runtime = runtime;
         this.name = name;
@@ -123,7 +124,7 @@ final class WorkQueue {
     // ---- submitters
 
     /** Puts something behind what is there. {@link #wake} is due after the last. */
-    void add(Work work) {
+    public void add(Work work) {
         if (workers.length == 0) {
             if (!agents) {
                 startFirst();
@@ -139,7 +140,7 @@ final class WorkQueue {
     }
 
     /** Sees to it that what the caller has added is done. */
-    void wake() {
+    public void wake() {
         // What is not there any more has been taken by a worker, which sees to the rest.
         if (incoming.get() != null) {
             call();
@@ -211,17 +212,17 @@ final class WorkQueue {
     }
 
     /** Whether some worker is awake. */
-    boolean isBusy() {
+    public boolean isBusy() {
         return agents ? atWork.get() > 0 || incoming.get() != null : workers.length > sleeping.get();
     }
 
     /** How many have been started. */
-    int workers() {
+    public int workers() {
         return workers.length;
     }
 
     /** Ends the threads after what is there. Nobody adds anything any more. */
-    void stop() {
+    public void stop() {
         starting.lock();
         try {
             stopped = true;
@@ -246,7 +247,7 @@ final class WorkQueue {
     // ---- agents
 
     /** Does a part of the commands, and returns how many. An agent. */
-    int workAsAgent() {
+    public int workAsAgent() {
         int _ = atWork.incrementAndGet();
         try {
             Work part = stopped ? null : takePart();
@@ -268,12 +269,12 @@ final class WorkQueue {
      * Until it is closed, a thread of the runtime does what no agent takes. The caller is about to wait for commands that are in the
      * queue, and may be the thread that runs the agents. Where threads are the workers, there is nothing to do.
      */
-    StandIn standIn() {
+    public StandIn standIn() {
         return new StandIn();
     }
 
     /** See {@link #standIn}. */
-    final class StandIn implements AutoCloseable {
+    public final class StandIn implements AutoCloseable {
         private final @Nullable Thread thread;
         private volatile boolean ended;
 
