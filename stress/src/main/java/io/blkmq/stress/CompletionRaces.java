@@ -61,11 +61,12 @@ public final class CompletionRaces {
     public static class ACompletionAndATimeoutHaveOneWinner {
         private final RaceQueue device = new RaceQueue();
         private final Request rq = device.allocate();
-        private final long generation = rq.generation();
+        private final long generation;
 
         /** It is in flight, and its time is over with the next tick. */
         public ACompletionAndATimeoutHaveOneWinner() {
             device.execute(rq);
+            generation = rq.generation();
             device.runtime.runTimers();
         }
 
@@ -98,11 +99,12 @@ public final class CompletionRaces {
     public static class ALateCompletionDoesNotEndTheNextUse {
         private final RaceQueue device = new RaceQueue();
         private final Request rq = device.allocate();
-        private final long generation = rq.generation();
+        private final long generation;
 
         /** It has ended, but holds its tag. */
         public ALateCompletionDoesNotEndTheNextUse() {
             device.execute(rq);
+            generation = rq.generation();
             rq.complete(Status.OK);
         }
 
