@@ -35,8 +35,7 @@ final class DriverCalls {
         if (budget < 0) {
             return Issue.REFUSED;
         }
-        rq.issued(
-                !queue.iostats() ? 0 : batch == null ? queue.tagSet().runtime().nanoTime() : hctx.nowIfCounted(batch));
+        rq.issued(batch != null ? hctx.nowIfCounted(batch) : queue.iostats() ? queue.tagSet().runtime().nanoTime() : 0);
         long use = rq.start();
         Status status;
         if (batch != null) {

@@ -146,14 +146,14 @@ final class QueueContexts {
         return made;
     }
 
-    void dropShare(@Nullable DispatchContext hctx) {
+    private void dropShare(@Nullable DispatchContext hctx) {
         if (hctx != null && hostShare == null) {
             hctx.tags.dropShare(hctx.share);
         }
     }
 
     @SuppressWarnings("NullAway") // a driver that gave its tag set no data expects none
-    void initContext(DispatchContext hctx) throws IOException {
+    private void initContext(DispatchContext hctx) throws IOException {
         try {
             driver.initHctx(hctx, set.driverData(), hctx.index());
         } catch (Exception e) {
@@ -177,7 +177,7 @@ final class QueueContexts {
         }
     }
 
-    void exitHctx(DispatchContext hctx) {
+    private void exitHctx(DispatchContext hctx) {
         try {
             driver.exitHctx(hctx, hctx.index());
         } catch (Throwable t) {

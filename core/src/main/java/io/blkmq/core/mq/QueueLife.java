@@ -62,7 +62,7 @@ final class QueueLife {
         setQuiesced(-1);
     }
 
-    void setQuiesced(int change) {
+    private void setQuiesced(int change) {
         lock.lock();
         try {
             if (quiesceDepth + change < 0) {
@@ -172,7 +172,7 @@ final class QueueLife {
     }
 
     /** From here on nobody comes in, who waits to come in leaves, and nothing is held. */
-    void die() {
+    private void die() {
         gate.kill();
         for (DispatchContext hctx : contexts().hardware()) {
             hctx.share.wakeWaiters();
@@ -182,7 +182,7 @@ final class QueueLife {
     }
 
     /** Ends every hold: what waits behind one has to end, too. */
-    void letGo() {
+    private void letGo() {
         lock.lock();
         try {
             quiesceDepth = 0;
