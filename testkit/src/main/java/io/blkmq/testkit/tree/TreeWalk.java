@@ -1,0 +1,150 @@
+package io.blkmq.testkit.tree;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Goes once over all that can be reached from the root. Used with the lock of the tree held. */
+final class TreeWalk {
+    private static final long FILE_TAG = 1;
+    private static final long DIRECTORY_TAG = 2;
+    private static final long SYMLINK_TAG = 3;
+
+    private final Inodes inodes;
+
+    TreeWalk(Inodes inodes) {
+        this.inodes = inodes;
+    }
+
+    /** A directory that has been found and not been looked into. */
+    private record Pending(Directory directory, Fingerprint path) {}
+
+    /**
+     * The sum over all inodes of the fingerprint of what each is, with those of the paths that lead to it. So the order of the walk does
+     * not matter, and two names of one file differ from two files that are alike.
+     */
+    Fingerprint fingerprint() {
+        Fingerprint[] sum = {Fingerprint.ZERO};
+        Map<Long, Fingerprint> linked = new HashMap<>();
+        ArrayDeque<Pending> pending = new ArrayDeque<>();
+        pending.add(new Pending(root(), Fingerprint.ZERO));
+        while (!pending.isEmpty()) {
+            Pending next = pending.remove();
+            next.directory.forEach(0, (_, name) -> {
+                Inode inode = inodes.find(name.inode);
+                if (inode == null) {
+                    return true;
+                }
+                Fingerprint path = next.path.and(name.digest());
+                if (inode instanceof Directory directory) {
+                    pending.add(new Pending(directory, path));
+                }
+                if (inode.nlink > 1 && !(inode instanceof Directory)) {
+                    linked.merge(inode.number, path, Fingerprint::plus);
+                } else {
+                    sum[0] = sum[0].plus(path.and(identity(inode)));
+                }
+                return true;
+            });
+        }
+        linked.forEach((number, paths) -> {
+            Inode inode = inodes.find(number);
+            if (inode != null) {
+                sum[0] = sum[0].plus(paths.and(identity(inode)));
+            }
+        });
+        return sum[0];
+    }
+
+    private static Fingerprint identity(Inode inode) {
+        return switch (inode) {
+            case RegularFile file -> file.content.digest().and(FILE_TAG);
+            case Directory _ -> Fingerprint.ZERO.and(DIRECTORY_TAG);
+            case SymbolicLink link -> Fingerprint.ofText(link.target).and(SYMLINK_TAG);
+        };
+    }
+
+    /** See {@link FileTree#settle}. */
+    void settle() {
+        LinkCounts counts = new LinkCounts(inodes.size());
+        List<Runnable> repairs = new ArrayList<>();
+        ArrayDeque<Directory> pending = new ArrayDeque<>();
+        pending.add(root());
+        counts.add(FileTree.ROOT, 2);
+        while (!pending.isEmpty()) {
+            Directory directory = pending.remove();
+            directory.forEach(0, (_, name) -> {
+                Inode inode = inodes.find(name.inode);
+                if (inode == null || (inode instanceof Directory && counts.get(name.inode) != 0)) {
+                    repairs.add(() -> own(directory.number).remove(name.text));
+                } else if (inode instanceof Directory below) {
+                    pending.add(below);
+                    counts.add(name.inode, 2);
+                    counts.add(directory.number, 1);
+                    if (below.parent != directory.number) {
+                        repairs.add(() -> own(below.number).parent = directory.number);
+                    }
+                } else {
+                    counts.add(name.inode, 1);
+                }
+                return true;
+            });
+        }
+        inodes.forEach((number, inode) -> {
+            int count = counts.get(number);
+            if (count == 0) {
+                repairs.add(() -> inodes.drop(inode));
+            } else if (count != inode.nlink) {
+                repairs.add(() -> setLinks(number, count));
+            }
+            return true;
+        });
+        repairs.forEach(Runnable::run);
+    }
+
+    private Directory own(long number) {
+        if (inodes.find(number) instanceof Directory directory) {
+            return inodes.own(directory);
+        }
+        throw new AssertionError("inode " + number + " was a directory");
+    }
+
+    private void setLinks(long number, int count) {
+        Inode inode = inodes.find(number);
+        if (inode != null) {
+            inodes.own(inode).nlink = count;
+        }
+    }
+
+    /** A directory that has been found and not been looked into, with its path that ends in a slash. */
+    private record Named(Directory directory, String path) {}
+
+    String pathOf(long wanted) {
+        String[] found = {wanted == FileTree.ROOT ? "/" : "inode " + wanted + ", which has no name"};
+        boolean[] searching = {wanted != FileTree.ROOT};
+        ArrayDeque<Named> pending = new ArrayDeque<>();
+        pending.add(new Named(root(), "/"));
+        while (!pending.isEmpty() && searching[0]) {
+            Named next = pending.remove();
+            next.directory.forEach(0, (_, name) -> {
+                if (name.inode == wanted) {
+                    found[0] = next.path + name.text;
+                    searching[0] = false;
+                } else if (inodes.find(name.inode) instanceof Directory below) {
+                    pending.add(new Named(below, next.path + name.text + "/"));
+                }
+                return searching[0];
+            });
+        }
+        return found[0];
+    }
+
+    private Directory root() {
+        if (inodes.find(FileTree.ROOT) instanceof Directory root) {
+            return root;
+        }
+        throw new AssertionError("the root is no directory any more");
+    }
+}
