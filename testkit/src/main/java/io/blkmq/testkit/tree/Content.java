@@ -184,4 +184,25 @@ final class Content {
         });
         return Math.min(size, Math.max(offset, expected[0] * Page.BYTES));
     }
+
+    /** Tells what makes this of an earlier content. */
+    void difference(long inode, Content earlier, TreeEdits edits) {
+        if (size != earlier.size) {
+            edits.setSize(inode, size);
+        }
+        pages.forEach(0, (index, page) -> {
+            Page before = earlier.pages.get(index);
+            int length = (int) Math.min(Page.BYTES, size - index * Page.BYTES);
+            if (page != before && length > 0 && (before == null || !page.digest().equals(before.digest()))) {
+                edits.poke(inode, index * Page.BYTES, page.bytes(), 0, length);
+            }
+            return true;
+        });
+        earlier.pages.forEach(0, (index, _) -> {
+            if (index * Page.BYTES < size && pages.get(index) == null) {
+                edits.zero(inode, index * Page.BYTES, Page.BYTES);
+            }
+            return true;
+        });
+    }
 }

@@ -799,6 +799,17 @@ public final class FileTree {
         return new TreeWalk(inodes).fingerprint();
     }
 
+    /**
+     * Tells what makes this tree of an earlier one: the same effects, applied to a fork of that, make a tree like this. What the two share
+     * is not looked at.
+     *
+     * @param earlier any tree
+     * @param edits takes the effects
+     */
+    public void difference(FileTree earlier, TreeEdits edits) {
+        new TreeDifference(earlier.fork().inodes, fork().inodes, edits).tell();
+    }
+
     private Inode changing(long inode) throws TreeException {
         requireWritable();
         return inodes.own(inodes.get(inode));
