@@ -15,7 +15,7 @@ import java.util.List;
  * <li>the position from which it is <b>durable</b>: from there on a crash does leave it;
  * <li>the earlier effects that it <b>requires</b>: a crash that leaves it leaves these, too.
  * </ul>
- * An effect that is born and not yet durable is <b>pending</b>. A crash at position p leaves all that is durable there, and any set of
+ * An effect that is born and not yet durable is <b>pending</b>, unless it has failed for good: then it is <b>gone</b>, and nobody waits for it. A crash at position p leaves all that is durable there, and any set of
  * pending effects that has what its members require. Whoever builds a history lets two effects on the same place be ordered by what
  * they require. Then the effects that a crash leaves can be applied in the order of their numbers, and those that are durable first.
  *
@@ -28,6 +28,7 @@ public final class History {
     private final int positions;
     private final int[] bornAt;
     private final int[] durableFrom;
+    private final int[] goneFrom;
     private final int[][] requires;
     /** The positions at which an acknowledgement is first known, ascending. */
     private final int[] acknowledgedAt;
@@ -36,6 +37,7 @@ public final class History {
         this.positions = b.position;
         this.bornAt = b.bornAt.stream().mapToInt(Integer::intValue).toArray();
         this.durableFrom = b.durableFrom.stream().mapToInt(Integer::intValue).toArray();
+        this.goneFrom = b.goneFrom.stream().mapToInt(Integer::intValue).toArray();
         this.requires = b.requires.toArray(int[][]::new);
         this.acknowledgedAt = b.acknowledgedAt.stream().mapToInt(Integer::intValue).toArray();
     }
@@ -84,7 +86,7 @@ public final class History {
         int[] found = new int[bornAt.length];
         int count = 0;
         for (int effect = 0; effect < bornAt.length && bornAt[effect] <= position; effect++) {
-            if (durableFrom[effect] > position) {
+            if (durableFrom[effect] > position && goneFrom[effect] > position) {
                 found[count++] = effect;
             }
         }
@@ -97,12 +99,17 @@ public final class History {
     }
 
     /**
-     * The positions at which a crash is worth a visit: each is the last one at which the same effects are durable and the same
-     * acknowledgements given, so that every state of an earlier one is a state of it.
+     * The positions at which a crash is worth a visit: each is the last one at which the same effects are durable or gone and
+     * the same acknowledgements given, so that every state of an earlier one is a state of it.
      */
     public int[] turningPoints() {
         BitSet changes = new BitSet(positions + 2);
         for (int from : durableFrom) {
+            if (from <= positions) {
+                changes.set(from);
+            }
+        }
+        for (int from : goneFrom) {
             if (from <= positions) {
                 changes.set(from);
             }
@@ -119,6 +126,7 @@ public final class History {
         private int position;
         private final List<Integer> bornAt = new ArrayList<>();
         private final List<Integer> durableFrom = new ArrayList<>();
+        private final List<Integer> goneFrom = new ArrayList<>();
         private final List<int[]> requires = new ArrayList<>();
         private final List<Integer> acknowledgedAt = new ArrayList<>();
 
@@ -150,6 +158,7 @@ public final class History {
             }
             bornAt.add(position);
             durableFrom.add(NEVER);
+            goneFrom.add(NEVER);
             requires.add(earlier);
             return number;
         }
@@ -176,13 +185,26 @@ public final class History {
             }
             for (int each = effect; each >= 0; each = open.previousSetBit(each)) {
                 open.clear(each);
-                if (durableFrom.get(each) > from) {
+                if (durableFrom.get(each) > from && goneFrom.get(each) == NEVER) {
                     durableFrom.set(each, from);
                     for (int required : requires.get(each)) {
                         open.set(required);
                     }
                 }
             }
+        }
+
+        /**
+         * An effect has failed: a crash from the present event on does not leave it.
+         *
+         * @param effect its number; it is not durable
+         * @throws IllegalArgumentException if it is
+         */
+        public void gone(int effect) {
+            if (durableFrom.get(effect) != NEVER) {
+                throw new IllegalArgumentException("effect " + effect + " is durable from position " + durableFrom.get(effect));
+            }
+            goneFrom.set(effect, position);
         }
 
         /** The present event is an acknowledgement to the workload. */

@@ -62,6 +62,7 @@ public final class CrashTest<T> {
     private boolean all;
     private @Nullable String replay = System.getProperty(CrashReport.REPLAY);
     private @Nullable Preparation preparation;
+    private int explorations;
 
     private CrashTest(FileSystemModel model) {
         this.model = model;
@@ -245,6 +246,15 @@ public final class CrashTest<T> {
         }
     }
 
+    /**
+     * How often states were visited.
+     *
+     * @return 0 as long as nothing was checked
+     */
+    public int explorations() {
+        return explorations;
+    }
+
     private Stage stage() throws IOException {
         return switch (door) {
             case PROVIDER -> new ProviderStage();
@@ -303,6 +313,7 @@ public final class CrashTest<T> {
          * @throws InterruptedException if the thread is interrupted
          */
         public CrashReport explore(Check<T> check) throws IOException, InterruptedException {
+            explorations++;
             try (Stage stage = stage()) {
                 return new Trial<>("files by the model " + model, crashes.history(), crashes.medium(),
                         new Trial.Bounds(states, time, checkTime, seed, all, replay), this::told, new Judge(stage, check)).run();

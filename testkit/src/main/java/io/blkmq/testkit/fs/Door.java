@@ -1,5 +1,7 @@
 package io.blkmq.testkit.fs;
 
+import java.util.Optional;
+
 /**
  * How the program under test reaches the files of a crash test.
  *
@@ -12,5 +14,14 @@ public enum Door {
      * By any way, also {@code java.io} and native code: a FUSE file system that is mounted at a temporary folder. Needs Linux, and the
      * right to mount.
      */
-    FUSE
+    FUSE;
+
+    /**
+     * Whether programs can come in by it here.
+     *
+     * @return empty if they can, else the reason why not
+     */
+    public Optional<String> unavailable() {
+        return this == FUSE ? FuseStage.unavailable() : Optional.empty();
+    }
 }

@@ -1,5 +1,6 @@
 package io.blkmq.testkit.crash;
 
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashSet;
 import java.util.Random;
@@ -15,9 +16,10 @@ final class RandomHistory {
         History.Builder builder = History.builder();
         int events = random.nextInt(1, EVENTS_MAX);
         int effects = 0;
+        Set<Integer> durable = new HashSet<>();
         for (int i = 0; i < events; i++) {
             builder.event();
-            switch (random.nextInt(4)) {
+            switch (random.nextInt(5)) {
                 case 0, 1 -> {
                     for (int n = random.nextInt(3); n >= 0; n--) {
                         int one = effects == 0 ? -1 : random.nextInt(-1, effects);
@@ -26,7 +28,21 @@ final class RandomHistory {
                         effects++;
                     }
                 }
-                case 2 -> builder.durable(effects == 0 ? -1 : random.nextInt(effects));
+                case 2 -> {
+                    int effect = effects == 0 ? -1 : random.nextInt(effects);
+                    builder.durable(effect);
+                    for (int each = 0; each < effects; each++) {
+                        if (builder.build().isDurable(each, builder.position())) {
+                            durable.add(each);
+                        }
+                    }
+                }
+                case 3 -> {
+                    int effect = effects == 0 ? -1 : random.nextInt(effects);
+                    if (effect >= 0 && !durable.contains(effect)) {
+                        builder.gone(effect);
+                    }
+                }
                 default -> builder.acknowledged();
             }
         }
@@ -57,7 +73,8 @@ final class RandomHistory {
     Left left(CrashState state) {
         Set<Integer> effects = new HashSet<>();
         for (int effect = 0; effect < history.effects(); effect++) {
-            if (history.bornAt(effect) <= state.position() && !state.lost().get(effect)) {
+            boolean pending = Arrays.binarySearch(history.pendingAt(state.position()), effect) >= 0;
+            if (history.isDurable(effect, state.position()) || (pending && !state.lost().get(effect))) {
                 effects.add(effect);
             }
         }
