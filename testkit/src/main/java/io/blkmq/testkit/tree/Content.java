@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * the tree.
  */
 final class Content {
+    /** Tells a file from a link whose target has the fingerprint of the data. */
+    private static final long TAG = 1;
+
     private final LongTrie<Page> pages;
     private long size;
     /** Null after a change. Several threads may compute it: all find the same, and it is immutable. */
@@ -42,7 +45,7 @@ final class Content {
     Fingerprint digest() {
         Fingerprint known = digest;
         if (known == null) {
-            known = pages.sum(Content::summand).and(size);
+            known = pages.sum(Content::summand).and(size).and(TAG);
             digest = known;
         }
         return known;

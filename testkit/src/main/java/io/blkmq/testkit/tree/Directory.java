@@ -11,6 +11,8 @@ final class Directory extends Inode {
     /** A directory has this size on most file systems. */
     private static final int SIZE = 4096;
 
+    private static final Fingerprint IDENTITY = Fingerprint.ZERO.and(2);
+
     private final LongTrie<Name> names;
     /** The directory above; of the root the root. */
     long parent;
@@ -35,6 +37,12 @@ final class Directory extends Inode {
     @Override
     Kind kind() {
         return Kind.DIRECTORY;
+    }
+
+    /** All there is to a directory is that it is one: its entries are inodes. */
+    @Override
+    Fingerprint identity() {
+        return IDENTITY;
     }
 
     @Override

@@ -64,6 +64,11 @@ public record Fingerprint(long high, long low) {
         return new Fingerprint(high + other.high, low + other.low);
     }
 
+    /** Of two halves of the same kind, the order of which matters. */
+    static long mix(long one, long other) {
+        return fold(one ^ K1, other ^ K4);
+    }
+
     /** All bits of the product of two numbers, folded into half of them. */
     private static long fold(long x, long y) {
         return Math.unsignedMultiplyHigh(x, y) ^ (x * y);

@@ -45,6 +45,9 @@ abstract sealed class Inode permits RegularFile, Directory, SymbolicLink {
 
     abstract long size();
 
+    /** What it is, without its names. */
+    abstract Fingerprint identity();
+
     /** How many pages it takes of the capacity. */
     long pages() {
         return 0;

@@ -130,7 +130,7 @@ final class LongTrie<V> {
         return own.shift > 0 && own.slots.length == 1 ? (Branch) own.slots[0] : own;
     }
 
-    private static <V> boolean forEach(Branch branch, long from, Visitor<V> visitor) {
+    private boolean forEach(Branch branch, long from, Visitor<V> visitor) {
         long first = branch.prefix << (branch.shift + BITS);
         if (from > first && !branch.covers(from)) {
             return true;
@@ -140,7 +140,7 @@ final class LongTrie<V> {
         for (; left != 0; left &= left - 1) {
             Object slot = branch.slots[index++];
             boolean more = branch.shift == 0
-                    ? visitor.visit(first + Long.numberOfTrailingZeros(left), LongTrie.<V>value(slot))
+                    ? visitor.visit(first + Long.numberOfTrailingZeros(left), value(slot))
                     : forEach((Branch) slot, from, visitor);
             if (!more) {
                 return false;
@@ -149,7 +149,7 @@ final class LongTrie<V> {
         return true;
     }
 
-    private static <V> Fingerprint sum(Branch branch, Summand<V> summand) {
+    private Fingerprint sum(Branch branch, Summand<V> summand) {
         Fingerprint known = branch.sum;
         if (known != null) {
             return known;
@@ -161,14 +161,14 @@ final class LongTrie<V> {
             Object slot = branch.slots[index++];
             sum = sum.plus(branch.shift > 0
                     ? sum((Branch) slot, summand)
-                    : summand.of(key + Long.numberOfTrailingZeros(left), LongTrie.<V>value(slot)));
+                    : summand.of(key + Long.numberOfTrailingZeros(left), value(slot)));
         }
         branch.sum = sum;
         return sum;
     }
 
     @SuppressWarnings("unchecked") // slots of a branch of shift 0 hold values only, which a trie of this type has put there
-    private static <V> V value(Object slot) {
+    private V value(Object slot) {
         return (V) slot;
     }
 

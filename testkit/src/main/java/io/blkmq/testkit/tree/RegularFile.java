@@ -30,6 +30,11 @@ final class RegularFile extends Inode {
     }
 
     @Override
+    Fingerprint identity() {
+        return content.digest();
+    }
+
+    @Override
     long pages() {
         return content.pages();
     }

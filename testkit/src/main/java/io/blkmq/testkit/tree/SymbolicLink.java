@@ -4,6 +4,9 @@ import java.nio.charset.StandardCharsets;
 
 /** An inode with a path. */
 final class SymbolicLink extends Inode {
+    /** Tells a link from a file whose data has the fingerprint of the target. */
+    private static final long TAG = 3;
+
     final String target;
 
     SymbolicLink(Owner owner, long number, String target, long nowNanos) {
@@ -24,6 +27,11 @@ final class SymbolicLink extends Inode {
     @Override
     Kind kind() {
         return Kind.SYMLINK;
+    }
+
+    @Override
+    Fingerprint identity() {
+        return Fingerprint.ofText(target).and(TAG);
     }
 
     @Override

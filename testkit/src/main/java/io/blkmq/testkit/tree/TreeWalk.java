@@ -2,68 +2,19 @@ package io.blkmq.testkit.tree;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /** Goes once over all that can be reached from the root. Used with the lock of the tree held. */
 final class TreeWalk {
-    private static final long FILE_TAG = 1;
-    private static final long DIRECTORY_TAG = 2;
-    private static final long SYMLINK_TAG = 3;
-
     private final Inodes inodes;
 
     TreeWalk(Inodes inodes) {
         this.inodes = inodes;
     }
 
-    /** A directory that has been found and not been looked into. */
-    private record Pending(Directory directory, Fingerprint path) {}
-
-    /**
-     * The sum over all inodes of the fingerprint of what each is, with those of the paths that lead to it. So the order of the walk does
-     * not matter, and two names of one file differ from two files that are alike.
-     */
+    /** See {@link FileTree#fingerprint}. */
     Fingerprint fingerprint() {
-        Fingerprint[] sum = {Fingerprint.ZERO};
-        Map<Long, Fingerprint> linked = new HashMap<>();
-        ArrayDeque<Pending> pending = new ArrayDeque<>();
-        pending.add(new Pending(root(), Fingerprint.ZERO));
-        while (!pending.isEmpty()) {
-            Pending next = pending.remove();
-            next.directory.forEach(0, (_, name) -> {
-                Inode inode = inodes.find(name.inode);
-                if (inode == null) {
-                    return true;
-                }
-                Fingerprint path = next.path.and(name.digest());
-                if (inode instanceof Directory directory) {
-                    pending.add(new Pending(directory, path));
-                }
-                if (inode.nlink > 1 && !(inode instanceof Directory)) {
-                    linked.merge(inode.number, path, Fingerprint::plus);
-                } else {
-                    sum[0] = sum[0].plus(path.and(identity(inode)));
-                }
-                return true;
-            });
-        }
-        linked.forEach((number, paths) -> {
-            Inode inode = inodes.find(number);
-            if (inode != null) {
-                sum[0] = sum[0].plus(paths.and(identity(inode)));
-            }
-        });
-        return sum[0];
-    }
-
-    private static Fingerprint identity(Inode inode) {
-        return switch (inode) {
-            case RegularFile file -> file.content.digest().and(FILE_TAG);
-            case Directory _ -> Fingerprint.ZERO.and(DIRECTORY_TAG);
-            case SymbolicLink link -> Fingerprint.ofText(link.target).and(SYMLINK_TAG);
-        };
+        return new TreeFingerprint(inodes).compute(root());
     }
 
     /** See {@link FileTree#settle}. */
