@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -16,10 +18,10 @@ class LongTrieTest {
     /** A trie with who modifies it and what it should hold. */
     private static final class Version {
         final LongTrie<Long> trie;
-        final TreeMap<Long, Long> expected;
+        final NavigableMap<Long, Long> expected;
         Owner owner = new Owner();
 
-        Version(LongTrie<Long> trie, TreeMap<Long, Long> expected) {
+        Version(LongTrie<Long> trie, NavigableMap<Long, Long> expected) {
             this.trie = trie;
             this.expected = expected;
         }
@@ -49,7 +51,7 @@ class LongTrieTest {
         return Fingerprint.ZERO.and(key).and(value);
     }
 
-    private static Fingerprint sum(TreeMap<Long, Long> entries) {
+    private static Fingerprint sum(Map<Long, Long> entries) {
         Fingerprint[] sum = {Fingerprint.ZERO};
         entries.forEach((key, value) -> sum[0] = sum[0].plus(summand(key, value)));
         return sum[0];
