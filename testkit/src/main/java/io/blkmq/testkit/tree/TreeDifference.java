@@ -3,8 +3,8 @@ package io.blkmq.testkit.tree;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What makes a tree of an earlier one. Whatever the two share is not looked at; names, data and attributes that are equal are not told,
- * also where they are not shared. For two trees that nobody else uses.
+ * What makes a tree of an earlier one. Whatever the two share is not looked at; names and data that are equal are not told, also where
+ * they are not shared. For two trees that nobody else uses.
  */
 final class TreeDifference {
     private final Inodes earlier;
@@ -21,7 +21,8 @@ final class TreeDifference {
     void tell() {
         each((inode, before) -> {
             if (before == null || before.kind() != inode.kind() || isOtherLink(inode, before)) {
-                edits.restore(inode.number, inode.kind(), inode instanceof SymbolicLink link ? link.target : "", inode.mode);
+                edits.restore(inode.number, inode.kind(), inode instanceof SymbolicLink link ? link.target : "",
+                        inode.mode);
             }
         });
         each((inode, before) -> {
@@ -34,11 +35,8 @@ final class TreeDifference {
                 }
             }
         });
-        each((inode, before) -> {
-            if (before == null || !isDescribedAlike(inode, before)) {
-                edits.describe(inode.number, inode.mode, inode.uid, inode.gid, inode.accessedNanos, inode.modifiedNanos);
-            }
-        });
+        each((inode, _) -> edits.describe(inode.number, inode.mode, inode.uid, inode.gid, inode.accessedNanos,
+                inode.modifiedNanos));
     }
 
     @FunctionalInterface
@@ -57,12 +55,8 @@ final class TreeDifference {
     }
 
     private static boolean isOtherLink(Inode inode, Inode before) {
-        return inode instanceof SymbolicLink link && before instanceof SymbolicLink known && !link.target.equals(known.target);
-    }
-
-    private static boolean isDescribedAlike(Inode inode, Inode before) {
-        return inode.kind() == before.kind() && inode.mode == before.mode && inode.uid == before.uid && inode.gid == before.gid
-                && inode.accessedNanos == before.accessedNanos && inode.modifiedNanos == before.modifiedNanos;
+        return inode instanceof SymbolicLink link && before instanceof SymbolicLink known
+                && !link.target.equals(known.target);
     }
 
     private void names(Directory directory, @Nullable Directory before) {

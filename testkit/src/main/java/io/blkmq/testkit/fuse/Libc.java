@@ -1,0 +1,169 @@
+package io.blkmq.testkit.fuse;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The functions of the C library that a server needs; each returns what the function returns, or a negated errno. Only on Linux; any
+ * thread may call them. Initialising this class fails in a JVM that denies native access.
+ */
+@SuppressWarnings("restricted")
+final class Libc {
+    static final int O_RDONLY = 0;
+    static final int O_RDWR = 2;
+    static final int O_CLOEXEC = 0x80000;
+    static final long MS_NOSUID = 2;
+    static final long MS_NODEV = 4;
+    /** Detaches a mount at once, though files on it are in use. */
+    static final int MNT_DETACH = 2;
+    static final int UMOUNT_NOFOLLOW = 8;
+
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
+    private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+    /** Of each thread: a call leaves its errno there. */
+    private static final ThreadLocal<MemorySegment> STATE_MEMORY = ThreadLocal
+            .withInitial(() -> Arena.ofAuto().allocate(STATE));
+    /** Of file names, as the JVM itself encodes them. */
+    private static final Charset PATH_CHARSET = Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"),
+            StandardCharsets.UTF_8);
+
+    private static final MethodHandle OPEN = function("open", 2,
+            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT));
+    private static final MethodHandle CLOSE = function("close", -1, FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle SYNCFS = function("syncfs", -1, FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle READ = function("read", -1, FunctionDescriptor.of(LONG, INT, LONG, LONG));
+    private static final MethodHandle WRITE = function("write", -1, FunctionDescriptor.of(LONG, INT, LONG, LONG));
+    private static final MethodHandle MOUNT = function("mount", -1, FunctionDescriptor.of(INT, ValueLayout.ADDRESS,
+            ValueLayout.ADDRESS, ValueLayout.ADDRESS, LONG, ValueLayout.ADDRESS));
+    private static final MethodHandle UMOUNT = function("umount2", -1,
+            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle ACCESS = function("access", -1,
+            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+    private static final MethodHandle GETEUID = function("geteuid", -1, FunctionDescriptor.of(INT));
+    private static final MethodHandle GETEGID = function("getegid", -1, FunctionDescriptor.of(INT));
+
+    private Libc() {}
+
+    private static MethodHandle function(String name, int firstVariadic, FunctionDescriptor type) {
+        MemorySegment address = LINKER.defaultLookup().findOrThrow(name);
+        Linker.Option errno = Linker.Option.captureCallState("errno");
+        return firstVariadic < 0
+                ? LINKER.downcallHandle(address, type, errno)
+                : LINKER.downcallHandle(address, type, errno, Linker.Option.firstVariadicArg(firstVariadic));
+    }
+
+    private static long result(long returned, MemorySegment state) {
+        return returned == -1 ? -(int) ERRNO.get(state, 0L) : returned;
+    }
+
+    /** A downcall handle declares Throwable and throws nothing of its own. */
+    private static AssertionError unexpected(Throwable t) {
+        return new AssertionError("a call of the C library threw", t);
+    }
+
+    /** A descriptor that no child inherits. */
+    static int open(String path, int flags) {
+        MemorySegment state = STATE_MEMORY.get();
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) result(
+                    (int) OPEN.invokeExact(state, arena.allocateFrom(path, PATH_CHARSET), flags | O_CLOEXEC, 0), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int close(int fd) {
+        MemorySegment state = STATE_MEMORY.get();
+        try {
+            return (int) result((int) CLOSE.invokeExact(state, fd), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int syncfs(int fd) {
+        MemorySegment state = STATE_MEMORY.get();
+        try {
+            return (int) result((int) SYNCFS.invokeExact(state, fd), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static long read(int fd, MemorySegment memory) {
+        MemorySegment state = STATE_MEMORY.get();
+        try {
+            return result((long) READ.invokeExact(state, fd, memory.address(), memory.byteSize()), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static long write(int fd, MemorySegment memory, long bytes) {
+        MemorySegment state = STATE_MEMORY.get();
+        try {
+            return result((long) WRITE.invokeExact(state, fd, memory.address(), bytes), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int mount(String source, String folder, String type, long flags, String options) {
+        MemorySegment state = STATE_MEMORY.get();
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) result(
+                    (int) MOUNT.invokeExact(state, arena.allocateFrom(source), arena.allocateFrom(folder, PATH_CHARSET),
+                            arena.allocateFrom(type), flags, arena.allocateFrom(options)),
+                    state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int umount(String folder, int flags) {
+        MemorySegment state = STATE_MEMORY.get();
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) result((int) UMOUNT.invokeExact(state, arena.allocateFrom(folder, PATH_CHARSET), flags),
+                    state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /** Whether a file is there: 0, or a negated errno. */
+    static int access(String path) {
+        MemorySegment state = STATE_MEMORY.get();
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) result((int) ACCESS.invokeExact(state, arena.allocateFrom(path, PATH_CHARSET), 0), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int effectiveUser() {
+        try {
+            return (int) GETEUID.invokeExact(STATE_MEMORY.get());
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    static int effectiveGroup() {
+        try {
+            return (int) GETEGID.invokeExact(STATE_MEMORY.get());
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+package io.blkmq.testkit.fuse;
+
+import io.blkmq.testkit.tree.FileTree;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** A mount of a server: the thread that answers the kernel, and what the door's commands do to what is shown. For the thread of the door. */
+final class ServedMount {
+    private static final LongSupplier CLOCK = () -> {
+        Instant now = Instant.now();
+        return TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano();
+    };
+
+    private final Path folder;
+    /** The first thing that went wrong though it should not. Set by any thread. */
+    private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
+    private final FileService service;
+    private final FuseDevice device;
+    /** The image that was shown last, which the next one is told as a difference from. */
+    private @Nullable FileTree lastImage;
+
+    private ServedMount(Path folder, int fd) {
+        this.folder = folder;
+        this.service = new FileService(this::failed, CLOCK.getAsLong());
+        this.device = new FuseDevice(fd, service, this::failed);
+    }
+
+    /**
+     * Mounts.
+     *
+     * @throws IOException if it cannot be; says why
+     */
+    static ServedMount at(Path folder) throws IOException {
+        ServedMount mount = new ServedMount(folder, MountPoint.mount(folder));
+        Thread.ofPlatform().daemon().name("blkmq-fuse " + folder).start(mount::serve);
+        return mount;
+    }
+
+    private void serve() {
+        try {
+            device.serve();
+        } catch (Throwable t) {
+            failed("the server's thread ended: " + t);
+        }
+    }
+
+    private void failed(String what) {
+        var _ = failure.compareAndSet(null, what);
+    }
+
+    /** What went wrong though it should not; null for nothing. */
+    @Nullable
+    String failure() {
+        return failure.get();
+    }
+
+    Path folder() {
+        return folder;
+    }
+
+    /** Shows the tree that a message describes, in place of what has the name. Returns its number. */
+    long show(String name, DataInputStream in) throws IOException {
+        boolean fromNothing = in.readBoolean();
+        long capacityBytes = in.readLong();
+        boolean readOnly = in.readBoolean();
+        FileTree before = lastImage;
+        FileTree image = fromNothing || before == null ? new FileTree(capacityBytes, CLOCK) : before.fork();
+        EditStream.apply(in, image);
+        lastImage = image;
+        ShownTree shown = service.show(name, image);
+        shown.tree().setReadOnly(readOnly);
+        device.forgetName(name);
+        return shown.number();
+    }
+
+    /** Hides a tree, unless another has its name already. */
+    void hide(long number) {
+        ShownTree shown = service.find(number);
+        if (shown != null) {
+            service.hide(shown);
+            device.forgetName(shown.name());
+        }
+    }
+
+    /**
+     * A tree that is shown.
+     *
+     * @throws IOException if it is not
+     */
+    ShownTree shown(long number) throws IOException {
+        ShownTree shown = service.find(number);
+        if (shown == null) {
+            throw new IOException("tree " + number + " is not shown in " + folder + " any more");
+        }
+        return shown;
+    }
+
+    /** Has the kernel write back what is dirty. The thread that serves is another, and so this may wait for it. */
+    void writeBack() throws IOException {
+        int fd = Libc.open(folder.toString(), Libc.O_RDONLY);
+        int result = fd < 0 ? fd : Libc.syncfs(fd);
+        if (fd >= 0) {
+            var _ = Libc.close(fd);
+        }
+        if (result < 0) {
+            throw new IOException("cannot write back what is dirty in " + folder + ": " + KernelError.meaning(result));
+        }
+    }
+
+    /** What is open of a tree. */
+    List<OpenFile> openFiles(long number) throws IOException {
+        return service.openFiles(shown(number));
+    }
+
+    /** How many trees are shown, or have files that are still open or mapped. */
+    int trees() {
+        return service.trees();
+    }
+
+    /** Unmounts. What is open goes on until the server ends. */
+    void detach() throws IOException {
+        MountPoint.detach(folder);
+    }
+}
