@@ -22,14 +22,8 @@ public final class Exploration {
         this.failuresKept = 100;
     }
 
-    void point() {
-        points++;
-    }
-
-    void complete(boolean allOfThem) {
-        if (allOfThem) {
-            completePoints++;
-        }
+    void points(int count) {
+        points = count;
     }
 
     void madeOne() {
@@ -53,7 +47,8 @@ public final class Exploration {
         stopped = true;
     }
 
-    void end() {
+    void end(int completePointsCount) {
+        completePoints = completePointsCount;
         nanos = System.nanoTime() - beginNanos;
     }
 

@@ -14,6 +14,9 @@ import java.util.function.BooleanSupplier;
  * Else these are: what is left when effects survive in order and none out of it; all but one effect (and those that require it); one
  * effect alone (and those that it requires); and after these, sets that a seed chooses.
  *
+ * <p><b>In rounds.</b> Each turning point first has its simplest states visited, then more of them, and at last as many as the bound allows. So
+ * a visit that time ends has been everywhere.
+ *
  * <p><b>Equal images.</b> Two states whose images are equal are one, if the same has been acknowledged: it is visited once. Most states
  * are found equal before they are checked, and that is where the speed is.
  *
@@ -39,6 +42,9 @@ public final class Explorer<I> {
          */
         boolean holds(I image, int acknowledged, CrashState state);
     }
+
+    /** So many states a turning point gets in each round: what is simple is visited everywhere before what is not is anywhere. */
+    private static final long[] SHARES = {2, 32, 512, Long.MAX_VALUE};
 
     private record Seen(Object image, int acknowledged) {}
 
@@ -86,13 +92,28 @@ public final class Explorer<I> {
      */
     public Exploration explore(Check<I> check) {
         int[] points = history.turningPoints();
+        exploration.points(points.length);
+        BitSet complete = new BitSet();
+        for (int round = 0; round < SHARES.length && !exploration.isStopped() && complete.cardinality() < points.length; round++) {
+            visitAll(check, points, round, complete);
+        }
+        exploration.end(complete.cardinality());
+        return exploration;
+    }
+
+    /** A round: each turning point that is not complete gets a share, and the rest of its states a later round. */
+    private void visitAll(Check<I> check, int[] points, int round, BitSet complete) {
+        durable = medium.before();
+        inDurable.clear();
         for (int i = 0; i < points.length && !exploration.isStopped(); i++) {
             arriveAt(points[i]);
-            long share = Math.max(1, (statesMax - exploration.made()) / (points.length - i));
-            visit(check, share);
+            long left = statesMax - exploration.made();
+            if (!complete.get(i) && left > 0) {
+                long share = Math.min(SHARES[round], Math.ceilDiv(left, points.length - i));
+                SplittableRandom random = new SplittableRandom(seed ^ (position * 0x9e37_79b9_7f4a_7c15L) ^ ((long) round << 56));
+                complete.set(i, new StateSets(history, pending).each(share, random, lost -> visitOne(check, lost)));
+            }
         }
-        exploration.end();
-        return exploration;
     }
 
     /** Effects that have become durable since the last turning point move into the durable image, in order. */
@@ -106,7 +127,6 @@ public final class Explorer<I> {
             }
         }
         pending = history.pendingAt(point);
-        exploration.point();
     }
 
     private int[] pendingOrNew(int point) {
@@ -116,12 +136,6 @@ public final class Explorer<I> {
             found.set(effect);
         }
         return found.stream().toArray();
-    }
-
-    private void visit(Check<I> check, long share) {
-        StateSets sets = new StateSets(history, pending);
-        SplittableRandom random = new SplittableRandom(seed ^ (position * 0x9e37_79b9_7f4a_7c15L));
-        exploration.complete(sets.each(share, random, lost -> visitOne(check, lost)));
     }
 
     /** Whether to go on. */

@@ -5,9 +5,23 @@ import io.blkmq.testkit.tree.FileTree;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /** Where a workload runs while its changes are recorded, and where the states that crashes leave are shown to its check. */
 interface Stage extends AutoCloseable {
+    System.Logger LOG = System.getLogger(CrashTest.class.getName());
+
+    /** The directory of the workload; those of images have a number behind it. */
+    String WORKPLACE = "store";
+
+    /** So much fits into the files of a workload. */
+    long CAPACITY_BYTES = 1L << 34;
+
+    /** The time of the files. */
+    static long now() {
+        return TimeUnit.MILLISECONDS.toNanos(System.currentTimeMillis());
+    }
+
     /** The directory of the workload. */
     Path workplace();
 
@@ -50,9 +64,9 @@ interface Stage extends AutoCloseable {
         Path directory();
 
         /** Files that are open. */
-        List<String> openFiles();
+        List<String> openFiles() throws IOException;
 
         @Override
-        void close();
+        void close() throws IOException;
     }
 }
