@@ -59,6 +59,19 @@ public final class FileTree {
      * @throws IllegalArgumentException if the capacity is negative or more than {@link #CAPACITY_BYTES_MAX}
      */
     public FileTree(long capacityBytes, LongSupplier clock) {
+        this(capacityBytes, clock, 0, 0);
+    }
+
+    /**
+     * An empty tree, whose root has mode 0755.
+     *
+     * @param capacityBytes of data, in pages; names cost nothing
+     * @param clock nanoseconds since 1970; called with the tree's lock held
+     * @param uid the owner of the root
+     * @param gid the group of the root
+     * @throws IllegalArgumentException if the capacity is negative or more than {@link #CAPACITY_BYTES_MAX}
+     */
+    public FileTree(long capacityBytes, LongSupplier clock, int uid, int gid) {
         if (capacityBytes < 0 || capacityBytes > CAPACITY_BYTES_MAX) {
             throw new IllegalArgumentException(
                     "capacityBytes " + capacityBytes + ": 0 to " + CAPACITY_BYTES_MAX + " are possible");
@@ -67,8 +80,10 @@ public final class FileTree {
         this.clock = clock;
         this.inodes = new Inodes();
         this.names = new Namespace(inodes, clock);
-        Directory root = new Directory(inodes.owner(), inodes.newNumber(), ROOT_MODE, ROOT, now());
+        Directory root = new Directory(inodes.owner(), inodes.newNumber(), ROOT_MODE, ROOT, clock.getAsLong());
         root.nlink = 2;
+        root.uid = uid;
+        root.gid = gid;
         inodes.add(root);
     }
 
@@ -167,6 +182,17 @@ public final class FileTree {
      */
     public synchronized Attributes attributes(long inode) throws TreeException {
         return inodes.get(inode).attributes();
+    }
+
+    /**
+     * What an inode is.
+     *
+     * @param inode its number
+     * @return which does not change
+     * @throws TreeException ENOENT
+     */
+    public synchronized Kind kind(long inode) throws TreeException {
+        return inodes.get(inode).kind();
     }
 
     /**
