@@ -1,6 +1,7 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BioObserver;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
@@ -317,6 +318,21 @@ public abstract sealed class RequestQueue permits QueueSettings {
      * @throws IllegalStateException if called by a completion
      */
     public abstract void setIostats(boolean value);
+
+    /**
+     * Lets somebody see each bio that is submitted from now on, whole disk and partitions alike. Several see it in the order in which they
+     * were added. The kernel's counterpart is {@code BLKTRACESETUP}.
+     *
+     * @param observer sees bios until it is removed
+     */
+    public abstract void addObserver(BioObserver observer);
+
+    /**
+     * Shows an observer no bio that is submitted from now on. Of those that it has seen it is still told the end.
+     *
+     * @param observer one that was added; another changes nothing
+     */
+    public abstract void removeObserver(BioObserver observer);
 
     /**
      * Its name.

@@ -2,6 +2,7 @@ package io.blkmq.core.mq;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.BioCompletion;
+import io.blkmq.core.BioObserver;
 import io.blkmq.core.BioVec;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
@@ -68,6 +69,8 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
     private @Nullable QueueLimits bounceLimits;
     /** Whose bound on bounced memory the buffer counts in. */
     private @Nullable DeviceQueue bouncer;
+    /** Who is told of the end before the caller is; null for nobody. */
+    private BioObserver.@Nullable End observed;
 
     /** What all pieces of memory together are like, noted when they are added, so that nobody has to look at each on the way down. */
     private int memoryKinds;
@@ -248,6 +251,9 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             // A reference is written where it changes: a store costs the collector's barrier.
             state.status = whole;
         }
+        if (state.observed != null) {
+            state.tellObserver(self, whole);
+        }
         // Before the bio is the caller's again, who may give it another one at once.
         BioCompletion told = state.completion();
         IN_FLIGHT.setRelease(state, false);
@@ -258,6 +264,26 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             told.ended(self);
         } catch (Throwable t) {
             CallbackFailures.report("completion of a bio", t);
+        }
+    }
+
+    /** Shows a claimed bio to who observes its queue. The submitting thread. */
+    static void show(Bio self, BioObserver observer) {
+        BioState state = self;
+        try {
+            state.observed = observer.submitted(self);
+        } catch (Throwable t) {
+            CallbackFailures.report("observer of a bio", t);
+        }
+    }
+
+    private void tellObserver(Bio self, Status end) {
+        BioObserver.End told = Objects.requireNonNull(observed);
+        observed = null;
+        try {
+            told.ended(self, end);
+        } catch (Throwable t) {
+            CallbackFailures.report("observer of a bio", t);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BioObserver;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
@@ -155,6 +156,10 @@ public final class DeviceQueue extends QueueParts {
         }
         // A flush is the whole device's.
         state.claim(range, bytes == 0 ? 0 : base);
+        BioObserver seeing = observer;
+        if (seeing != null) {
+            BioState.show(bio, seeing);
+        }
     }
 
     private void send(Bio bio, EntryContext ctx, @Nullable Batch plug, Wait wait) {

@@ -1,9 +1,11 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.BioObserver;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.RequestQueue;
+import java.util.Objects;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +29,8 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     volatile int nomerges;
     /** Whether bios are merged at all: the tag set wants it and {@link #nomerges} does not forbid it. */
     volatile boolean merges;
+    /** Who sees each bio, one or several; null for nobody. Written under the lock. */
+    volatile @Nullable BioObserver observer;
 
     QueueSettings(RequestPool set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData) {
         this.set = set;
@@ -65,6 +69,27 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
             iostats = value;
         } finally {
             unfreeze();
+        }
+    }
+
+    @Override
+    public void addObserver(BioObserver added) {
+        Objects.requireNonNull(added, "observer");
+        lock.lock();
+        try {
+            observer = BioObservers.with(observer, added);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void removeObserver(BioObserver removed) {
+        lock.lock();
+        try {
+            observer = BioObservers.without(observer, removed);
+        } finally {
+            lock.unlock();
         }
     }
 

@@ -5,7 +5,6 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.Request;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -39,7 +38,11 @@ final class CachedMemory implements Medium {
         try {
             switch (rq.operation()) {
                 case READ -> rq.forEachSegment(new Reading(offset)::move);
-                case WRITE -> rq.forEachSegment(new Writing(offset, (rq.flags() & Bio.FUA) != 0)::move);
+                case WRITE -> {
+                    boolean through = (rq.flags() & Bio.FUA) != 0;
+                    rq.forEachSegment(new BlockGather(offset, rq.bytes(), blockBytes,
+                            (at, bytes, _) -> write(at, bytes, through)));
+                }
                 case DISCARD, WRITE_ZEROES -> zero(offset, rq.bytes());
                 case FLUSH -> flush();
             }
@@ -68,6 +71,15 @@ final class CachedMemory implements Medium {
         long end = first + bytes / blockBytes;
         cache.keySet().removeIf(block -> block >= first && block < end);
         memory.zero(offset, bytes);
+    }
+
+    private void write(long offset, byte[] block, boolean through) {
+        if (through) {
+            cache.remove(offset / blockBytes);
+            memory.write(offset, block);
+        } else {
+            cache(offset / blockBytes, block.clone());
+        }
     }
 
     private void cache(long block, byte[] bytes) {
@@ -100,41 +112,6 @@ final class CachedMemory implements Medium {
                 }
                 done += length;
                 offset += length;
-            }
-        }
-    }
-
-    /** Puts together the blocks of a write, which may come in smaller pieces. */
-    private final class Writing {
-        private final byte[] bytes = new byte[blockBytes];
-        private final MemorySegment block = MemorySegment.ofArray(bytes);
-        private final boolean through;
-        private long offset;
-
-        Writing(long offset, boolean through) {
-            this.offset = offset;
-            this.through = through;
-        }
-
-        void move(MemorySegment from, long at, int count) {
-            for (int done = 0; done < count;) {
-                int within = (int) (offset % blockBytes);
-                int length = Math.min(blockBytes - within, count - done);
-                MemorySegment.copy(from, at + done, block, within, length);
-                done += length;
-                offset += length;
-                if (within + length == blockBytes) {
-                    blockIsComplete(offset / blockBytes - 1);
-                }
-            }
-        }
-
-        private void blockIsComplete(long index) {
-            if (through) {
-                cache.remove(index);
-                memory.write(index * blockBytes, bytes);
-            } else {
-                cache(index, Arrays.copyOf(bytes, blockBytes));
             }
         }
     }

@@ -66,8 +66,12 @@ public final class Injection {
         return struck.get();
     }
 
-    /** Whether it is to go wrong this time. */
-    boolean strikes() {
+    /**
+     * Decides once. For a driver, which asks where the fault could occur.
+     *
+     * @return whether it is to go wrong this time
+     */
+    public boolean strikes() {
         double now = rate;
         if (now == 0 || left.get() == 0 || (mixed(asked.getAndIncrement()) >>> 11) * UNIT >= now) {
             return false;
