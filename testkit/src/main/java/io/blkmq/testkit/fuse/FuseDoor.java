@@ -54,7 +54,14 @@ public final class FuseDoor implements AutoCloseable {
             if (quick != null) {
                 return quick;
             }
-            try (FuseDoor _ = new FuseDoor()) {
+            // A mount that is tried says best whether one is possible.
+            try (FuseDoor door = new FuseDoor()) {
+                Path folder = Files.createTempDirectory("blkmq-fuse");
+                try {
+                    door.mount(folder).close();
+                } finally {
+                    Files.delete(folder);
+                }
                 return null;
             } catch (IOException e) {
                 return e.getMessage();
@@ -92,7 +99,7 @@ public final class FuseDoor implements AutoCloseable {
     }
 
     /**
-     * Why nothing can be mounted here. A server is started to find out, once.
+     * Why nothing can be mounted here. A mount is tried to find out, once.
      *
      * @return a sentence; empty if mounts are possible
      */
@@ -104,7 +111,7 @@ public final class FuseDoor implements AutoCloseable {
      * Starts a server.
      *
      * @return to be closed
-     * @throws IOException if nothing can be mounted here, with the reason
+     * @throws IOException if there can be none here, with the reason
      */
     public static FuseDoor open() throws IOException {
         String quick = quickObstacle();
@@ -126,9 +133,9 @@ public final class FuseDoor implements AutoCloseable {
 
     private static Process start() throws IOException {
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
-        List<String> command = new ArrayList<>(
-                List.of(java.toString(), "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData",
-                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(), FuseServer.class.getName()));
+        List<String> command = new ArrayList<>(List.of(java.toString(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED", "-cp",
+                classPath(), FuseServer.class.getName()));
         ProcessBuilder builder = new ProcessBuilder(command);
         OPTION_VARIABLES.forEach(builder.environment()::remove);
         try {

@@ -10,7 +10,6 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -56,7 +55,7 @@ final class FuseServer {
         }
     }
 
-    /** Says whether mounts are possible here, and why not. */
+    /** Says whether it can serve, and why not. */
     private boolean greet() throws IOException {
         String reason = obstacle();
         Frames.Message greeting = new Frames.Message(reason == null ? Frames.DONE : Frames.REFUSED);
@@ -67,24 +66,22 @@ final class FuseServer {
         return reason == null;
     }
 
-    /** Why nothing can be mounted; null if it can: a mount that is tried says it best. */
+    /** Why nothing can be served; null if it can. */
     private static @Nullable String obstacle() {
         try {
             var _ = MountPoint.cleanUp();
-            Path folder = Files.createTempDirectory("blkmq-fuse-probe");
-            try {
-                int fd = MountPoint.mount(folder);
-                MountPoint.detach(folder);
-                var _ = Libc.close(fd);
-                return null;
-            } finally {
-                Files.delete(folder);
-            }
-        } catch (IOException e) {
-            return e.getMessage();
-        } catch (LinkageError e) {
-            return "the C library cannot be called: " + (e.getCause() == null ? e : e.getCause());
+            return null;
+        } catch (IOException | LinkageError e) {
+            return told(e);
         }
+    }
+
+    private static String told(Throwable t) {
+        return switch (t) {
+            case IOException e -> String.valueOf(e.getMessage());
+            case LinkageError e -> "the C library cannot be called: " + (e.getCause() == null ? e : e.getCause());
+            default -> "the server failed: " + t;
+        };
     }
 
     private void serve() throws IOException {
@@ -98,9 +95,9 @@ final class FuseServer {
             Frames.Message answer = perform(message);
             answer.requireLength();
             return answer;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | LinkageError e) {
             Frames.Message refusal = new Frames.Message(Frames.REFUSED);
-            refusal.writeUTF(e instanceof IOException ? String.valueOf(e.getMessage()) : "the server failed: " + e);
+            refusal.writeUTF(told(e));
             return refusal;
         }
     }

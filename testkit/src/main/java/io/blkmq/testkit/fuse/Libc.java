@@ -38,29 +38,27 @@ final class Libc {
     private static final Charset PATH_CHARSET = Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"),
             StandardCharsets.UTF_8);
 
-    private static final MethodHandle OPEN = function("open", 2,
-            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT));
-    private static final MethodHandle CLOSE = function("close", -1, FunctionDescriptor.of(INT, INT));
-    private static final MethodHandle SYNCFS = function("syncfs", -1, FunctionDescriptor.of(INT, INT));
-    private static final MethodHandle READ = function("read", -1, FunctionDescriptor.of(LONG, INT, LONG, LONG));
-    private static final MethodHandle WRITE = function("write", -1, FunctionDescriptor.of(LONG, INT, LONG, LONG));
-    private static final MethodHandle MOUNT = function("mount", -1, FunctionDescriptor.of(INT, ValueLayout.ADDRESS,
-            ValueLayout.ADDRESS, ValueLayout.ADDRESS, LONG, ValueLayout.ADDRESS));
-    private static final MethodHandle UMOUNT = function("umount2", -1,
-            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
-    private static final MethodHandle ACCESS = function("access", -1,
-            FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
-    private static final MethodHandle GETEUID = function("geteuid", -1, FunctionDescriptor.of(INT));
-    private static final MethodHandle GETEGID = function("getegid", -1, FunctionDescriptor.of(INT));
+    /** Functions of one shape share what the JVM makes for them, which is most of what the first call costs: so there are few shapes. */
+    private static final FunctionDescriptor OF_PATH = FunctionDescriptor.of(INT, LONG, INT);
+    private static final FunctionDescriptor OF_FILE = FunctionDescriptor.of(INT, INT);
+    private static final FunctionDescriptor OF_TRANSFER = FunctionDescriptor.of(LONG, INT, LONG, LONG);
+
+    /** Its third argument, after the flags, is for files that it creates. */
+    private static final MethodHandle OPEN = function("open", OF_PATH);
+    private static final MethodHandle ACCESS = function("access", OF_PATH);
+    private static final MethodHandle UMOUNT = function("umount2", OF_PATH);
+    private static final MethodHandle CLOSE = function("close", OF_FILE);
+    private static final MethodHandle SYNCFS = function("syncfs", OF_FILE);
+    private static final MethodHandle READ = function("read", OF_TRANSFER);
+    private static final MethodHandle WRITE = function("write", OF_TRANSFER);
+    private static final MethodHandle MOUNT = function("mount",
+            FunctionDescriptor.of(INT, LONG, LONG, LONG, LONG, LONG));
 
     private Libc() {}
 
-    private static MethodHandle function(String name, int firstVariadic, FunctionDescriptor type) {
-        MemorySegment address = LINKER.defaultLookup().findOrThrow(name);
-        Linker.Option errno = Linker.Option.captureCallState("errno");
-        return firstVariadic < 0
-                ? LINKER.downcallHandle(address, type, errno)
-                : LINKER.downcallHandle(address, type, errno, Linker.Option.firstVariadicArg(firstVariadic));
+    private static MethodHandle function(String name, FunctionDescriptor type) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type,
+                Linker.Option.captureCallState("errno"));
     }
 
     private static long result(long returned, MemorySegment state) {
@@ -72,15 +70,29 @@ final class Libc {
         return new AssertionError("a call of the C library threw", t);
     }
 
-    /** A descriptor that no child inherits. */
-    static int open(String path, int flags) {
+    /** Calls a function of a path and flags. */
+    private static int ofPath(MethodHandle function, String path, int flags) {
         MemorySegment state = STATE_MEMORY.get();
         try (Arena arena = Arena.ofConfined()) {
-            return (int) result(
-                    (int) OPEN.invokeExact(state, arena.allocateFrom(path, PATH_CHARSET), flags | O_CLOEXEC, 0), state);
+            long address = arena.allocateFrom(path, PATH_CHARSET).address();
+            return (int) result((int) function.invokeExact(state, address, flags), state);
         } catch (Throwable t) {
             throw unexpected(t);
         }
+    }
+
+    /** A descriptor that no child inherits. */
+    static int open(String path, int flags) {
+        return ofPath(OPEN, path, flags | O_CLOEXEC);
+    }
+
+    /** Whether a file is there: 0, or a negated errno. */
+    static int access(String path) {
+        return ofPath(ACCESS, path, 0);
+    }
+
+    static int umount(String folder, int flags) {
+        return ofPath(UMOUNT, folder, flags);
     }
 
     static int close(int fd) {
@@ -122,46 +134,9 @@ final class Libc {
     static int mount(String source, String folder, String type, long flags, String options) {
         MemorySegment state = STATE_MEMORY.get();
         try (Arena arena = Arena.ofConfined()) {
-            return (int) result(
-                    (int) MOUNT.invokeExact(state, arena.allocateFrom(source), arena.allocateFrom(folder, PATH_CHARSET),
-                            arena.allocateFrom(type), flags, arena.allocateFrom(options)),
-                    state);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
-    }
-
-    static int umount(String folder, int flags) {
-        MemorySegment state = STATE_MEMORY.get();
-        try (Arena arena = Arena.ofConfined()) {
-            return (int) result((int) UMOUNT.invokeExact(state, arena.allocateFrom(folder, PATH_CHARSET), flags),
-                    state);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
-    }
-
-    /** Whether a file is there: 0, or a negated errno. */
-    static int access(String path) {
-        MemorySegment state = STATE_MEMORY.get();
-        try (Arena arena = Arena.ofConfined()) {
-            return (int) result((int) ACCESS.invokeExact(state, arena.allocateFrom(path, PATH_CHARSET), 0), state);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
-    }
-
-    static int effectiveUser() {
-        try {
-            return (int) GETEUID.invokeExact(STATE_MEMORY.get());
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
-    }
-
-    static int effectiveGroup() {
-        try {
-            return (int) GETEGID.invokeExact(STATE_MEMORY.get());
+            return (int) result((int) MOUNT.invokeExact(state, arena.allocateFrom(source).address(),
+                    arena.allocateFrom(folder, PATH_CHARSET).address(), arena.allocateFrom(type).address(), flags,
+                    arena.allocateFrom(options).address()), state);
         } catch (Throwable t) {
             throw unexpected(t);
         }

@@ -19,6 +19,7 @@ final class MountPoint {
 
     private static final String SOURCE_PREFIX = "blkmq-";
     private static final Path MOUNTS = Path.of("/proc/self/mountinfo");
+    private static final Path OURSELVES = Path.of("/proc/self");
     private static final String DEVICE = "/dev/fuse";
     private static final int FOLDER_FIELD = 4;
     /** How long a mount is given to say that its server is gone. */
@@ -41,8 +42,8 @@ final class MountPoint {
         if (fd < 0) {
             throw new IOException("cannot open " + DEVICE + ": " + KernelError.meaning(fd));
         }
-        String options = "fd=" + fd + ",rootmode=40000,user_id=" + Libc.effectiveUser() + ",group_id="
-                + Libc.effectiveGroup() + ",default_permissions";
+        String options = "fd=" + fd + ",rootmode=40000,user_id=" + Files.getAttribute(OURSELVES, "unix:uid")
+                + ",group_id=" + Files.getAttribute(OURSELVES, "unix:gid") + ",default_permissions";
         int result = Libc.mount(ownSource(), folder.toString(), TYPE, Libc.MS_NOSUID | Libc.MS_NODEV, options);
         if (result < 0) {
             var _ = Libc.close(fd);
@@ -105,13 +106,15 @@ final class MountPoint {
     }
 
     /**
-     * Whether a mount says itself that its server is gone. A server of another process namespace may live though nothing is seen of it
-     * here, and one that is stopped does not answer: so somebody else asks, and is not waited for.
+     * Whether a mount says itself that its server is gone: by a name that is not there, since what the kernel knows it answers by itself. A
+     * server of another process namespace may live though nothing is seen of it here, and one that is stopped does not answer: so somebody
+     * else asks, and is not waited for.
      */
     private static boolean isDead(Path folder) {
+        String unknown = folder.resolve(".blkmq-" + ProcessHandle.current().pid()).toString();
         int[] answer = {0};
         Thread asking = Thread.ofPlatform().daemon().name("blkmq-fuse-cleaning")
-                .start(() -> answer[0] = Libc.access(folder.toString()));
+                .start(() -> answer[0] = Libc.access(unknown));
         try {
             asking.join(ANSWER_MILLIS);
         } catch (InterruptedException e) {
