@@ -132,6 +132,8 @@ public final class RecordLog implements AutoCloseable {
             channel.write(StandardCharsets.UTF_8.encode(number + "\n"));
             channel.force(true);
         }
+        // The log file that CURRENT is about to name must have its own name before.
+        sync(directory);
         Files.move(next, directory.resolve("CURRENT"), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         sync(directory);
     }

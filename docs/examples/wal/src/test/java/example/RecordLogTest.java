@@ -10,19 +10,22 @@ import io.blkmq.testkit.junit.PowerCuts;
 import java.util.List;
 
 class RecordLogTest {
+    private static final List<String> RECORDS = List.of("a", "b".repeat(10_000), "c");
+    private static final List<List<String>> CONTENTS = List.of(List.of(), List.of("old"), List.of("x", "y"), List.of("x", "y", "z"));
+
     @PowerCuts(model = {EXT4_ORDERED, XFS, POSIX})
     void anAppendedRecordSurvives(CrashTest<String> test) throws Exception {
         test.run((directory, acknowledged) -> {
             try (var log = RecordLog.open(directory)) {
-                for (String record : List.of("a", "b".repeat(10_000), "c")) {
+                for (String record : RECORDS) {
                     log.append(record);
                     acknowledged.add(record);
                 }
             }
         }).check((directory, acknowledged) -> {
             try (var log = RecordLog.open(directory)) {
-                assertThat(List.of("a", "b".repeat(10_000), "c")).startsWith(log.records().toArray(String[]::new));
-                assertThat(log.records()).startsWith(acknowledged.toArray(String[]::new));
+                assertThat(log.records()).hasSizeGreaterThanOrEqualTo(acknowledged.size())
+                        .isEqualTo(RECORDS.subList(0, log.records().size()));
             }
         });
     }
@@ -31,18 +34,18 @@ class RecordLogTest {
     void aRewriteIsAllOrNothingAndWhatIsAppendedLaterSurvives(CrashTest<List<String>> test) throws Exception {
         test.run((directory, acknowledged) -> {
             try (var log = RecordLog.open(directory)) {
-                acknowledged.add(List.of());
                 log.append("old");
-                acknowledged.add(List.of("old"));
+                acknowledged.add(CONTENTS.get(1));
                 log.rewrite(List.of("x", "y"));
-                acknowledged.add(List.of("x", "y"));
+                acknowledged.add(CONTENTS.get(2));
                 log.append("z");
-                acknowledged.add(List.of("x", "y", "z"));
+                acknowledged.add(CONTENTS.get(3));
             }
         }).check((directory, acknowledged) -> {
             try (var log = RecordLog.open(directory)) {
-                List<List<String>> all = List.of(List.of(), List.of("old"), List.of("x", "y"), List.of("x", "y", "z"));
-                assertThat(log.records()).isIn(all.subList(Math.max(0, acknowledged.size() - 1), Math.min(acknowledged.size() + 1, 4)));
+                // What was acknowledged last, or what was being done after it.
+                int last = acknowledged.size();
+                assertThat(log.records()).isIn(CONTENTS.subList(last, Math.min(last + 2, CONTENTS.size())));
             }
         });
     }

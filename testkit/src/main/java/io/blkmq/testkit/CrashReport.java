@@ -17,12 +17,12 @@ import org.jspecify.annotations.Nullable;
  * @param checked how many different states were checked
  * @param failed how many of them failed
  * @param nanos how long it took
- * @param whole whether it went through: false if a failure ended it, or its time
+ * @param endedBy what ended it before all states were made; null if nothing did
  * @param failure the smallest crash that failed; null if none did
  * @since 0.1.0
  */
 public record CrashReport(String subject, long seed, int events, int points, int completePoints, long made, long checked, long failed,
-        long nanos, boolean whole, @Nullable Failure failure) {
+        long nanos, @Nullable String endedBy, @Nullable Failure failure) {
     /**
      * A crash after which the check failed.
      *
@@ -78,9 +78,8 @@ public record CrashReport(String subject, long seed, int events, int points, int
                 "%n  %,d states checked (%,d made, equal ones checked once), %,d failed; %,d crash points of %,d events, %,d of them in all states;"
                         + " %.1f s, %,d states a second; seed %d",
                 checked, made, failed, points, events, completePoints, nanos / 1e9, checkedPerSecond(), seed));
-        if (!whole) {
-            text.append("\n  not all states were visited: ")
-                    .append(failed > 0 ? "the first failure ended it" : "its time was over");
+        if (endedBy != null) {
+            text.append("\n  not all states were visited: ").append(endedBy);
         }
         if (f != null) {
             text.append("\n  replay with: -D").append(REPLAY).append('=').append(f.code);

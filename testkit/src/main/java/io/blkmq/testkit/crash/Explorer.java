@@ -72,7 +72,7 @@ public final class Explorer<I> {
      * @param statesMax how many states are made at the most; how many are checked is never more
      * @param seed chooses among the states where there are more than that
      * @param endsAtFirst whether the first state that does not hold ends the visit
-     * @param goesOn asked before each check: false ends the visit
+     * @param goesOn asked before each state: false ends the visit
      */
     public Explorer(History history, Medium<I> medium, long statesMax, long seed, boolean endsAtFirst, BooleanSupplier goesOn) {
         this.history = history;
@@ -140,14 +140,14 @@ public final class Explorer<I> {
 
     /** Whether to go on. */
     private boolean visitOne(Check<I> check, BitSet lost) {
+        if (!goesOn.getAsBoolean()) {
+            exploration.stop();
+            return false;
+        }
         exploration.madeOne();
         I image = imageWithout(lost);
         if (!seen.add(new Seen(medium.identity(image), acknowledged))) {
             return true;
-        }
-        if (!goesOn.getAsBoolean()) {
-            exploration.stop();
-            return false;
         }
         CrashState state = new CrashState(position, (BitSet) lost.clone());
         return exploration.checked(check.holds(image, acknowledged, state), state);

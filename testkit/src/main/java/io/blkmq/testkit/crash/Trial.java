@@ -1,6 +1,7 @@
 package io.blkmq.testkit.crash;
 
 import io.blkmq.testkit.CrashReport;
+import io.blkmq.testkit.CrashSettings;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,18 +55,6 @@ public final class Trial<I> {
         }
     }
 
-    /**
-     * How much is visited.
-     *
-     * @param states how many are made at the most
-     * @param time how long states are visited
-     * @param checkTime how long one check may take
-     * @param seed chooses among more states than may be made
-     * @param all whether a failure does not end the visit
-     * @param replay the code of the only state to visit; null for all
-     */
-    public record Bounds(long states, Duration time, Duration checkTime, long seed, boolean all, @Nullable String replay) {}
-
     /** A failing state is made smaller with so many attempts at the most. */
     private static final int ATTEMPTS_MAX = 300;
     private static final int RECENT_EVENTS = 12;
@@ -78,7 +67,7 @@ public final class Trial<I> {
     private final String subject;
     private final History history;
     private final Medium<I> medium;
-    private final Bounds bounds;
+    private final CrashSettings.Bounds bounds;
     private final Judge<I> judge;
     private final IntFunction<String> acknowledgements;
     /** Written by the visit, read by the watching caller. */
@@ -97,7 +86,7 @@ public final class Trial<I> {
      * @param acknowledgements so many of them, for the report
      * @param judge the check
      */
-    public Trial(String subject, History history, Medium<I> medium, Bounds bounds,
+    public Trial(String subject, History history, Medium<I> medium, CrashSettings.Bounds bounds,
             IntFunction<String> acknowledgements, Judge<I> judge) {
         this.subject = subject;
         this.history = history;
@@ -115,7 +104,7 @@ public final class Trial<I> {
      * @throws InterruptedException if the caller is interrupted; the visit is interrupted, too
      */
     public CrashReport run() throws InterruptedException {
-        endNanos = System.nanoTime() + bounds.time.toNanos();
+        endNanos = System.nanoTime() + bounds.time().toNanos();
         AtomicReference<@Nullable CrashReport> report = new AtomicReference<>();
         AtomicReference<@Nullable Throwable> broken = new AtomicReference<>();
         Thread visit = Thread.ofPlatform().daemon().name("blkmq-crash-check").unstarted(() -> {
@@ -158,7 +147,7 @@ public final class Trial<I> {
                         subject, checked, TimeUnit.NANOSECONDS.toSeconds(Math.max(0, endNanos - now))));
             }
             Running check = running.get();
-            if (check != null && now - check.beginNanos > bounds.checkTime.toNanos()) {
+            if (check != null && now - check.beginNanos > bounds.checkTime().toNanos()) {
                 StackTraceElement[] stack = visit.getStackTrace();
                 visit.interrupt();
                 throw endless(check, stack);
@@ -167,17 +156,18 @@ public final class Trial<I> {
     }
 
     private Misuse endless(Running check, StackTraceElement[] stack) {
-        Misuse endless = new Misuse("the check did not end within " + bounds.checkTime.toMillis() + " ms, at the place below, in the state "
+        Misuse endless = new Misuse("the check did not end within " + bounds.checkTime().toMillis() + " ms, at the place below, in the state "
                 + "that -D" + CrashReport.REPLAY + "=" + code(check.state) + " replays; a check that only takes long needs a larger checkTime");
         endless.setStackTrace(stack);
         return endless;
     }
 
     private CrashReport visit() {
-        if (bounds.replay != null) {
-            return replay(bounds.replay);
+        String code = bounds.replay();
+        if (code != null) {
+            return replay(code);
         }
-        Explorer<I> explorer = new Explorer<>(history, medium, bounds.states, bounds.seed, !bounds.all, this::isTimeLeft);
+        Explorer<I> explorer = new Explorer<>(history, medium, bounds.states(), bounds.seed(), !bounds.all(), this::isTimeLeft);
         List<Throwable> firstCause = new ArrayList<>(1);
         Explorer.Check<I> check = (image, acknowledged, state) -> {
             boolean held = holds(image, acknowledged, state);
@@ -196,8 +186,15 @@ public final class Trial<I> {
     }
 
     private CrashReport report(Exploration found, CrashReport.@Nullable Failure failure) {
-        return new CrashReport(subject, bounds.seed, history.lastPosition(), found.points(), found.completePoints(), found.made(),
-                found.checked(), found.failed(), found.nanos(), !found.isStopped(), failure);
+        return new CrashReport(subject, bounds.seed(), history.lastPosition(), found.points(), found.completePoints(), found.made(),
+                found.checked(), found.failed(), found.nanos(), endOf(found), failure);
+    }
+
+    private @Nullable String endOf(Exploration found) {
+        if (!found.isStopped()) {
+            return found.completePoints() == found.points() ? null : "there are more than " + bounds.states() + " of them";
+        }
+        return found.failed() > 0 && !bounds.all() ? "the first failure ended the visit" : "the time was over";
     }
 
     private boolean isTimeLeft() {
@@ -230,7 +227,7 @@ public final class Trial<I> {
         long begin = System.nanoTime();
         boolean held = holds(imageOf(state), history.acknowledgedAt(state.position()), state);
         CrashReport.Failure failure = held ? null : told(state, state, cause());
-        return new CrashReport(subject, bounds.seed, history.lastPosition(), 1, 0, 1, 1, held ? 0 : 1, System.nanoTime() - begin, true, failure);
+        return new CrashReport(subject, bounds.seed(), history.lastPosition(), 1, 0, 1, 1, held ? 0 : 1, System.nanoTime() - begin, null, failure);
     }
 
     private I imageOf(CrashState state) {
@@ -241,7 +238,7 @@ public final class Trial<I> {
 
     private CrashReport.Failure smallest(CrashState failing) {
         Throwable[] cause = {cause()};
-        long reduceEnd = System.nanoTime() + Math.max(bounds.time.toNanos() / 2, bounds.checkTime.toNanos());
+        long reduceEnd = System.nanoTime() + Math.max(bounds.time().toNanos() / 2, bounds.checkTime().toNanos());
         CrashState smaller = new Reduction(history, state -> {
             if (System.nanoTime() - reduceEnd > 0) {
                 return false;

@@ -2,12 +2,12 @@ package io.blkmq.testkit.fs;
 
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.CrashReport;
+import io.blkmq.testkit.CrashSettings;
+import io.blkmq.testkit.crash.Acknowledgements;
 import io.blkmq.testkit.crash.Trial;
 import io.blkmq.testkit.tree.FileTree;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -45,22 +45,9 @@ import org.jspecify.annotations.Nullable;
  * @param <T> what is acknowledged
  * @since 0.1.0
  */
-public final class CrashTest<T> {
-    /** The number of states that are made at the most, unless set. */
-    public static final long STATES_DEFAULT = 20_000;
-    /** How long states are visited at the most, unless set. */
-    public static final Duration TIME_DEFAULT = Duration.ofSeconds(60);
-    /** How long one check may take, unless set. */
-    public static final Duration CHECK_TIME_DEFAULT = Duration.ofSeconds(30);
-
+public final class CrashTest<T> extends CrashSettings<CrashTest<T>> {
     private final FileSystemModel model;
     private Door door = Door.PROVIDER;
-    private long states = STATES_DEFAULT;
-    private Duration time = TIME_DEFAULT;
-    private Duration checkTime = CHECK_TIME_DEFAULT;
-    private long seed = 1;
-    private boolean all;
-    private @Nullable String replay = System.getProperty(CrashReport.REPLAY);
     private @Nullable Preparation preparation;
     private int explorations;
 
@@ -125,6 +112,11 @@ public final class CrashTest<T> {
         return new CrashTest<>(model);
     }
 
+    @Override
+    protected CrashTest<T> self() {
+        return this;
+    }
+
     /**
      * Sets how the program reaches its files.
      *
@@ -133,84 +125,6 @@ public final class CrashTest<T> {
      */
     public CrashTest<T> door(Door value) {
         door = value;
-        return this;
-    }
-
-    /**
-     * Sets how many states are made at the most. If there are more, some are chosen: each crash point gets its share.
-     *
-     * @param value at least 1; {@value #STATES_DEFAULT} unless set
-     * @return this
-     * @throws IllegalArgumentException if it is less than 1
-     */
-    public CrashTest<T> states(long value) {
-        if (value < 1) {
-            throw new IllegalArgumentException("states " + value + ": must be at least 1");
-        }
-        states = value;
-        return this;
-    }
-
-    /**
-     * Sets how long states are visited.
-     *
-     * @param value more than 0; a minute unless set
-     * @return this
-     * @throws IllegalArgumentException if it is 0 or less
-     */
-    public CrashTest<T> time(Duration value) {
-        time = positive("time", value);
-        return this;
-    }
-
-    /**
-     * Sets how long one call of the check may take. One that takes longer ends the test.
-     *
-     * @param value more than 0; 30 seconds unless set
-     * @return this
-     * @throws IllegalArgumentException if it is 0 or less
-     */
-    public CrashTest<T> checkTime(Duration value) {
-        checkTime = positive("checkTime", value);
-        return this;
-    }
-
-    private static Duration positive(String name, Duration value) {
-        if (value.isNegative() || value.isZero()) {
-            throw new IllegalArgumentException(name + " " + value + ": must be more than 0");
-        }
-        return value;
-    }
-
-    /**
-     * Sets the seed that chooses among more states than may be made.
-     *
-     * @param value 1 unless set
-     * @return this
-     */
-    public CrashTest<T> seed(long value) {
-        seed = value;
-        return this;
-    }
-
-    /**
-     * Has all states visited, and those that fail counted. Unless set, the first failure ends the visit.
-     *
-     * @return this
-     */
-    public CrashTest<T> allFailures() {
-        all = true;
-        return this;
-    }
-
-    /**
-     * Has one state visited, and no other.
-     *
-     * @param code the state, as a report names it; the system property {@value CrashReport#REPLAY} unless set
-     * @return this
-     */
-    public CrashTest<T> replay(String code) {
-        replay = code;
         return this;
     }
 
@@ -239,7 +153,7 @@ public final class CrashTest<T> {
                 preparation.prepare(stage.workplace());
             }
             stage.record();
-            Acknowledgements<T> acknowledged = new Acknowledgements<>(stage);
+            Acknowledgements<T> acknowledged = new Acknowledgements<>(stage::acknowledge);
             workload.run(stage.workplace(), acknowledged);
             Stage.Recording recording = stage.end();
             return new Recorded(FileHistory.read(model, recording.before(), recording.changes()), acknowledged.end());
@@ -316,13 +230,8 @@ public final class CrashTest<T> {
             explorations++;
             try (Stage stage = stage()) {
                 return new Trial<>("files by the model " + model, crashes.history(), crashes.medium(),
-                        new Trial.Bounds(states, time, checkTime, seed, all, replay), this::told, new Judge(stage, check)).run();
+                        bounds(), Acknowledgements.teller(acknowledged), new Judge(stage, check)).run();
             }
-        }
-
-        private String told(int count) {
-            List<T> some = acknowledged.subList(Math.max(0, count - 5), count);
-            return count + (count == 0 ? "" : count > 5 ? ", the last are " + some : " " + some);
         }
 
         private final class Judge implements Trial.Judge<FileTree> {
@@ -346,42 +255,6 @@ public final class CrashTest<T> {
                     }
                 }
             }
-        }
-    }
-
-    /** Takes acknowledgements; each has its place in the record. */
-    private static final class Acknowledgements<T> extends AbstractList<T> {
-        private final Stage stage;
-        private final List<T> list = new ArrayList<>();
-        private boolean over;
-
-        Acknowledgements(Stage stage) {
-            this.stage = stage;
-        }
-
-        @Override
-        public synchronized boolean add(T what) {
-            if (over) {
-                throw new IllegalStateException("the workload has ended: " + what + " is acknowledged too late");
-            }
-            list.add(what);
-            stage.acknowledge(list.size());
-            return true;
-        }
-
-        @Override
-        public synchronized T get(int index) {
-            return list.get(index);
-        }
-
-        @Override
-        public synchronized int size() {
-            return list.size();
-        }
-
-        synchronized List<T> end() {
-            over = true;
-            return List.copyOf(list);
         }
     }
 }

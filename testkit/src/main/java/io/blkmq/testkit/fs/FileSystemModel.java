@@ -27,7 +27,7 @@ public enum FileSystemModel {
      */
     XFS(4096, true, true, false, false),
     /** SIGKILL: the process ends at any moment, the system goes on. All that was written is there, but for the rest of the last write. */
-    KILL(4096, false, false, false, true);
+    KILL(4096, false, true, false, true);
 
     private final int unitBytes;
     private final boolean journal;

@@ -1,5 +1,6 @@
 package io.blkmq.testkit.junit;
 
+import io.blkmq.testkit.CrashSettings;
 import io.blkmq.testkit.fs.CrashTest;
 import io.blkmq.testkit.fs.Door;
 import io.blkmq.testkit.fs.FileSystemModel;
@@ -60,7 +61,7 @@ public @interface PowerCuts {
      *
      * @return at least 1
      */
-    long states() default CrashTest.STATES_DEFAULT;
+    long states() default CrashSettings.STATES_DEFAULT;
 
     /**
      * How long states are visited.
