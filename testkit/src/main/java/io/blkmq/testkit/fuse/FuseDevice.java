@@ -44,6 +44,7 @@ final class FuseDevice {
     private static final int NOTIFY_INVAL_ENTRY = 3;
 
     private final int fd;
+    private final FuseReply.Owner owner;
     private final FileService service;
     private final Consumer<String> failed;
     private boolean closed;
@@ -52,10 +53,12 @@ final class FuseDevice {
      * A connection to the kernel.
      *
      * @param fd an open {@code /dev/fuse}, which {@link #serve} closes
+     * @param owner who has mounted
      * @param failed is told of what should not happen
      */
-    FuseDevice(int fd, FileService service, Consumer<String> failed) {
+    FuseDevice(int fd, FuseReply.Owner owner, FileService service, Consumer<String> failed) {
         this.fd = fd;
+        this.owner = owner;
         this.service = service;
         this.failed = failed;
     }
@@ -65,7 +68,7 @@ final class FuseDevice {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment in = arena.allocate(WRITE_BYTES_MAX + HEADER_ROOM, PAGE_BYTES);
             FuseRequest request = new FuseRequest(in);
-            FuseReply reply = new FuseReply(arena.allocate(WRITE_BYTES_MAX + HEADER_ROOM, PAGE_BYTES));
+            FuseReply reply = new FuseReply(arena.allocate(WRITE_BYTES_MAX + HEADER_ROOM, PAGE_BYTES), owner);
             while (true) {
                 long read = Libc.read(fd, in);
                 if (read >= 0) {
@@ -153,7 +156,7 @@ final class FuseDevice {
     void forgetName(String name) {
         byte[] encoded = name.getBytes(StandardCharsets.UTF_8);
         try (Arena arena = Arena.ofConfined()) {
-            FuseReply notice = new FuseReply(arena.allocate(PAGE_BYTES, Long.BYTES));
+            FuseReply notice = new FuseReply(arena.allocate(PAGE_BYTES, Long.BYTES), owner);
             notice.clear(0, FuseAbi.INVAL_ENTRY_OUT.byteSize() + encoded.length + 1);
             notice.setLong(FuseAbi.offset(FuseAbi.INVAL_ENTRY_OUT, "parent"), FuseAbi.ROOT);
             notice.setInt(FuseAbi.offset(FuseAbi.INVAL_ENTRY_OUT, "namelen"), encoded.length);

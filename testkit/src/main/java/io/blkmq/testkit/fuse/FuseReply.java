@@ -56,8 +56,18 @@ final class FuseReply {
 
     private final MemorySegment buffer;
     private final MemorySegment body;
+    private final Owner owner;
 
-    FuseReply(MemorySegment buffer) {
+    /**
+     * Who has mounted. What belongs to user 0 in a tree, as all does that no user has made there, is his on the mount: else only root could
+     * use it.
+     */
+    record Owner(int uid, int gid) {
+        static final Owner ROOT = new Owner(0, 0);
+    }
+
+    FuseReply(MemorySegment buffer, Owner owner) {
+        this.owner = owner;
         this.buffer = buffer;
         this.body = buffer.asSlice(HEADER_BYTES);
     }
@@ -137,8 +147,8 @@ final class FuseReply {
         time(at + CTIME, at + CTIME_NANOS, attributes.changedNanos());
         body.set(INT, at + MODE, attributes.unixMode());
         body.set(INT, at + NLINK, attributes.nlink());
-        body.set(INT, at + UID, attributes.uid());
-        body.set(INT, at + GID, attributes.gid());
+        body.set(INT, at + UID, attributes.uid() == 0 ? owner.uid : attributes.uid());
+        body.set(INT, at + GID, attributes.gid() == 0 ? owner.gid : attributes.gid());
         body.set(INT, at + BLKSIZE, BLOCK_BYTES);
     }
 

@@ -56,9 +56,30 @@ final class Libc {
 
     private Libc() {}
 
-    private static MethodHandle function(String name, FunctionDescriptor type) {
+    /** A handle for a function, which leaves its errno in its first argument: {@link #state}. */
+    static MethodHandle function(String name, FunctionDescriptor type) {
         return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type,
                 Linker.Option.captureCallState("errno"));
+    }
+
+    /** A call by a handle. */
+    @FunctionalInterface
+    interface Call {
+        long make() throws Throwable;
+    }
+
+    /** Where the calls of this thread leave their errno. */
+    static MemorySegment state() {
+        return STATE_MEMORY.get();
+    }
+
+    /** Makes a call; returns what it returns, or its negated errno if that is -1. */
+    static long call(Call call) {
+        try {
+            return result(call.make(), state());
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
     }
 
     private static long result(long returned, MemorySegment state) {
@@ -70,11 +91,16 @@ final class Libc {
         return new AssertionError("a call of the C library threw", t);
     }
 
+    /** A string for a call, as the JVM encodes file names. */
+    static MemorySegment string(Arena arena, String string) {
+        return arena.allocateFrom(string, PATH_CHARSET);
+    }
+
     /** Calls a function of a path and flags. */
     private static int ofPath(MethodHandle function, String path, int flags) {
         MemorySegment state = STATE_MEMORY.get();
         try (Arena arena = Arena.ofConfined()) {
-            long address = arena.allocateFrom(path, PATH_CHARSET).address();
+            long address = string(arena, path).address();
             return (int) result((int) function.invokeExact(state, address, flags), state);
         } catch (Throwable t) {
             throw unexpected(t);
@@ -135,7 +161,7 @@ final class Libc {
         MemorySegment state = STATE_MEMORY.get();
         try (Arena arena = Arena.ofConfined()) {
             return (int) result((int) MOUNT.invokeExact(state, arena.allocateFrom(source).address(),
-                    arena.allocateFrom(folder, PATH_CHARSET).address(), arena.allocateFrom(type).address(), flags,
+                    string(arena, folder).address(), arena.allocateFrom(type).address(), flags,
                     arena.allocateFrom(options).address()), state);
         } catch (Throwable t) {
             throw unexpected(t);

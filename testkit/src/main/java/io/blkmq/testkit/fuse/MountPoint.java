@@ -17,6 +17,7 @@ import java.util.List;
 final class MountPoint {
     static final String TYPE = "fuse.blkmq";
 
+    private static final String SUBTYPE = "blkmq";
     private static final String SOURCE_PREFIX = "blkmq-";
     private static final Path MOUNTS = Path.of("/proc/self/mountinfo");
     private static final Path OURSELVES = Path.of("/proc/self");
@@ -42,14 +43,30 @@ final class MountPoint {
         if (fd < 0) {
             throw new IOException("cannot open " + DEVICE + ": " + KernelError.meaning(fd));
         }
-        String options = "fd=" + fd + ",rootmode=40000,user_id=" + Files.getAttribute(OURSELVES, "unix:uid")
-                + ",group_id=" + Files.getAttribute(OURSELVES, "unix:gid") + ",default_permissions";
+        FuseReply.Owner owner = owner();
+        String options = "fd=" + fd + ",rootmode=40000,user_id=" + owner.uid() + ",group_id=" + owner.gid()
+                + ",default_permissions";
         int result = Libc.mount(ownSource(), folder.toString(), TYPE, Libc.MS_NOSUID | Libc.MS_NODEV, options);
-        if (result < 0) {
-            var _ = Libc.close(fd);
+        if (result >= 0) {
+            return fd;
+        }
+        var _ = Libc.close(fd);
+        if (result != -KernelError.EPERM) {
             throw new IOException("cannot mount at " + folder + ": " + KernelError.meaning(result));
         }
-        return fd;
+        if (!Fusermount.isInstalled()) {
+            throw new IOException(
+                    "this process may not mount: that takes root, or the program fusermount3 of the package fuse3, or a"
+                            + " user namespace, as `unshare --user --map-root-user --mount` makes one");
+        }
+        return Fusermount.mount(folder,
+                "fsname=" + ownSource() + ",subtype=" + SUBTYPE + ",nosuid,nodev,default_permissions");
+    }
+
+    /** Who mounts: the user and the group of this process. */
+    static FuseReply.Owner owner() throws IOException {
+        return new FuseReply.Owner((int) Files.getAttribute(OURSELVES, "unix:uid"),
+                (int) Files.getAttribute(OURSELVES, "unix:gid"));
     }
 
     private static void requireUsable(Path folder) throws IOException {
@@ -76,10 +93,15 @@ final class MountPoint {
      * @throws IOException if the kernel refuses
      */
     static void detach(Path folder) throws IOException {
-        int result = Libc.umount(folder.toString(), Libc.MNT_DETACH | Libc.UMOUNT_NOFOLLOW);
+        int result = unmount(folder);
         if (result < 0 && result != -KernelError.EINVAL && result != -KernelError.ENOENT) {
             throw new IOException("cannot unmount " + folder + ": " + KernelError.meaning(result));
         }
+    }
+
+    private static int unmount(Path folder) throws IOException {
+        int result = Libc.umount(folder.toString(), Libc.MNT_DETACH | Libc.UMOUNT_NOFOLLOW);
+        return result == -KernelError.EPERM && Fusermount.isInstalled() && Fusermount.unmount(folder) ? 0 : result;
     }
 
     /**
@@ -90,8 +112,7 @@ final class MountPoint {
     static List<Path> cleanUp() throws IOException {
         List<Path> cleaned = new ArrayList<>();
         for (Mount mount : ours()) {
-            if (!isServed(mount) && isDead(mount.folder)
-                    && Libc.umount(mount.folder.toString(), Libc.MNT_DETACH | Libc.UMOUNT_NOFOLLOW) == 0) {
+            if (!isServed(mount) && isDead(mount.folder) && unmount(mount.folder) == 0) {
                 cleaned.add(mount.folder);
             }
         }

@@ -26,10 +26,10 @@ final class ServedMount {
     /** The image that was shown last, which the next one is told as a difference from. */
     private @Nullable FileTree lastImage;
 
-    private ServedMount(Path folder, int fd) {
+    private ServedMount(Path folder, int fd, FuseReply.Owner owner) {
         this.folder = folder;
         this.service = new FileService(this::failed, CLOCK.getAsLong());
-        this.device = new FuseDevice(fd, service, this::failed);
+        this.device = new FuseDevice(fd, owner, service, this::failed);
     }
 
     /**
@@ -38,7 +38,7 @@ final class ServedMount {
      * @throws IOException if it cannot be; says why
      */
     static ServedMount at(Path folder) throws IOException {
-        ServedMount mount = new ServedMount(folder, MountPoint.mount(folder));
+        ServedMount mount = new ServedMount(folder, MountPoint.mount(folder), MountPoint.owner());
         Thread.ofPlatform().daemon().name("blkmq-fuse " + folder).start(mount::serve);
         return mount;
     }

@@ -34,7 +34,7 @@ class FileServiceTest {
     private final MemorySegment in = Arena.ofAuto().allocate(BUFFER_BYTES, 8);
     private final MemorySegment out = Arena.ofAuto().allocate(BUFFER_BYTES, 8);
     private final FuseRequest request = new FuseRequest(in);
-    private final FuseReply reply = new FuseReply(out);
+    private final FuseReply reply = new FuseReply(out, FuseReply.Owner.ROOT);
     private long unique;
 
     /** The body of a request. */

@@ -140,6 +140,36 @@ class FuseDoorTest {
         }
     }
 
+    /** Says why nothing can be mounted. */
+    static final class Asking {
+        private Asking() {}
+
+        public static void main(String[] arguments) {
+            System.out.println(FuseDoor.unavailable());
+        }
+    }
+
+    @Test
+    void withoutTheRightToMountTheReasonIsTold() throws Exception {
+        ProcessBuilder asking = JavaProcess.of("java", List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+                JavaProcess.classPath(), Asking.class.getName())).redirectErrorStream(true);
+        asking.command().addAll(0, List.of("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"));
+        Process process;
+        try {
+            process = asking.start();
+        } catch (IOException e) {
+            OpenedDoor.skipIf(true, "no setpriv with which to give up the right: " + e.getMessage());
+            return;
+        }
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        OpenedDoor.skipIf(said.startsWith("setpriv"), "the right cannot be given up: " + said);
+        if (Fusermount.isInstalled()) {
+            assertThat(said).containsAnyOf("Optional.empty", "fusermount3 refuses");
+        } else {
+            assertThat(said).contains("this process may not mount").contains("fusermount3").contains("unshare");
+        }
+    }
+
     /** Mounts, says where, and waits. */
     static final class Client {
         private Client() {}
