@@ -11,8 +11,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The attributes of what a path leads to, as the JDK's views show them. */
 final class AttributeView implements PosixFileAttributeView {
-    private static final int ABOVE_PERMISSIONS = 07000;
-
     private final TreePath path;
     private final boolean follow;
     private final String name;
@@ -43,9 +41,10 @@ final class AttributeView implements PosixFileAttributeView {
         }
     }
 
+    /** Takes the set-id bits and the sticky bit away, as the JDK does. */
     @Override
     public void setPermissions(Set<PosixFilePermission> permissions) throws IOException {
-        setMode((readAttributes().inode().mode() & ABOVE_PERMISSIONS) | TreeAttributes.mode(permissions));
+        setMode(TreeAttributes.mode(permissions));
     }
 
     void setMode(int mode) throws IOException {

@@ -23,15 +23,14 @@ record Credentials(int uid, int gid) {
     /** Fails with EACCES unless the mode grants all of some rights. */
     void require(int rights, Attributes file) throws TreeException {
         if (!has(rights, file)) {
-            throw new TreeException(Errno.EACCES, "mode " + Integer.toOctalString(file.mode()) + " of user " + file.uid()
-                    + " and group " + file.gid() + " does not let user " + uid + " do it");
+            throw new TreeException(Errno.EACCES, "mode " + Integer.toOctalString(file.mode()) + " of user "
+                    + file.uid() + " and group " + file.gid() + " does not let user " + uid + " do it");
         }
     }
 
     boolean has(int rights, Attributes file) {
         if (uid == 0) {
-            return (rights & EXECUTE) == 0 || file.kind() == Kind.DIRECTORY
-                    || (file.mode() & ALL_EXECUTE) != 0;
+            return (rights & EXECUTE) == 0 || file.kind() == Kind.DIRECTORY || (file.mode() & ALL_EXECUTE) != 0;
         }
         int shift = file.uid() == uid ? 6 : file.gid() == gid ? 3 : 0;
         return ((file.mode() >>> shift) & rights) == rights;
@@ -48,7 +47,8 @@ record Credentials(int uid, int gid) {
     void requireRemovable(Attributes directory, Attributes file) throws TreeException {
         require(WRITE | EXECUTE, directory);
         if ((directory.mode() & STICKY) != 0 && uid != 0 && uid != file.uid() && uid != directory.uid()) {
-            throw new TreeException(Errno.EPERM, "the directory is sticky and user " + uid + " owns neither it nor the file");
+            throw new TreeException(Errno.EPERM,
+                    "the directory is sticky and user " + uid + " owns neither it nor the file");
         }
     }
 }

@@ -15,8 +15,6 @@ final class FileTimes {
 
     /** The nearest that a tree has, to within 292 years of 1970; {@link FileTree#TIME_KEPT} for null. */
     static long nanos(@Nullable FileTime time) {
-        return time == null
-                ? FileTree.TIME_KEPT
-                : Math.max(time.to(TimeUnit.NANOSECONDS), FileTree.TIME_NOW + 1);
+        return time == null ? FileTree.TIME_KEPT : Math.max(time.to(TimeUnit.NANOSECONDS), FileTree.TIME_NOW + 1);
     }
 }

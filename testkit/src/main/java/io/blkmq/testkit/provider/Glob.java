@@ -78,7 +78,8 @@ final class Glob {
         }
         char before = 0;
         boolean first = true;
-        for (char next = taken("a bracket is not closed"); next != ']' || first; next = taken("a bracket is not closed")) {
+        for (char next = taken("a bracket is not closed"); next != ']'
+                || first; next = taken("a bracket is not closed")) {
             if (next == '/') {
                 throw refusal("a slash in a bracket", at - 1);
             }

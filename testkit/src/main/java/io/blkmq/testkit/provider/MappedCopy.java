@@ -28,13 +28,15 @@ final class MappedCopy {
      */
     MappedCopy(OpenFile file, MapMode mode, long position, long size) {
         if (!mode.equals(MapMode.READ_ONLY) && !mode.equals(MapMode.PRIVATE)) {
-            throw new UnsupportedOperationException("mapping " + mode + " of " + file + ": what a program writes to mapped"
+            throw new UnsupportedOperationException("mapping " + mode + " of " + file
+                    + ": what a program writes to mapped"
                     + " memory is not seen by a file system in the same JVM. Use the program's other way to store, or test it"
                     + " over FUSE.");
         }
         if (!file.fileSystem().mapsByCopy()) {
-            throw new UnsupportedOperationException("mapping " + mode + " of " + file + ": files in memory are not mapped,"
-                    + " unless the file system is made with mapByCopy, which gives a copy of what is there");
+            throw new UnsupportedOperationException(
+                    "mapping " + mode + " of " + file + ": files in memory are not mapped,"
+                            + " unless the file system is made with mapByCopy, which gives a copy of what is there");
         }
         this.file = file;
         this.mode = mode;

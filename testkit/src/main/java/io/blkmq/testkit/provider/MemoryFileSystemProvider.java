@@ -12,6 +12,7 @@ import java.nio.channels.SeekableByteChannel;
 import java.nio.file.AccessMode;
 import java.nio.file.CopyOption;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileStore;
 import java.nio.file.FileSystem;
 import java.nio.file.FileSystemAlreadyExistsException;
@@ -84,8 +85,8 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
      */
     public static TreeFileSystem newFileSystem(String name, FileTree tree, int uid, int gid, boolean mapsByCopy) {
         if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException("name '" + name + "': letters and digits are possible, and dots and hyphens"
-                    + " between them");
+            throw new IllegalArgumentException(
+                    "name '" + name + "': letters and digits are possible, and dots and hyphens" + " between them");
         }
         TreeFileSystem made = new TreeFileSystem(name, tree, new Credentials(uid, gid), mapsByCopy);
         if (FILE_SYSTEMS.putIfAbsent(name, made) != null) {
@@ -167,12 +168,15 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
             throws IOException {
         TreePath of = TreePath.of(path);
         OpenOptions how = new OpenOptions(options);
+        if (how.createsNew() && of.endsWith(".")) {
+            throw new FileAlreadyExistsException(of.toString()); // wherever it leads, as the JDK says
+        }
         return of.getFileSystem().open(of, how, mode(FILE_MODE, attributes));
     }
 
     @Override
-    public SeekableByteChannel newByteChannel(Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
-            throws IOException {
+    public SeekableByteChannel newByteChannel(Path path, Set<? extends OpenOption> options,
+            FileAttribute<?>... attributes) throws IOException {
         return newFileChannel(path, options, attributes);
     }
 
@@ -236,7 +240,8 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
     public void createSymbolicLink(Path link, Path target, FileAttribute<?>... attributes) throws IOException {
         TreePath of = TreePath.of(link);
         if (attributes.length > 0) {
-            throw new UnsupportedOperationException("Initial file attributes not supported when creating symbolic link");
+            throw new UnsupportedOperationException(
+                    "Initial file attributes not supported when creating symbolic link");
         }
         of.getFileSystem().createSymbolicLink(of, TreePath.of(target).toString());
     }
@@ -286,9 +291,9 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
         if (!(other instanceof TreePath two)) {
             return false;
         }
-        Attributes first = one.getFileSystem().attributes(one, true);
-        Attributes second = two.getFileSystem().attributes(two, true);
-        return one.getFileSystem() == two.getFileSystem() && first.inode() == second.inode();
+        long first = one.getFileSystem().inode(one);
+        long second = two.getFileSystem().inode(two);
+        return one.getFileSystem() == two.getFileSystem() && first == second;
     }
 
     @Override
@@ -300,7 +305,7 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
     @Override
     public FileStore getFileStore(Path path) throws IOException {
         TreePath of = TreePath.of(path);
-        of.getFileSystem().checkAccess(of, 0);
+        var _ = of.getFileSystem().inode(of);
         return new TreeFileStore(of.getFileSystem());
     }
 
@@ -319,11 +324,13 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
     }
 
     @Override
-    public <V extends FileAttributeView> @Nullable V getFileAttributeView(Path path, Class<V> type, LinkOption... options) {
-        String name = type == BasicFileAttributeView.class ? "basic"
-                : type == FileOwnerAttributeView.class ? "owner"
-                : type == PosixFileAttributeView.class ? "posix"
-                : null;
+    public <V extends FileAttributeView> @Nullable V getFileAttributeView(Path path, Class<V> type,
+            LinkOption... options) {
+        String name = type == BasicFileAttributeView.class
+                ? "basic"
+                : type == FileOwnerAttributeView.class
+                        ? "owner"
+                        : type == PosixFileAttributeView.class ? "posix" : null;
         return name == null ? null : type.cast(new AttributeView(TreePath.of(path), follows(options), name));
     }
 

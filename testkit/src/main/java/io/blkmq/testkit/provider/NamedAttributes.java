@@ -17,8 +17,8 @@ final class NamedAttributes {
     private static final List<String> BASIC = List.of("lastModifiedTime", "lastAccessTime", "creationTime", "size",
             "isRegularFile", "isDirectory", "isSymbolicLink", "isOther", "fileKey");
     private static final List<String> POSIX = with(BASIC, "permissions", "owner", "group");
-    private static final Map<String, List<String>> VIEWS = Map.of("basic", BASIC, "owner", List.of("owner"), "posix", POSIX,
-            "unix", with(POSIX, "mode", "ino", "dev", "rdev", "nlink", "uid", "gid", "ctime"));
+    private static final Map<String, List<String>> VIEWS = Map.of("basic", BASIC, "owner", List.of("owner"), "posix",
+            POSIX, "unix", with(POSIX, "mode", "ino", "dev", "rdev", "nlink", "uid", "gid", "ctime"));
 
     private final AttributeView view;
     private final TreePath path;
@@ -35,7 +35,8 @@ final class NamedAttributes {
         String viewName = colon < 0 ? "basic" : viewAndNames.substring(0, colon);
         List<String> found = VIEWS.get(viewName);
         if (found == null) {
-            throw new UnsupportedOperationException("View '" + viewName + "' not available: basic, owner, posix and unix are");
+            throw new UnsupportedOperationException(
+                    "View '" + viewName + "' not available: basic, owner, posix and unix are");
         }
         this.view = new AttributeView(path, follow, viewName);
         this.path = path;

@@ -87,7 +87,12 @@ final class OpenOptions {
     }
 
     boolean followsLinks() {
-        return !noFollow && !deletes() && !createsNew();
+        return !createsNew() && !refusesLinks();
+    }
+
+    /** Whether a symbolic link fails to be opened; who asks for CREATE_NEW does not look for that, even if he only reads. */
+    boolean refusesLinks() {
+        return !has(StandardOpenOption.CREATE_NEW) && (noFollow || deletes());
     }
 
     /** What the mode of the file has to grant. */

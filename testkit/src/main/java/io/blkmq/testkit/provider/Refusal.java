@@ -27,6 +27,8 @@ final class Refusal {
             case EACCES -> new AccessDeniedException(one, two, null);
             case ENOENT -> new NoSuchFileException(one, two, null);
             case EEXIST -> new FileAlreadyExistsException(one, two, null);
+            case ELOOP -> new FileSystemException(one, two,
+                    refused.errno().text() + " or unable to access attributes of symbolic link");
             default -> new FileSystemException(one, two, refused.errno().text());
         };
         exception.initCause(refused);

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.CopyOption;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.LinkOption;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -62,7 +63,7 @@ final class Transfer {
 
     /** Deletes what is to be replaced; returns false if that is the source itself, so that there is nothing to do. */
     private boolean makeRoom(Attributes from) throws IOException {
-        Attributes to = target.getFileSystem().attributesIfExists(target, false);
+        Attributes to = attributesOfTarget();
         if (to == null) {
             return true;
         }
@@ -76,11 +77,19 @@ final class Transfer {
         return true;
     }
 
+    private @Nullable Attributes attributesOfTarget() throws IOException {
+        try {
+            return target.getFileSystem().attributesIfExists(target, false);
+        } catch (FileSystemException e) {
+            return null; // what is done with the target then says why
+        }
+    }
+
     private void copy(Attributes from) throws IOException {
         switch (from.kind()) {
             case DIRECTORY -> target.getFileSystem().createDirectory(target, from.mode());
-            case SYMLINK -> target.getFileSystem().createSymbolicLink(target,
-                    source.getFileSystem().readSymbolicLink(source));
+            case SYMLINK ->
+                target.getFileSystem().createSymbolicLink(target, source.getFileSystem().readSymbolicLink(source));
             case FILE -> copyData(from.mode());
         }
         if (copiesAttributes) {
@@ -111,6 +120,10 @@ final class Transfer {
     }
 
     void move() throws IOException {
+        if (copiesAttributes) {
+            throw new UnsupportedOperationException(
+                    "a move keeps the attributes, so COPY_ATTRIBUTES is no option of it");
+        }
         boolean isWithin = source.getFileSystem() == target.getFileSystem();
         if (isAtomic) {
             if (!isWithin) {

@@ -25,7 +25,9 @@ final class TreeAsynchronousFileChannel extends AsynchronousFileChannel {
 
     TreeAsynchronousFileChannel(OpenFile file, @Nullable Executor executor) {
         this.file = file;
-        this.executor = executor != null ? executor : task -> Thread.ofVirtual().name("completion of " + file).start(task);
+        this.executor = executor != null
+                ? executor
+                : task -> Thread.ofVirtual().name("completion of " + file).start(task);
     }
 
     /** What is done at once. */

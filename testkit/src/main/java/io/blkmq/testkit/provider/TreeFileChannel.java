@@ -236,9 +236,10 @@ final class TreeFileChannel extends FileChannel {
         }
         requireNotNegative("position", from);
         requireNotNegative("count", count);
+        long most = Math.min(count, size() - from);
         long done = 0;
-        while (done < count) {
-            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(count - done, CHUNK_BYTES));
+        while (done < most) {
+            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(most - done, CHUNK_BYTES));
             long at = from + done;
             if (perform(() -> file.read(at, chunk)) <= 0) {
                 break;
@@ -259,15 +260,12 @@ final class TreeFileChannel extends FileChannel {
         if (!src.isOpen()) {
             throw new ClosedChannelException();
         }
-        requireWritable();
         if (src instanceof TreeFileChannel channel && !channel.file.options().reads()) {
             throw new NonReadableChannelException();
         }
+        requireWritable();
         requireNotNegative("position", at);
         requireNotNegative("count", count);
-        if (at > size()) {
-            return 0;
-        }
         long done = 0;
         while (done < count) {
             ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(count - done, CHUNK_BYTES));
@@ -285,7 +283,8 @@ final class TreeFileChannel extends FileChannel {
     @Override
     public MappedByteBuffer map(MapMode mode, long from, long size) throws IOException {
         if (size > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException("size " + size + ": a buffer has at most " + Integer.MAX_VALUE + " bytes");
+            throw new IllegalArgumentException(
+                    "size " + size + ": a buffer has at most " + Integer.MAX_VALUE + " bytes");
         }
         return mapped(mode, from, size).buffer();
     }
@@ -311,8 +310,8 @@ final class TreeFileChannel extends FileChannel {
         MappedCopy copy = new MappedCopy(file, mode, from, size);
         if (from + size > file.size()) {
             if (!file.options().writes()) {
-                throw new IOException("the file has " + file.size() + " bytes, and a channel that only reads cannot extend it to "
-                        + (from + size));
+                throw new IOException("the file has " + file.size()
+                        + " bytes, and a channel that only reads cannot extend it to " + (from + size));
             }
             file.truncate(from + size);
         }

@@ -22,7 +22,6 @@ import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.nio.file.WatchService;
 import java.nio.file.attribute.UserPrincipalLookupService;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -201,7 +200,8 @@ public final class TreeFileSystem extends FileSystem {
         Pattern compiled = switch (syntaxAndPattern.substring(0, colon).toLowerCase(Locale.ROOT)) {
             case "glob" -> Glob.compile(pattern);
             case "regex" -> Pattern.compile(pattern);
-            default -> throw new UnsupportedOperationException("'" + syntaxAndPattern + "': glob and regex are possible");
+            default ->
+                throw new UnsupportedOperationException("'" + syntaxAndPattern + "': glob and regex are possible");
         };
         return path -> compiled.matcher(path.toString()).matches();
     }
@@ -213,8 +213,9 @@ public final class TreeFileSystem extends FileSystem {
 
     @Override
     public WatchService newWatchService() {
-        throw new UnsupportedOperationException("file system " + this + " has no watch services: only the program itself changes"
-                + " it, and when it would be told would not repeat from run to run");
+        throw new UnsupportedOperationException(
+                "file system " + this + " has no watch services: only the program itself changes"
+                        + " it, and when it would be told would not repeat from run to run");
     }
 
     /** What is done with the tree, at one instant. */
@@ -244,10 +245,20 @@ public final class TreeFileSystem extends FileSystem {
 
     private Place existing(TreePath path, boolean follow) throws TreeException {
         Place place = place(path, follow);
+        requireExists(place);
+        return place;
+    }
+
+    private static void requireExists(Place place) throws TreeException {
         if (place.inode() == 0) {
             throw new TreeException(Errno.ENOENT, "there is no '" + place.name() + "'");
         }
-        return place;
+    }
+
+    private static void requireName(Place place) throws TreeException {
+        if (place.name().equals(".") || place.name().equals("..")) {
+            throw new TreeException(Errno.EBUSY, "'" + place.name() + "' cannot be renamed");
+        }
     }
 
     private void requireFree(Place place) throws TreeException {
@@ -269,6 +280,17 @@ public final class TreeFileSystem extends FileSystem {
 
     /** Opens a file; the caller has to register with {@link #opened} what it makes of it. */
     OpenFile open(TreePath path, OpenOptions options, int mode) throws IOException {
+        try {
+            return openOrRefuse(path, options, mode);
+        } catch (FileSystemException e) {
+            if (Refusal.is(e, Errno.ELOOP) && options.refusesLinks()) {
+                throw new IOException(Errno.ELOOP.text() + " (NOFOLLOW_LINKS specified)", e.getCause());
+            }
+            throw e;
+        }
+    }
+
+    private OpenFile openOrRefuse(TreePath path, OpenOptions options, int mode) throws IOException {
         return perform(path, () -> {
             Place place = place(path, options.followsLinks());
             long inode = place.inode();
@@ -296,7 +318,8 @@ public final class TreeFileSystem extends FileSystem {
         }
         Attributes file = tree.attributes(place.inode());
         if (file.kind() == Kind.SYMLINK) {
-            throw new TreeException(Errno.ELOOP, "'" + place.name() + "' is a symbolic link, which was not to be followed");
+            throw new TreeException(Errno.ELOOP,
+                    "'" + place.name() + "' is a symbolic link, which was not to be followed");
         }
         if (file.kind() == Kind.DIRECTORY && options.writes()) {
             throw new TreeException(Errno.EISDIR, "'" + place.name() + "'");
@@ -310,13 +333,13 @@ public final class TreeFileSystem extends FileSystem {
         }
     }
 
-    private void removeOpened(Place place, long inode) throws TreeException {
+    /** Takes its name from a file that is open. What cannot be removed keeps it, which the JDK does not tell either. */
+    private void removeOpened(Place place, long inode) {
         try {
             requireRemovable(new Place(place.directory(), place.name(), inode));
             tree.unlink(place.directory(), place.name());
-        } catch (TreeException e) {
-            tree.release(inode);
-            throw e;
+        } catch (TreeException _) {
+            return;
         }
     }
 
@@ -381,15 +404,20 @@ public final class TreeFileSystem extends FileSystem {
                 return place;
             });
         } catch (FileSystemException e) {
-            throw Refusal.is(e, Errno.ENOTEMPTY) ? Refusal.because(e, new DirectoryNotEmptyException(path.toString())) : e;
+            throw Refusal.is(e, Errno.ENOTEMPTY)
+                    ? Refusal.because(e, new DirectoryNotEmptyException(path.toString()))
+                    : e;
         }
     }
 
     /** Moves a name, in place of what has the other one. */
     void rename(TreePath source, TreePath target) throws IOException {
         perform(source, target, () -> {
-            Place from = existing(source, false);
+            Place from = place(source, false);
             Place to = place(target, false);
+            requireName(from);
+            requireName(to);
+            requireExists(from);
             requireRemovable(from);
             if (to.inode() != 0) {
                 requireRemovable(to);
@@ -402,11 +430,26 @@ public final class TreeFileSystem extends FileSystem {
     }
 
     Attributes attributes(TreePath path, boolean follow) throws IOException {
-        return perform(path, () -> tree.attributes(existing(path, follow).inode()));
+        return perform(path, () -> tree.attributes(looked(path, follow).inode()));
+    }
+
+    /** The number of the inode that a path leads to. */
+    long inode(TreePath path) throws IOException {
+        return perform(path, () -> existing(path, true).inode());
+    }
+
+    /** What is looked at below a file does not exist, and it is not said that the file is no directory. */
+    private Place looked(TreePath path, boolean follow) throws TreeException {
+        try {
+            return existing(path, follow);
+        } catch (TreeException e) {
+            throw e.errno() == Errno.ENOTDIR ? new TreeException(Errno.ENOENT, e.getMessage()) : e;
+        }
     }
 
     /** Null if there is no such file, or it cannot be said. */
-    @Nullable Attributes attributesIfExists(TreePath path, boolean follow) throws IOException {
+    @Nullable
+    Attributes attributesIfExists(TreePath path, boolean follow) throws IOException {
         return perform(path, () -> {
             try {
                 long inode = place(path, follow).inode();
@@ -431,7 +474,7 @@ public final class TreeFileSystem extends FileSystem {
 
     void checkAccess(TreePath path, int rights) throws IOException {
         perform(path, () -> {
-            Place place = existing(path, true);
+            Place place = looked(path, true);
             user.require(rights, tree.attributes(place.inode()));
             if ((rights & Credentials.WRITE) != 0 && tree.isReadOnly()) {
                 throw new TreeException(Errno.EROFS, "the file system is read-only");
@@ -441,15 +484,35 @@ public final class TreeFileSystem extends FileSystem {
     }
 
     TreePath realPath(TreePath path, boolean follow) throws IOException {
+        if (!follow) {
+            return realPathOfLink(path.toAbsolutePath());
+        }
         List<String> names = perform(path, () -> {
             PathWalk walk = new PathWalk(tree, user);
-            Place place = walk.to(path, follow);
-            if (place.inode() == 0) {
-                throw new TreeException(Errno.ENOENT, "there is no '" + place.name() + "'");
-            }
-            return new ArrayList<>(walk.realNames(place));
+            Place place = walk.to(path, true);
+            requireExists(place);
+            return walk.realNames(place);
         });
         return getPath("/" + String.join("/", names));
+    }
+
+    /** The path without what can be left out if no link is followed: of a link and ".." after it nothing can. */
+    private TreePath realPathOfLink(TreePath path) throws IOException {
+        TreePath real = getPath("/");
+        for (String name : path.names()) {
+            TreePath parent = real.getParent();
+            if (name.equals("..") && kindOf(real) != Kind.SYMLINK) {
+                real = parent == null ? real : parent;
+            } else if (!name.equals(".")) {
+                real = real.resolve(getPath(name));
+            }
+        }
+        var _ = kindOf(real);
+        return real;
+    }
+
+    private Kind kindOf(TreePath path) throws IOException {
+        return perform(path, () -> tree.kind(existing(path, false).inode()));
     }
 
     void setTimes(TreePath path, boolean follow, long accessedNanos, long modifiedNanos) throws IOException {

@@ -133,9 +133,10 @@ final class TreePath implements Path {
 
     private void requireIndex(String what, int value, int min, int max) {
         if (value < min || value > max) {
-            throw new IllegalArgumentException(what + " " + value + ": " + (min > max
-                    ? "'" + this + "' has no names"
-                    : min + " to " + max + " are possible in '" + this + "'"));
+            throw new IllegalArgumentException(what + " " + value + ": "
+                    + (min > max
+                            ? "'" + this + "' has no names"
+                            : min + " to " + max + " are possible in '" + this + "'"));
         }
     }
 
@@ -193,7 +194,8 @@ final class TreePath implements Path {
             return with(false, List.of());
         }
         if (path.absolute != absolute) {
-            throw new IllegalArgumentException("'" + other + "' and '" + this + "' are not both absolute, nor both relative");
+            throw new IllegalArgumentException(
+                    "'" + other + "' and '" + this + "' are not both absolute, nor both relative");
         }
         if (isEmpty()) {
             return path;
@@ -207,8 +209,8 @@ final class TreePath implements Path {
         List<String> relative = new ArrayList<>();
         for (String name : from.subList(common, from.size())) {
             if (name.equals("..")) {
-                throw new IllegalArgumentException("what '" + this + "' leads to has no name, so '" + other
-                        + "' cannot be told relatively to it");
+                throw new IllegalArgumentException(
+                        "what '" + this + "' leads to has no name, so '" + other + "' cannot be told relatively to it");
             }
             relative.add("..");
         }
@@ -241,8 +243,9 @@ final class TreePath implements Path {
 
     @Override
     public File toFile() {
-        throw new UnsupportedOperationException("'" + this + "' is a path of a file system in memory, which java.io.File does"
-                + " not reach. A program that needs files by this way can be tested over FUSE.");
+        throw new UnsupportedOperationException(
+                "'" + this + "' is a path of a file system in memory, which java.io.File does"
+                        + " not reach. A program that needs files by this way can be tested over FUSE.");
     }
 
     @Override

@@ -126,41 +126,43 @@ final class Namespace {
     }
 
     /** Returns null if both names are of one file, and so nothing happens. */
-    @Nullable Change rename(long fromDirectory, String fromName, long toDirectory, String toName, RenameMode mode)
+    @Nullable
+    Change rename(long fromDirectory, String fromName, long toDirectory, String toName, RenameMode mode)
             throws TreeException {
         Inode moved = named(fromDirectory, fromName);
         requireName(toName);
         Directory to = inodes.directory(toDirectory);
         long there = to.find(toName);
         Inode other = there == 0 ? null : inodes.get(there);
-        requireOutside(moved, toDirectory);
-        if (other == null) {
-            if (mode == RenameMode.EXCHANGE || to.nlink == 0) {
-                throw new TreeException(Errno.ENOENT, "no '" + toName + "' in " + to);
-            }
-            return move(fromDirectory, fromName, toDirectory, toName, moved, null);
-        }
-        if (mode == RenameMode.NO_REPLACE) {
+        if (other != null && mode == RenameMode.NO_REPLACE) {
             throw new TreeException(Errno.EEXIST, "'" + toName + "' in " + to);
         }
+        if (other == null && (mode == RenameMode.EXCHANGE || to.nlink == 0)) {
+            throw new TreeException(Errno.ENOENT, "no '" + toName + "' in " + to);
+        }
+        requireOutside(moved, toDirectory, Errno.EINVAL);
+        if (other == null) {
+            return move(fromDirectory, fromName, toDirectory, toName, moved, null);
+        }
+        requireOutside(other, fromDirectory, mode == RenameMode.EXCHANGE ? Errno.EINVAL : Errno.ENOTEMPTY);
         if (other.number == moved.number) {
             return null;
         }
         if (mode == RenameMode.EXCHANGE) {
-            requireOutside(other, fromDirectory);
             return exchange(fromDirectory, fromName, moved, toDirectory, toName, other);
         }
         requireReplaceable(toName, moved, other);
         return move(fromDirectory, fromName, toDirectory, toName, moved, other);
     }
 
-    private void requireOutside(Inode moved, long directory) throws TreeException {
-        if (!(moved instanceof Directory)) {
+    /** Fails unless a directory is outside of an inode. */
+    private void requireOutside(Inode inode, long directory, Errno otherwise) throws TreeException {
+        if (!(inode instanceof Directory)) {
             return;
         }
         for (long at = directory; at != FileTree.ROOT; at = inodes.directory(at).parent) {
-            if (at == moved.number) {
-                throw new TreeException(Errno.EINVAL, moved + " cannot move into itself");
+            if (at == inode.number) {
+                throw new TreeException(otherwise, inode + " has the other name in it");
             }
         }
     }
