@@ -92,10 +92,11 @@ final class CachedContent {
         while (left < mark) {
             Entry oldest = pending.removeFirst();
             left++;
+            // Also what went through: an older piece has perhaps just gone over it.
+            oldest.piece.applyTo(durable);
             if (oldest.through) {
                 pendingThrough--;
             } else {
-                oldest.piece.applyTo(durable);
                 pendingBytes -= oldest.piece.bytes();
             }
         }

@@ -11,6 +11,7 @@ import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -102,7 +103,17 @@ public final class TraceReplay {
      * @throws InterruptedException if the calling thread is interrupted: what had been submitted has ended
      */
     public Result run(Disk disk) throws IOException, InterruptedException {
-        requireFits(disk);
+        try {
+            requireFits(disk);
+            return replay(disk);
+        } catch (ClosedByInterruptException e) {
+            // The interrupt came while the trace was read.
+            boolean _ = Thread.interrupted();
+            throw interrupted(disk);
+        }
+    }
+
+    private Result replay(Disk disk) throws IOException, InterruptedException {
         try (TraceReader reader = TraceReader.open(trace);
                 IoBuffer writes = disk.allocate(MEMORY_BYTES);
                 IoBuffer reads = disk.allocate(MEMORY_BYTES)) {
@@ -111,6 +122,10 @@ public final class TraceReplay {
             MemorySegment.copy(pattern, 0, writes.memory(), ValueLayout.JAVA_BYTE, 0, pattern.length);
             return new Run(disk, writes, reads).run(reader);
         }
+    }
+
+    private InterruptedException interrupted(Disk disk) {
+        return new InterruptedException("the replay of " + trace + " on " + disk.name());
     }
 
     private void requireFits(Disk disk) throws IOException {
@@ -168,7 +183,7 @@ public final class TraceReplay {
                 interrupted |= await(() -> inFlight.get() == 0, Long.MAX_VALUE);
             }
             if (interrupted) {
-                throw new InterruptedException("the replay of " + trace + " on " + disk.name());
+                throw interrupted(disk);
             }
             return new Result(submitted, skipped, failed.get(), bytes.get(), runtime.nanoTime() - begin, lateNanos);
         }
