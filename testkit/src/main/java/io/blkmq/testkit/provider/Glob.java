@@ -10,6 +10,8 @@ import java.util.regex.PatternSyntaxException;
 final class Glob {
     private static final String SPECIAL_IN_REGEX = ".^$+{[]|()\\*?}";
 
+    private static final String OPEN_BRACKET = "a bracket is not closed";
+
     private final String glob;
     private final StringBuilder regex = new StringBuilder();
     private int at;
@@ -44,7 +46,7 @@ final class Glob {
     }
 
     private void star() {
-        if (at < glob.length() && glob.charAt(at) == '*') {
+        if (isNext('*')) {
             at++;
             regex.append(".*");
         } else {
@@ -72,31 +74,52 @@ final class Glob {
     /** A set of characters, of which a slash is never one. */
     private void bracket() {
         regex.append("[[^/]&&[");
-        if (at < glob.length() && glob.charAt(at) == '!') {
+        if (isNext('!')) {
             regex.append('^');
             at++;
         }
-        char before = 0;
-        boolean first = true;
-        for (char next = taken("a bracket is not closed"); next != ']'
-                || first; next = taken("a bracket is not closed")) {
+        int begin = at;
+        if (isNext('-')) {
+            // Before a range could begin it means itself.
+            regex.append("\\-");
+            at++;
+        }
+        char rangeStart = 0;
+        for (char next = taken(OPEN_BRACKET); next != ']'; next = taken(OPEN_BRACKET)) {
             if (next == '/') {
                 throw refusal("a slash in a bracket", at - 1);
             }
-            if (next == '-' && before != 0 && at < glob.length() && glob.charAt(at) != ']') {
-                char last = glob.charAt(at++);
-                if (last < before) {
-                    throw refusal("a range that runs backwards", at - 1);
-                }
-                regex.append('-').append(escaped(last));
-                before = 0;
+            if (next == '-') {
+                range(rangeStart);
+                rangeStart = 0;
             } else {
                 regex.append(escaped(next));
-                before = next;
+                rangeStart = next;
             }
-            first = false;
+        }
+        if (at == begin + 1) {
+            throw refusal("a bracket with nothing in it", at - 1);
         }
         regex.append("]]");
+    }
+
+    private void range(char first) {
+        if (first == 0) {
+            throw refusal("a range without a beginning", at - 1);
+        }
+        if (isNext(']')) {
+            regex.append("\\-");
+            return;
+        }
+        char last = taken(OPEN_BRACKET);
+        if (last < first) {
+            throw refusal("a range that runs backwards", at - 1);
+        }
+        regex.append('-').append(escaped(last));
+    }
+
+    private boolean isNext(char wanted) {
+        return at < glob.length() && glob.charAt(at) == wanted;
     }
 
     private static String escaped(char literal) {

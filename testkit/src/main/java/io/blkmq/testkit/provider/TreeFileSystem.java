@@ -306,7 +306,7 @@ public final class TreeFileSystem extends FileSystem {
             tree.hold(inode);
             if (options.deletes()) {
                 // At once, as the JDK does where a file can be open without a name.
-                removeOpened(place, inode);
+                removeOpened(path);
             }
             return new OpenFile(this, path, options, inode);
         });
@@ -334,9 +334,10 @@ public final class TreeFileSystem extends FileSystem {
     }
 
     /** Takes its name from a file that is open. What cannot be removed keeps it, which the JDK does not tell either. */
-    private void removeOpened(Place place, long inode) {
+    private void removeOpened(TreePath path) {
         try {
-            requireRemovable(new Place(place.directory(), place.name(), inode));
+            Place place = existing(path, false);
+            requireRemovable(place);
             tree.unlink(place.directory(), place.name());
         } catch (TreeException _) {
             return;
