@@ -32,7 +32,7 @@ class EngineMemorySafetyTest {
 
     private static final int BLOCK = 64 << 10;
     private static final int READS = 48;
-    private static final int ROUNDS = 4;
+    private static final int ROUNDS = 2;
     /** As deep as no engine of another test, which may run beside this one, so that those that were forgotten are known by it. */
     private static final int FORGOTTEN_DEPTH = 93;
     private static final byte IN_FILE = 0x33;

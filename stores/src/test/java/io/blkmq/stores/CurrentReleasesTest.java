@@ -53,8 +53,8 @@ class CurrentReleasesTest {
     @TestFactory
     @EnabledIfSystemProperty(named = Visit.SECONDS, matches = "\\d+", disabledReason = "explores when it is asked to")
     Stream<DynamicTest> exploration() {
-        return CURRENT.stream().flatMap(each -> EnumSet.allOf(FileSystemModel.class).stream()
-                .map(model -> DynamicTest.dynamicTest(each.release + ", " + each.program + ", " + model, () -> visit(each, model))));
+        return CURRENT.stream().flatMap(each -> EnumSet.allOf(FileSystemModel.class).stream().map(model -> DynamicTest
+                .dynamicTest(each.release + ", " + each.program + ", " + model, () -> visit(each, model))));
     }
 
     private static CrashReport visit(Current current, FileSystemModel model) throws Exception {

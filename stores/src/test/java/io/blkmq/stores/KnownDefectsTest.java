@@ -29,7 +29,8 @@ class KnownDefectsTest {
      * @param model by which
      * @param door by which the store opens its files
      */
-    private record Known(String issue, String broken, String mended, String program, FileSystemModel model, Door door) {}
+    private record Known(String issue, String broken, String mended, String program, FileSystemModel model,
+            Door door) {}
 
     private static Stream<Known> known() {
         return Stream.of( //

@@ -42,7 +42,8 @@ final class Store implements AutoCloseable {
     static Store load(String release, String programName) throws IOException {
         List<Path> jars = filesIn(JARS.resolve(release), ".jar");
         if (jars.isEmpty()) {
-            throw new IOException(JARS.resolve(release) + " has no jars: the build fetches them in the phase generate-test-resources");
+            throw new IOException(JARS.resolve(release)
+                    + " has no jars: the build fetches them in the phase generate-test-resources");
         }
         Path classes = Files.createDirectories(CLASSES.resolve(release));
         compile(filesIn(PROGRAMS.resolve(programName), ".java"), jars, classes);
@@ -80,9 +81,11 @@ final class Store implements AutoCloseable {
                 .concat(jars.stream().map(Path::toString),
                         Stream.of(System.getProperty("jdk.module.path", ""), System.getProperty("java.class.path")))
                 .collect(Collectors.joining(File.pathSeparator));
-        List<String> options = List.of("-proc:none", "-nowarn", "-implicit:none", "-cp", path, "-d", classes.toString());
+        List<String> options = List.of("-proc:none", "-nowarn", "-implicit:none", "-cp", path, "-d",
+                classes.toString());
         try (var files = compiler.getStandardFileManager(null, null, null)) {
-            if (!compiler.getTask(null, files, null, options, null, files.getJavaFileObjectsFromPaths(sources)).call()) {
+            if (!compiler.getTask(null, files, null, options, null, files.getJavaFileObjectsFromPaths(sources))
+                    .call()) {
                 throw new IOException("does not compile: " + sources + " against " + jars);
             }
         }

@@ -34,16 +34,17 @@ final class Visit {
         try (Store store = Store.load(release, programName)) {
             thread.setContextClassLoader(store.program().getClass().getClassLoader());
             StoreProgram program = store.program();
-            CrashReport report = test.prepared(program::prepare).run(program::work).explore((directory, acknowledged) -> {
-                // A store that was never told to keep anything may refuse to open.
-                if (!acknowledged.isEmpty()) {
-                    program.check(directory, acknowledged);
-                }
-            });
+            CrashReport report = test.prepared(program::prepare).run(program::work)
+                    .explore((directory, acknowledged) -> {
+                        // A store that was never told to keep anything may refuse to open.
+                        if (!acknowledged.isEmpty()) {
+                            program.check(directory, acknowledged);
+                        }
+                    });
             Files.createDirectories(REPORTS);
             Files.writeString(REPORTS.resolve(release + "-" + programName + "-" + model + ".txt"), report + "\n");
-            IO.println(release + ", " + model + ": " + report.checked() + " states of " + report.made() + " checked, " + report.failed()
-                    + " failed, " + report.checkedPerSecond() + " a second");
+            IO.println(release + ", " + model + ": " + report.checked() + " states of " + report.made() + " checked, "
+                    + report.failed() + " failed, " + report.checkedPerSecond() + " a second");
             return report;
         } finally {
             thread.setContextClassLoader(before);

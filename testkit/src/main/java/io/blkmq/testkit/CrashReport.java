@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * @param failure the smallest crash that failed; null if none did
  * @since 0.1.0
  */
-public record CrashReport(String subject, long seed, int events, int points, int completePoints, long made, long checked, long failed,
-        long nanos, @Nullable String endedBy, @Nullable Failure failure) {
+public record CrashReport(String subject, long seed, int events, int points, int completePoints, long made,
+        long checked, long failed, long nanos, @Nullable String endedBy, @Nullable Failure failure) {
     /**
      * A crash after which the check failed.
      *

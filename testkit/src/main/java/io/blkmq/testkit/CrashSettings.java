@@ -131,5 +131,6 @@ public abstract class CrashSettings<S extends CrashSettings<S>> {
      * @param all whether a failure does not end the visit
      * @param replay the code of the only state to visit; null for all
      */
-    public record Bounds(long states, Duration time, Duration checkTime, long seed, boolean all, @Nullable String replay) {}
+    public record Bounds(long states, Duration time, Duration checkTime, long seed, boolean all,
+            @Nullable String replay) {}
 }

@@ -35,6 +35,7 @@ class LayoutTest {
             "runtime", Set.of("runtime"), //
             "sim", Set.of("sim"), //
             "core", Set.of("core", "core.driver", "core.nullblk"), //
+            "testkit", Set.of("testkit", "testkit.disk", "testkit.fs", "testkit.junit"), //
             "aio", Set.of("aio"), //
             "loop", Set.of("loop", "loop.transfer"), //
             "tools", Set.of());
@@ -52,6 +53,16 @@ class LayoutTest {
             Map.entry("core.nullblk", Set.of("core", "core.driver", "runtime")), //
             Map.entry("core.partition", Set.of("core", "runtime")), //
             Map.entry("core", Set.of("core.driver", "core.mq", "core.partition", "runtime")), //
+            Map.entry("testkit.tree", Set.of()), //
+            Map.entry("testkit", Set.of()), //
+            Map.entry("testkit.crash", Set.of("testkit")), //
+            Map.entry("testkit.provider", Set.of("testkit.tree")), //
+            Map.entry("testkit.fuse", Set.of("testkit.tree")), //
+            Map.entry("testkit.fs",
+                    Set.of("testkit", "testkit.crash", "testkit.fuse", "testkit.provider", "testkit.tree")), //
+            Map.entry("testkit.disk",
+                    Set.of("core", "core.driver", "core.nullblk", "runtime", "testkit", "testkit.crash")), //
+            Map.entry("testkit.junit", Set.of("core", "testkit", "testkit.disk", "testkit.fs", "sim")), //
             Map.entry("aio.life", Set.of()), //
             Map.entry("aio", Set.of("aio.life", "runtime")), //
             Map.entry("loop.shelf", Set.of()), //
@@ -122,7 +133,8 @@ class LayoutTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(modules()).contains("runtime", "sim", "core", "aio", "loop", "tools", "stress", "jmh-benchmarks");
+        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "tools", "stress",
+                "jmh-benchmarks");
         assertThat(sources()).hasSizeGreaterThan(300);
     }
 

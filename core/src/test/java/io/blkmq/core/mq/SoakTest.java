@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Test;
 @NoRescues
 class SoakTest {
     private static final String SECONDS = "blkmq.soak.seconds";
-    private static final int ROUNDS = 20;
+    private static final int ROUNDS = 10;
     private static final int THREADS = 4;
     private static final int STEPS = 150;
     private static final int BIOS = 6;

@@ -143,13 +143,13 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(2 * SCALE).invocationsPerIteration(300).threads(THREADS)
-                .actorsPerThread(2).actorsBefore(0).actorsAfter(0).check(OneTag.class);
+        new ModelCheckingOptions().iterations(SCALE).invocationsPerIteration(300).threads(THREADS).actorsPerThread(2)
+                .actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderStress() {
-        new StressOptions().iterations(4 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
+        new StressOptions().iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
                 .actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 }

@@ -67,13 +67,13 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(5 * SCALE).invocationsPerIteration(300).threads(THREADS)
+        new ModelCheckingOptions().iterations(3 * SCALE).invocationsPerIteration(300).threads(THREADS)
                 .actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().iterations(3 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
+        new StressOptions().iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
                 .actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 }

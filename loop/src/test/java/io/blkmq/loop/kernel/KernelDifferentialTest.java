@@ -36,7 +36,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @NoRescues
 @BesideOthers
 class KernelDifferentialTest {
-    private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 200);
+    private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 80);
     private static final int STEPS = Integer.getInteger("blkmq.loop.steps", 100);
     private static final int FILES = 3;
     private static final int FILE_BYTES = 512 << 10;

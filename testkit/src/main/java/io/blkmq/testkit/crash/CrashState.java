@@ -32,7 +32,8 @@ public record CrashState(int position, BitSet lost) {
             }
             return new CrashState(Integer.parseInt(halves[0]), lost);
         } catch (NumberFormatException | IndexOutOfBoundsException e) {
-            throw new IllegalArgumentException("crash state \"" + code + "\": expected POSITION:LOST, as in 17:3,5-8", e);
+            throw new IllegalArgumentException("crash state \"" + code + "\": expected POSITION:LOST, as in 17:3,5-8",
+                    e);
         }
     }
 

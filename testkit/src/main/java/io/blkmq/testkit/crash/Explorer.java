@@ -74,7 +74,8 @@ public final class Explorer<I> {
      * @param endsAtFirst whether the first state that does not hold ends the visit
      * @param goesOn asked before each state: false ends the visit
      */
-    public Explorer(History history, Medium<I> medium, long statesMax, long seed, boolean endsAtFirst, BooleanSupplier goesOn) {
+    public Explorer(History history, Medium<I> medium, long statesMax, long seed, boolean endsAtFirst,
+            BooleanSupplier goesOn) {
         this.history = history;
         this.medium = medium;
         this.statesMax = statesMax;
@@ -94,7 +95,8 @@ public final class Explorer<I> {
         int[] points = history.turningPoints();
         exploration.points(points.length);
         BitSet complete = new BitSet();
-        for (int round = 0; round < SHARES.length && !exploration.isStopped() && complete.cardinality() < points.length; round++) {
+        for (int round = 0; round < SHARES.length && !exploration.isStopped()
+                && complete.cardinality() < points.length; round++) {
             visitAll(check, points, round, complete);
         }
         exploration.end(complete.cardinality());
@@ -110,7 +112,8 @@ public final class Explorer<I> {
             long left = statesMax - exploration.made();
             if (!complete.get(i) && left > 0) {
                 long share = Math.min(SHARES[round], Math.ceilDiv(left, points.length - i));
-                SplittableRandom random = new SplittableRandom(seed ^ (position * 0x9e37_79b9_7f4a_7c15L) ^ ((long) round << 56));
+                SplittableRandom random = new SplittableRandom(
+                        seed ^ (position * 0x9e37_79b9_7f4a_7c15L) ^ ((long) round << 56));
                 complete.set(i, new StateSets(history, pending).each(share, random, lost -> visitOne(check, lost)));
             }
         }
@@ -131,8 +134,8 @@ public final class Explorer<I> {
 
     private int[] pendingOrNew(int point) {
         BitSet found = new BitSet();
-        for (int effect = inDurable.nextClearBit(0); effect < history.effects() && history.bornAt(effect) <= point;
-                effect = inDurable.nextClearBit(effect + 1)) {
+        for (int effect = inDurable.nextClearBit(0); effect < history.effects()
+                && history.bornAt(effect) <= point; effect = inDurable.nextClearBit(effect + 1)) {
             found.set(effect);
         }
         return found.stream().toArray();

@@ -153,7 +153,8 @@ public final class History {
             int[] earlier = Arrays.stream(required).filter(each -> each >= 0).distinct().toArray();
             for (int each : earlier) {
                 if (each >= number) {
-                    throw new IllegalArgumentException("effect " + number + " requires " + each + ", which is no earlier one");
+                    throw new IllegalArgumentException(
+                            "effect " + number + " requires " + each + ", which is no earlier one");
                 }
             }
             bornAt.add(position);
@@ -202,7 +203,8 @@ public final class History {
          */
         public void gone(int effect) {
             if (durableFrom.get(effect) != NEVER) {
-                throw new IllegalArgumentException("effect " + effect + " is durable from position " + durableFrom.get(effect));
+                throw new IllegalArgumentException(
+                        "effect " + effect + " is durable from position " + durableFrom.get(effect));
             }
             goneFrom.set(effect, position);
         }

@@ -64,7 +64,8 @@ public final class Reduction {
     /** Between turning points a crash only has more or fewer effects that may survive: halves the distance while it fails. */
     private CrashState earliestUpTo(CrashState failing) {
         CrashState best = failing;
-        int low = Arrays.stream(history.turningPoints()).filter(point -> point < failing.position()).max().orElse(-1) + 1;
+        int low = Arrays.stream(history.turningPoints()).filter(point -> point < failing.position()).max().orElse(-1)
+                + 1;
         while (low < best.position()) {
             int middle = (low + best.position()) >>> 1;
             CrashState candidate = at(middle, failing);

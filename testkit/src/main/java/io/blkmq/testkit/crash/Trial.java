@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
@@ -72,7 +73,7 @@ public final class Trial<I> {
     private final IntFunction<String> acknowledgements;
     /** Written by the visit, read by the watching caller. */
     private final AtomicReference<@Nullable Running> running = new AtomicReference<>();
-    private volatile long checked;
+    private final AtomicLong checked = new AtomicLong();
     private @Nullable Throwable lastFailure;
     private long endNanos;
 
@@ -143,8 +144,9 @@ public final class Trial<I> {
             long now = System.nanoTime();
             if (now - told >= PROGRESS.toNanos()) {
                 told = now;
-                LOG.log(System.Logger.Level.INFO, () -> String.format(Locale.ROOT, "%s: %,d states checked, %d s left at the most",
-                        subject, checked, TimeUnit.NANOSECONDS.toSeconds(Math.max(0, endNanos - now))));
+                LOG.log(System.Logger.Level.INFO,
+                        () -> String.format(Locale.ROOT, "%s: %,d states checked, %d s left at the most", subject,
+                                checked.get(), TimeUnit.NANOSECONDS.toSeconds(Math.max(0, endNanos - now))));
             }
             Running check = running.get();
             if (check != null && now - check.beginNanos > bounds.checkTime().toNanos()) {
@@ -156,8 +158,9 @@ public final class Trial<I> {
     }
 
     private Misuse endless(Running check, StackTraceElement[] stack) {
-        Misuse endless = new Misuse("the check did not end within " + bounds.checkTime().toMillis() + " ms, at the place below, in the state "
-                + "that -D" + CrashReport.REPLAY + "=" + code(check.state) + " replays; a check that only takes long needs a larger checkTime");
+        Misuse endless = new Misuse("the check did not end within " + bounds.checkTime().toMillis()
+                + " ms, at the place below, in the state " + "that -D" + CrashReport.REPLAY + "=" + code(check.state)
+                + " replays; a check that only takes long needs a larger checkTime");
         endless.setStackTrace(stack);
         return endless;
     }
@@ -167,7 +170,8 @@ public final class Trial<I> {
         if (code != null) {
             return replay(code);
         }
-        Explorer<I> explorer = new Explorer<>(history, medium, bounds.states(), bounds.seed(), !bounds.all(), this::isTimeLeft);
+        Explorer<I> explorer = new Explorer<>(history, medium, bounds.states(), bounds.seed(), !bounds.all(),
+                this::isTimeLeft);
         List<Throwable> firstCause = new ArrayList<>(1);
         Explorer.Check<I> check = (image, acknowledged, state) -> {
             boolean held = holds(image, acknowledged, state);
@@ -186,13 +190,15 @@ public final class Trial<I> {
     }
 
     private CrashReport report(Exploration found, CrashReport.@Nullable Failure failure) {
-        return new CrashReport(subject, bounds.seed(), history.lastPosition(), found.points(), found.completePoints(), found.made(),
-                found.checked(), found.failed(), found.nanos(), endOf(found), failure);
+        return new CrashReport(subject, bounds.seed(), history.lastPosition(), found.points(), found.completePoints(),
+                found.made(), found.checked(), found.failed(), found.nanos(), endOf(found), failure);
     }
 
     private @Nullable String endOf(Exploration found) {
         if (!found.isStopped()) {
-            return found.completePoints() == found.points() ? null : "there are more than " + bounds.states() + " of them";
+            return found.completePoints() == found.points()
+                    ? null
+                    : "there are more than " + bounds.states() + " of them";
         }
         return found.failed() > 0 && !bounds.all() ? "the first failure ended the visit" : "the time was over";
     }
@@ -218,7 +224,7 @@ public final class Trial<I> {
             return false;
         } finally {
             running.set(null);
-            checked++;
+            checked.incrementAndGet();
         }
     }
 
@@ -227,7 +233,8 @@ public final class Trial<I> {
         long begin = System.nanoTime();
         boolean held = holds(imageOf(state), history.acknowledgedAt(state.position()), state);
         CrashReport.Failure failure = held ? null : told(state, state, cause());
-        return new CrashReport(subject, bounds.seed(), history.lastPosition(), 1, 0, 1, 1, held ? 0 : 1, System.nanoTime() - begin, null, failure);
+        return new CrashReport(subject, bounds.seed(), history.lastPosition(), 1, 0, 1, 1, held ? 0 : 1,
+                System.nanoTime() - begin, null, failure);
     }
 
     private I imageOf(CrashState state) {
@@ -258,7 +265,8 @@ public final class Trial<I> {
             survived.set(effect, !state.lost().get(effect));
         }
         List<String> recent = new ArrayList<>();
-        for (int position = Math.max(1, state.position() - RECENT_EVENTS + 1); position <= state.position(); position++) {
+        for (int position = Math.max(1, state.position() - RECENT_EVENTS + 1); position <= state
+                .position(); position++) {
             recent.add(event(position));
         }
         int acknowledged = history.acknowledgedAt(state.position());
@@ -282,12 +290,13 @@ public final class Trial<I> {
     private CrashState decode(String code) {
         String[] parts = code.split("/", 3);
         if (parts.length != 3) {
-            throw new Misuse("-D" + CrashReport.REPLAY + "=" + code + ": expected EVENTS/EFFECTS/POSITION:LOST, as a report prints it");
+            throw new Misuse("-D" + CrashReport.REPLAY + "=" + code
+                    + ": expected EVENTS/EFFECTS/POSITION:LOST, as a report prints it");
         }
         if (!parts[0].equals("" + history.lastPosition()) || !parts[1].equals("" + history.effects())) {
-            throw new Misuse("-D" + CrashReport.REPLAY + "=" + code + ": the workload had " + history.lastPosition() + " events and "
-                    + history.effects() + " effects this time, and not " + parts[0] + " and " + parts[1]
-                    + "; a state can only be replayed of a workload that does the same each time");
+            throw new Misuse("-D" + CrashReport.REPLAY + "=" + code + ": the workload had " + history.lastPosition()
+                    + " events and " + history.effects() + " effects this time, and not " + parts[0] + " and "
+                    + parts[1] + "; a state can only be replayed of a workload that does the same each time");
         }
         CrashState state;
         try {

@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
     private final SimulatedDisk.Builder device;
+    private List<FaultRule> faults = List.of();
     private @Nullable Preparation preparation;
     private int explorations;
 
@@ -119,6 +120,17 @@ public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
     }
 
     /**
+     * Sets the faults that the disk has while the workload runs, and not while it is prepared or checked.
+     *
+     * @param rules none unless set
+     * @return this
+     */
+    public CrashExplorer<T> faults(List<FaultRule> rules) {
+        faults = List.copyOf(rules);
+        return this;
+    }
+
+    /**
      * How often states were visited.
      *
      * @return 0 as long as nothing was checked
@@ -142,6 +154,7 @@ public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
                 preparation.prepare(simulated.disk());
                 simulated.load(simulated.snapshot());
             }
+            faults.forEach(simulated.faults()::add);
             DiskLog log = simulated.record();
             Acknowledgements<T> acknowledged = new Acknowledgements<>(_ -> simulated.acknowledge());
             try {
@@ -160,10 +173,12 @@ public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
         private final String subject;
         private final List<T> acknowledged;
 
-        private Recorded(DiskHistory.DiskCrashes crashes, DiskImage base, SimulatedDisk simulated, List<T> acknowledged) {
+        private Recorded(DiskHistory.DiskCrashes crashes, DiskImage base, SimulatedDisk simulated,
+                List<T> acknowledged) {
             this.crashes = crashes;
             this.subject = simulated.toString();
-            this.checked = SimulatedDisk.builder().name(simulated.disk().name()).image(base).limits(simulated.disk().queue().limits());
+            this.checked = SimulatedDisk.builder().name(simulated.disk().name()).image(base)
+                    .limits(simulated.disk().queue().limits());
             this.acknowledged = acknowledged;
         }
 
@@ -210,7 +225,8 @@ public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
         public CrashReport explore(Check<T> check) throws IOException, InterruptedException {
             explorations++;
             try (SimulatedDisk shown = checked.build()) {
-                return new Trial<>(subject, crashes.history(), crashes.medium(), bounds(), Acknowledgements.teller(acknowledged),
+                return new Trial<>(subject, crashes.history(), crashes.medium(), bounds(),
+                        Acknowledgements.teller(acknowledged),
                         (BlockTree image, int count) -> judge(shown, check, image, count)).run();
             }
         }

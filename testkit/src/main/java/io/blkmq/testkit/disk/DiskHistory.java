@@ -3,7 +3,6 @@ package io.blkmq.testkit.disk;
 import io.blkmq.testkit.crash.History;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -17,7 +16,7 @@ final class DiskHistory {
     private final History.Builder history = History.builder();
     private final List<VolatilePiece> pieces = new ArrayList<>();
     /** The effect of each piece that has been received. */
-    private final Map<VolatilePiece, Integer> effects = new IdentityHashMap<>();
+    private final Map<VolatilePiece, Integer> effects = new HashMap<>();
     /** By request, its pieces that have not been written. */
     private final Map<Long, List<VolatilePiece>> received = new HashMap<>();
     /** The last effect on each place that was written, by where it begins. */
@@ -75,9 +74,9 @@ final class DiskHistory {
                 }
             }
             case DiskEvent.Acknowledged _ -> history.acknowledged();
-            case DiskEvent.Submitted _, DiskEvent.Told _ -> {
+            case DiskEvent.Submitted _,DiskEvent.Told _ -> {
             }
-            case DiskEvent.PowerLost _, DiskEvent.Exchanged _ -> throw new IllegalStateException(
+            case DiskEvent.PowerLost _,DiskEvent.Exchanged _ -> throw new IllegalStateException(
                     "the workload has cut the power or loaded an image: crashes are the explorer's to make");
         }
     }
@@ -136,8 +135,8 @@ final class DiskHistory {
                 places.put(end, before.getValue());
             }
         }
-        for (Map.Entry<Long, Placed> each = places.ceilingEntry(piece.offset()); each != null && each.getKey() < end;
-                each = places.ceilingEntry(piece.offset())) {
+        for (Map.Entry<Long, Placed> each = places.ceilingEntry(piece.offset()); each != null
+                && each.getKey() < end; each = places.ceilingEntry(piece.offset())) {
             places.remove(each.getKey());
             if (each.getValue().end > end) {
                 places.put(end, each.getValue());

@@ -43,13 +43,15 @@ final class DiskMedium implements Medium<BlockTree> {
     @Override
     public String describeEvent(int position) {
         return switch (events.get(position - 1)) {
-            case DiskEvent.Submitted e -> "submitted: bio " + e.bio() + ", " + e.operation() + ", " + e.bytes() + " bytes at offset " + e.offset();
+            case DiskEvent.Submitted e -> "submitted: bio " + e.bio() + ", " + e.operation() + ", " + e.bytes()
+                    + " bytes at offset " + e.offset();
             case DiskEvent.Told e -> "told: bio " + e.bio() + " " + e.status();
-            case DiskEvent.Received e -> "received: request " + e.request() + ", " + e.operation() + ", " + e.bytes() + " bytes at offset "
-                    + e.offset();
+            case DiskEvent.Received e -> "received: request " + e.request() + ", " + e.operation() + ", " + e.bytes()
+                    + " bytes at offset " + e.offset();
             case DiskEvent.Written e -> (e.through() ? "written through: " : "written to the cache: ") + e.piece();
             case DiskEvent.FlushBegun e -> "flush begins: request " + e.request();
-            case DiskEvent.FlushEnded e -> (e.effective() ? "flushed: request " : "not flushed: request ") + e.request();
+            case DiskEvent.FlushEnded e ->
+                (e.effective() ? "flushed: request " : "not flushed: request ") + e.request();
             case DiskEvent.Completed e -> "completed: request " + e.request() + " " + e.status();
             case DiskEvent.Acknowledged e -> "acknowledged: " + e.count();
             case DiskEvent.PowerLost _ -> "the power fails";

@@ -229,8 +229,8 @@ public final class CrashTest<T> extends CrashSettings<CrashTest<T>> {
         public CrashReport explore(Check<T> check) throws IOException, InterruptedException {
             explorations++;
             try (Stage stage = stage()) {
-                return new Trial<>("files by the model " + model, crashes.history(), crashes.medium(),
-                        bounds(), Acknowledgements.teller(acknowledged), new Judge(stage, check)).run();
+                return new Trial<>("files by the model " + model, crashes.history(), crashes.medium(), bounds(),
+                        Acknowledgements.teller(acknowledged), new Judge(stage, check)).run();
             }
         }
 

@@ -15,11 +15,12 @@ sealed interface FileEffect {
     record NoEntry(long directory, String name) implements FileEffect {}
 
     /** An entry moves. */
-    record Move(long fromDirectory, String fromName, long toDirectory, String toName, long inode) implements FileEffect {}
+    record Move(long fromDirectory, String fromName, long toDirectory, String toName,
+            long inode) implements FileEffect {}
 
     /** Two entries change places. */
-    record Swap(long oneDirectory, String oneName, long one, long otherDirectory, String otherName, long other)
-            implements FileEffect {}
+    record Swap(long oneDirectory, String oneName, long one, long otherDirectory, String otherName,
+            long other) implements FileEffect {}
 
     /** A file gets a size. */
     record Size(long inode, long size) implements FileEffect {}
@@ -32,6 +33,7 @@ sealed interface FileEffect {
      * @param offset of this part in the file
      * @param grows whether the file's size on the medium follows
      */
+    @SuppressWarnings("ArrayRecordComponent") // nobody compares effects, or changes their data
     record Data(long inode, long offset, byte[] data, int from, int length, boolean grows) implements FileEffect {}
 
     /** A range reads as zeroes. */

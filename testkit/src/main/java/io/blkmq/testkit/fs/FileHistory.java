@@ -141,8 +141,8 @@ final class FileHistory {
             return;
         }
         int[] data = c.replaced() != 0 && model.keepsDataOfReplacing() ? unsyncedOf(c.inode()) : new int[0];
-        int effect = named(new FileEffect.Move(c.fromDirectory(), c.fromName(), c.toDirectory(), c.toName(), c.inode()), data,
-                from, to);
+        int effect = named(new FileEffect.Move(c.fromDirectory(), c.fromName(), c.toDirectory(), c.toName(), c.inode()),
+                data, from, to);
         touch(c.inode(), effect);
         if (c.replaced() != 0) {
             touch(c.replaced(), effect);
@@ -155,7 +155,8 @@ final class FileHistory {
 
     private void exchange(Change.Exchange c) {
         int effect = named(
-                new FileEffect.Swap(c.oneDirectory(), c.oneName(), c.one(), c.otherDirectory(), c.otherName(), c.other()),
+                new FileEffect.Swap(c.oneDirectory(), c.oneName(), c.one(), c.otherDirectory(), c.otherName(),
+                        c.other()),
                 new Place(c.oneDirectory(), c.oneName()), new Place(c.otherDirectory(), c.otherName()));
         touch(c.one(), effect);
         touch(c.other(), effect);
@@ -230,7 +231,7 @@ final class FileHistory {
 
     /** The size of a part: units, and as many of them as keep the parts few. */
     private long partBytes(int length) {
-        long units = (length / PARTS_MAX + model.unitBytes() - 1) / model.unitBytes();
+        long units = Math.ceilDiv(length / PARTS_MAX, model.unitBytes());
         return Math.max(1, units) * model.unitBytes();
     }
 
@@ -238,16 +239,16 @@ final class FileHistory {
         long firstUnit = offset / model.unitBytes();
         long lastUnit = (offset + length - 1) / model.unitBytes();
         boolean grows = model.sizeFollowsData() && offset + length > c.sizeBefore();
-        int[] required = Arrays.copyOf(
-                node.units.subMap(firstUnit, true, lastUnit, true).values().stream().mapToInt(Integer::intValue).toArray(),
-                (int) (lastUnit - firstUnit + 1) + 4);
+        int[] required = Arrays.copyOf(node.units.subMap(firstUnit, true, lastUnit, true).values().stream()
+                .mapToInt(Integer::intValue).toArray(), (int) (lastUnit - firstUnit + 1) + 4);
         int at = node.units.subMap(firstUnit, true, lastUnit, true).size();
         Arrays.fill(required, at, required.length, NONE);
         required[at] = made(node);
         required[at + 1] = node.cut;
         required[at + 2] = size;
         required[at + 3] = grows ? journal : NONE;
-        int effect = add(new FileEffect.Data(c.inode(), offset, c.data(), (int) (offset - c.offset()), length, grows), required);
+        int effect = add(new FileEffect.Data(c.inode(), offset, c.data(), (int) (offset - c.offset()), length, grows),
+                required);
         for (long unit = firstUnit; unit <= lastUnit; unit++) {
             node.units.put(unit, effect);
         }
@@ -261,8 +262,8 @@ final class FileHistory {
     private void truncate(Change.Truncate c) {
         Node node = node(c.inode());
         // Data that is cut off is gone either way; it only must not come back when the file grows again.
-        NavigableMap<Long, Integer> gone = node.units
-                .tailMap((c.size() + model.unitBytes() - 1) / model.unitBytes(), true);
+        NavigableMap<Long, Integer> gone = node.units.tailMap((c.size() + model.unitBytes() - 1) / model.unitBytes(),
+                true);
         cut(new FileEffect.Size(c.inode(), c.size()), node, gone);
     }
 

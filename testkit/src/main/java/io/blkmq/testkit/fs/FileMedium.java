@@ -12,10 +12,10 @@ import java.util.Map;
 /** A file tree on which effects are applied, and which can tell them to a reader. */
 final class FileMedium implements Medium<FileTree> {
     private final FileTree base;
-    private final List<Change> changes;
     private final List<FileEffect> effects;
-    /** The last name that an inode had when a change happened: by change. */
+    /** Each change, told with the names that files had when it happened. */
     private final List<String> events = new ArrayList<>();
+    /** The last name of each inode. */
     private final Map<Long, String> names = new HashMap<>();
 
     /**
@@ -27,7 +27,6 @@ final class FileMedium implements Medium<FileTree> {
      */
     FileMedium(FileTree before, List<Change> changes, List<FileEffect> effects) {
         this.base = before.fork();
-        this.changes = List.copyOf(changes);
         this.effects = List.copyOf(effects);
         for (Change change : changes) {
             if (change instanceof Change.Create c) {
@@ -64,8 +63,8 @@ final class FileMedium implements Medium<FileTree> {
         return effect + ": " + switch (effects.get(effect)) {
             case FileEffect.Entry e -> "the name " + path(e.directory(), e.name());
             case FileEffect.NoEntry e -> "the removal of the name " + path(e.directory(), e.name());
-            case FileEffect.Move e -> "the rename of " + path(e.fromDirectory(), e.fromName()) + " to "
-                    + path(e.toDirectory(), e.toName());
+            case FileEffect.Move e ->
+                "the rename of " + path(e.fromDirectory(), e.fromName()) + " to " + path(e.toDirectory(), e.toName());
             case FileEffect.Swap e -> "the exchange of " + path(e.oneDirectory(), e.oneName()) + " and "
                     + path(e.otherDirectory(), e.otherName());
             case FileEffect.Size e -> "the size of " + name(e.inode()) + ", " + e.size() + " bytes";
@@ -97,16 +96,17 @@ final class FileMedium implements Medium<FileTree> {
             case Change.Link c -> "link " + name(c.inode()) + " as " + path(c.directory(), c.name());
             case Change.Unlink c -> "unlink " + path(c.directory(), c.name());
             case Change.Rename c -> {
-                String text = "rename " + path(c.fromDirectory(), c.fromName()) + " to " + path(c.toDirectory(), c.toName())
-                        + (c.replaced() == 0 ? "" : ", which it replaces");
+                String text = "rename " + path(c.fromDirectory(), c.fromName()) + " to "
+                        + path(c.toDirectory(), c.toName()) + (c.replaced() == 0 ? "" : ", which it replaces");
                 names.put(c.inode(), path(c.toDirectory(), c.toName()));
                 yield text;
             }
-            case Change.Exchange c -> "exchange " + path(c.oneDirectory(), c.oneName()) + " and "
-                    + path(c.otherDirectory(), c.otherName());
+            case Change.Exchange c ->
+                "exchange " + path(c.oneDirectory(), c.oneName()) + " and " + path(c.otherDirectory(), c.otherName());
             case Change.Write c -> "write " + name(c.inode()) + ", " + range(c.offset(), c.data().length)
                     + (c.offset() + c.data().length > c.sizeBefore() ? ", it grows from " + c.sizeBefore() : "");
-            case Change.Truncate c -> "truncate " + name(c.inode()) + " from " + c.sizeBefore() + " to " + c.size() + " bytes";
+            case Change.Truncate c ->
+                "truncate " + name(c.inode()) + " from " + c.sizeBefore() + " to " + c.size() + " bytes";
             case Change.Punch c -> "punch " + name(c.inode()) + ", " + range(c.offset(), c.length());
             case Change.Sync c -> (c.dataOnly() ? "fdatasync " : "fsync ") + name(c.inode());
             case Change.SyncAll _ -> "sync";

@@ -35,7 +35,8 @@ public enum FileSystemModel {
     private final boolean keepsDataOfReplacing;
     private final boolean whole;
 
-    FileSystemModel(int unitBytes, boolean journal, boolean sizeFollowsData, boolean keepsDataOfReplacing, boolean whole) {
+    FileSystemModel(int unitBytes, boolean journal, boolean sizeFollowsData, boolean keepsDataOfReplacing,
+            boolean whole) {
         this.unitBytes = unitBytes;
         this.journal = journal;
         this.sizeFollowsData = sizeFollowsData;

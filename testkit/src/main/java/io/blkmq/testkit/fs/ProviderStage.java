@@ -35,7 +35,8 @@ final class ProviderStage implements Stage {
     }
 
     private static TreeFileSystem mounted(FileTree tree) {
-        return MemoryFileSystemProvider.newFileSystem("crash-" + NUMBERS.incrementAndGet(), tree, SUPERUSER, SUPERUSER, true);
+        return MemoryFileSystemProvider.newFileSystem("crash-" + NUMBERS.incrementAndGet(), tree, SUPERUSER, SUPERUSER,
+                true);
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Changes of a tree in a message. */
+@SuppressWarnings("EnumOrdinal") // both sides of the pipe are of one build
 final class ChangeStream {
     private static final byte CREATE = 1;
     private static final byte LINK = 2;

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 
 /** Writes edits of a tree into a message, from which {@link #apply} takes them to a tree. */
+@SuppressWarnings("EnumOrdinal") // both sides of the pipe are of one build
 final class EditStream implements TreeEdits {
     private static final byte END = 0;
     private static final byte RESTORE = 1;
@@ -22,7 +23,7 @@ final class EditStream implements TreeEdits {
 
     private static final Kind[] KINDS = Kind.values();
 
-    /** A write that has to succeed: the message is in memory. */
+    /** A write that fails only if the message becomes too long. */
     @FunctionalInterface
     private interface Writing {
         void write() throws IOException;
@@ -36,12 +37,11 @@ final class EditStream implements TreeEdits {
 
     /** Writes what makes a tree of an earlier one. */
     static void write(DataOutputStream out, FileTree earlier, FileTree later) throws IOException {
-        later.difference(earlier, new EditStream(out));
-        out.writeByte(END);
-    }
-
-    /** Writes that nothing is different. */
-    static void writeNone(DataOutputStream out) throws IOException {
+        try {
+            later.difference(earlier, new EditStream(out));
+        } catch (UncheckedIOException e) {
+            throw new IOException("the trees differ in too much", e.getCause());
+        }
         out.writeByte(END);
     }
 

@@ -124,6 +124,24 @@ final class FileService {
         return byNumber.size();
     }
 
+    /** A name that the kernel may know in a directory, a node. */
+    record Name(long directory, String name) {}
+
+    /**
+     * Names of hidden trees that the kernel still knows though nothing is open of these trees. When a tree is hidden it forgets what is not in
+     * use, and what was in use it keeps after that, out of everybody's reach, until it lacks memory: it has to be told again. The tree that
+     * was hidden last is left out, for most likely the kernel is about to forget it.
+     */
+    synchronized List<Name> leftNames() {
+        List<Name> left = new ArrayList<>();
+        for (ShownTree shown : byNumber.values()) {
+            if (shown.number() < lastNumber - 1 && !shown.isOpen() && byName.get(shown.name()) != shown) {
+                shown.eachKnownName((directory, name) -> left.add(new Name(shown.nodeOf(directory), name)));
+            }
+        }
+        return left;
+    }
+
     private void dropForgotten(ShownTree shown) {
         if (shown.isForgotten() && byName.get(shown.name()) != shown) {
             byNumber.remove(shown.number());

@@ -36,10 +36,20 @@ final class Frames {
             this.bytes = bytes;
         }
 
+        @Override
+        public synchronized void write(byte[] data, int from, int length) throws IOException {
+            requireLength((long) bytes.size() + length);
+            super.write(data, from, length);
+        }
+
         /** Refuses a message that is too long to be sent. */
         void requireLength() throws IOException {
-            if (bytes.size() > BYTES_MAX) {
-                throw new IOException("a message of " + bytes.size() + " bytes: " + BYTES_MAX + " are possible");
+            requireLength(bytes.size());
+        }
+
+        private static void requireLength(long length) throws IOException {
+            if (length > BYTES_MAX) {
+                throw new IOException("a message of " + length + " bytes: " + BYTES_MAX + " are possible");
             }
         }
 
@@ -64,7 +74,7 @@ final class Frames {
         }
         int length = head.length < Integer.BYTES
                 ? 0
-                : (head[0] & 0xFF) << 24 | (head[1] & 0xFF) << 16 | (head[2] & 0xFF) << 8 | head[3] & 0xFF;
+                : ((head[0] & 0xFF) << 24) | ((head[1] & 0xFF) << 16) | ((head[2] & 0xFF) << 8) | (head[3] & 0xFF);
         if (length < 1 || length > BYTES_MAX) {
             throw new IOException("a message of " + length + " bytes: 1 to " + BYTES_MAX + " are possible");
         }

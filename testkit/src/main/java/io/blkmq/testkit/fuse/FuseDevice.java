@@ -2,6 +2,7 @@ package io.blkmq.testkit.fuse;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
@@ -71,9 +72,7 @@ final class FuseDevice {
             FuseReply reply = new FuseReply(arena.allocate(WRITE_BYTES_MAX + HEADER_ROOM, PAGE_BYTES), owner);
             while (true) {
                 long read = Libc.read(fd, in);
-                if (read >= 0) {
-                    answer(request, read, reply);
-                } else if (isEnd((int) read)) {
+                if (read < 0 ? isEnd((int) read) : !answer(request, read, reply)) {
                     return;
                 }
             }
@@ -99,14 +98,15 @@ final class FuseDevice {
         };
     }
 
-    private void answer(FuseRequest request, long read, FuseReply reply) {
+    /** Returns whether there may be more; behind bytes that are no request nothing can be understood. */
+    private boolean answer(FuseRequest request, long read, FuseReply reply) {
         if (!request.take(read)) {
             failed.accept("the kernel sent " + read + " bytes that are no request");
-            return;
+            return false;
         }
         long bytes = request.opcode() == Opcode.INIT ? greet(request, reply) : service.answer(request, reply);
         if (bytes == FileService.NO_REPLY) {
-            return;
+            return true;
         }
         long written = Libc.write(fd, reply.buffer(), bytes);
         // Who asked may be gone, with the whole mount. Any other refusal would leave it waiting.
@@ -114,6 +114,7 @@ final class FuseDevice {
             failed.accept("the reply to " + request + " was refused: " + KernelError.meaning((int) written));
             var _ = Libc.write(fd, reply.buffer(), reply.end(request.unique(), -KernelError.EIO, 0));
         }
+        return true;
     }
 
     /** Agrees with the kernel on the protocol. */
@@ -149,20 +150,30 @@ final class FuseDevice {
     // ---- notices
 
     /**
-     * Has the kernel forget a name in the root, and all it knows below: a process that looks at the name finds what is there now. Waits
-     * for requests in flight that have to do with the root, so it must not be called by the thread that serves, nor with a lock held that
-     * serving takes.
+     * Has the kernel forget a name, and all it knows below: a process that looks at the name finds what is there now. Waits for requests in
+     * flight that have to do with the directory, so it must not be called by the thread that serves, nor with a lock held that serving
+     * takes.
+     *
+     * @param directory the node in which the name is
      */
-    void forgetName(String name) {
+    void forgetName(long directory, String name) {
         byte[] encoded = name.getBytes(StandardCharsets.UTF_8);
+        long bytes = FuseAbi.INVAL_ENTRY_OUT.byteSize() + encoded.length + 1;
         try (Arena arena = Arena.ofConfined()) {
             FuseReply notice = new FuseReply(arena.allocate(PAGE_BYTES, Long.BYTES), owner);
-            notice.clear(0, FuseAbi.INVAL_ENTRY_OUT.byteSize() + encoded.length + 1);
-            notice.setLong(FuseAbi.offset(FuseAbi.INVAL_ENTRY_OUT, "parent"), FuseAbi.ROOT);
+            notice.clear(0, bytes);
+            notice.setLong(FuseAbi.offset(FuseAbi.INVAL_ENTRY_OUT, "parent"), directory);
             notice.setInt(FuseAbi.offset(FuseAbi.INVAL_ENTRY_OUT, "namelen"), encoded.length);
-            MemorySegment.copy(MemorySegment.ofArray(encoded), 0, notice.body(), FuseAbi.INVAL_ENTRY_OUT.byteSize(),
+            MemorySegment.copy(encoded, 0, notice.body(), ValueLayout.JAVA_BYTE, FuseAbi.INVAL_ENTRY_OUT.byteSize(),
                     encoded.length);
-            send(notice, NOTIFY_INVAL_ENTRY, FuseAbi.INVAL_ENTRY_OUT.byteSize() + encoded.length + 1);
+            send(notice, NOTIFY_INVAL_ENTRY, bytes);
+        }
+    }
+
+    /** Has the kernel forget the attributes of the root. */
+    void forgetRootAttributes() {
+        try (Arena arena = Arena.ofConfined()) {
+            FuseReply notice = new FuseReply(arena.allocate(PAGE_BYTES, Long.BYTES), owner);
             notice.clear(0, FuseAbi.INVAL_INODE_OUT.byteSize());
             notice.setLong(FuseAbi.offset(FuseAbi.INVAL_INODE_OUT, "ino"), FuseAbi.ROOT);
             // A negative offset stands for the attributes alone.

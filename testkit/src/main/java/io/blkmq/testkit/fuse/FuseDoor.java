@@ -35,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Thread-safe: calls are made one after another.
  */
+@SuppressWarnings("EnumOrdinal") // both sides of the pipe are of one build
 public final class FuseDoor implements AutoCloseable {
     private static final long ANSWER_SECONDS = 60;
     /** How long a server may take to end by itself. */

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Thread-safe.
  */
+@SuppressWarnings("EnumOrdinal") // both sides of the pipe are of one build
 public final class FuseMount implements AutoCloseable {
     private final FuseDoor door;
     private final int number;

@@ -8,28 +8,28 @@ import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** A mount of a server: the thread that answers the kernel, and what the door's commands do to what is shown. For the thread of the door. */
 final class ServedMount {
-    private static final LongSupplier CLOCK = () -> {
-        Instant now = Instant.now();
-        return TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano();
-    };
-
     private final Path folder;
     /** The first thing that went wrong though it should not. Set by any thread. */
     private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
     private final FileService service;
     private final FuseDevice device;
+    private volatile boolean detached;
     /** The image that was shown last, which the next one is told as a difference from. */
     private @Nullable FileTree lastImage;
 
     private ServedMount(Path folder, int fd, FuseReply.Owner owner) {
         this.folder = folder;
-        this.service = new FileService(this::failed, CLOCK.getAsLong());
+        this.service = new FileService(this::failed, now());
         this.device = new FuseDevice(fd, owner, service, this::failed);
+    }
+
+    private static long now() {
+        Instant now = Instant.now();
+        return TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano();
     }
 
     /**
@@ -46,6 +46,9 @@ final class ServedMount {
     private void serve() {
         try {
             device.serve();
+            if (!detached) {
+                failed("somebody else has ended the mount");
+            }
         } catch (Throwable t) {
             failed("the server's thread ended: " + t);
         }
@@ -71,12 +74,12 @@ final class ServedMount {
         long capacityBytes = in.readLong();
         boolean readOnly = in.readBoolean();
         FileTree before = lastImage;
-        FileTree image = fromNothing || before == null ? new FileTree(capacityBytes, CLOCK) : before.fork();
+        FileTree image = fromNothing || before == null ? new FileTree(capacityBytes, ServedMount::now) : before.fork();
         EditStream.apply(in, image);
         lastImage = image;
         ShownTree shown = service.show(name, image);
         shown.tree().setReadOnly(readOnly);
-        device.forgetName(name);
+        forget(name);
         return shown.number();
     }
 
@@ -85,7 +88,15 @@ final class ServedMount {
         ShownTree shown = service.find(number);
         if (shown != null) {
             service.hide(shown);
-            device.forgetName(shown.name());
+            forget(shown.name());
+        }
+    }
+
+    private void forget(String name) {
+        device.forgetName(FuseAbi.ROOT, name);
+        device.forgetRootAttributes();
+        for (FileService.Name left : service.leftNames()) {
+            device.forgetName(left.directory(), left.name());
         }
     }
 
@@ -124,8 +135,9 @@ final class ServedMount {
         return service.trees();
     }
 
-    /** Unmounts. What is open goes on until the server ends. */
+    /** Unmounts. What is open goes on until the server ends. By any thread. */
     void detach() throws IOException {
+        detached = true;
         MountPoint.detach(folder);
     }
 }

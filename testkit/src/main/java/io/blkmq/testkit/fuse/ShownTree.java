@@ -1,7 +1,9 @@
 package io.blkmq.testkit.fuse;
 
 import io.blkmq.testkit.tree.ChangeLog;
+import io.blkmq.testkit.tree.DirectoryEntry;
 import io.blkmq.testkit.tree.FileTree;
+import io.blkmq.testkit.tree.Kind;
 import io.blkmq.testkit.tree.TreeException;
 import java.util.HashMap;
 import java.util.Map;
@@ -22,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class ShownTree {
     private static final int INODE_BITS = 36;
     private static final long INODE_MAX = (1L << INODE_BITS) - 1;
-    private static final long NUMBER_MAX = (1L << Long.SIZE - 1 - INODE_BITS) - 1;
+    private static final long NUMBER_MAX = (1L << (Long.SIZE - 1 - INODE_BITS)) - 1;
 
     private final long number;
     private final String name;
@@ -115,9 +117,37 @@ final class ShownTree {
         handles--;
     }
 
+    /** Whether a file of it is open. */
+    boolean isOpen() {
+        return handles > 0;
+    }
+
     /** Whether the kernel knows nothing of it. */
     boolean isForgotten() {
         return lookups.isEmpty() && handles == 0;
+    }
+
+    /** Takes a name in a directory. */
+    @FunctionalInterface
+    interface NameTaker {
+        void take(long directory, String name);
+    }
+
+    /** Tells the names of all files that the kernel knows, in directories that it knows. */
+    void eachKnownName(NameTaker taker) {
+        for (long inode : lookups.keySet()) {
+            try {
+                if (tree.attributes(inode).kind() == Kind.DIRECTORY) {
+                    for (DirectoryEntry entry : tree.list(inode)) {
+                        if (lookups.containsKey(entry.inode())) {
+                            taker.take(inode, entry.name());
+                        }
+                    }
+                }
+            } catch (TreeException e) {
+                throw new IllegalStateException("inode " + inode + " is held, and not there", e);
+            }
+        }
     }
 
     /** Begins a new log. */

@@ -19,9 +19,15 @@ import org.junit.jupiter.api.extension.TestTemplateInvocationContext;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContextProvider;
 import org.junit.platform.commons.support.AnnotationSupport;
 
-/** Runs a method that is annotated with {@link PowerCuts} by each of its models, with a crash test of its own. */
-final class PowerCutsExtension implements TestTemplateInvocationContextProvider {
-    PowerCutsExtension() {}
+/**
+ * Runs a method that is annotated with {@link PowerCuts} by each of its models, with a crash test of its own. The annotation brings it
+ * along.
+ *
+ * @since 0.1.0
+ */
+public final class PowerCutsExtension implements TestTemplateInvocationContextProvider {
+    /** Made by JUnit. */
+    public PowerCutsExtension() {}
 
     @Override
     public boolean supportsTestTemplate(ExtensionContext context) {
@@ -61,7 +67,8 @@ final class PowerCutsExtension implements TestTemplateInvocationContextProvider 
         Run(PowerCuts wanted, FileSystemModel model) {
             this.wanted = wanted;
             this.test = CrashTest.of(model).door(wanted.door()).states(wanted.states()).seed(wanted.seed())
-                    .time(seconds("seconds", wanted.seconds())).checkTime(seconds("checkSeconds", wanted.checkSeconds()));
+                    .time(seconds("seconds", wanted.seconds()))
+                    .checkTime(seconds("checkSeconds", wanted.checkSeconds()));
         }
 
         private static Duration seconds(String name, int value) {
@@ -91,7 +98,8 @@ final class PowerCutsExtension implements TestTemplateInvocationContextProvider 
         @Override
         public void afterTestExecution(ExtensionContext context) {
             if (test.explorations() == 0 && context.getExecutionException().isEmpty()) {
-                throw new AssertionError("the test has checked nothing: CrashTest.run(...) returns what must be given a check");
+                throw new AssertionError(
+                        "the test has checked nothing: CrashTest.run(...) returns what must be given a check");
             }
         }
     }

@@ -111,7 +111,8 @@ public final class MemoryFileSystemProvider extends FileSystemProvider {
         if (FILE_SYSTEMS.containsKey(name)) {
             throw new FileSystemAlreadyExistsException("a file system " + uri + " is open already");
         }
-        throw new UnsupportedOperationException(
+        // An UnsupportedOperationException would make the JDK say that there is no such provider.
+        throw new IllegalArgumentException(
                 uri + ": a file system of scheme " + SCHEME + " is made by MemoryFileSystem.create or by a crash test");
     }
 

@@ -444,7 +444,7 @@ public final class TreeFileSystem extends FileSystem {
         try {
             return existing(path, follow);
         } catch (TreeException e) {
-            throw e.errno() == Errno.ENOTDIR ? new TreeException(Errno.ENOENT, e.getMessage()) : e;
+            throw e.errno() == Errno.ENOTDIR ? new TreeException(Errno.ENOENT, e.toString()) : e;
         }
     }
 

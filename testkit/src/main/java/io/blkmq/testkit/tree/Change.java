@@ -19,12 +19,12 @@ public sealed interface Change {
      *
      * @param replaced the inode that had the new name before, 0 for none
      */
-    record Rename(long fromDirectory, String fromName, long toDirectory, String toName, long inode, long replaced)
-            implements Change {}
+    record Rename(long fromDirectory, String fromName, long toDirectory, String toName, long inode,
+            long replaced) implements Change {}
 
     /** Two names that change places, atomically. */
-    record Exchange(long oneDirectory, String oneName, long one, long otherDirectory, String otherName, long other)
-            implements Change {}
+    record Exchange(long oneDirectory, String oneName, long one, long otherDirectory, String otherName,
+            long other) implements Change {}
 
     /**
      * Data that is written; the file grows where it ends beyond its size.
@@ -32,6 +32,7 @@ public sealed interface Change {
      * @param data owned by the change, never modified
      * @param sizeBefore of the file
      */
+    @SuppressWarnings("ArrayRecordComponent") // nobody compares writes, or changes their data
     record Write(long inode, long offset, byte[] data, long sizeBefore) implements Change {}
 
     /** A new size: what is beyond is gone, what is new reads as zeroes. */

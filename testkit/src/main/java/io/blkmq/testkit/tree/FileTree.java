@@ -452,7 +452,8 @@ public final class FileTree {
         requireNotNegative("offset", offset);
         long length = Math.min(source.byteSize(), Math.max(0, FILE_BYTES_MAX - offset));
         if (length == 0 && source.byteSize() > 0) {
-            throw new TreeException(Errno.EFBIG, "offset " + offset + ": a file has at most " + FILE_BYTES_MAX + " bytes");
+            throw new TreeException(Errno.EFBIG,
+                    "offset " + offset + ": a file has at most " + FILE_BYTES_MAX + " bytes");
         }
         length = fitting(file, offset, length);
         if (length == 0) {
@@ -483,8 +484,8 @@ public final class FileTree {
     }
 
     private TreeException full(long length) {
-        return new TreeException(Errno.ENOSPC, length + " bytes: " + inodes.pages() * PAGE_BYTES + " of "
-                + capacityBytes + " bytes are used");
+        return new TreeException(Errno.ENOSPC,
+                length + " bytes: " + inodes.pages() * PAGE_BYTES + " of " + capacityBytes + " bytes are used");
     }
 
     private void place(RegularFile file, long offset, MemorySegment source, long from, long length) {

@@ -53,7 +53,8 @@ final class Inodes {
         return number >= FileTree.ROOT && number < next;
     }
 
-    @Nullable Inode find(long number) {
+    @Nullable
+    Inode find(long number) {
         return number < 0 || number > LongTrie.KEY_MAX ? null : table.get(number);
     }
 

@@ -50,7 +50,8 @@ final class LongTrie<V> {
         return size;
     }
 
-    @Nullable V get(long key) {
+    @Nullable
+    V get(long key) {
         Branch branch = root;
         while (branch != null && branch.covers(key) && branch.has(key)) {
             Object slot = branch.slots[branch.index(key)];
@@ -183,7 +184,8 @@ final class LongTrie<V> {
         long bitmap;
         Object[] slots;
         /** Null after a change. Several threads may compute it: all find the same, and it is immutable. */
-        @Nullable Fingerprint sum;
+        @Nullable
+        Fingerprint sum;
 
         Branch(Owner owner, int shift, long prefix) {
             this.owner = owner;

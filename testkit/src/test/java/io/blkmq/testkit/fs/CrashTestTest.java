@@ -39,7 +39,8 @@ class CrashTestTest {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
             channel.force(true);
         }
-        try (FileChannel channel = FileChannel.open(Objects.requireNonNull(file.getParent()), StandardOpenOption.READ)) {
+        try (FileChannel channel = FileChannel.open(Objects.requireNonNull(file.getParent()),
+                StandardOpenOption.READ)) {
             channel.force(true);
         }
     }
@@ -78,15 +79,16 @@ class CrashTestTest {
         assertThat(failure.crash()).endsWith("acknowledged: 2");
         assertThat(failure.lost()).hasSize(1).first().asString().contains("data of /store/f, 7 bytes at 0");
         assertThat(failure.acknowledged()).isEqualTo("2 [other, f]");
-        assertThat(report.toString()).contains("a crash breaks a promise: files by the model EXT4_ORDERED", "fsync /store/other",
-                "-Dblkmq.crash=" + failure.code());
-        CrashReport replayed = CrashTest.<String>of(EXT4_ORDERED).replay(failure.code()).run((directory, acknowledged) -> {
-            writeSynced(directory.resolve("other"), "content");
-            acknowledged.add("other");
-            Files.writeString(directory.resolve("f"), "content");
-            acknowledged.add("f");
-            Files.writeString(directory.resolve("later"), "x");
-        }).explore(ALL_THERE);
+        assertThat(report.toString()).contains("a crash breaks a promise: files by the model EXT4_ORDERED",
+                "fsync /store/other", "-Dblkmq.crash=" + failure.code());
+        CrashReport replayed = CrashTest.<String>of(EXT4_ORDERED).replay(failure.code())
+                .run((directory, acknowledged) -> {
+                    writeSynced(directory.resolve("other"), "content");
+                    acknowledged.add("other");
+                    Files.writeString(directory.resolve("f"), "content");
+                    acknowledged.add("f");
+                    Files.writeString(directory.resolve("later"), "x");
+                }).explore(ALL_THERE);
         assertThat(replayed.checked()).isEqualTo(1);
         assertThat(Objects.requireNonNull(replayed.failure()).lost()).isEqualTo(failure.lost());
     }
@@ -122,8 +124,9 @@ class CrashTestTest {
     @Test
     void aCheckThatDoesNotEndIsToldWithItsPlace() {
         CountDownLatch never = new CountDownLatch(1);
-        assertThatThrownBy(() -> CrashTest.<String>of(POSIX).checkTime(Duration.ofMillis(50)).run(UNSYNCED).check((_, _) -> never.await()))
-                .isInstanceOf(IllegalStateException.class).hasMessageContaining("did not end within 50 ms")
+        assertThatThrownBy(() -> CrashTest.<String>of(POSIX).checkTime(Duration.ofMillis(50)).run(UNSYNCED)
+                .check((_, _) -> never.await())).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("did not end within 50 ms")
                 .satisfies(e -> assertThat(e.getStackTrace()).anyMatch(frame -> frame.getMethodName().equals("await")));
     }
 
@@ -133,12 +136,14 @@ class CrashTestTest {
             if (!acknowledged.isEmpty()) {
                 var _ = FileChannel.open(directory.resolve("f"), StandardOpenOption.READ);
             }
-        })).isInstanceOf(IllegalStateException.class).hasMessageContaining("left 1 files open").hasMessageContaining("/f");
+        })).isInstanceOf(IllegalStateException.class).hasMessageContaining("left 1 files open")
+                .hasMessageContaining("/f");
     }
 
     @Test
     void aWorkloadThatFailsEndsTheTest() {
-        assertThatThrownBy(() -> CrashTest.<String>of(POSIX).run((directory, _) -> Files.readString(directory.resolve("none"))))
+        assertThatThrownBy(
+                () -> CrashTest.<String>of(POSIX).run((directory, _) -> Files.readString(directory.resolve("none"))))
                 .isInstanceOf(FileSystemException.class);
     }
 
@@ -155,7 +160,8 @@ class CrashTestTest {
 
     @Test
     void preparedFilesSurvive() throws Exception {
-        CrashReport report = CrashTest.<String>of(POSIX).prepared(directory -> Files.writeString(directory.resolve("f"), "content"))
+        CrashReport report = CrashTest.<String>of(POSIX)
+                .prepared(directory -> Files.writeString(directory.resolve("f"), "content"))
                 .run((directory, acknowledged) -> {
                     acknowledged.add("f");
                     Files.writeString(directory.resolve("g"), "x");
@@ -167,13 +173,15 @@ class CrashTestTest {
     void anAcknowledgementAfterTheEndIsRefused() throws Exception {
         List<List<String>> kept = new ArrayList<>();
         CrashTest.<String>of(POSIX).run((_, acknowledged) -> kept.add(acknowledged));
-        assertThatThrownBy(() -> kept.getFirst().add("late")).isInstanceOf(IllegalStateException.class).hasMessageContaining("late");
+        assertThatThrownBy(() -> kept.getFirst().add("late")).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("late");
     }
 
     @Test
     void boundsAreRefusedByName() {
         assertThatThrownBy(() -> CrashTest.of(POSIX).states(0)).hasMessage("states 0: must be at least 1");
         assertThatThrownBy(() -> CrashTest.of(POSIX).time(Duration.ZERO)).hasMessage("time PT0S: must be more than 0");
-        assertThatThrownBy(() -> CrashTest.of(POSIX).checkTime(Duration.ofSeconds(-1))).hasMessage("checkTime PT-1S: must be more than 0");
+        assertThatThrownBy(() -> CrashTest.of(POSIX).checkTime(Duration.ofSeconds(-1)))
+                .hasMessage("checkTime PT-1S: must be more than 0");
     }
 }

@@ -98,12 +98,13 @@ class FileSystemModelTest {
         tree.acknowledge(1);
         FileCrashes crashes = FileHistory.read(model, log.base(), log.changes());
         Set<String> states = new TreeSet<>();
-        new Explorer<>(crashes.history(), crashes.medium(), 100_000, 1, false, () -> true).explore((image, acknowledged, _) -> {
-            if (acknowledged == 1) {
-                states.add(text(image, ROOT));
-            }
-            return true;
-        });
+        new Explorer<>(crashes.history(), crashes.medium(), 100_000, 1, false, () -> true)
+                .explore((image, acknowledged, _) -> {
+                    if (acknowledged == 1) {
+                        states.add(text(image, ROOT));
+                    }
+                    return true;
+                });
         return states;
     }
 
@@ -114,7 +115,8 @@ class FileSystemModelTest {
     private static String text(FileTree tree, long directory) {
         try {
             StringBuilder text = new StringBuilder();
-            for (DirectoryEntry entry : tree.list(directory).stream().sorted(Comparator.comparing(DirectoryEntry::name)).toList()) {
+            for (DirectoryEntry entry : tree.list(directory).stream().sorted(Comparator.comparing(DirectoryEntry::name))
+                    .toList()) {
                 text.append(text.isEmpty() ? "" : " ").append(entry.name());
                 if (entry.kind() == Kind.DIRECTORY) {
                     text.append("(").append(text(tree, entry.inode())).append(")");
@@ -200,7 +202,8 @@ class FileSystemModelTest {
             files.mkdir("a");
             files.mkdir("b");
             files.create("a/f");
-        }, files -> files.rename("a/f", "b/f"))).containsExactlyInAnyOrder("a(f=) b()", "a() b(f=)", "a(f=) b(f=)", "a() b()");
+        }, files -> files.rename("a/f", "b/f"))).containsExactlyInAnyOrder("a(f=) b()", "a() b(f=)", "a(f=) b(f=)",
+                "a() b()");
     }
 
     @Test
@@ -208,8 +211,8 @@ class FileSystemModelTest {
         assertThat(states(POSIX, files -> {
             files.create("f");
             files.truncate("f", 1024);
-        }, files -> files.write("f", 0, "x".repeat(1024)))).containsExactlyInAnyOrder("f=.*1024", "f=x*512.*512", "f=.*512x*512",
-                "f=x*1024");
+        }, files -> files.write("f", 0, "x".repeat(1024)))).containsExactlyInAnyOrder("f=.*1024", "f=x*512.*512",
+                "f=.*512x*512", "f=x*1024");
     }
 
     @Test
@@ -254,14 +257,15 @@ class FileSystemModelTest {
 
     @Test
     void ext4MayHaveTheSizeWithoutTheData() throws Exception {
-        assertThat(states(EXT4_ORDERED, OLD_FILE, files -> files.write("f", 3, "new"))).containsExactlyInAnyOrder("f=old",
-                "f=old...", "f=oldnew");
+        assertThat(states(EXT4_ORDERED, OLD_FILE, files -> files.write("f", 3, "new")))
+                .containsExactlyInAnyOrder("f=old", "f=old...", "f=oldnew");
     }
 
     @Test
     void anOverwriteIsOldOrNew() throws Exception {
         for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
-            assertThat(states(model, OLD_FILE, files -> files.write("f", 0, "new"))).containsExactlyInAnyOrder("f=old", "f=new");
+            assertThat(states(model, OLD_FILE, files -> files.write("f", 0, "new"))).containsExactlyInAnyOrder("f=old",
+                    "f=new");
         }
     }
 
@@ -326,7 +330,8 @@ class FileSystemModelTest {
     @Test
     void anUnsyncedRenameOfASyncedFileIsTheOldNameOrTheNew() throws Exception {
         for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
-            assertThat(states(model, OLD_FILE, files -> files.rename("f", "g"))).containsExactlyInAnyOrder("f=old", "g=old");
+            assertThat(states(model, OLD_FILE, files -> files.rename("f", "g"))).containsExactlyInAnyOrder("f=old",
+                    "g=old");
         }
     }
 
@@ -349,6 +354,7 @@ class FileSystemModelTest {
         Set<String> states = new TreeSet<>();
         new Explorer<>(crashes.history(), crashes.medium(), 1000, 1, false, () -> true)
                 .explore((image, _, _) -> states.add(text(image, ROOT)));
-        assertThat(states).contains("f=", "f=x*8192").doesNotContain("f=.*4096x*4096").anyMatch(state -> state.startsWith("f=x*4096"));
+        assertThat(states).contains("f=", "f=x*8192").doesNotContain("f=.*4096x*4096")
+                .anyMatch(state -> state.startsWith("f=x*4096"));
     }
 }

@@ -65,27 +65,32 @@ class RecordLogExampleTest {
         String wrong = right.replace(part, other);
         assertThat(wrong).isNotEqualTo(right);
         TestExecutionSummary summary = run(wrong);
-        assertThat(summary.getFailures()).extracting(TestExecutionSummary.Failure::getException).allSatisfy(
-                failure -> assertThat(failure).isInstanceOf(CrashFailure.class).hasMessageContaining("replay with: -Dblkmq.crash="));
+        assertThat(summary.getFailures()).extracting(TestExecutionSummary.Failure::getException)
+                .allSatisfy(failure -> assertThat(failure).isInstanceOf(CrashFailure.class)
+                        .hasMessageContaining("replay with: -Dblkmq.crash="));
         return summary.getFailures().stream().map(failure -> failure.getTestIdentifier().getDisplayName()).toList();
     }
 
     private TestExecutionSummary run(String log) throws Exception {
         Path source = Files.writeString(directory.resolve("RecordLog.java"), log);
         compile(List.of(source, EXAMPLE.resolve(TEST)));
-        try (URLClassLoader loader = new URLClassLoader(new URL[]{directory.toUri().toURL()}, getClass().getClassLoader())) {
+        try (URLClassLoader loader = new URLClassLoader(new URL[]{directory.toUri().toURL()},
+                getClass().getClassLoader())) {
             SummaryGeneratingListener listener = new SummaryGeneratingListener();
             LauncherFactory.create().execute(LauncherDiscoveryRequestBuilder.request()
-                    .selectors(DiscoverySelectors.selectClass(loader.loadClass("example.RecordLogTest"))).build(), listener);
+                    .selectors(DiscoverySelectors.selectClass(loader.loadClass("example.RecordLogTest"))).build(),
+                    listener);
             return listener.getSummary();
         }
     }
 
     private void compile(List<Path> sources) throws IOException {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-        String path = System.getProperty("jdk.module.path", "") + File.pathSeparator + System.getProperty("java.class.path");
+        String path = System.getProperty("jdk.module.path", "") + File.pathSeparator
+                + System.getProperty("java.class.path");
         try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
-            assertThat(compiler.getTask(null, files, null, List.of("-proc:none", "-nowarn", "-cp", path, "-d", directory.toString()), null,
+            assertThat(compiler.getTask(null, files, null,
+                    List.of("-proc:none", "-nowarn", "-cp", path, "-d", directory.toString()), null,
                     files.getJavaFileObjectsFromPaths(sources)).call()).as("compiles").isTrue();
         }
     }

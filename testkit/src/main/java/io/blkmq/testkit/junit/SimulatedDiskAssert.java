@@ -1,0 +1,103 @@
+package io.blkmq.testkit.junit;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.testkit.disk.PowerCut;
+import io.blkmq.testkit.disk.SeenRequest;
+import io.blkmq.testkit.disk.SimulatedDisk;
+import java.util.Arrays;
+import java.util.List;
+import org.assertj.core.api.AbstractAssert;
+
+/**
+ * Assertions on a {@link SimulatedDisk}.
+ *
+ * @since 0.1.0
+ */
+public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAssert, SimulatedDisk> {
+    SimulatedDiskAssert(SimulatedDisk actual) {
+        super(actual, SimulatedDiskAssert.class);
+    }
+
+    /**
+     * Some bytes are there, and each power cut leaves them.
+     *
+     * @param offset where, in bytes
+     * @param bytes what is there
+     * @return this
+     */
+    public SimulatedDiskAssert hasDurable(long offset, byte[] bytes) {
+        isNotNull();
+        byte[] left = actual.snapshot(PowerCut.ALL_LOST).read(offset, bytes.length);
+        int mismatch = Arrays.mismatch(left, bytes);
+        if (mismatch >= 0) {
+            boolean there = Arrays.equals(actual.snapshot().read(offset, bytes.length), bytes);
+            failWithMessage(
+                    "expected %s bytes at offset %s to be durable, but byte %s is %s and not %s after a power cut; %s",
+                    bytes.length, offset, mismatch, left[mismatch], bytes[mismatch],
+                    there
+                            ? "they are only in the cache: nothing has flushed them"
+                            : "they are not there without one either");
+        }
+        if (!actual.isDurable(offset, bytes.length)) {
+            failWithMessage("expected %s bytes at offset %s to be durable, but newer ones wait in the cache",
+                    bytes.length, offset);
+        }
+        return this;
+    }
+
+    /**
+     * The device has no requests.
+     *
+     * @return this
+     */
+    public SimulatedDiskAssert hasNoInFlight() {
+        isNotNull();
+        if (actual.inFlight() > 0) {
+            failWithMessage("expected no requests in flight, but there are %s: %s", actual.inFlight(),
+                    actual.lastRequests().stream().filter(request -> request.status() == null).toList());
+        }
+        return this;
+    }
+
+    /**
+     * The device has flushed between two writes: after the last one that touches a place, and before the first later one that touches
+     * another place. It knows its last 64 requests.
+     *
+     * @param firstOffset a place that the earlier write touches, in bytes
+     * @param secondOffset a place that the later write touches
+     * @return this
+     */
+    public SimulatedDiskAssert sawFlushBetween(long firstOffset, long secondOffset) {
+        isNotNull();
+        List<SeenRequest> seen = actual.lastRequests();
+        SeenRequest second = seen.reversed().stream().filter(request -> writesAt(request, secondOffset)).findFirst()
+                .orElse(null);
+        if (second == null) {
+            failWithMessage("expected a write at offset %s, but the device has seen %s", secondOffset, seen);
+            return this;
+        }
+        SeenRequest first = seen.reversed().stream()
+                .filter(request -> request.number() < second.number() && writesAt(request, firstOffset)).findFirst()
+                .orElse(null);
+        if (first == null) {
+            failWithMessage("expected a write at offset %s before %s, but the device has seen %s", firstOffset, second,
+                    seen);
+            return this;
+        }
+        boolean durableByItself = (first.flags() & Bio.FUA) != 0;
+        boolean flushed = seen.stream()
+                .anyMatch(request -> request.operation() == Operation.FLUSH && request.status() == Status.OK
+                        && request.number() > first.number() && request.number() < second.number());
+        if (!durableByItself && !flushed) {
+            failWithMessage("expected a flush between %s and %s, but the device has seen %s", first, second, seen);
+        }
+        return this;
+    }
+
+    private static boolean writesAt(SeenRequest request, long offset) {
+        return request.operation() != Operation.READ && request.operation() != Operation.FLUSH
+                && request.offset() <= offset && offset < request.offset() + request.bytes();
+    }
+}

@@ -1,0 +1,185 @@
+package io.blkmq.testkit.junit;
+
+import io.blkmq.core.Disk;
+import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.testkit.disk.SeenRequest;
+import io.blkmq.testkit.disk.SimulatedDisk;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.reflect.Method;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.InvocationInterceptor;
+import org.junit.jupiter.api.extension.ParameterContext;
+import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
+import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
+import org.junit.platform.commons.support.AnnotationSupport;
+
+/**
+ * Gives a method that is annotated with {@link SimulatedDiskTest} its disk, and looks for leaks after it. The annotation brings it along.
+ *
+ * @since 0.1.0
+ */
+public final class SimulatedDiskExtension
+        implements
+            BeforeEachCallback,
+            AfterEachCallback,
+            ParameterResolver,
+            InvocationInterceptor,
+            TestExecutionExceptionHandler {
+    private static final ExtensionContext.Namespace NAMESPACE = ExtensionContext.Namespace
+            .create(SimulatedDiskExtension.class);
+    /** Threads that are about to end when the method has ended have this long. */
+    private static final Duration ENDING = Duration.ofSeconds(2);
+    private static final String SEED = "blkmq.seed";
+
+    /** Made by JUnit. */
+    public SimulatedDiskExtension() {}
+
+    /** What a method has. */
+    private record Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before) {}
+
+    @Override
+    public void beforeEach(ExtensionContext context) {
+        SimulatedDiskTest wanted = AnnotationSupport.findAnnotation(context.getElement(), SimulatedDiskTest.class)
+                .orElseThrow();
+        long seed = seedOf(context);
+        DeterministicRuntime runtime = wanted.deterministic() ? new DeterministicRuntime(seed) : null;
+        Set<Thread> before = new HashSet<>(Thread.getAllStackTraces().keySet());
+        SimulatedDisk.Builder builder = wanted.kind().builder().seed(seed);
+        if (wanted.capacityBytes() != 0) {
+            builder.capacityBytes(wanted.capacityBytes());
+        }
+        if (runtime != null) {
+            builder.runtime(runtime);
+        }
+        try {
+            SimulatedDisk disk = builder.build();
+            AnnotationSupport.findRepeatableAnnotations(context.getElement(), Fault.class)
+                    .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed)));
+            context.getStore(NAMESPACE).put(Setting.class, new Setting(disk, runtime, seed, before));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static long seedOf(ExtensionContext context) {
+        Long given = Long.getLong(SEED);
+        if (given != null) {
+            return given;
+        }
+        return AnnotationSupport.findAnnotation(context.getElement(), Seed.class)
+                .or(() -> AnnotationSupport.findAnnotation(context.getRequiredTestClass(), Seed.class)).map(Seed::value)
+                .orElse(1L);
+    }
+
+    private static Setting setting(ExtensionContext context) {
+        return Objects.requireNonNull(context.getStore(NAMESPACE).get(Setting.class, Setting.class));
+    }
+
+    @Override
+    public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
+        Class<?> type = parameter.getParameter().getType();
+        return type == SimulatedDisk.class || type == Disk.class
+                || (type == DeterministicRuntime.class && setting(context).runtime != null);
+    }
+
+    @Override
+    public @Nullable Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+        Class<?> type = parameter.getParameter().getType();
+        Setting setting = setting(context);
+        return type == SimulatedDisk.class ? setting.disk : type == Disk.class ? setting.disk.disk() : setting.runtime;
+    }
+
+    @Override
+    public void interceptTestMethod(Invocation<@Nullable Void> invocation, ReflectiveInvocationContext<Method> method,
+            ExtensionContext context) throws Throwable {
+        Setting setting = setting(context);
+        if (setting.runtime == null) {
+            invocation.proceed();
+            return;
+        }
+        Throwable[] thrown = new Throwable[1];
+        setting.runtime.run(_ -> {
+            try {
+                invocation.proceed();
+            } catch (Throwable t) {
+                thrown[0] = t;
+            }
+            setting.disk.close();
+        });
+        if (thrown[0] != null) {
+            throw thrown[0];
+        }
+    }
+
+    @Override
+    public void handleTestExecutionException(ExtensionContext context, Throwable failure) throws Throwable {
+        Setting setting = setting(context);
+        List<SeenRequest> last = setting.disk.lastRequests();
+        String requests = last.isEmpty()
+                ? "the disk has seen no requests"
+                : "the last requests of the disk:\n  "
+                        + last.stream().map(SeenRequest::toString).collect(Collectors.joining("\n  "));
+        failure.addSuppressed(new DiskHistoryNote(
+                "seed " + setting.seed + ", replay with -D" + SEED + "=" + setting.seed + "; " + requests));
+        throw failure;
+    }
+
+    /** Tells with a failure what the disk has seen; it has no stack of its own. */
+    private static final class DiskHistoryNote extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        DiskHistoryNote(String text) {
+            super(text, null, false, false);
+        }
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws Exception {
+        Setting setting = setting(context);
+        boolean failed = context.getExecutionException().isPresent();
+        int inFlight = setting.disk.inFlight();
+        List<SeenRequest> left = setting.disk.lastRequests().stream().filter(request -> request.status() == null)
+                .toList();
+        setting.disk.close();
+        if (failed) {
+            return;
+        }
+        if (inFlight > 0) {
+            throw new AssertionError("the test left " + inFlight + " requests at the disk: " + left);
+        }
+        List<String> threads = threadsSince(setting.before);
+        if (!threads.isEmpty()) {
+            throw new AssertionError("the test left threads: " + threads);
+        }
+    }
+
+    /** The platform threads that were not there before, and do not end by themselves. */
+    private static List<String> threadsSince(Set<Thread> before) throws InterruptedException {
+        long end = System.nanoTime() + ENDING.toNanos();
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (isTheTests(thread, before)) {
+                thread.join(Math.max(1, (end - System.nanoTime()) / 1_000_000));
+            }
+        }
+        return Thread.getAllStackTraces().keySet().stream().filter(thread -> isTheTests(thread, before))
+                .map(Thread::getName).sorted().toList();
+    }
+
+    private static boolean isTheTests(Thread thread, Set<Thread> before) {
+        ThreadGroup group = thread.getThreadGroup();
+        return thread.isAlive() && thread != Thread.currentThread() && !before.contains(thread) && group != null
+                && !group.getName().equals("system") && !group.getName().equals("InnocuousThreadGroup")
+                && !thread.getName().startsWith("blkmq-") && !thread.getName().startsWith("ForkJoinPool");
+    }
+}
