@@ -21,11 +21,12 @@ import org.junit.jupiter.api.Test;
 class PathsBesideTheJdkTest {
     private static final int ROUNDS = 4_000;
     private static final String[] PARTS = {"a", "b", "ab", ".", "..", "/", "/", "//", "é", "😀", "﹏"};
-    private static final String[] GLOB_PARTS = {"a", "b", "*", "**", "?", "[", "]", "[a-c]", "[!a]", "{", "}", "{a,b}", ",", "\\",
-            "/", ".", "!", "-", "^", "&&", "[]", "[a", "(", "+", "[b-a]"};
+    private static final String[] GLOB_PARTS = {"a", "b", "*", "**", "?", "[", "]", "[a-c]", "[!a]", "{", "}", "{a,b}",
+            ",", "\\", "/", ".", "!", "-", "^", "&&", "[]", "[a", "(", "+", "[b-a]"};
 
     private final FileSystem jdk = FileSystems.getDefault();
-    private final FileSystem memory = MemoryFileSystemProvider.newFileSystem("paths", new FileTree(0, () -> 0), 0, 0, false);
+    private final FileSystem memory = MemoryFileSystemProvider.newFileSystem("paths", new FileTree(0, () -> 0), 0, 0,
+            false);
     private final Random random = new Random(RandomSeed.of(PathsBesideTheJdkTest.class));
 
     @AfterEach
@@ -59,7 +60,8 @@ class PathsBesideTheJdkTest {
         found.put("file name", String.valueOf(path.getFileName()));
         found.put("parent", String.valueOf(path.getParent()));
         found.put("names", path.getNameCount() + " " + outcome(() -> path.getName(index)));
-        found.put("subpath", outcome(() -> path.subpath(index, index + 2)) + " " + outcome(() -> path.subpath(0, index)));
+        found.put("subpath",
+                outcome(() -> path.subpath(index, index + 2)) + " " + outcome(() -> path.subpath(0, index)));
         found.put("normalized", path.normalize().toString());
         found.put("resolved", path.resolve(second) + " " + path.resolve(other) + " " + path.resolveSibling(second));
         found.put("relativized", outcome(() -> path.relativize(second)));
@@ -96,7 +98,8 @@ class PathsBesideTheJdkTest {
                     .isEqualTo(expected);
             for (int i = 0; i < 4 && expected.equals("false"); i++) {
                 String name = random(nameParts, 4);
-                assertThat(memory.getPathMatcher("glob:" + glob).matches(memory.getPath(name))).as("'%s' of '%s'", glob, name)
+                assertThat(memory.getPathMatcher("glob:" + glob).matches(memory.getPath(name)))
+                        .as("'%s' of '%s'", glob, name)
                         .isEqualTo(jdk.getPathMatcher("GLOB:" + glob).matches(jdk.getPath(name)));
             }
         }

@@ -249,7 +249,7 @@ final class RandomFileProgram {
 
     private Named transfers(int slot) {
         byte[] data = bytes(5000);
-        long at = random.nextInt(OFFSET_MAX) - 3;
+        long at = random.nextInt(-3, OFFSET_MAX - 3);
         int other = random.nextInt(SLOTS);
         return switch (random.nextInt(9)) {
             case 0 -> use("read " + data.length, slot, channel -> {
@@ -293,8 +293,8 @@ final class RandomFileProgram {
     }
 
     private Named positions(int slot) {
-        long at = random.nextInt(OFFSET_MAX) - 3;
-        long size = random.nextInt(OFFSET_MAX) - 3;
+        long at = random.nextInt(-3, OFFSET_MAX - 3);
+        long size = random.nextInt(-3, OFFSET_MAX - 3);
         boolean shared = random.nextBoolean();
         return switch (random.nextInt(9)) {
             case 0 -> use("position", slot, FileChannel::position);

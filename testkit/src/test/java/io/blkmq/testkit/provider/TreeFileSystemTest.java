@@ -1,0 +1,366 @@
+package io.blkmq.testkit.provider;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
+import static java.nio.file.StandardCopyOption.COPY_ATTRIBUTES;
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
+import static java.nio.file.StandardOpenOption.APPEND;
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.DSYNC;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.SYNC;
+import static java.nio.file.StandardOpenOption.WRITE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.testing.Eventually;
+import io.blkmq.testkit.tree.Change;
+import io.blkmq.testkit.tree.ChangeLog;
+import io.blkmq.testkit.tree.FileTree;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.CompletionHandler;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.channels.NonWritableChannelException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.ClosedFileSystemException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.FileSystemNotFoundException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.ProviderMismatchException;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchService;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What only a file system in memory has or refuses. */
+class TreeFileSystemTest {
+    private static final int CAPACITY = 64 * FileTree.PAGE_BYTES;
+
+    private final FileTree tree = new FileTree(CAPACITY, () -> 5_000_000_000L, MemoryFileSystemProvider.USER,
+            MemoryFileSystemProvider.USER);
+    private final TreeFileSystem memory = make("memory", tree, MemoryFileSystemProvider.USER);
+    private final Path file = memory.getPath("/file");
+
+    private static TreeFileSystem make(String name, FileTree of, int user) {
+        return MemoryFileSystemProvider.newFileSystem(name, of, user, user, true);
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        memory.close();
+        assertThat(memory.openFiles()).isEmpty();
+        assertThat(tree.heldFiles()).isEmpty();
+    }
+
+    private static ByteBuffer bytes(String text) {
+        return ByteBuffer.wrap(text.getBytes(UTF_8));
+    }
+
+    private static void permit(Path path, String permissions) throws IOException {
+        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(permissions));
+    }
+
+    @Test
+    void aUriFindsAFileSystemByItsName() throws IOException {
+        assertThat(FileSystems.getFileSystem(URI.create("blkmq-crash://memory"))).isSameAs(memory);
+        assertThat(Paths.get(URI.create("blkmq-crash://memory/a%20b"))).isEqualTo(memory.getPath("/a b"));
+        assertThat(file.toUri()).isEqualTo(URI.create("blkmq-crash://memory/file"));
+        assertThatThrownBy(() -> make("memory", tree, 0)).isInstanceOf(FileSystemAlreadyExistsException.class)
+                .hasMessageContaining("memory");
+        assertThatThrownBy(() -> FileSystems.newFileSystem(URI.create("blkmq-crash://memory"), Map.of()))
+                .isInstanceOf(FileSystemAlreadyExistsException.class);
+        assertThatThrownBy(() -> FileSystems.newFileSystem(URI.create("blkmq-crash://other"), Map.of()))
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("MemoryFileSystem.create");
+        assertThatThrownBy(() -> FileSystems.getFileSystem(URI.create("blkmq-crash://other")))
+                .isInstanceOf(FileSystemNotFoundException.class);
+        assertThatThrownBy(() -> Paths.get(URI.create("blkmq-crash:memory/x")))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> Paths.get(URI.create("blkmq-crash://memory/x?y")))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> make("a/b", tree, 0)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("a/b");
+        memory.close();
+        try (TreeFileSystem again = make("memory", tree, 0)) {
+            assertThat(again.getPath("/file")).isNotEqualTo(file);
+        }
+    }
+
+    @Test
+    void closingClosesAllThatIsOpen() throws Exception {
+        FileChannel channel = FileChannel.open(file, WRITE, CREATE);
+        AsynchronousFileChannel asynchronous = AsynchronousFileChannel.open(file);
+        InputStream in = Files.newInputStream(file);
+        OutputStream out = Files.newOutputStream(file, APPEND);
+        DirectoryStream<Path> entries = memory.provider().newDirectoryStream(memory.getPath("/"), _ -> true);
+        assertThat(memory.openFiles()).containsExactly("channel of /file [WRITE, CREATE]",
+                "asynchronous channel of /file [READ]", "input stream of /file [READ]",
+                "output stream of /file [WRITE, APPEND]", "directory stream of /");
+        assertThat(tree.heldFiles().values()).containsExactly(4);
+        memory.close();
+        memory.close();
+        assertThat(memory.isOpen() || channel.isOpen() || asynchronous.isOpen()).isFalse();
+        assertThatThrownBy(in::read).isInstanceOf(ClosedChannelException.class);
+        assertThatThrownBy(() -> out.write(1)).isInstanceOf(ClosedChannelException.class);
+        assertThat(entries).isNotNull();
+        assertThatThrownBy(() -> Files.size(file)).isInstanceOf(ClosedFileSystemException.class);
+        assertThatThrownBy(() -> Files.newOutputStream(file)).isInstanceOf(ClosedFileSystemException.class);
+        assertThatThrownBy(() -> Files.delete(file)).isInstanceOf(ClosedFileSystemException.class);
+        assertThatThrownBy(() -> Files.list(memory.getPath("/"))).isInstanceOf(ClosedFileSystemException.class);
+        assertThat(file.toUri()).hasToString("blkmq-crash://memory/file");
+    }
+
+    @Test
+    void whatIsNotThereIsRefusedWithItsReason() throws IOException {
+        assertThatThrownBy(file::toFile).isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("FUSE");
+        assertThatThrownBy(memory::newWatchService).isInstanceOf(UnsupportedOperationException.class)
+                .hasMessageContaining("watch");
+        try (WatchService service = FileSystems.getDefault().newWatchService()) {
+            assertThatThrownBy(() -> file.register(service, StandardWatchEventKinds.ENTRY_CREATE))
+                    .isInstanceOf(ProviderMismatchException.class);
+        }
+        assertThatThrownBy(() -> file.resolve(Path.of("x"))).isInstanceOf(ProviderMismatchException.class);
+        assertThatThrownBy(() -> memory.getPath("a\0b")).isInstanceOf(InvalidPathException.class);
+        assertThatThrownBy(() -> memory.getPath("a\ud800b")).isInstanceOf(InvalidPathException.class);
+        assertThatThrownBy(() -> memory.getPathMatcher("glob")).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> memory.getPathMatcher("sql:x")).isInstanceOf(UnsupportedOperationException.class);
+        assertThat(memory.getPathMatcher("regex:/f.*").matches(file)).isTrue();
+    }
+
+    @Test
+    void theLogSeesWhatSystemCallsWouldBe() throws IOException {
+        ChangeLog log = tree.startLog();
+        try (FileChannel channel = FileChannel.open(file, WRITE, CREATE)) {
+            channel.write(new ByteBuffer[]{bytes("ab"), bytes("cd")});
+            channel.force(false);
+            channel.force(true);
+            channel.truncate(9);
+            channel.truncate(1);
+        }
+        try (FileChannel channel = FileChannel.open(file, WRITE, DSYNC)) {
+            channel.write(bytes("x"));
+        }
+        try (OutputStream out = Files.newOutputStream(file, WRITE, SYNC)) {
+            out.write(1);
+        }
+        try (FileChannel channel = FileChannel.open(memory.getPath("/"))) {
+            channel.force(true);
+        }
+        Files.createFile(memory.getPath("/other"));
+        Files.move(file, memory.getPath("/other"), REPLACE_EXISTING);
+        Files.createFile(file);
+        Files.move(file, memory.getPath("/other"), ATOMIC_MOVE);
+        List<Change> changes = log.changes();
+        assertThat(changes).extracting(change -> change.getClass().getSimpleName()).containsExactly("Create", "Write",
+                "Sync", "Sync", "Truncate", "Write", "Sync", "Write", "Sync", "Sync", "Create", "Unlink", "Rename",
+                "Create", "Rename");
+        assertThat(((Change.Write) changes.get(1)).data()).containsExactly('a', 'b', 'c', 'd');
+        assertThat(changes.get(2)).isEqualTo(new Change.Sync(2, true));
+        assertThat(changes.get(3)).isEqualTo(new Change.Sync(2, false));
+        assertThat(changes.get(6)).isEqualTo(new Change.Sync(2, true));
+        assertThat(changes.get(8)).isEqualTo(new Change.Sync(2, false));
+        assertThat(changes.get(9)).isEqualTo(new Change.Sync(FileTree.ROOT, false));
+        assertThat(((Change.Rename) changes.get(14)).replaced()).as("an atomic move replaces").isEqualTo(2);
+    }
+
+    @Test
+    void aFullFileSystemRefusesData() throws IOException {
+        Files.write(file, new byte[CAPACITY - FileTree.PAGE_BYTES]);
+        try (FileChannel channel = FileChannel.open(memory.getPath("/other"), WRITE, CREATE)) {
+            assertThat(channel.write(ByteBuffer.allocate(2 * FileTree.PAGE_BYTES))).isEqualTo(FileTree.PAGE_BYTES);
+            assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(1))).isInstanceOf(IOException.class)
+                    .hasMessage("No space left on device").rootCause()
+                    .hasMessageContaining("of " + CAPACITY + " bytes");
+        }
+        assertThat(Files.getFileStore(file).getUsableSpace()).isZero();
+        assertThat(Files.getFileStore(file).getAttribute("totalSpace")).isEqualTo((long) CAPACITY);
+        assertThat(Files.getFileStore(file).getBlockSize()).isEqualTo(FileTree.PAGE_BYTES);
+        assertThat(memory.getFileStores()).containsExactly(Files.getFileStore(file));
+        assertThatThrownBy(() -> Files.write(memory.getPath("/third"), new byte[1]))
+                .hasMessage("No space left on device");
+    }
+
+    @Test
+    void aReadOnlyFileSystemCannotBeChanged() throws IOException {
+        Files.writeString(file, "x");
+        tree.setReadOnly(true);
+        assertThat(memory.isReadOnly() && Files.getFileStore(file).isReadOnly()).isTrue();
+        assertThat(Files.readString(file)).isEqualTo("x");
+        assertThat(Files.isWritable(file)).isFalse();
+        assertThatThrownBy(() -> FileChannel.open(file, WRITE)).isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("Read-only file system");
+        assertThatThrownBy(() -> Files.delete(file)).hasMessageContaining("Read-only file system");
+        tree.setReadOnly(false);
+    }
+
+    @Test
+    void anOrdinaryUserIsHeldUpByPermissions() throws IOException {
+        Path directory = Files.createDirectory(memory.getPath("/dir"));
+        Path inside = Files.writeString(directory.resolve("inside"), "x");
+        permit(inside, "---rwxrwx");
+        assertThatThrownBy(() -> Files.readString(inside)).isInstanceOf(AccessDeniedException.class);
+        assertThatThrownBy(() -> Files.newOutputStream(inside)).isInstanceOf(AccessDeniedException.class);
+        permit(inside, "r--------");
+        assertThat(Files.readString(inside)).isEqualTo("x");
+        assertThat(Files.isReadable(inside) && !Files.isWritable(inside) && !Files.isExecutable(inside)).isTrue();
+        permit(directory, "r-x------");
+        assertThatThrownBy(() -> Files.delete(inside)).isInstanceOf(AccessDeniedException.class);
+        assertThatThrownBy(() -> Files.createFile(directory.resolve("new"))).isInstanceOf(AccessDeniedException.class);
+        permit(directory, "rw-------");
+        assertThatThrownBy(() -> Files.size(inside)).isInstanceOf(AccessDeniedException.class);
+        assertThatThrownBy(() -> Files.createFile(directory.resolve("new"))).isInstanceOf(AccessDeniedException.class);
+        permit(directory, "-wx------");
+        assertThatThrownBy(() -> Files.list(directory)).isInstanceOf(AccessDeniedException.class);
+        Files.delete(inside);
+        tree.setMode(FileTree.ROOT, 01777);
+        tree.setOwner(FileTree.ROOT, 0, 0);
+        tree.create(FileTree.ROOT, "roots", 0644, 0, 0);
+        assertThatThrownBy(() -> Files.delete(memory.getPath("/roots")))
+                .hasMessageContaining("Operation not permitted");
+        assertThatThrownBy(() -> permit(memory.getPath("/roots"), "rwxrwxrwx")).hasMessageContaining("not permitted");
+        assertThatThrownBy(
+                () -> Files.setOwner(directory, memory.getUserPrincipalLookupService().lookupPrincipalByName("root")))
+                .hasMessageContaining("not permitted");
+        try (TreeFileSystem superuser = make("superuser", tree, 0)) {
+            Files.writeString(superuser.getPath("/dir/anything"), "x");
+            Files.setOwner(superuser.getPath("/roots"),
+                    superuser.getUserPrincipalLookupService().lookupPrincipalByName("7"));
+            assertThat(Files.getOwner(memory.getPath("/roots"))).hasToString("7");
+        }
+    }
+
+    @Test
+    void aMappedFileIsACopyThatCannotBeWrittenBack() throws IOException {
+        Files.writeString(file, "0123456789");
+        try (FileChannel channel = FileChannel.open(file, READ, WRITE); Arena arena = Arena.ofConfined()) {
+            MappedByteBuffer mapped = channel.map(MapMode.READ_ONLY, 2, 3);
+            assertThat(UTF_8.decode(mapped).toString()).isEqualTo("234");
+            assertThat(mapped.isReadOnly()).isTrue();
+            MappedByteBuffer copy = channel.map(MapMode.PRIVATE, 0, 12);
+            copy.put(0, (byte) 'x');
+            assertThat(channel.size()).as("a mapping of more than there is extends a file that can be written")
+                    .isEqualTo(12);
+            MemorySegment segment = channel.map(MapMode.READ_ONLY, 5, 5, arena);
+            assertThat(segment.get(ValueLayout.JAVA_BYTE, 4)).isEqualTo((byte) '9');
+            assertThat(channel.map(MapMode.READ_ONLY, 5, 0).capacity()).isZero();
+            assertThatThrownBy(() -> channel.map(MapMode.READ_WRITE, 0, 1))
+                    .isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("FUSE");
+            assertThatThrownBy(() -> channel.map(MapMode.READ_ONLY, -1, 1))
+                    .isInstanceOf(IllegalArgumentException.class);
+        }
+        assertThat(Files.readString(file)).isEqualTo("0123456789\0\0");
+        try (FileChannel channel = FileChannel.open(file)) {
+            assertThatThrownBy(() -> channel.map(MapMode.PRIVATE, 0, 1))
+                    .isInstanceOf(NonWritableChannelException.class);
+            assertThatThrownBy(() -> channel.map(MapMode.READ_ONLY, 0, 13)).isInstanceOf(IOException.class)
+                    .hasMessageContaining("12 bytes");
+        }
+        try (TreeFileSystem other = MemoryFileSystemProvider.newFileSystem("unmapped", tree, 0, 0, false);
+                FileChannel channel = FileChannel.open(other.getPath("/file"))) {
+            assertThatThrownBy(() -> channel.map(MapMode.READ_ONLY, 0, 1))
+                    .isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("mapByCopy");
+        }
+    }
+
+    @Test
+    void filesGoFromOneFileSystemToAnother() throws IOException {
+        Files.writeString(file, "x".repeat(200_000));
+        permit(file, "rwxr-x---");
+        Files.setLastModifiedTime(file, FileTime.fromMillis(77));
+        try (TreeFileSystem other = make("other", new FileTree(1 << 20, () -> 0), 0)) {
+            Path target = other.getPath("/target");
+            Files.copy(file, target, COPY_ATTRIBUTES);
+            assertThat(Files.mismatch(file, target)).isEqualTo(-1);
+            assertThat(Files.getPosixFilePermissions(target)).isEqualTo(Files.getPosixFilePermissions(file));
+            assertThatThrownBy(() -> Files.move(file, target, ATOMIC_MOVE))
+                    .isInstanceOf(AtomicMoveNotSupportedException.class);
+            assertThatThrownBy(() -> Files.createLink(other.getPath("/link"), file))
+                    .isInstanceOf(FileSystemException.class);
+            Files.move(file, target, REPLACE_EXISTING);
+            assertThat(file).doesNotExist();
+            assertThat(Files.getLastModifiedTime(target)).isEqualTo(FileTime.fromMillis(77));
+            assertThat(Files.isSameFile(target, memory.getPath("/"))).isFalse();
+            assertThat(target.equals(memory.getPath("/target"))).isFalse();
+        }
+    }
+
+    @Test
+    void handlersRunOnTheExecutorThatIsGiven() throws Exception {
+        try (ExecutorService executor = Executors
+                .newSingleThreadExecutor(task -> Thread.ofPlatform().name("given").unstarted(task));
+                AsynchronousFileChannel channel = AsynchronousFileChannel.open(file, Set.of(WRITE, CREATE), executor)) {
+            CompletableFuture<String> thread = new CompletableFuture<>();
+            channel.write(bytes("x"), 0, thread, new CompletionHandler<>() {
+                @Override
+                public void completed(Integer count, CompletableFuture<String> attachment) {
+                    attachment.complete(Thread.currentThread().getName() + count);
+                }
+
+                @Override
+                public void failed(Throwable failure, CompletableFuture<String> attachment) {
+                    attachment.completeExceptionally(failure);
+                }
+            });
+            assertThat(thread.get()).isEqualTo("given1");
+        }
+    }
+
+    @Test
+    void threadsThatAppendLoseNothing() throws IOException {
+        int threads = 4;
+        int writes = 200;
+        Eventually.together(threads, true, number -> {
+            try (FileChannel channel = FileChannel.open(file, APPEND, CREATE)) {
+                for (int i = 0; i < writes; i++) {
+                    channel.write(bytes(number + "\n"));
+                }
+            }
+        });
+        assertThat(Files.readAllLines(file)).hasSize(threads * writes)
+                .satisfies(lines -> assertThat(lines.stream().filter("2"::equals)).hasSize(writes));
+    }
+
+    @Test
+    void nothingIsWrittenAfterTheFileSystemIsClosed() throws IOException {
+        Files.createFile(file);
+        Eventually.Worker<Boolean> worker = Eventually.start(() -> {
+            try (FileChannel channel = FileChannel.open(file, APPEND)) {
+                while (true) {
+                    channel.write(bytes("x"));
+                }
+            } catch (ClosedChannelException e) {
+                // The file system has been closed.
+            }
+        });
+        Eventually.until("the file is open", () -> !memory.openFiles().isEmpty());
+        memory.close();
+        var before = tree.fingerprint();
+        worker.join();
+        assertThat(tree.fingerprint()).isEqualTo(before);
+    }
+}
