@@ -67,6 +67,8 @@ class DiskImageTest {
                 }
                 if (size <= SMALL || step % 16 == 0) {
                     assertThat(mismatch(tree, model)).as("step %s of size %s", step, size).isEqualTo(-1);
+                    // Asked in between, so that what is known of it has to be forgotten with each change.
+                    assertThat(tree.fingerprint()).isEqualTo(DiskImage.of(model).fingerprint());
                 }
             }
             assertThat(mismatch(kept, keptModel)).as("the copy").isEqualTo(-1);
