@@ -264,8 +264,13 @@ final class FileService {
             return found == null ? -KernelError.ENOENT : entry(reply, 0, found, FileTree.ROOT);
         }
         ShownTree shown = shown(request.node());
-        long inode = shown.tree().find(ShownTree.inodeOf(request.node()), name);
-        return inode == 0 ? -KernelError.ENOENT : entry(reply, 0, shown, inode);
+        long directory = ShownTree.inodeOf(request.node());
+        long inode = shown.tree().find(directory, name);
+        if (inode == 0) {
+            shown.missed(directory, name);
+            return -KernelError.ENOENT;
+        }
+        return entry(reply, 0, shown, inode);
     }
 
     private long forget(long node, long times) {

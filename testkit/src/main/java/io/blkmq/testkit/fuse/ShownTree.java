@@ -5,6 +5,7 @@ import io.blkmq.testkit.tree.DirectoryEntry;
 import io.blkmq.testkit.tree.FileTree;
 import io.blkmq.testkit.tree.Kind;
 import io.blkmq.testkit.tree.TreeException;
+import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -26,11 +27,18 @@ final class ShownTree {
     private static final long INODE_MAX = (1L << INODE_BITS) - 1;
     private static final long NUMBER_MAX = (1L << (Long.SIZE - 1 - INODE_BITS)) - 1;
 
+    /** More than a program asks for in one call. */
+    private static final int MISSED_MAX = 32;
+
+    /** A name that is not there. */
+    private record Missed(long directory, String name) {}
+
     private final long number;
     private final String name;
     private final FileTree image;
     private final FileTree tree;
     private final Map<Long, Long> lookups = new HashMap<>();
+    private final ArrayDeque<Missed> missed = new ArrayDeque<>();
     private int handles;
     private int acknowledged;
     private @Nullable ChangeLog log;
@@ -127,14 +135,23 @@ final class ShownTree {
         return lookups.isEmpty() && handles == 0;
     }
 
+    /** The kernel learns that there is no such name, and remembers it, too, though it asks again each time. */
+    void missed(long directory, String name) {
+        missed.addLast(new Missed(directory, name));
+        if (missed.size() > MISSED_MAX) {
+            missed.removeFirst();
+        }
+    }
+
     /** Takes a name in a directory. */
     @FunctionalInterface
     interface NameTaker {
         void take(long directory, String name);
     }
 
-    /** Tells the names of all files that the kernel knows, in directories that it knows. */
+    /** Tells the names that the kernel may know: those of files that it knows, and the last ones that it has looked for in vain. */
     void eachKnownName(NameTaker taker) {
+        missed.forEach(name -> taker.take(name.directory, name.name));
         for (long inode : lookups.keySet()) {
             try {
                 if (tree.attributes(inode).kind() == Kind.DIRECTORY) {
