@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 /** The difference of two trees, as it is sent. */
 class EditStreamTest {
     private static final int ROUNDS = 300;
+    private static final List<RenameMode> MODES = List.of(RenameMode.values());
 
     private long now = 1;
 
@@ -75,8 +76,7 @@ class EditStreamTest {
                 case 5 -> tree.link(tree.lookup(other, otherName), directory, name);
                 case 6 -> tree.unlink(directory, name);
                 case 7 -> tree.rmdir(directory, name);
-                case 8, 9 -> tree.rename(directory, name, other, otherName,
-                        RenameMode.values()[random.nextInt(RenameMode.values().length)]);
+                case 8, 9 -> tree.rename(directory, name, other, otherName, MODES.get(random.nextInt(MODES.size())));
                 case 10 -> tree.truncate(tree.lookup(directory, name), offset);
                 case 11 -> tree.punch(tree.lookup(directory, name), offset, length);
                 case 12 -> tree.allocate(tree.lookup(directory, name), offset, length, random.nextBoolean());

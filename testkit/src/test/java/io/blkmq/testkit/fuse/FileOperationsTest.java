@@ -19,6 +19,7 @@ import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -66,10 +67,10 @@ class FileOperationsTest {
     void streamsWriteAppendAndRead() throws Exception {
         File file = directory.resolve("file").toFile();
         try (FileOutputStream out = new FileOutputStream(file)) {
-            out.write("one".getBytes());
+            out.write("one".getBytes(StandardCharsets.UTF_8));
         }
         try (FileOutputStream out = new FileOutputStream(file, true)) {
-            out.write(" two".getBytes());
+            out.write(" two".getBytes(StandardCharsets.UTF_8));
         }
         try (FileInputStream in = new FileInputStream(file)) {
             assertThat(in.readAllBytes()).asString().isEqualTo("one two");

@@ -106,9 +106,8 @@ class FileServiceTest {
         assertThat(send(Opcode.LOOKUP, directory)).as("the name is still in the buffer").isEqualTo(EINVAL);
         assertThat(send(Opcode.LOOKUP, directory, (byte) 'f')).as("no end of the name").isEqualTo(EINVAL);
         assertThat(send(Opcode.SETATTR, directory, new byte[8])).isEqualTo(EINVAL);
-        ByteBuffer write = body(48).putInt(16, 1 << 20);
-        assertThat(send(Opcode.WRITE, lookup(directory, "file"), write.array())).as("less data than it says")
-                .isEqualTo(EINVAL);
+        byte[] write = body(48).putInt(16, 1 << 20).array();
+        assertThat(send(Opcode.WRITE, lookup(directory, "file"), write)).as("less data than it says").isEqualTo(EINVAL);
         assertThat(failures).hasSize(4).allMatch(failure -> failure.contains("is not what it should be"));
     }
 
@@ -184,9 +183,10 @@ class FileServiceTest {
         assertThat(send(Opcode.LOOKUP, FuseAbi.ROOT, name("t"))).isEqualTo(ENOENT);
         assertThat(send(Opcode.GETATTR, file, new byte[16])).isZero();
         assertThat(send(Opcode.FORGET, file, body(8).putLong(1).array())).isZero();
-        ByteBuffer both = body(8 + 2 * 16).putInt(2).putInt(0).putLong(file).putLong(1).putLong(directory).putLong(1);
+        byte[] both = body(8 + 2 * 16).putInt(2).putInt(0).putLong(file).putLong(1).putLong(directory).putLong(1)
+                .array();
         assertThat(service.trees()).isEqualTo(1);
-        assertThat(send(Opcode.BATCH_FORGET, 0, both.array())).isZero();
+        assertThat(send(Opcode.BATCH_FORGET, 0, both)).isZero();
         assertThat(service.trees()).isZero();
         assertThat(send(Opcode.GETATTR, file, new byte[16])).isEqualTo(ESTALE);
         assertThat(send(Opcode.FORGET, file, body(8).putLong(1).array())).as("once more than it was known").isZero();

@@ -9,6 +9,8 @@ import java.lang.foreign.StructLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,10 +35,16 @@ class FuseAbiTest {
             #include <stddef.h>
             #include <stdio.h>
             #include <linux/fuse.h>
+            #include <sys/socket.h>
+            #include <sys/uio.h>
             int main(void) {
             """);
         StringBuilder ours = new StringBuilder();
-        for (StructLayout layout : FuseAbi.STRUCTURES) {
+        List<StructLayout> layouts = new ArrayList<>(FuseAbi.STRUCTURES);
+        if (FuseDoor.unavailable().isEmpty()) {
+            layouts.addAll(List.of(Fusermount.IOVEC, Fusermount.MSGHDR, Fusermount.CMSGHDR));
+        }
+        for (StructLayout layout : layouts) {
             String struct = layout.name().orElseThrow();
             source.append("printf(\"" + struct + " %zu\\n\", sizeof(struct " + struct + "));\n");
             ours.append(struct + " " + layout.byteSize() + "\n");

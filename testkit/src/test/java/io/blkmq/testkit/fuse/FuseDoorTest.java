@@ -5,6 +5,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testkit.tree.FileTree;
 import java.io.BufferedReader;
@@ -19,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -88,14 +90,15 @@ class FuseDoorTest {
 
     @Test
     void foldersThatCannotBeMountedAreRefusedWithTheReason() throws Exception {
-        Path file = Files.createFile(folder("full").resolve("file"));
+        Path full = folder("full");
+        Path file = Files.createFile(full.resolve("file"));
         try (FuseDoor door = FuseDoor.open()) {
             FuseMount mount = door.mount(folder("mounted"));
             assertThatThrownBy(() -> door.mount(directory.resolve("none"))).isInstanceOf(IOException.class)
                     .hasMessageContaining("none does not exist");
             assertThatThrownBy(() -> door.mount(file)).isInstanceOf(IOException.class)
                     .hasMessageContaining("file is no directory");
-            assertThatThrownBy(() -> door.mount(file.getParent())).isInstanceOf(IOException.class)
+            assertThatThrownBy(() -> door.mount(full)).isInstanceOf(IOException.class)
                     .hasMessageContaining("is not empty: a mount would hide file");
             assertThatThrownBy(() -> door.mount(mount.folder())).isInstanceOf(IOException.class)
                     .hasMessageContaining("is the folder of a mount already");
@@ -110,6 +113,20 @@ class FuseDoorTest {
         FuseMount mount = door.mount(folder("m"));
         FuseTree tree = mount.show("t", OpenedDoor.emptyTree());
         FileChannel channel = FileChannel.open(tree.directory().resolve("f"), CREATE, WRITE);
+        FileChannel busy = FileChannel.open(tree.directory().resolve("g"), CREATE, WRITE);
+        CountDownLatch begun = new CountDownLatch(1);
+        Eventually.Worker<Throwable> writer = Eventually.call(() -> {
+            try {
+                while (true) {
+                    assertThat(busy.write(ByteBuffer.allocate(100_000), 0)).isEqualTo(100_000);
+                    begun.countDown();
+                }
+            } catch (IOException e) {
+                busy.close();
+                return e;
+            }
+        });
+        begun.await();
         mount.close();
         assertThat(channel.write(ByteBuffer.allocate(10))).as("until the door closes").isEqualTo(10);
         door.close();
@@ -120,6 +137,7 @@ class FuseDoorTest {
         assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(10))).isInstanceOf(IOException.class)
                 .hasMessageContaining("not connected");
         channel.close();
+        assertThat(writer.join()).as("what is in flight ends, too").isInstanceOf(IOException.class);
         assertThat(directory.resolve("m")).isEmptyDirectory();
     }
 

