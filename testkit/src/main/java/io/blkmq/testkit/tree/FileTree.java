@@ -821,6 +821,7 @@ public final class FileTree {
      * that shares it, is not looked at again.
      *
      * @return 128 bits
+     * @throws IllegalStateException if the tree has been changed by single effects and not been settled, so that there is no end to it
      */
     public synchronized Fingerprint fingerprint() {
         return new TreeWalk(inodes).fingerprint();

@@ -28,7 +28,10 @@ final class TreeFingerprint implements LongTrie.Visitor<Directory.Name> {
 
     Fingerprint compute(Directory root) {
         pending.add(new Pending(root, ROOT_PATH));
-        while (!pending.isEmpty()) {
+        for (long directories = 1; !pending.isEmpty(); directories++) {
+            if (directories > inodes.size()) {
+                throw new IllegalStateException("a directory has several names: the tree has to be settled first");
+            }
             Pending next = pending.remove();
             path = next.path;
             next.directory.forEach(0, this);

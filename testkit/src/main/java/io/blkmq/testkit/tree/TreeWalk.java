@@ -77,7 +77,7 @@ final class TreeWalk {
         boolean[] searching = {wanted != FileTree.ROOT};
         ArrayDeque<Named> pending = new ArrayDeque<>();
         pending.add(new Named(root(), "/"));
-        while (!pending.isEmpty() && searching[0]) {
+        for (long directories = 0; !pending.isEmpty() && searching[0] && directories < inodes.size(); directories++) {
             Named next = pending.remove();
             next.directory.forEach(0, (_, name) -> {
                 if (name.inode == wanted) {

@@ -412,6 +412,7 @@ class FileSystemBehaviourTest {
     }
 
     @EachCase
+    @SuppressWarnings("StreamResourceLeak") // when each is closed is what this looks at
     void aDirectoryStreamIsReadOnce() throws IOException {
         file("a", "");
         file("b", "");

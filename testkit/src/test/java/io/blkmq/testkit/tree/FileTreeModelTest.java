@@ -71,7 +71,8 @@ class FileTreeModelTest {
             case 3 -> {
                 version.tree.punch(inode, offset, data.length);
                 byte[] after = before.clone();
-                Arrays.fill(after, Math.min(offset, after.length), Math.min(offset + data.length, after.length), (byte) 0);
+                Arrays.fill(after, Math.min(offset, after.length), Math.min(offset + data.length, after.length),
+                        (byte) 0);
                 version.expected[file] = after;
             }
             default -> version.tree.allocate(inode, offset, data.length, true);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -58,12 +59,15 @@ class FileTreeTest {
     void aNewInodeHasWhatItWasMadeWith() throws IOException {
         clock.set(77);
         long file = file(ROOT, "f");
-        assertThat(tree.attributes(file)).isEqualTo(new Attributes(file, Kind.FILE, 0644, 1, 2, 1, 0, 0, 77, 77, 77, 77));
+        assertThat(tree.attributes(file))
+                .isEqualTo(new Attributes(file, Kind.FILE, 0644, 1, 2, 1, 0, 0, 77, 77, 77, 77));
         long directory = directory(ROOT, "d");
         assertThat(tree.attributes(directory).nlink()).isEqualTo(2);
-        assertThat(tree.attributes(ROOT)).extracting(Attributes::nlink, Attributes::modifiedNanos).containsExactly(3, 77L);
+        assertThat(tree.attributes(ROOT)).extracting(Attributes::nlink, Attributes::modifiedNanos).containsExactly(3,
+                77L);
         long link = tree.symlink(ROOT, "l", "über/x", 1, 2);
-        assertThat(tree.attributes(link)).extracting(Attributes::size, Attributes::unixMode).containsExactly(7L, 0120777);
+        assertThat(tree.attributes(link)).extracting(Attributes::size, Attributes::unixMode).containsExactly(7L,
+                0120777);
         assertThat(tree.readlink(link)).isEqualTo("über/x");
         assertThat(tree.lookup(directory, "..")).isEqualTo(ROOT);
         assertThat(tree.lookup(directory, ".")).isEqualTo(directory);
@@ -104,7 +108,8 @@ class FileTreeTest {
         assertFails(Errno.EEXIST, () -> tree.rename(directory, "inner", ROOT, "f", RenameMode.NO_REPLACE));
         assertFails(Errno.ENOENT, () -> tree.rename(ROOT, "f", ROOT, "g", RenameMode.EXCHANGE));
         assertFails(Errno.EINVAL, () -> tree.rename(ROOT, "f", inner, "..", RenameMode.REPLACE));
-        assertThatThrownBy(() -> tree.release(file)).isInstanceOf(IllegalStateException.class).hasMessageContaining("" + file);
+        assertThatThrownBy(() -> tree.release(file)).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("" + file);
         tree.setReadOnly(true);
         assertFails(Errno.EROFS, () -> file(ROOT, "g"));
         assertFails(Errno.EROFS, () -> write(file, 0, "x"));
@@ -159,7 +164,8 @@ class FileTreeTest {
         tree.punch(file, 10, 5);
         tree.punch(file, 4 * PAGE - 1, 100);
         tree.punch(file, 5 * PAGE, 100);
-        assertThat(text(tree, file)).startsWith("x".repeat(10) + "\0".repeat(5) + "x").endsWith("x\0").hasSize(4 * PAGE);
+        assertThat(text(tree, file)).startsWith("x".repeat(10) + "\0".repeat(5) + "x").endsWith("x\0")
+                .hasSize(4 * PAGE);
         assertFails(Errno.EINVAL, () -> tree.punch(file, 0, 0));
     }
 
@@ -186,8 +192,8 @@ class FileTreeTest {
         long file = file(ROOT, "f");
         write(file, 0, "ab");
         tree.allocate(file, 0, 3 * PAGE, true);
-        assertThat(tree.attributes(file)).extracting(Attributes::size, Attributes::allocatedBytes)
-                .containsExactly(2L, 3L * PAGE);
+        assertThat(tree.attributes(file)).extracting(Attributes::size, Attributes::allocatedBytes).containsExactly(2L,
+                3L * PAGE);
         write(file, PAGE, "c");
         assertThat(text(tree, file)).isEqualTo("ab" + "\0".repeat(PAGE - 2) + "c");
         assertFails(Errno.EINVAL, () -> tree.allocate(file, 0, 0, true));
@@ -290,7 +296,8 @@ class FileTreeTest {
             }
         }
         assertThat(listed).containsExactlyInAnyOrderElementsOf(all);
-        assertThat(tree.list(ROOT)).allSatisfy(entry -> assertThat(tree.lookup(ROOT, entry.name())).isEqualTo(entry.inode()));
+        assertThat(tree.list(ROOT))
+                .allSatisfy(entry -> assertThat(tree.lookup(ROOT, entry.name())).isEqualTo(entry.inode()));
     }
 
     @Test
@@ -310,13 +317,15 @@ class FileTreeTest {
         long file = file(ROOT, "f");
         clock.set(5000);
         tree.setTimes(file, FileTree.TIME_KEPT, 42);
-        assertThat(tree.attributes(file)).extracting(Attributes::accessedNanos, Attributes::modifiedNanos,
-                Attributes::changedNanos).containsExactly(1000L, 42L, 5000L);
+        assertThat(tree.attributes(file))
+                .extracting(Attributes::accessedNanos, Attributes::modifiedNanos, Attributes::changedNanos)
+                .containsExactly(1000L, 42L, 5000L);
         tree.setTimes(file, FileTree.TIME_NOW, FileTree.TIME_KEPT);
         tree.setOwner(file, -1, 9);
         tree.setMode(file, 0170640);
-        assertThat(tree.attributes(file)).extracting(Attributes::accessedNanos, Attributes::uid, Attributes::gid,
-                Attributes::mode).containsExactly(5000L, 1, 9, 0640);
+        assertThat(tree.attributes(file))
+                .extracting(Attributes::accessedNanos, Attributes::uid, Attributes::gid, Attributes::mode)
+                .containsExactly(5000L, 1, 9, 0640);
         clock.set(6000);
         write(file, 0, "x");
         assertThat(tree.attributes(file).modifiedNanos()).isEqualTo(6000);
@@ -355,7 +364,8 @@ class FileTreeTest {
         tree.syncAll();
         List<Change> changes = log.changes();
         assertThat(changes).hasSize(15).hasSize(log.size());
-        assertThat(changes.get(2)).isInstanceOfSatisfying(Change.Write.class, write -> assertThat(write.data()).hasSize(2));
+        assertThat(changes.get(2)).isInstanceOfSatisfying(Change.Write.class,
+                write -> assertThat(write.data()).hasSize(2));
         assertThat(changes.get(3)).isInstanceOfSatisfying(Change.Write.class, write -> {
             assertThat(write.data()).containsExactly(1, 2, 3);
             assertThat(write.sizeBefore()).isEqualTo(3);
@@ -364,8 +374,8 @@ class FileTreeTest {
         assertThat(changes.subList(0, 2)).containsExactly(new Change.Create(ROOT, "d", directory, Kind.DIRECTORY, ""),
                 new Change.Create(directory, "l", link, Kind.SYMLINK, "t"));
         assertThat(changes.subList(4, 15)).containsExactly(new Change.Truncate(before, 1, 3),
-                new Change.Truncate(before, 5, 1), new Change.Punch(before, 0, 5), new Change.Link(directory, "b", before),
-                new Change.Rename(directory, "b", ROOT, "b", before, 0),
+                new Change.Truncate(before, 5, 1), new Change.Punch(before, 0, 5),
+                new Change.Link(directory, "b", before), new Change.Rename(directory, "b", ROOT, "b", before, 0),
                 new Change.Exchange(directory, "l", link, ROOT, "b", before),
                 new Change.Rename(ROOT, "b", ROOT, "before", link, before), new Change.Sync(directory, true),
                 new Change.SyncAll(), new Change.Acknowledge(1), new Change.Unlink(ROOT, "before", link));
@@ -445,6 +455,41 @@ class FileTreeTest {
     }
 
     @Test
+    void aTreeThatIsNotSettledHasNoFingerprint() throws IOException {
+        long directory = directory(ROOT, "d");
+        FileTree fork = tree.fork();
+        fork.putEntry(directory, "down", directory);
+        assertThatThrownBy(fork::fingerprint).isInstanceOf(IllegalStateException.class).hasMessageContaining("settled");
+        assertThat(fork.pathOf(99)).contains("no name");
+        fork.settle();
+        assertThat(fork.fingerprint()).isEqualTo(tree.fingerprint());
+    }
+
+    @Test
+    void threadsUseForksOfOneTree() throws IOException {
+        int threads = 4;
+        long file = file(ROOT, "f");
+        write(file, 0, "x".repeat(50 * PAGE));
+        List<Fingerprint> expected = new ArrayList<>();
+        for (int number = 0; number < threads; number++) {
+            // Of a tree that shares nothing with the one that the threads use.
+            FileTree alone = new FileTree(100 * PAGE, clock::get);
+            write(alone, alone.create(ROOT, "f", 0644, 1, 2), 0, "x".repeat(50 * PAGE));
+            write(alone, file, number * PAGE, "changed");
+            expected.add(alone.fingerprint());
+        }
+        Eventually.together(threads, false, number -> {
+            for (int round = 0; round < 50; round++) {
+                FileTree fork = tree.fork();
+                write(fork, file, number * PAGE, "changed");
+                assertThat(fork.fingerprint()).isEqualTo(expected.get(number));
+                write(fork, file, number * PAGE, "xxxxxxx");
+                assertThat(fork.fork().fingerprint()).isEqualTo(tree.fingerprint());
+            }
+        });
+    }
+
+    @Test
     void aFingerprintIsOfWhatCanBeReadAndNothingElse() throws IOException {
         FileTree other = new FileTree(100 * PAGE, () -> 5);
         long gone = other.create(ROOT, "gone", 0, 0, 0);
@@ -516,7 +561,7 @@ class FileTreeTest {
         file(ROOT, "f");
         directory(ROOT, "d");
         tree.symlink(ROOT, "l", "f", 0, 0);
-        assertThat(tree.list(ROOT)).extracting(DirectoryEntry::name, DirectoryEntry::kind).containsExactlyInAnyOrder(
-                tuple("f", Kind.FILE), tuple("d", Kind.DIRECTORY), tuple("l", Kind.SYMLINK));
+        assertThat(tree.list(ROOT)).extracting(DirectoryEntry::name, DirectoryEntry::kind)
+                .containsExactlyInAnyOrder(tuple("f", Kind.FILE), tuple("d", Kind.DIRECTORY), tuple("l", Kind.SYMLINK));
     }
 }
