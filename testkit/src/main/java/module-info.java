@@ -10,8 +10,15 @@ import org.jspecify.annotations.NullMarked;
     requires transitive io.blkmq.sim;
     requires static transitive org.junit.jupiter.api;
     requires static transitive org.assertj.core;
+    requires static org.junit.platform.commons;
 
+    exports io.blkmq.testkit;
     exports io.blkmq.testkit.disk;
     exports io.blkmq.testkit.fs;
     exports io.blkmq.testkit.junit;
+
+    // JUnit makes extensions by reflection.
+    opens io.blkmq.testkit.junit to org.junit.platform.commons;
+
+    provides java.nio.file.spi.FileSystemProvider with io.blkmq.testkit.provider.MemoryFileSystemProvider;
 }

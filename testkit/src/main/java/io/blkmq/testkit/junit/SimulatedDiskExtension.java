@@ -101,7 +101,7 @@ public final class SimulatedDiskExtension
     }
 
     @Override
-    public void interceptTestMethod(Invocation<@Nullable Void> invocation, ReflectiveInvocationContext<Method> method,
+    public void interceptTestMethod(Invocation<Void> invocation, ReflectiveInvocationContext<Method> method,
             ExtensionContext context) throws Throwable {
         Setting setting = setting(context);
         if (setting.runtime == null) {
