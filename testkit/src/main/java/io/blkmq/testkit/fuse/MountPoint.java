@@ -23,6 +23,9 @@ final class MountPoint {
     private static final Path OURSELVES = Path.of("/proc/self");
     private static final String DEVICE = "/dev/fuse";
     private static final int FOLDER_FIELD = 4;
+    /** Of a process's status, behind its name. */
+    private static final int STATE_FIELD = 0;
+    private static final int START_FIELD = 19;
     /** How long a mount is given to say that its server is gone. */
     private static final long ANSWER_MILLIS = 2_000;
 
@@ -163,8 +166,10 @@ final class MountPoint {
         // The second field is a name in parentheses, in which anything may be.
         String pid = text.substring(0, text.indexOf(' '));
         String[] fields = text.substring(text.lastIndexOf(')') + 2).split(" ", -1);
-        String startTicks = fields[19];
-        return SOURCE_PREFIX + pid + "-" + startTicks;
+        String state = fields[STATE_FIELD];
+        // A process that has ended, and that its parent has not taken note of.
+        boolean isGone = state.equals("Z") || state.equals("X");
+        return isGone ? "" : SOURCE_PREFIX + pid + "-" + fields[START_FIELD];
     }
 
     private static List<Mount> ours() throws IOException {
