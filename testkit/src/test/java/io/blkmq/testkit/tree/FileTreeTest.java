@@ -475,15 +475,15 @@ class FileTreeTest {
             // Of a tree that shares nothing with the one that the threads use.
             FileTree alone = new FileTree(100 * PAGE, clock::get);
             write(alone, alone.create(ROOT, "f", 0644, 1, 2), 0, "x".repeat(50 * PAGE));
-            write(alone, file, number * PAGE, "changed");
+            write(alone, file, (long) number * PAGE, "changed");
             expected.add(alone.fingerprint());
         }
         Eventually.together(threads, false, number -> {
             for (int round = 0; round < 50; round++) {
                 FileTree fork = tree.fork();
-                write(fork, file, number * PAGE, "changed");
+                write(fork, file, (long) number * PAGE, "changed");
                 assertThat(fork.fingerprint()).isEqualTo(expected.get(number));
-                write(fork, file, number * PAGE, "xxxxxxx");
+                write(fork, file, (long) number * PAGE, "xxxxxxx");
                 assertThat(fork.fork().fingerprint()).isEqualTo(tree.fingerprint());
             }
         });
