@@ -128,9 +128,9 @@ final class FileService {
     record Name(long directory, String name) {}
 
     /**
-     * Names of hidden trees that the kernel still knows though nothing is open of these trees. When a tree is hidden it forgets what is not in
-     * use, and what was in use it keeps after that, out of everybody's reach, until it lacks memory: it has to be told again. The tree that
-     * was hidden last is left out, for most likely the kernel is about to forget it.
+     * Names of hidden trees that the kernel still knows though nothing is open of these trees. When a tree is hidden it forgets what is not
+     * in use, and what was in use it keeps after that, out of everybody's reach, until it lacks memory: it has to be told again. The tree
+     * that was hidden last is left out, for most likely the kernel is about to forget it.
      */
     synchronized List<Name> leftNames() {
         List<Name> left = new ArrayList<>();

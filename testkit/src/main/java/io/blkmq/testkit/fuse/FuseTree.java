@@ -123,8 +123,8 @@ public final class FuseTree implements AutoCloseable {
     /**
      * What is open of the tree, by any process.
      *
-     * @param mapped whether to tell also of files that this process has mapped: a {@link java.nio.MappedByteBuffer} keeps its file open until
-     *            the garbage collector has taken it
+     * @param mapped whether to tell also of files that this process has mapped: a {@link java.nio.MappedByteBuffer} keeps its file open
+     *            until the garbage collector has taken it
      * @return in the order in which they were opened
      * @throws IOException if the server fails
      */

@@ -13,7 +13,6 @@ final class KernelError {
     static final int ENODEV = 19;
     static final int EINVAL = 22;
     static final int EROFS = 30;
-    static final int ENAMETOOLONG = 36;
     static final int ENOSYS = 38;
     static final int EPROTO = 71;
     static final int EILSEQ = 84;

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** A mount of a server: the thread that answers the kernel, and what the door's commands do to what is shown. For the thread of the door. */
+/** A mount of a server: the thread that answers the kernel, and what a door's commands do to what is shown. For the door's thread. */
 final class ServedMount {
     private final Path folder;
     /** The first thing that went wrong though it should not. Set by any thread. */
