@@ -8,9 +8,10 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
     requires transitive io.blkmq.core;
     requires transitive io.blkmq.sim;
-    requires static transitive org.junit.jupiter.api;
-    requires static transitive org.assertj.core;
+    // Only io.blkmq.testkit.junit needs these, and who uses that has them: a program without them must not be asked for them.
+    requires static org.junit.jupiter.api;
     requires static org.junit.platform.commons;
+    requires static org.assertj.core;
 
     exports io.blkmq.testkit;
     exports io.blkmq.testkit.disk;

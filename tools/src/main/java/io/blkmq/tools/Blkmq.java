@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
  * sense or cannot be had.
  */
 @Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
-        RunCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
+        RunCommand.class,
+        TraceCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
                 "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", "  blkmq run --help", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 public final class Blkmq implements Runnable {
@@ -60,7 +61,7 @@ public final class Blkmq implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is needed: run");
+        throw new ParameterException(spec.commandLine(), "a command is needed: run or trace");
     }
 
     private static int refuse(ParameterException refused, String[] arguments) {

@@ -73,8 +73,9 @@ class LayoutTest {
             Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "tools.job")), //
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
             Map.entry("tools.report", Set.of("core", "tools.job", "tools.run")), //
-            Map.entry("tools",
-                    Set.of("aio", "core", "core.driver", "tools.device", "tools.job", "tools.report", "tools.run")));
+            Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //
+            Map.entry("tools", Set.of("aio", "core", "core.driver", "testkit.disk", "tools.device", "tools.job",
+                    "tools.report", "tools.run", "tools.trace")));
 
     /** The implementations of the door's types, and how threads of blkmq wait. */
     private static final Set<String> NAMED_BY_THE_DOOR = Set.of("QueueSettings", "RequestLife", "DispatchContext",

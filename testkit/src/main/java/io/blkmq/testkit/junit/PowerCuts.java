@@ -41,6 +41,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Target(ElementType.METHOD)
 @TestTemplate
 @ExtendWith(PowerCutsExtension.class)
+@SuppressWarnings("exports") // who uses it has JUnit and AssertJ
 public @interface PowerCuts {
     /**
      * Which states a crash may leave.

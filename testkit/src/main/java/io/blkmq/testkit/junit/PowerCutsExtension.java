@@ -25,6 +25,7 @@ import org.junit.platform.commons.support.AnnotationSupport;
  *
  * @since 0.1.0
  */
+@SuppressWarnings("exports") // who uses it has JUnit and AssertJ
 public final class PowerCutsExtension implements TestTemplateInvocationContextProvider {
     /** Made by JUnit. */
     public PowerCutsExtension() {}

@@ -15,6 +15,7 @@ import org.assertj.core.api.AbstractAssert;
  *
  * @since 0.1.0
  */
+@SuppressWarnings("exports") // who uses it has JUnit and AssertJ
 public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAssert, SimulatedDisk> {
     SimulatedDiskAssert(SimulatedDisk actual) {
         super(actual, SimulatedDiskAssert.class);

@@ -29,6 +29,7 @@ import org.junit.platform.commons.support.AnnotationSupport;
  *
  * @since 0.1.0
  */
+@SuppressWarnings("exports") // who uses it has JUnit and AssertJ
 public final class SimulatedDiskExtension
         implements
             BeforeEachCallback,

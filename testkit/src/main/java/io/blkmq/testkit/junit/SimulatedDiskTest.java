@@ -28,6 +28,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Target(ElementType.METHOD)
 @Test
 @ExtendWith(SimulatedDiskExtension.class)
+@SuppressWarnings("exports") // who uses it has JUnit and AssertJ
 public @interface SimulatedDiskTest {
     /**
      * What the disk is like.

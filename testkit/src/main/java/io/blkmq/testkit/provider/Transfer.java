@@ -56,6 +56,10 @@ final class Transfer {
             throw new UnsupportedOperationException("a copy cannot be ATOMIC_MOVE");
         }
         Attributes from = source.getFileSystem().attributes(source, follows);
+        if (from.kind() != Kind.SYMLINK) {
+            // What cannot be read replaces nothing.
+            source.getFileSystem().checkAccess(source, Credentials.READ);
+        }
         if (makeRoom(from)) {
             copy(from);
         }
@@ -134,6 +138,10 @@ final class Transfer {
             return;
         }
         Attributes from = source.getFileSystem().attributes(source, false);
+        if (from.kind() == Kind.DIRECTORY) {
+            // It may have to be written, for its ".." becomes another one.
+            source.getFileSystem().checkAccess(source, Credentials.WRITE);
+        }
         if (!makeRoom(from)) {
             return;
         }

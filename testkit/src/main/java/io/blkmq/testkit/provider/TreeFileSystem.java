@@ -348,9 +348,8 @@ public final class TreeFileSystem extends FileSystem {
         try {
             List<String> names = perform(path, () -> {
                 Place place = existing(path, true);
-                List<DirectoryEntry> entries = tree.list(place.inode());
                 user.require(Credentials.READ, tree.attributes(place.inode()));
-                return entries.stream().map(DirectoryEntry::name).toList();
+                return tree.list(place.inode()).stream().map(DirectoryEntry::name).toList();
             });
             return opened(new TreeDirectoryStream(path, names, filter));
         } catch (FileSystemException e) {
@@ -420,6 +419,9 @@ public final class TreeFileSystem extends FileSystem {
             requireName(to);
             requireExists(from);
             requireRemovable(from);
+            if (from.directory() != to.directory() && tree.kind(from.inode()) == Kind.DIRECTORY) {
+                user.require(Credentials.WRITE, tree.attributes(from.inode()));
+            }
             if (to.inode() != 0) {
                 requireRemovable(to);
             } else {
@@ -517,7 +519,13 @@ public final class TreeFileSystem extends FileSystem {
     }
 
     void setTimes(TreePath path, boolean follow, long accessedNanos, long modifiedNanos) throws IOException {
-        change(path, follow, inode -> tree.setTimes(inode, accessedNanos, modifiedNanos));
+        change(path, follow, inode -> {
+            if (tree.kind(inode) != Kind.SYMLINK) {
+                // The JDK opens what it sets the times of.
+                user.require(Credentials.READ, tree.attributes(inode));
+            }
+            tree.setTimes(inode, accessedNanos, modifiedNanos);
+        });
     }
 
     void setMode(TreePath path, boolean follow, int mode) throws IOException {

@@ -1,0 +1,52 @@
+package io.blkmq.tools.trace;
+
+import io.blkmq.core.Operation;
+import io.blkmq.testkit.disk.TraceSummary;
+import io.blkmq.tools.device.Backing;
+import io.blkmq.tools.device.Device;
+import io.blkmq.tools.device.DeviceRequest;
+import io.blkmq.tools.job.EngineName;
+import io.blkmq.tools.job.Location;
+import io.blkmq.tools.job.UsageException;
+import java.util.Optional;
+
+/** The device that a trace is replayed on. */
+public final class ReplayDevice {
+    private static final String NAME = "replay";
+    private static final String OPTION = "--attach";
+
+    private ReplayDevice() {}
+
+    /**
+     * Opens it.
+     *
+     * @param backing what is behind it
+     * @param engine below a file
+     * @param direct whether a file is used past the page cache
+     * @param depth how many bios are in flight
+     * @return the device, to be closed
+     * @throws UsageException if it cannot be had
+     */
+    public static Device open(Backing backing, EngineName engine, boolean direct, int depth) throws UsageException {
+        return Device.open(new DeviceRequest(NAME, Optional.of(backing), 1, depth, engine, direct, "none", 0, 0,
+                Location.ofOption(OPTION)));
+    }
+
+    /**
+     * Refuses to overwrite a file that nobody has said may be overwritten.
+     *
+     * @param backing what is behind the device
+     * @param summary of the trace
+     * @param allowed whether it was said
+     * @throws UsageException if so
+     */
+    public static void requireMayWrite(Backing backing, TraceSummary summary, boolean allowed) throws UsageException {
+        long writes = summary.operations().entrySet().stream()
+                .filter(each -> each.getKey().isWrite() && each.getKey() != Operation.FLUSH)
+                .mapToLong(each -> each.getValue().count()).sum();
+        if (backing.kind() == Backing.Kind.FILE && writes > 0 && !allowed) {
+            throw new UsageException(OPTION + " " + backing + ": the trace has " + writes
+                    + " writes, which would overwrite the file; --overwrite allows it");
+        }
+    }
+}
