@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContext;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContextProvider;
-import org.junit.platform.commons.util.ReflectionUtils;
+import org.junit.platform.commons.support.ReflectionSupport;
 
 /** Makes the tests of {@link EachCase}. */
 final class EachCaseExtension implements TestTemplateInvocationContextProvider {
@@ -25,9 +25,9 @@ final class EachCaseExtension implements TestTemplateInvocationContextProvider {
     @Override
     public Stream<TestTemplateInvocationContext> provideTestTemplateInvocationContexts(ExtensionContext context) {
         String[] conditions = context.getRequiredTestMethod().getAnnotation(EachCase.class).value();
-        Method all = ReflectionUtils.findMethod(context.getRequiredTestClass(), "cases").orElseThrow(
+        Method all = ReflectionSupport.findMethod(context.getRequiredTestClass(), "cases").orElseThrow(
                 () -> new IllegalStateException(context.getRequiredTestClass() + " has no method cases()"));
-        Collection<?> cases = (Collection<?>) Objects.requireNonNull(ReflectionUtils.invokeMethod(all, null));
+        Collection<?> cases = (Collection<?>) Objects.requireNonNull(ReflectionSupport.invokeMethod(all, null));
         return cases.stream().filter(each -> Stream.of(conditions).allMatch(condition -> holds(condition, each)))
                 .map(Invocation::new);
     }
@@ -35,9 +35,9 @@ final class EachCaseExtension implements TestTemplateInvocationContextProvider {
     private static boolean holds(String condition, Object each) {
         boolean wanted = !condition.startsWith("!");
         String name = wanted ? condition : condition.substring(1);
-        Method method = ReflectionUtils.findMethod(each.getClass(), name)
+        Method method = ReflectionSupport.findMethod(each.getClass(), name)
                 .orElseThrow(() -> new IllegalStateException(each.getClass() + " has no method " + name + "()"));
-        return Objects.equals(ReflectionUtils.invokeMethod(method, each), wanted);
+        return Objects.equals(ReflectionSupport.invokeMethod(method, each), wanted);
     }
 
     /** One case. */

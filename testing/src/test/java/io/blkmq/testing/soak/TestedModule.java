@@ -80,8 +80,14 @@ final class TestedModule {
         return matcher.replaceAll(match -> Matcher.quoteReplacement(property(match.group(1))));
     }
 
-    /** The options of a process with the module and its tests on the module path, and all else on the class path. */
+    /** The options of a process with the module and its tests on the module path, and all else on the class path, or all of it on that. */
     List<String> javaOptions() throws IOException {
+        if (property("blkmq.test.modulePath").equals("false")) {
+            List<String> options = new ArrayList<>(List.of("-ea", "--class-path",
+                    join(Stream.concat(Stream.of(testClasses, classes), libraries.stream()))));
+            options.addAll(List.of(property("blkmq.test.options").strip().split("\\s+", -1)));
+            return options;
+        }
         String module = "io.blkmq." + name;
         ModuleFinder finder = ModuleFinder
                 .of(Stream.concat(Stream.of(classes), libraries.stream()).toArray(Path[]::new));

@@ -45,8 +45,11 @@ final class OpenFile {
     synchronized int read(long position, ByteBuffer target) throws IOException {
         try {
             requireOpen();
+            if (!target.hasRemaining()) {
+                return 0; // also of a directory
+            }
             int count = tree.read(inode, position, target);
-            return count == 0 && target.hasRemaining() ? -1 : count;
+            return count == 0 ? -1 : count;
         } catch (TreeException e) {
             throw Refusal.of(e);
         }

@@ -272,6 +272,9 @@ public final class TreeFileSystem extends FileSystem {
         if (place.inode() == FileTree.ROOT) {
             throw new TreeException(Errno.EBUSY, "the root is in use");
         }
+        if (place.name().equals(".")) {
+            throw new TreeException(Errno.EINVAL, "'.' cannot be removed from the directory");
+        }
         if (place.name().equals("..")) {
             throw new TreeException(Errno.ENOTEMPTY, "'..' has the directory in it");
         }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Directory extends Inode {
     private static final int SLOT_BITS = 20;
-    /** As on ext4, where one that is removed has none. */
+    /** As on ext4. */
     private static final int SIZE = 4096;
 
     private static final Fingerprint IDENTITY = Fingerprint.ZERO.and(2);
@@ -47,7 +47,7 @@ final class Directory extends Inode {
 
     @Override
     long size() {
-        return nlink == 0 ? 0 : SIZE;
+        return SIZE;
     }
 
     boolean isEmpty() {

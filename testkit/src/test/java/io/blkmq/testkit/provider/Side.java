@@ -14,6 +14,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -26,6 +27,7 @@ final class Side {
     private final Path root;
     private final Map<Integer, FileChannel> channels = new HashMap<>();
     private final Map<Integer, @Nullable Object> keys = new HashMap<>();
+    private final Set<Integer> directories = new HashSet<>();
 
     Side(Path root) {
         this.root = root;
@@ -55,6 +57,11 @@ final class Side {
             before.close();
         }
         keys.put(slot, keyBefore == null ? key(path) : keyBefore);
+        if (Files.isDirectory(path(path))) {
+            directories.add(slot);
+        } else {
+            directories.remove(slot);
+        }
     }
 
     private @Nullable Object key(String path) {
@@ -65,9 +72,13 @@ final class Side {
         }
     }
 
-    /** Whether two channels may be of one file: what a transfer from a file to itself does depends on how the JDK comes to do it. */
-    boolean isSameFile(int slot, int other) {
-        return slot == other || (isOpen(slot) && isOpen(other) && Objects.equals(keys.get(slot), keys.get(other)));
+    /**
+     * Whether what a transfer between two channels does depends on how it is done: from a file to itself, or from a directory, of which
+     * it is not said whether it has a size when it is removed.
+     */
+    boolean isUnspecified(int slot, int other) {
+        return slot == other || directories.contains(slot)
+                || (isOpen(slot) && isOpen(other) && Objects.equals(keys.get(slot), keys.get(other)));
     }
 
     private boolean isOpen(int slot) {
