@@ -12,6 +12,7 @@ import io.blkmq.core.PartitionListener;
 import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.Partitions;
 import io.blkmq.loop.PartitionedImage.Part;
+import io.blkmq.testing.Command;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

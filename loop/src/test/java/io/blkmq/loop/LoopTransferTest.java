@@ -16,6 +16,7 @@ import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.BesideOthers;
+import io.blkmq.testing.Command;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.testing.Command;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.loop.PartitionedImage.Part;
+import io.blkmq.testing.Command;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.nio.file.Path;

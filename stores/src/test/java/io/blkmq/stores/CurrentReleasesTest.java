@@ -35,6 +35,7 @@ class CurrentReleasesTest {
             new Current("artemis-2.44.0", "artemis", Door.FUSE), //
             new Current("ratis-3.2.0", "ratis", Door.FUSE), //
             new Current("jraft-1.4.1", "jraft", Door.FUSE), //
+            new Current("rdf4j-5.1.0", "rdf4j", Door.FUSE), //
             new Current("kafka-raft-3.6.0", "kafka-raft", Door.FUSE));
 
     private static final Set<String> WITHOUT_FINDINGS = Set.of("lucene", "mvstore");

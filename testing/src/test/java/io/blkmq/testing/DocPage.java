@@ -62,6 +62,12 @@ public final class DocPage {
                 .lines().filter(line -> !line.startsWith("$ ")).toList();
     }
 
+    /** The next block behind an example that is marked as a language. */
+    public String printedBy(String declaration, String language) {
+        return blocks.stream().skip(indexOf(declaration)).filter(block -> block.language().equals(language)).findFirst()
+                .orElseThrow(() -> new AssertionError(name + " has no " + language + " behind " + declaration)).text();
+    }
+
     /** Writes an example to a folder, under the name of its class. */
     public Path write(String className, Path directory) throws IOException {
         return Files.writeString(directory.resolve(className + ".java"), example("class " + className));

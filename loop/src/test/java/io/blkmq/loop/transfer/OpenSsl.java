@@ -1,6 +1,6 @@
 package io.blkmq.loop.transfer;
 
-import io.blkmq.loop.Command;
+import io.blkmq.testing.Command;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;

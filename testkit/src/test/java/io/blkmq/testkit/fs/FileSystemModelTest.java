@@ -112,7 +112,7 @@ class FileSystemModelTest {
         return states(model, _ -> {}, steps);
     }
 
-    private static String text(FileTree tree, long directory) {
+    static String text(FileTree tree, long directory) {
         try {
             StringBuilder text = new StringBuilder();
             for (DirectoryEntry entry : tree.list(directory).stream().sorted(Comparator.comparing(DirectoryEntry::name))
@@ -133,7 +133,7 @@ class FileSystemModelTest {
     }
 
     /** A run of a character in a large file is written with its length. */
-    private static String shortened(String text) {
+    static String shortened(String text) {
         StringBuilder result = new StringBuilder();
         for (int i = 0; i < text.length();) {
             int end = i;

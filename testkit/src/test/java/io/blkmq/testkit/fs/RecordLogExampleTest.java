@@ -3,22 +3,12 @@ package io.blkmq.testkit.fs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testkit.CrashFailure;
-import java.io.File;
-import java.io.IOException;
-import java.net.URL;
-import java.net.URLClassLoader;
+import io.blkmq.testkit.testing.Compiled;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import javax.tools.JavaCompiler;
-import javax.tools.StandardJavaFileManager;
-import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.platform.engine.discovery.DiscoverySelectors;
-import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
-import org.junit.platform.launcher.core.LauncherFactory;
-import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
 /** The log of docs/examples/wal passes its tests, and with each of four faults in it they find that. Both are compiled from the example's text. */
@@ -73,25 +63,6 @@ class RecordLogExampleTest {
 
     private TestExecutionSummary run(String log) throws Exception {
         Path source = Files.writeString(directory.resolve("RecordLog.java"), log);
-        compile(List.of(source, EXAMPLE.resolve(TEST)));
-        try (URLClassLoader loader = new URLClassLoader(new URL[]{directory.toUri().toURL()},
-                getClass().getClassLoader())) {
-            SummaryGeneratingListener listener = new SummaryGeneratingListener();
-            LauncherFactory.create().execute(LauncherDiscoveryRequestBuilder.request()
-                    .selectors(DiscoverySelectors.selectClass(loader.loadClass("example.RecordLogTest"))).build(),
-                    listener);
-            return listener.getSummary();
-        }
-    }
-
-    private void compile(List<Path> sources) throws IOException {
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-        String path = System.getProperty("jdk.module.path", "") + File.pathSeparator
-                + System.getProperty("java.class.path");
-        try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
-            assertThat(compiler.getTask(null, files, null,
-                    List.of("-proc:none", "-nowarn", "-cp", path, "-d", directory.toString()), null,
-                    files.getJavaFileObjectsFromPaths(sources)).call()).as("compiles").isTrue();
-        }
+        return Compiled.of(directory, List.of(source, EXAMPLE.resolve(TEST))).run("example.RecordLogTest");
     }
 }

@@ -1,15 +1,13 @@
-package io.blkmq.loop;
+package io.blkmq.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.blkmq.testing.NoRescues;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.opentest4j.TestAbortedException;
 
 /** What happens to a test whose command is not there. */
-@NoRescues
 class CommandTest {
     @Test
     void aTestWhoseCommandIsNotThereIsSkippedAndSaysWhichItIs() {

@@ -1,4 +1,4 @@
-package io.blkmq.loop;
+package io.blkmq.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -25,7 +25,7 @@ public final class Command {
     private Command() {}
 
     /** Whether a command can be run. Ends the test as failed if it cannot and was promised. */
-    static boolean isInstalled(String command) {
+    public static boolean isInstalled(String command) {
         String path = System.getenv("PATH");
         boolean found = path != null
                 && Stream.of(path.split(File.pathSeparator)).anyMatch(one -> Files.isExecutable(Path.of(one, command)));
@@ -36,7 +36,7 @@ public final class Command {
     }
 
     /** Ends the test here if one of these is not installed. */
-    static void require(String... commands) {
+    public static void require(String... commands) {
         for (String command : commands) {
             if (!isInstalled(command)) {
                 lacking(command);
@@ -66,7 +66,7 @@ public final class Command {
     }
 
     /** Runs a command to its end. */
-    static String run(String input, String... command) throws IOException, InterruptedException {
+    public static String run(String input, String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         try (OutputStream in = process.getOutputStream()) {
             in.write(input.getBytes(StandardCharsets.UTF_8));
