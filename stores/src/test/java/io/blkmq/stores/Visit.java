@@ -13,7 +13,7 @@ final class Visit {
     /** How many seconds one release is visited. With it, all failures are counted; without, the first one ends the visit. */
     static final String SECONDS = "blkmq.stores.seconds";
     /** All releases together are to take a minute of a build. */
-    private static final int SECONDS_DEFAULT = 4;
+    private static final int SECONDS_DEFAULT = 3;
     private static final Path REPORTS = Path.of("target", "found");
 
     private Visit() {}

@@ -1,6 +1,7 @@
 package io.blkmq.testkit.junit;
 
 import io.blkmq.core.Disk;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.testkit.disk.SeenRequest;
 import io.blkmq.testkit.disk.SimulatedDisk;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
 import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.platform.commons.support.AnnotationSupport;
 
 /**
@@ -47,7 +49,8 @@ public final class SimulatedDiskExtension
     public SimulatedDiskExtension() {}
 
     /** What a method has. */
-    private record Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before) {}
+    private record Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before,
+            long buffersBefore) {}
 
     @Override
     public void beforeEach(ExtensionContext context) {
@@ -67,7 +70,8 @@ public final class SimulatedDiskExtension
             SimulatedDisk disk = builder.build();
             AnnotationSupport.findRepeatableAnnotations(context.getElement(), Fault.class)
                     .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed)));
-            context.getStore(NAMESPACE).put(Setting.class, new Setting(disk, runtime, seed, before));
+            context.getStore(NAMESPACE).put(Setting.class,
+                    new Setting(disk, runtime, seed, before, IoBuffer.usage().usedBytes()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -152,6 +156,7 @@ public final class SimulatedDiskExtension
         int inFlight = setting.disk.inFlight();
         List<SeenRequest> left = setting.disk.lastRequests().stream().filter(request -> request.status() == null)
                 .toList();
+        int tags = failed || inFlight > 0 ? 0 : heldTags(setting.disk);
         setting.disk.close();
         if (failed) {
             return;
@@ -159,10 +164,26 @@ public final class SimulatedDiskExtension
         if (inFlight > 0) {
             throw new AssertionError("the test left " + inFlight + " requests at the disk: " + left);
         }
+        if (tags > 0) {
+            throw new AssertionError("the test left " + tags + " tags in use: a plug that is not closed holds them");
+        }
+        long buffers = IoBuffer.usage().usedBytes() - setting.buffersBefore;
+        if (buffers > 0 && context.getExecutionMode() == ExecutionMode.SAME_THREAD) {
+            throw new AssertionError("the test left buffers of " + buffers + " bytes: an IoBuffer that is not closed");
+        }
         List<String> threads = threadsSince(setting.before);
         if (!threads.isEmpty()) {
             throw new AssertionError("the test left threads: " + threads);
         }
+    }
+
+    /** The tags that are held; they are freed shortly after the completions of their bios have returned. */
+    private static int heldTags(SimulatedDisk simulated) throws InterruptedException {
+        long end = System.nanoTime() + ENDING.toNanos();
+        while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0 && System.nanoTime() - end < 0) {
+            Thread.sleep(1);
+        }
+        return simulated.disk().isClosed() ? 0 : simulated.disk().queue().heldTags();
     }
 
     /** The platform threads that were not there before, and do not end by themselves. */

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * void aBadBlockIsTold(Disk disk) { ... }
  * }</pre>
  *
- * <p>When the method has ended, the disk must have no requests, bios must hold no tags, and no thread may be there that the test has started.
- * The disk is closed then. With a failure the last requests are told.
+ * <p>When the method has ended, the disk must have no requests, no tags may be held, each {@link io.blkmq.runtime.IoBuffer} must be closed
+ * (unless tests run concurrently), and no thread may be there that the test has started. The disk is closed then. With a failure the last requests are told.
  *
  * @since 0.1.0
  */

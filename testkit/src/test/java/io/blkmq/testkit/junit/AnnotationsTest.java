@@ -20,8 +20,10 @@ import io.blkmq.testkit.fs.CrashTest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
@@ -160,6 +162,13 @@ class AnnotationsTest {
             var _ = disk.async().read(0, buffer.memory());
         }
 
+        @SimulatedDiskTest
+        void leavesABuffer(Disk disk) {
+            kept = disk.allocate(4096);
+        }
+
+        private static @Nullable IoBuffer kept;
+
         private static final CountDownLatch END = new CountDownLatch(1);
 
         @SimulatedDiskTest
@@ -215,6 +224,12 @@ class AnnotationsTest {
     void aRequestThatIsLeftAtTheDiskIsFound() {
         assertThat(failure(Disks.class, "leavesARequest")).hasMessageContaining("left 1 requests")
                 .hasMessageContaining("READ");
+    }
+
+    @Test
+    void aBufferThatIsLeftIsFound() {
+        assertThat(failure(Disks.class, "leavesABuffer")).hasMessageContaining("left buffers of 4096 bytes");
+        Objects.requireNonNull(Disks.kept).close();
     }
 
     @Test
