@@ -5,7 +5,7 @@ import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
 
 /** H2's MVStore: a key that was committed and synced is kept. */
-public final class Program implements StoreProgram {
+public class Program implements StoreProgram {
     private static final int KEYS = 6;
 
     @Override
@@ -20,7 +20,7 @@ public final class Program implements StoreProgram {
             MVMap<String, String> map = store.openMap("m");
             for (int i = 0; i < KEYS; i++) {
                 String key = "k" + i;
-                map.put(key, "v" + i);
+                map.put(key, value(i));
                 store.commit();
                 store.sync();
                 acknowledged.add(key);
@@ -28,6 +28,11 @@ public final class Program implements StoreProgram {
         } finally {
             store.close();
         }
+    }
+
+    /** A value, which ends with its number. */
+    String value(int number) {
+        return "v" + number;
     }
 
     private static MVStore open(Path directory) {

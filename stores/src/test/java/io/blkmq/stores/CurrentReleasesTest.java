@@ -26,7 +26,7 @@ class CurrentReleasesTest {
     private static final List<Current> CURRENT = List.of( //
             new Current("lucene-10.6.0", "lucene", Door.PROVIDER), //
             new Current("h2-2.4.240", "mvstore", Door.FUSE), //
-            new Current("h2-2.4.240", "mvstore-large", Door.FUSE), //
+            new Current("h2-2.4.240", "mvstore/LargeValues", Door.FUSE), //
             new Current("eclipse-store-2.1.3", "eclipse-store", Door.PROVIDER), //
             new Current("mapdb-3.1.0", "mapdb", Door.FUSE), //
             new Current("xodus-2.0.1", "xodus", Door.FUSE), //

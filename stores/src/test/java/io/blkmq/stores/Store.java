@@ -36,7 +36,7 @@ final class Store implements AutoCloseable {
      * Compiles a program against a release, and loads both.
      *
      * @param release a folder of jars, which the build has fetched
-     * @param programName a folder of sources; one class of it is named Program
+     * @param programName a folder of sources, and after a slash the name of its class that is the program; without, that is Program
      * @throws IOException if the program does not compile
      */
     static Store load(String release, String programName) throws IOException {
@@ -46,12 +46,16 @@ final class Store implements AutoCloseable {
                     + " has no jars: the build fetches them in the phase generate-test-resources");
         }
         Path classes = Files.createDirectories(CLASSES.resolve(release));
-        compile(filesIn(PROGRAMS.resolve(programName), ".java"), jars, classes);
+        int slash = programName.indexOf('/');
+        String folder = slash < 0 ? programName : programName.substring(0, slash);
+        compile(filesIn(PROGRAMS.resolve(folder), ".java"), jars, classes);
         List<URL> path = new ArrayList<>(List.of(urlOf(classes)));
         jars.forEach(jar -> path.add(urlOf(jar)));
         URLClassLoader loader = new URLClassLoader(release, path.toArray(URL[]::new), Store.class.getClassLoader());
         try {
-            return new Store(loader, (StoreProgram) loader.loadClass("Program").getDeclaredConstructor().newInstance());
+            return new Store(loader,
+                    (StoreProgram) loader.loadClass(slash < 0 ? "Program" : programName.substring(slash + 1))
+                            .getDeclaredConstructor().newInstance());
         } catch (ReflectiveOperationException e) {
             loader.close();
             throw new IOException("the program " + programName, e);

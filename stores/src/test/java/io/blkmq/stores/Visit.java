@@ -42,7 +42,8 @@ final class Visit {
                         }
                     });
             Files.createDirectories(REPORTS);
-            Files.writeString(REPORTS.resolve(release + "-" + programName + "-" + model + ".txt"), report + "\n");
+            Files.writeString(REPORTS.resolve(release + "-" + programName.replace('/', '-') + "-" + model + ".txt"),
+                    report + "\n");
             IO.println(release + ", " + model + ": " + report.checked() + " states of " + report.made() + " checked, "
                     + report.failed() + " failed, " + report.checkedPerSecond() + " a second");
             return report;

@@ -84,7 +84,9 @@ final class FuseStage implements Stage {
 
             @Override
             public List<String> openFiles() throws IOException {
-                return tree.openFiles(false).stream().map(OpenFile::toString).toList();
+                // A store that keeps its directory open, to sync it, keeps nothing from the next check.
+                return tree.openFiles(false).stream().filter(file -> !file.directory()).map(OpenFile::toString)
+                        .toList();
             }
 
             @Override
