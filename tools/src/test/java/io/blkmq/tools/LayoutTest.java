@@ -62,7 +62,8 @@ class LayoutTest {
                     Set.of("testkit", "testkit.crash", "testkit.fuse", "testkit.provider", "testkit.tree")), //
             Map.entry("testkit.disk",
                     Set.of("core", "core.driver", "core.nullblk", "runtime", "testkit", "testkit.crash")), //
-            Map.entry("testkit.junit", Set.of("core", "testkit", "testkit.disk", "testkit.fs", "sim")), //
+            Map.entry("testkit.junit",
+                    Set.of("core", "runtime", "sim", "testkit", "testkit.disk", "testkit.fs")), //
             Map.entry("aio.life", Set.of()), //
             Map.entry("aio", Set.of("aio.life", "runtime")), //
             Map.entry("loop.shelf", Set.of()), //
