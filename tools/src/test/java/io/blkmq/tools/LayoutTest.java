@@ -62,8 +62,7 @@ class LayoutTest {
                     Set.of("testkit", "testkit.crash", "testkit.fuse", "testkit.provider", "testkit.tree")), //
             Map.entry("testkit.disk",
                     Set.of("core", "core.driver", "core.nullblk", "runtime", "testkit", "testkit.crash")), //
-            Map.entry("testkit.junit",
-                    Set.of("core", "runtime", "sim", "testkit", "testkit.disk", "testkit.fs")), //
+            Map.entry("testkit.junit", Set.of("core", "runtime", "sim", "testkit", "testkit.disk", "testkit.fs")), //
             Map.entry("aio.life", Set.of()), //
             Map.entry("aio", Set.of("aio.life", "runtime")), //
             Map.entry("loop.shelf", Set.of()), //
