@@ -9,14 +9,11 @@ import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.tools.JavaCompiler;
 import javax.tools.ToolProvider;
-import org.jspecify.annotations.Nullable;
 
 /** A release of a store, as Maven Central has it, and a program that uses it. Each is loaded apart from all others. */
 final class Store implements AutoCloseable {
@@ -102,18 +99,5 @@ final class Store implements AutoCloseable {
     @Override
     public void close() throws IOException {
         loader.close();
-    }
-
-    /** System properties that a release wants, as long as it is in use. */
-    static AutoCloseable withProperties(Map<String, String> properties) {
-        Map<String, @Nullable String> before = new HashMap<>();
-        properties.forEach((name, value) -> before.put(name, System.setProperty(name, value)));
-        return () -> before.forEach((name, value) -> {
-            if (value == null) {
-                System.clearProperty(name);
-            } else {
-                System.setProperty(name, value);
-            }
-        });
     }
 }
