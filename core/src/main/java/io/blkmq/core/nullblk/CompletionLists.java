@@ -8,7 +8,8 @@ import java.util.Arrays;
 
 /**
  * The requests of one hardware context that are done and not yet completed: a stack of tags for each software context, so that
- * threads that share the hardware context find their own and do not meet. Any thread pushes one or a chain with one
+ * threads that share the hardware context find their own and do not meet. What is polled for and what a reaper completes stand on stacks
+ * of their own: a hardware context may change from one to the other while its reaper looks. Any thread pushes one or a chain with one
  * compare-and-set; any thread takes a whole stack with one exchange and completes it in the order in which it was pushed. Since
  * nobody pops single entries, a tag that comes back while another pushes does no harm.
  */
@@ -18,9 +19,11 @@ abstract class CompletionLists {
     private static final int STRIDE = 32;
     private static final int NONE = -1;
 
-    /** By software context, the tag pushed last; each {@link #STRIDE} entries from the next. */
+    /** By software context, the tag pushed last; each {@link #STRIDE} entries from the next. First the polled stacks, then the reaper's. */
     private final int[] heads;
     private final int contexts;
+    /** Where the reaper's stacks begin. */
+    private final int reaped;
     /** By tag, the tag pushed before it. Written by the pusher before its compare-and-set, read after the exchange. */
     private final int[] older;
     /** By tag, how it went. Published like {@link #older}. */
@@ -28,7 +31,8 @@ abstract class CompletionLists {
 
     CompletionLists(int contexts, int depth) {
         this.contexts = contexts;
-        this.heads = new int[(contexts + 1) * STRIDE];
+        this.reaped = contexts * STRIDE;
+        this.heads = new int[(2 * contexts + 1) * STRIDE];
         this.older = new int[depth];
         this.status = new Status[depth];
         Arrays.fill(heads, NONE);
@@ -46,9 +50,17 @@ abstract class CompletionLists {
         older[tag] = before;
     }
 
-    /** Pushes a chain of linked tags, or one. */
+    /** Pushes a chain of linked tags, or one, for who polls. */
     final void push(int context, int newest, int oldest) {
-        int at = at(context);
+        pushAt(at(context), newest, oldest);
+    }
+
+    /** Pushes the same for the reaper. */
+    final void pushForReaper(int context, int newest, int oldest) {
+        pushAt(reaped + at(context), newest, oldest);
+    }
+
+    private void pushAt(int at, int newest, int oldest) {
         int before = (int) HEADS.getOpaque(heads, at);
         for (;;) {
             older[oldest] = before;
@@ -60,10 +72,10 @@ abstract class CompletionLists {
         }
     }
 
-    /** Whether there is nothing; looks at what was pushed before the call. */
-    final boolean isEmpty() {
+    /** Whether there is nothing for the reaper; looks at what was pushed before the call. */
+    final boolean isEmptyForReaper() {
         for (int context = 0; context < contexts; context++) {
-            if ((int) HEADS.getVolatile(heads, (context + 1) * STRIDE) != NONE) {
+            if ((int) HEADS.getVolatile(heads, reaped + at(context)) != NONE) {
                 return false;
             }
         }
@@ -75,23 +87,26 @@ abstract class CompletionLists {
         return ((context & (contexts - 1)) + 1) * STRIDE;
     }
 
-    /** Completes what there is of one software context, and if there is none, what there is of the others. */
+    /** Completes what is polled for of one software context, and if there is none, that of the others. */
     final int complete(HardwareContext hctx, int context) {
-        int count = completeOf(hctx, context);
-        return count > 0 ? count : completeAll(hctx);
+        int count = completeAt(hctx, at(context));
+        return count > 0 ? count : completeAll(hctx, 0);
     }
 
-    /** Completes everything there is. */
-    final int completeAll(HardwareContext hctx) {
+    /** Completes everything there is for the reaper. */
+    final int reap(HardwareContext hctx) {
+        return completeAll(hctx, reaped);
+    }
+
+    private int completeAll(HardwareContext hctx, int first) {
         int count = 0;
         for (int context = 0; context < contexts; context++) {
-            count += completeOf(hctx, context);
+            count += completeAt(hctx, first + at(context));
         }
         return count;
     }
 
-    private int completeOf(HardwareContext hctx, int context) {
-        int at = at(context);
+    private int completeAt(HardwareContext hctx, int at) {
         if ((int) HEADS.getOpaque(heads, at) == NONE) {
             return 0;
         }

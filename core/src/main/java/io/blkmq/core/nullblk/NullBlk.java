@@ -182,8 +182,11 @@ public final class NullBlk implements BlockDriver {
             var _ = runtime.schedule(completionNanos, () -> rq.complete(generation, status));
         } else {
             queue.noteStatus(rq.tag(), status);
-            queue.push(rq.softwareContext().index(), rq.tag(), rq.tag());
-            if (!polled) {
+            int context = rq.softwareContext().index();
+            if (polled) {
+                queue.push(context, rq.tag(), rq.tag());
+            } else {
+                queue.pushForReaper(context, rq.tag(), rq.tag());
                 queue.wakeReaper();
             }
         }
@@ -203,9 +206,12 @@ public final class NullBlk implements BlockDriver {
             tag = older;
         }
         Request first = batch.request(0);
-        queue.push(first.softwareContext().index(), newest, first.tag());
+        int context = first.softwareContext().index();
         if (completion == Completion.REAPER && !hctx.isPolled()) {
+            queue.pushForReaper(context, newest, first.tag());
             queue.wakeReaper();
+        } else {
+            queue.push(context, newest, first.tag());
         }
         return size;
     }

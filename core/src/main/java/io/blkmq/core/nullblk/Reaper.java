@@ -28,7 +28,7 @@ final class Reaper implements Runnable {
         while (!stopped) {
             if (reap() == 0) {
                 asleep = true;
-                if (queue.isEmpty() && !stopped) {
+                if (queue.isEmptyForReaper() && !stopped) {
                     Parking.park(runtime, this);
                 }
                 asleep = false;
@@ -38,7 +38,7 @@ final class Reaper implements Runnable {
 
     private int reap() {
         try (CompletionBatch _ = CompletionBatch.open()) {
-            return queue.completeAll(hctx);
+            return queue.reap(hctx);
         }
     }
 

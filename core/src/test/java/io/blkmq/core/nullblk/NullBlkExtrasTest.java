@@ -302,6 +302,26 @@ class NullBlkExtrasTest {
     }
 
     @Test
+    void aReaperThatComesLateLeavesPolledBiosToWhoPolls() {
+        for (int run = 0; run < 30; run++) {
+            simulate(NullBlkExtrasTest::polledBesideReapers);
+        }
+    }
+
+    private static void polledBesideReapers(DeterministicRuntime runtime) throws IOException {
+        try (Disk disk = NullBlk.builder().completion(Completion.REAPER).pollQueues(1).runtime(runtime).build();
+                IoBuffer buffer = disk.allocate(512)) {
+            Bio polled = new Bio(1).reset(Operation.READ, 0).add(buffer.memory()).flags(Bio.POLLED);
+            disk.submit(polled, 0);
+            // The reapers begin here, or have begun.
+            runtime.sleep(1_000_000);
+            assertThat(polled.isInFlight()).isTrue();
+            assertThat(disk.poll(0)).isOne();
+            assertThat(polled.isInFlight()).isFalse();
+        }
+    }
+
+    @Test
     void aDriverThatBlocksDoesNotBlockItsSubmitters() {
         simulate(runtime -> {
             AtomicInteger ended = new AtomicInteger();
