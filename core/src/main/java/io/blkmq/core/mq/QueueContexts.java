@@ -45,7 +45,7 @@ final class QueueContexts {
         try {
             QueueMaps maps = newMaps(layout);
             this.contextCount = maps.byDefault().contexts();
-            DispatchContext[] made = newContexts(layout.total());
+            DispatchContext[] made = newContexts(layout);
             try {
                 useContexts(made, maps, layout);
             } catch (Throwable t) {
@@ -123,18 +123,18 @@ final class QueueContexts {
     /**
      * Makes the hardware contexts that this queue has to have and has not yet.
      *
-     * @param total how many in all
+     * @param layout how many of each type
      * @return those that there are, and the new ones
      * @throws IOException if the driver could not prepare one; then nothing has changed
      */
-    DispatchContext[] newContexts(int total) throws IOException {
+    DispatchContext[] newContexts(QueueLayout layout) throws IOException {
         DispatchContext[] now = hctxs;
-        DispatchContext[] made = Arrays.copyOf(now, Math.max(total, now.length));
+        DispatchContext[] made = Arrays.copyOf(now, Math.max(layout.total(), now.length));
         int ready = now.length;
         try {
             for (; ready < made.length; ready++) {
                 TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare(queue);
-                made[ready] = new DispatchContext(queue, ready, QueueType.DEFAULT, share);
+                made[ready] = new DispatchContext(queue, ready, layout.typeOf(ready), share);
                 initContext(made[ready]);
             }
         } finally {

@@ -293,7 +293,7 @@ public final class RequestPool extends TagSet {
         List<QueueMaps> maps = new ArrayList<>();
         try {
             for (DeviceQueue queue : all) {
-                contexts.add(queue.contextsOf().newContexts(wanted.total()));
+                contexts.add(queue.contextsOf().newContexts(wanted));
                 maps.add(queue.contextsOf().newMaps(wanted));
             }
         } catch (Throwable t) {

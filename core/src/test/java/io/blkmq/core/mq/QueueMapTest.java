@@ -14,6 +14,7 @@ import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -38,6 +39,12 @@ class QueueMapTest {
         final List<String> asked = new ArrayList<>();
         @Nullable
         Consumer<QueueMap> mapper;
+        final List<QueueType> prepared = new ArrayList<>();
+
+        @Override
+        public void initHctx(HardwareContext hctx, Object driverData, int index) {
+            prepared.add(hctx.type());
+        }
 
         @Override
         public void mapQueues(QueueMap map) {
@@ -82,6 +89,17 @@ class QueueMapTest {
         assertThat(typeOfNext(queue, told.read(0))).isEqualTo(QueueType.READ);
         assertThat(typeOfNext(queue, told.read(0).flags(Bio.POLLED))).isEqualTo(QueueType.POLL);
         assertThat(typeOfNext(queue, told.write(0).flags(Bio.POLLED))).isEqualTo(QueueType.POLL);
+        queue.close();
+        set.close();
+    }
+
+    @Test
+    void aDriverThatPreparesAContextSeesWhatItIsFor() throws IOException {
+        TagSet set = set(1, 1, 1);
+        RequestQueue queue = driver.queue(set, "q");
+        assertThat(driver.prepared).containsExactly(QueueType.DEFAULT, QueueType.READ, QueueType.POLL);
+        set.updateHardwareQueues(1, 1, 2);
+        assertThat(driver.prepared).hasSize(4).endsWith(QueueType.POLL);
         queue.close();
         set.close();
     }
