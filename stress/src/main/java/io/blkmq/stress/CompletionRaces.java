@@ -1,6 +1,7 @@
 package io.blkmq.stress;
 
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.mq.TagRequest;
 import org.openjdk.jcstress.annotations.Actor;
@@ -49,6 +50,81 @@ public final class CompletionRaces {
         public void after(II_Result r) {
             r.r1 = device.ended.get();
             r.r2 = (int) device.queue.strayCompletions();
+        }
+    }
+
+    /** A completion within a batch, which ends the request in one step, and another one. */
+    @JCStressTest
+    @Outcome(id = "1, 1", expect = ACCEPTABLE, desc = "it ended once, the other was counted")
+    @Outcome(expect = FORBIDDEN, desc = "it ended twice, or not at all")
+    @State
+    public static class ARequestOfABatchEndsOnce {
+        private final RaceQueue device = new RaceQueue();
+        private final Request rq = device.allocate();
+
+        /** It is in flight. */
+        public ARequestOfABatchEndsOnce() {
+            device.execute(rq);
+        }
+
+        /** Completes it. */
+        @Actor
+        public void device() {
+            try (CompletionBatch batch = CompletionBatch.open()) {
+                batch.complete(rq, Status.OK);
+            }
+        }
+
+        /** Completes it, too. */
+        @Actor
+        public void other() {
+            rq.complete(Status.IOERR);
+        }
+
+        /** Notes how often it ended, and how many completions came late. */
+        @Arbiter
+        public void after(II_Result r) {
+            r.r1 = device.ended.get();
+            r.r2 = (int) device.queue.strayCompletions();
+        }
+    }
+
+    /** The device completes a request within a batch while its time runs out, and its driver ends it then, too. */
+    @JCStressTest
+    @Outcome(id = "1, 0, 0", expect = ACCEPTABLE, desc = "completed in time")
+    @Outcome(id = "1, 1, 1", expect = ACCEPTABLE, desc = "timed out; one of both ended it, the other was counted")
+    @Outcome(expect = FORBIDDEN, desc = "it ended twice, or not at all, or by nobody")
+    @State
+    public static class ABatchAndATimeoutHaveOneWinner {
+        private final RaceQueue device = new RaceQueue();
+        private final Request rq = device.allocate();
+
+        /** It is in flight, and its time is over with the next tick. */
+        public ABatchAndATimeoutHaveOneWinner() {
+            device.execute(rq);
+            device.runtime.runTimers();
+        }
+
+        /** Completes it. */
+        @Actor
+        public void device() {
+            try (CompletionBatch batch = CompletionBatch.open()) {
+                batch.complete(rq, Status.OK);
+            }
+        }
+
+        /** A tick ends. */
+        @Actor
+        public void timer() {
+            device.runtime.runTimers();
+        }
+
+        /** Notes how often it ended, how often the driver was asked, and how many completions came late. */
+        @Arbiter
+        public void after(III_Result r) {
+            r.r1 = device.ended.get();
+            r.r2 = device.asked.get();
+            r.r3 = (int) device.queue.strayCompletions();
         }
     }
 

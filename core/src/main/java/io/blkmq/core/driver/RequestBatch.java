@@ -29,4 +29,12 @@ public abstract sealed class RequestBatch extends CacheLines permits Batch {
      * @return the request
      */
     public abstract Request request(int index);
+
+    /**
+     * The tag of one of the requests, without a look at the request.
+     *
+     * @param index from 0 to {@link #size()} - 1, in the order of submission
+     * @return {@link Request#tag()}
+     */
+    public abstract int tag(int index);
 }

@@ -65,6 +65,8 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     private int spareWord;
     /** How many more requests the owner is likely to bring. */
     private int expected;
+    /** For bios that come when there are tags in reserve. */
+    private final Shortcut shortcut;
 
     /**
      * For {@link Plug} alone.
@@ -75,6 +77,7 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
         this.ctx = ctx;
         this.hctx = ctx.hardwareContext();
         this.tags = hctx.tags;
+        this.shortcut = new Shortcut(ctx);
     }
 
     /** Requests of a plug's thread that go to another queue than the plug's own. */
@@ -176,6 +179,12 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     public final TagRequest request(int index) {
         Objects.checkIndex(index, size);
         return tags.requests[tagNumbers[index]];
+    }
+
+    @Override
+    public final int tag(int index) {
+        Objects.checkIndex(index, size);
+        return tagNumbers[index];
     }
 
     final EntryContext context() {
@@ -289,8 +298,9 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
 
     /** The driver gets them all. */
     final void start(int tick, long nowNanos) {
+        TagRequest[] all = tags.requests;
         for (int i = 0; i < size; i++) {
-            TagRequest rq = request(i);
+            TagRequest rq = all[tagNumbers[i]];
             rq.sent(nowNanos);
             rq.issued(nowNanos);
             uses[i] = rq.start(tick);
@@ -300,6 +310,40 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     /** The generation that a request was started with. */
     final long use(int index) {
         return uses[index];
+    }
+
+    /**
+     * Adds a bio of the whole device for which there is a tag in reserve, if it has no need of the whole way ({@link Shortcut}).
+     *
+     * @return false if it has, and is untouched
+     */
+    final boolean addShort(Bio bio) {
+        long mask = spareMask;
+        if (mask == 0 || goingDown || grown || size >= REQUESTS_MAX - 1
+                || !shortcut.takes(bio, hctx, meets(bio))) {
+            return false;
+        }
+        long bit = Long.lowestOneBit(mask);
+        spareMask = mask ^ bit;
+        expected--;
+        TagRequest rq = tags.request(spareWord, bit);
+        rq.route(ctx, hctx);
+        rq.init(bio);
+        put(rq);
+        return true;
+    }
+
+    /** A bio has gone the whole way: those that come while tags are in reserve may have a shorter one. */
+    final void learn() {
+        if (spareMask != 0) {
+            shortcut.learn();
+        }
+    }
+
+    /** Like {@link #touches}, for a bio of the whole device before it is submitted. */
+    private boolean meets(Bio bio) {
+        long sector = bio.sector();
+        return sector == newestEnd || sector + (bio.bytes() >>> 9) == newestSector;
     }
 
     /** Adds a request that has its way, and sends all down if no more could be added. */

@@ -170,6 +170,19 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         }
     }
 
+    /**
+     * Takes the bio from the caller, for the whole device, if there is nothing special about it. The caller's thread.
+     *
+     * @return false if there is: nothing has changed
+     */
+    final boolean claimIfPlain() {
+        if (inFlight || hasOddMemory() || split != null || bounce != null) {
+            return false;
+        }
+        claim(null, 0);
+        return true;
+    }
+
     /** Makes the bio a part of another, cut out of it. */
     final void claimFor(BioSplit cutter) {
         BioState whole = cutter.whole();

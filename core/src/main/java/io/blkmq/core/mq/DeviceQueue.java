@@ -27,11 +27,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DeviceQueue extends QueueParts {
     private final BlockDriver driver;
+    /** Whether the driver leaves its half of a completion to the block layer. */
+    private final boolean endsAtOnce;
 
     DeviceQueue(RequestPool set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData)
             throws IOException {
         super(set, name, limits, capacitySectors, queueData);
         this.driver = set.driver();
+        this.endsAtOnce = !DriverCalls.hasOwnComplete(driver);
         contexts.make();
     }
 
@@ -72,6 +75,9 @@ public final class DeviceQueue extends QueueParts {
     }
 
     void submit(Bio bio, Batch plug, @Nullable SectorRange range) {
+        if (range == null && plug.addShort(bio)) {
+            return;
+        }
         requireSubmitter(plug.context().hardwareContext(bio.operation(), bio.flags()));
         accept(bio, range);
         if (plug.isGoingDown()) {
@@ -79,6 +85,7 @@ public final class DeviceQueue extends QueueParts {
             Objects.requireNonNull(Trampoline.current()).defer(bio, plug.context());
         } else {
             send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
+            plug.learn();
         }
     }
 
@@ -720,6 +727,11 @@ public final class DeviceQueue extends QueueParts {
     }
 
     // ---- the way up
+
+    /** Whether a request ends in the moment in which it is complete: the driver has nothing to do in between, and any thread will do. */
+    boolean endsAtOnce() {
+        return endsAtOnce && affinity == CompletionAffinity.ANY;
+    }
 
     /** The driver's half of a completion, here or where the submitter is. */
     void completeInDriver(TagRequest rq) {

@@ -2,6 +2,7 @@ package io.blkmq.core.mq;
 
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.Request;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,15 @@ final class DriverCalls {
         this.hctx = hctx;
         this.queue = queue;
         this.driver = queue.tagSet().driver();
+    }
+
+    /** Whether a driver does anything in its half of a completion. */
+    static boolean hasOwnComplete(BlockDriver driver) {
+        try {
+            return driver.getClass().getMethod("complete", Request.class).getDeclaringClass() != BlockDriver.class;
+        } catch (NoSuchMethodException e) {
+            throw new AssertionError(e);
+        }
     }
 
     /**

@@ -140,6 +140,16 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
         }
     }
 
+    /** From in flight to its end, in one step: nobody has to see it between complete and ended. */
+    final boolean leaveFlightEnded(Status result) {
+        long now = life;
+        if ((now & STATE_MASK) != IN_FLIGHT || !LIFE.compareAndSet(this, now, now - IN_FLIGHT + ENDED)) {
+            return false;
+        }
+        setStatus(result);
+        return true;
+    }
+
     private void completeNotInFlight(long forGeneration, Status result) {
         long use = forGeneration << STATE_BITS;
         for (;;) {

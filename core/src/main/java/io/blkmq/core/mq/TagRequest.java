@@ -592,6 +592,15 @@ public final class TagRequest extends RequestLife {
         queue().completeInDriver(this);
     }
 
+    /**
+     * Completes and ends it in one step, for a queue whose requests end as they complete ({@link DeviceQueue#endsAtOnce}).
+     *
+     * @return false if it has to go the whole way, and nothing has changed
+     */
+    boolean endAtOnce(Status result) {
+        return queue().endsAtOnce() && leaveFlightEnded(result);
+    }
+
     @Override
     void givenBack(boolean kick) {
         flags |= OFFERED;

@@ -4,6 +4,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.core.driver.Request;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -127,6 +128,16 @@ public final class Trampoline extends CompletionBatch {
     @Override
     public void close() {
         leave();
+    }
+
+    @Override
+    public void complete(Request rq, Status status) {
+        TagRequest own = (TagRequest) rq;
+        if (own.endAtOnce(status)) {
+            add(own);
+        } else {
+            own.complete(status);
+        }
     }
 
     /** The first place where a thread looks; the others are the rest of the same eight. */

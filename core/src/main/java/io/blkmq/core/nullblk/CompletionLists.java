@@ -1,6 +1,7 @@
 package io.blkmq.core.nullblk;
 
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.HardwareContext;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -112,12 +113,14 @@ abstract class CompletionLists {
         }
         int tag = reverse((int) HEADS.getAndSet(heads, at, NONE));
         int count = 0;
-        while (tag != NONE) {
-            // Before completing: after that the tag may be pushed again.
-            int next = older[tag];
-            hctx.request(tag).complete(status[tag]);
-            count++;
-            tag = next;
+        try (CompletionBatch batch = CompletionBatch.open()) {
+            while (tag != NONE) {
+                // Before completing: after that the tag may be pushed again.
+                int next = older[tag];
+                batch.complete(hctx.request(tag), status[tag]);
+                count++;
+                tag = next;
+            }
         }
         return count;
     }

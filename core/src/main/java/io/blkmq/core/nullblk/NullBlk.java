@@ -199,19 +199,19 @@ public final class NullBlk implements BlockDriver {
         }
         NullQueue queue = queueOf(hctx);
         int size = batch.size();
-        int newest = batch.request(size - 1).tag();
+        int newest = batch.tag(size - 1);
         for (int i = size - 1, tag = newest; i > 0; i--) {
-            int older = batch.request(i - 1).tag();
+            int older = batch.tag(i - 1);
             queue.link(tag, older);
             tag = older;
         }
-        Request first = batch.request(0);
-        int context = first.softwareContext().index();
+        int oldest = batch.tag(0);
+        int context = batch.request(0).softwareContext().index();
         if (completion == Completion.REAPER && !hctx.isPolled()) {
-            queue.pushForReaper(context, newest, first.tag());
+            queue.pushForReaper(context, newest, oldest);
             queue.wakeReaper();
         } else {
-            queue.push(context, newest, first.tag());
+            queue.push(context, newest, oldest);
         }
         return size;
     }

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
+import io.blkmq.core.IoGroup;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.driver.Request;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
@@ -223,6 +225,47 @@ class CompletionTest {
             assertThat(told.ends()).containsExactly("READ 2 AGAIN");
             driver.completeAll();
             assertThat(told.ends()).containsExactly(Told.ok(1));
+        }
+    }
+
+    @Test
+    void aBatchCompletesLikeTheRequestItself() {
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(0));
+            disk.submit(told.read(1));
+            List<Request> requests = driver.inFlight();
+            try (CompletionBatch batch = CompletionBatch.open()) {
+                batch.complete(requests.get(0), Status.OK);
+                batch.complete(requests.get(1), Status.MEDIUM);
+                // Once more: too late.
+                batch.complete(requests.get(0), Status.IOERR);
+            }
+            assertThat(told.ends()).containsExactly(Told.ok(0), "READ 1 MEDIUM");
+            assertThat(disk.queue().strayCompletions()).isOne();
+            assertThat(disk.queue().heldTags()).isZero();
+            assertThat(disk.statistics().ios(IoGroup.READ)).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aBatchLeavesADriverItsHalfOfTheCompletion() {
+        List<Request> completed = new ArrayList<>();
+        RecordingDriver own = new RecordingDriver() {
+            @Override
+            public void complete(Request rq) {
+                completed.add(rq);
+            }
+        };
+        try (Disk disk = own.disk()) {
+            disk.submit(told.read(0));
+            Request rq = own.inFlight().getFirst();
+            try (CompletionBatch batch = CompletionBatch.open()) {
+                batch.complete(rq, Status.OK);
+            }
+            assertThat(told.ends()).isEmpty();
+            assertThat(completed).containsExactly(rq);
+            rq.end(Status.MEDIUM);
+            assertThat(told.ends()).containsExactly("READ 0 MEDIUM");
         }
     }
 
