@@ -28,7 +28,7 @@ final class LogChecker {
      * what the log says.
      */
     DurabilityChecker read(DiskLog log, DiskImage end) {
-        DiskLog.Cursor cursor = log.cursor();
+        LogCursor cursor = new LogCursor(log);
         while (cursor.hasNext()) {
             DiskEvent event = log.events().get(cursor.position());
             if (event instanceof DiskEvent.PowerLost lost) {

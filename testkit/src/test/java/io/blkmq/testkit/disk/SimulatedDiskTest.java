@@ -499,7 +499,7 @@ class SimulatedDiskTest {
             simulated.disk().flush();
             simulated.stopRecording();
             write(simulated, 2, 1, 4);
-            DiskLog.Cursor cursor = log.cursor();
+            LogCursor cursor = new LogCursor(log);
             while (cursor.acknowledged() == 0) {
                 var _ = cursor.next();
             }
