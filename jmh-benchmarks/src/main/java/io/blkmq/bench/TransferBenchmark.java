@@ -32,7 +32,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 public class TransferBenchmark {
     /** Which, with the bits of the key of AES. */
-    @Param({"none", "xor", "aes-xts-128", "aes-xts-256"})
+    @Param({"none", "xor", "aes-xts-java-128", "aes-xts-java-256", "aes-xts-openssl-128", "aes-xts-openssl-256"})
     public String function = "none";
 
     /** Of each call. */
@@ -56,11 +56,11 @@ public class TransferBenchmark {
     /**
      * The function of a parameter.
      *
-     * @param name {@code aes-xts} with the bits of its key of AES, or the name itself
+     * @param name the name, with the bits of its key of AES behind it where it is one of XTS-AES
      * @return what is there under that name
      */
     static TransferFunction function(String name) {
-        return TransferFunctions.find(name.startsWith("aes-xts") ? "aes-xts" : name);
+        return TransferFunctions.find(name.startsWith("aes-xts") ? name.substring(0, name.lastIndexOf('-')) : name);
     }
 
     /**
@@ -70,11 +70,11 @@ public class TransferBenchmark {
      * @return bytes that are no secret
      */
     static byte[] key(String name) {
-        byte[] key = switch (name) {
+        byte[] key = switch (name.substring(name.lastIndexOf('-') + 1)) {
             case "none" -> new byte[0];
             case "xor" -> new byte[16];
-            case "aes-xts-128" -> new byte[32];
-            case "aes-xts-256" -> new byte[64];
+            case "128" -> new byte[32];
+            case "256" -> new byte[64];
             default -> throw new IllegalArgumentException("no transfer function " + name);
         };
         new Random(1).nextBytes(key);

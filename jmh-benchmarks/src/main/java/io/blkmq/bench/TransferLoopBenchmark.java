@@ -42,7 +42,7 @@ public class TransferLoopBenchmark {
     private static final int IMAGE_BYTES = 64 << 20;
 
     /** Which, with the bits of the key of AES. */
-    @Param({"none", "xor", "aes-xts-128", "aes-xts-256"})
+    @Param({"none", "xor", "aes-xts-java-128", "aes-xts-java-256", "aes-xts-openssl-128", "aes-xts-openssl-256"})
     public String function = "none";
 
     /** What carries out the I/O. */

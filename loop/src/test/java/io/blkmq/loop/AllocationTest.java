@@ -37,12 +37,17 @@ class AllocationTest {
     private int ended;
 
     @ParameterizedTest(name = "{0} with {1} bytes of key over {2}")
-    @CsvSource({"none, 0, memory", "xor, 16, memory", "aes-xts, 32, memory", "aes-xts, 64, memory", "none, 0, null",
-            "xor, 16, null", "aes-xts, 32, null"})
+    @CsvSource({"none, 0, memory", "xor, 16, memory", "aes-xts-java, 32, memory", "aes-xts-java, 64, memory",
+            "aes-xts-openssl, 32, memory", "aes-xts-openssl, 64, memory", "none, 0, null", "xor, 16, null",
+            "aes-xts-java, 32, null", "aes-xts-openssl, 64, null"})
     void readsAndWritesAllocateNothing(String function, int keyBytes, String engine) throws Exception {
         Path image = Files.write(directory.resolve("disk.img"), new byte[QUEUE_DEPTH * 2 * IO_BYTES]);
+        byte[] key = new byte[keyBytes];
+        for (int i = 0; i < keyBytes; i++) {
+            key[i] = (byte) i;
+        }
         try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).direct(true).engine(engine).polled(true)
-                .transfer(TransferFunctions.find(function), TransferKey.copyOf(new byte[keyBytes])).build());
+                .transfer(TransferFunctions.find(function), TransferKey.copyOf(key)).build());
                 Disk disk = device.disk();
                 Plug plug = disk.plug();
                 IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES)) {

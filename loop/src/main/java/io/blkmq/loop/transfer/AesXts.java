@@ -2,6 +2,7 @@ package io.blkmq.loop.transfer;
 
 import io.blkmq.loop.shelf.Shelf;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -26,12 +27,14 @@ import javax.crypto.Cipher;
  */
 final class AesXts implements Transfer {
     private static final int BLOCK_BYTES = 16;
-    /** How much is done at a time, at least a unit. */
+    /** How much is done at a time, at least two units. */
     private static final int RUN_BYTES = 8192;
     /** Of the reduction polynomial of the field. */
     private static final long FEEDBACK = 0x87;
 
     private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong MEMORY_LONG = ValueLayout.JAVA_LONG_UNALIGNED
+            .withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final AesKey dataKey;
     private final AesKey tweakKey;
@@ -51,7 +54,8 @@ final class AesXts implements Transfer {
         this.dataKey = new AesKey(key, 0, half);
         this.tweakKey = new AesKey(key, half, half);
         this.unitBytes = unitBytes;
-        this.runUnits = Math.max(1, RUN_BYTES / unitBytes);
+        // Even, since tweaks are made for two units at a time.
+        this.runUnits = Math.max(2, RUN_BYTES / unitBytes & ~1);
         try {
             // Here it shows whether there is an AES at all.
             putDown(new Workplace());
@@ -129,8 +133,6 @@ final class AesXts implements Transfer {
         final byte[] tweaks = new byte[runUnits * unitBytes];
         final byte[] input = new byte[runUnits * unitBytes];
         final byte[] output = new byte[runUnits * unitBytes];
-        private final MemorySegment inputMemory = MemorySegment.ofArray(input);
-        private final MemorySegment outputMemory = MemorySegment.ofArray(output);
 
         private static Cipher cipher(int mode, AesKey key) {
             try {
@@ -144,14 +146,16 @@ final class AesXts implements Transfer {
 
         void run(long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, int length,
                 boolean encrypt) throws GeneralSecurityException {
-            // Each pass is a loop of its own: the compiler makes less of copies and tweaks that are in one loop with an exclusive or.
+            // Each pass is a loop of its own: the compiler makes less of tweaks that are in one loop with an exclusive or.
             makeTweaks(unit, length / unitBytes);
-            MemorySegment.copy(from, fromOffset, inputMemory, 0, length);
-            xorTweaks(input, length);
+            for (int at = 0; at < length; at += Long.BYTES) {
+                LONG.set(input, at, from.get(MEMORY_LONG, fromOffset + at) ^ (long) LONG.get(tweaks, at));
+            }
             int done = (encrypt ? encryption : decryption).update(input, 0, length, output, 0);
             assert done == length;
-            xorTweaks(output, length);
-            MemorySegment.copy(outputMemory, 0, to, toOffset, length);
+            for (int at = 0; at < length; at += Long.BYTES) {
+                to.set(MEMORY_LONG, toOffset + at, (long) LONG.get(output, at) ^ (long) LONG.get(tweaks, at));
+            }
         }
 
         private void makeTweaks(long unit, int units) throws GeneralSecurityException {
@@ -161,23 +165,25 @@ final class AesXts implements Transfer {
             }
             int done = tweaking.update(numbers, 0, units * BLOCK_BYTES, firstTweaks, 0);
             assert done == units * BLOCK_BYTES;
-            for (int i = 0; i < units; i++) {
+            // The steps of a unit wait for each other, so two units go side by side; the second of the last two may be one too many.
+            for (int i = 0; i < units; i += 2) {
                 long low = (long) LONG.get(firstTweaks, i * BLOCK_BYTES);
                 long high = (long) LONG.get(firstTweaks, i * BLOCK_BYTES + Long.BYTES);
+                long nextLow = (long) LONG.get(firstTweaks, (i + 1) * BLOCK_BYTES);
+                long nextHigh = (long) LONG.get(firstTweaks, (i + 1) * BLOCK_BYTES + Long.BYTES);
                 int end = (i + 1) * unitBytes;
                 for (int at = i * unitBytes; at < end; at += BLOCK_BYTES) {
                     LONG.set(tweaks, at, low);
                     LONG.set(tweaks, at + Long.BYTES, high);
+                    LONG.set(tweaks, at + unitBytes, nextLow);
+                    LONG.set(tweaks, at + unitBytes + Long.BYTES, nextHigh);
                     long carry = high >> 63;
                     high = high << 1 | low >>> 63;
                     low = (low << 1) ^ (carry & FEEDBACK);
+                    carry = nextHigh >> 63;
+                    nextHigh = nextHigh << 1 | nextLow >>> 63;
+                    nextLow = (nextLow << 1) ^ (carry & FEEDBACK);
                 }
-            }
-        }
-
-        private void xorTweaks(byte[] data, int length) {
-            for (int at = 0; at < length; at += Long.BYTES) {
-                LONG.set(data, at, (long) LONG.get(data, at) ^ (long) LONG.get(tweaks, at));
             }
         }
 

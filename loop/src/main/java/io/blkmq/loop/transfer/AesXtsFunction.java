@@ -1,32 +1,70 @@
 package io.blkmq.loop.transfer;
 
-/** XTS-AES with 128 or 256 bits. */
+/** XTS-AES with 128 or 256 bits, by the JDK or by OpenSSL. Both make the same of the same key. */
 final class AesXtsFunction implements TransferFunction {
-    /** The first that the kernel's table has not. */
-    private static final int NUMBER = TransferFunctions.KERNEL_NUMBER_MAX + 1;
+    /** Who does it. */
+    enum By {
+        /** Whichever of the two is faster here, and takes the key. */
+        FASTER("aes-xts"),
+        /** The JDK's AES. */
+        JAVA("aes-xts-java"),
+        /** OpenSSL's libcrypto. */
+        OPENSSL("aes-xts-openssl");
+
+        private final String function;
+
+        By(String function) {
+            this.function = function;
+        }
+    }
+
+    private final By by;
+
+    AesXtsFunction(By by) {
+        this.by = by;
+    }
 
     @Override
     public int number() {
-        return NUMBER;
+        // From the first on that the kernel's table has not.
+        return TransferFunctions.KERNEL_NUMBER_MAX + 1 + by.ordinal();
     }
 
     @Override
     public String name() {
-        return "aes-xts";
+        return by.function;
     }
 
     @Override
     public void checkKeyBytes(int bytes) {
         if (bytes != 32 && bytes != 64) {
             throw new IllegalArgumentException(
-                    "aes-xts takes keys of 32 or 64 bytes, two of AES in one, not of " + bytes);
+                    name() + " takes keys of 32 or 64 bytes, two of AES in one, not of " + bytes);
         }
     }
 
     @Override
     public Transfer open(byte[] key) {
         checkKeyBytes(key.length);
-        return new AesXts(key, Transfer.SECTOR_BYTES);
+        return switch (by) {
+            case JAVA -> new AesXts(key, Transfer.SECTOR_BYTES);
+            case OPENSSL -> openssl(key);
+            case FASTER -> LibCrypto.pays() && !OpenSslXts.hasEqualHalves(key)
+                    ? new OpenSslXts(key, Transfer.SECTOR_BYTES)
+                    : new AesXts(key, Transfer.SECTOR_BYTES);
+        };
+    }
+
+    private Transfer openssl(byte[] key) {
+        String refusal = LibCrypto.refusal();
+        if (refusal != null) {
+            throw new UnsupportedOperationException(name() + " cannot be used: " + refusal);
+        }
+        if (OpenSslXts.hasEqualHalves(key)) {
+            throw new IllegalArgumentException(
+                    name() + " takes no key of " + key.length + " bytes whose two halves are the same");
+        }
+        return new OpenSslXts(key, Transfer.SECTOR_BYTES);
     }
 
     @Override

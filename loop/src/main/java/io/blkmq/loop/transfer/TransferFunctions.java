@@ -23,10 +23,21 @@ public final class TransferFunctions {
      * XTS-AES of IEEE Std 1619 with 128 or 256 bits: keys of 32 or 64 bytes, and the sector's number as the tweak. The same as
      * {@code aes-xts-plain64} of dm-crypt on such a device. It protects what a stolen file would tell, and not against those who
      * change it.
+     *
+     * <p>It is done by {@link #AES_XTS_OPENSSL} where that can be used and is the faster one, and otherwise by {@link #AES_XTS_JAVA}. What
+     * they make is the same.
      */
-    public static final TransferFunction AES_XTS = new AesXtsFunction();
+    public static final TransferFunction AES_XTS = new AesXtsFunction(AesXtsFunction.By.FASTER);
+    /** The same by the JDK's AES, wherever there is one. */
+    public static final TransferFunction AES_XTS_JAVA = new AesXtsFunction(AesXtsFunction.By.JAVA);
+    /**
+     * The same by {@code libcrypto.so.3} of OpenSSL. Opening it throws {@link UnsupportedOperationException} with the reason where it
+     * cannot be used: there is no such library, or the JVM has not been told to allow native access to the module {@code io.blkmq.loop},
+     * by {@code --enable-native-access}. It refuses a key whose two halves are the same.
+     */
+    public static final TransferFunction AES_XTS_OPENSSL = new AesXtsFunction(AesXtsFunction.By.OPENSSL);
 
-    private static final List<TransferFunction> BUILT_IN = List.of(NONE, XOR, AES_XTS);
+    private static final List<TransferFunction> BUILT_IN = List.of(NONE, XOR, AES_XTS, AES_XTS_JAVA, AES_XTS_OPENSSL);
 
     private TransferFunctions() {}
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.testing.Command;
 import io.blkmq.testing.NoRescues;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -33,7 +34,8 @@ class TransferFunctionsTest {
         assertThat(TransferFunctions.find(21)).isSameAs(TransferFunctions.find("aes-xts"))
                 .isSameAs(TransferFunctions.AES_XTS);
         assertThatExceptionOfType(NoSuchElementException.class).isThrownBy(() -> TransferFunctions.find("twofish"))
-                .withMessage("no transfer function of name twofish: there are [none (0), xor (1), aes-xts (21)]");
+                .withMessage("no transfer function of name twofish: there are [none (0), xor (1), aes-xts (21), aes-xts-java (22), "
+                        + "aes-xts-openssl (23)]");
         assertThatExceptionOfType(NoSuchElementException.class).isThrownBy(() -> TransferFunctions.find(3))
                 .withMessageStartingWith("no transfer function of number 3");
     }
@@ -111,8 +113,11 @@ class TransferFunctionsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"none", "xor", "aes-xts"})
+    @ValueSource(strings = {"none", "xor", "aes-xts", "aes-xts-java", "aes-xts-openssl"})
     void aPartOfSomeMemoryIsTransformedIntoAPartOfAnotherAndNothingBesides(String name) {
+        if (name.equals("aes-xts-openssl") && LibCrypto.refusal() != null) {
+            Command.lacking(Evp.LIBRARY);
+        }
         byte[] key = new byte[name.equals("none") ? 0 : 64];
         byte[] plain = new byte[20 * 512];
         new Random(6).nextBytes(key);
