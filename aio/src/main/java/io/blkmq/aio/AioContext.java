@@ -44,6 +44,7 @@ class AioContext {
             INT.withName("incompat_features"), INT.withName("header_length")).withName("aio_ring");
 
     private static final long IOCB_BYTES = IOCB.byteSize();
+    private static final long IOCB_RW_FLAGS = Libc.offset(IOCB, "aio_rw_flags");
     private static final long IOCB_OPCODE = Libc.offset(IOCB, "aio_lio_opcode");
     private static final long IOCB_BUFFER = Libc.offset(IOCB, "aio_buf");
     private static final long IOCB_COUNT = Libc.offset(IOCB, "aio_nbytes");
@@ -160,16 +161,18 @@ class AioContext {
         return ringEntries > 0;
     }
 
-    /** Fills in the iocb of a slot. The placer. */
-    void prepare(int slot, short command, int descriptor, long address, long count, long offset) {
+    /** Fills in the iocb of a slot; the flags are those of a transfer. The placer. */
+    void prepare(int slot, short command, int descriptor, long address, long count, long offset, int rwFlags) {
         assert slot < slots;
         long at = slot * IOCB_BYTES;
         iocbs.set(LONG, at, slot);
+        // The key before them is the kernel's, which wants to find 0 there.
+        iocbs.set(INT, at + IOCB_RW_FLAGS, rwFlags);
         iocbs.set(LONG, at + IOCB_OPCODE, Short.toUnsignedLong(command) | (long) descriptor << 32);
         iocbs.set(LONG, at + IOCB_BUFFER, address);
         iocbs.set(LONG, at + IOCB_COUNT, count);
         iocbs.set(LONG, at + IOCB_OFFSET, offset);
-        // The key is the kernel's, which wants to find 0 there; all other members are 0 from the start, and stay so.
+        // All other members are 0 from the start, and stay so.
     }
 
     /** Address of the iocb of a slot, as io_submit wants it. */

@@ -57,6 +57,19 @@ public interface AioEngine extends AutoCloseable {
     AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException;
 
     /**
+     * Whether a write to a file that is to be durable ({@link Kiocb#thenSync}) is one operation for the kernel, which makes the data of
+     * that write durable and need not sync the whole file. Otherwise the engine syncs the file after the write, as its caller could.
+     * Either way the write is durable when it ends. A file whose kernel or file system turns out not to know such a write is synced
+     * after each from then on, and this is false.
+     *
+     * @param file a file that was opened by this engine or one of its family
+     * @return true for {@code io_uring} and {@code libaio}, of a file that is open for direct I/O and writing
+     */
+    default boolean writesThrough(AioFile file) {
+        return false;
+    }
+
+    /**
      * Accepts an operation, or refuses it. Never waits.
      *
      * @param kiocb the operation, prepared

@@ -86,6 +86,12 @@ public final class Kiocb {
     int retries;
     /** The engine's: the bytes have been written, and the sync after them is under way. */
     boolean syncing;
+    /** The placer's: the part that was placed last is a write that the kernel ends when it is durable. */
+    boolean writingThrough;
+    /** The engine's: the kernel has refused such a write; this operation does without. */
+    boolean refusedThrough;
+    /** The placer's: a part was placed whose bytes become durable by a sync alone. */
+    private boolean syncDue;
     private long transferred;
     private int firstIovec;
 
@@ -157,10 +163,13 @@ public final class Kiocb {
     }
 
     /**
-     * Makes a prepared write end only when it is durable: a sync follows it; {@code io_uring} links the two in the kernel. The result
-     * is the write's, or the sync's error.
+     * Makes a prepared write end only when it is durable. What else was written to the file need not be: that takes a
+     * {@linkplain #prepareSync sync}. Where {@link AioEngine#writesThrough} holds, the kernel writes and syncs as one operation
+     * ({@code RWF_DSYNC}); elsewhere a sync of the file follows the write, which {@code io_uring} links to it. The result is the
+     * write's, or the sync's error.
      *
-     * @param dataOnly whether the sync is an {@code fdatasync}; otherwise it is an {@code fsync}
+     * @param dataOnly whether data alone is to be durable, with the metadata that is needed to find it, as after {@code fdatasync};
+     *        otherwise all metadata is, as after {@code fsync}
      * @return this
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a write
      */
@@ -272,6 +281,9 @@ public final class Kiocb {
         keepSize = true;
         syncAfter = null;
         syncing = false;
+        writingThrough = false;
+        refusedThrough = false;
+        syncDue = false;
         completion = Objects.requireNonNull(told, "completion");
         userData = data;
         transferred = 0;
@@ -478,6 +490,25 @@ public final class Kiocb {
     @Nullable
     AioOperation syncAfter() {
         return syncAfter;
+    }
+
+    /**
+     * The flags of a write that is about to be placed, {@code RWF_...}: those that make it durable, if that is wanted and the file
+     * takes them; otherwise 0, and a sync is due after it. The placer.
+     */
+    int flagsToWriteThrough(NativeFile target) {
+        AioOperation sync = syncAfter;
+        writingThrough = sync != null && bytes > 0 && !refusedThrough && target.writesThrough();
+        if (writingThrough) {
+            return sync == AioOperation.FDATASYNC ? NativeFile.RWF_DSYNC : NativeFile.RWF_SYNC;
+        }
+        syncDue = sync != null;
+        return 0;
+    }
+
+    /** Of a write whose bytes have all been written: whether a sync has to make some of them durable. */
+    boolean needsSync() {
+        return syncDue;
     }
 
     /** The mode of {@code fallocate} for an operation on a range. */

@@ -112,29 +112,32 @@ final class LibaioEngine extends NativeEngine {
 
     @Override
     boolean place(int slot, Kiocb kiocb) {
-        int descriptor = ((NativeFile) kiocb.file()).fd();
+        NativeFile file = (NativeFile) kiocb.file();
+        int descriptor = file.fd();
         switch (kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation()) {
-            case READ -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PREAD, AioContext.CMD_PREADV);
-            case WRITE -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PWRITE, AioContext.CMD_PWRITEV);
-            case FSYNC -> context.prepare(slot, AioContext.CMD_FSYNC, descriptor, 0, 0, 0);
-            case FDATASYNC -> context.prepare(slot, AioContext.CMD_FDSYNC, descriptor, 0, 0, 0);
+            case READ -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PREAD, AioContext.CMD_PREADV, 0);
+            case WRITE -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PWRITE, AioContext.CMD_PWRITEV,
+                    kiocb.flagsToWriteThrough(file));
+            case FSYNC -> context.prepare(slot, AioContext.CMD_FSYNC, descriptor, 0, 0, 0, 0);
+            case FDATASYNC -> context.prepare(slot, AioContext.CMD_FDSYNC, descriptor, 0, 0, 0, 0);
             default -> throw new AssertionError(kiocb.operation());
         }
         queue[queued++] = slot;
         return true;
     }
 
-    private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored) {
+    private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored,
+            int rwFlags) {
         int segments = kiocb.remainingSegments();
         long offset = kiocb.remainingOffset();
         if (segments > 1) {
             context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(), Math.min(segments, SEGMENTS_MAX),
-                    offset);
+                    offset, rwFlags);
         } else if (segments == 1) {
             context.prepare(slot, single, descriptor, kiocb.firstAddress(),
-                    Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset);
+                    Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset, rwFlags);
         } else {
-            context.prepare(slot, single, descriptor, 0, 0, offset);
+            context.prepare(slot, single, descriptor, 0, 0, offset, rwFlags);
         }
     }
 
@@ -340,7 +343,7 @@ final class LibaioEngine extends NativeEngine {
                 return;
             }
             wakeSent = true;
-            context.prepare(wakeSlot, AioContext.CMD_PREAD, nothing.fd(), 0, 0, 0);
+            context.prepare(wakeSlot, AioContext.CMD_PREAD, nothing.fd(), 0, 0, 0, 0);
             queue[queued++] = wakeSlot;
         } finally {
             unlock();

@@ -199,6 +199,12 @@ abstract class NativeEngine extends OpenedEngine {
     }
 
     @Override
+    public final boolean writesThrough(AioFile file) {
+        return file instanceof NativeFile known && known.isWritable() && known.writesThrough()
+                && operations().contains(AioOperation.FDATASYNC);
+    }
+
+    @Override
     final Class<NativeFile> family() {
         return NativeFile.class;
     }

@@ -21,6 +21,10 @@ final class NativeFile extends AioFile {
     /** The most that one call moves (MAX_RW_COUNT): a multiple of every alignment that direct I/O needs. */
     static final int TRANSFER_MAX = 0x7ffff000;
 
+    /** Flags of a write that ends when it is durable, with the metadata that is needed to find it, and with all. */
+    static final int RWF_DSYNC = 2;
+    static final int RWF_SYNC = 4;
+
     /** The smallest logical block that Linux has. */
     private static final int SECTOR = 512;
 
@@ -34,6 +38,8 @@ final class NativeFile extends AioFile {
     /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
     private volatile Registration[] registrations = {};
     private volatile boolean locked;
+    /** Whether kernel and file have refused a write with such a flag. */
+    private volatile boolean cannotWriteThrough;
     private final boolean blockDevice;
     private final long device;
     /** Modes of fallocate that have been tried. Guarded by itself. */
@@ -179,6 +185,19 @@ final class NativeFile extends AioFile {
         return facts != null && facts.cannotBePolled()
                 ? "is on a device without queues for polling (its queue/io_poll in sysfs is 0)"
                 : null;
+    }
+
+    /**
+     * Whether a write that is to be durable goes to the kernel as one operation. Not through the page cache: the kernel does buffered
+     * writes to a file one after the other, and each would hold up the next for its sync.
+     */
+    boolean writesThrough() {
+        return isDirect() && !cannotWriteThrough;
+    }
+
+    /** The kernel has refused a write for no other reason than that. */
+    void cannotWriteThrough() {
+        cannotWriteThrough = true;
     }
 
     /** The descriptor; valid for who has {@link #acquire acquired} the file. */

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   ended --+--> told
- *           +--> again      a short transfer, a write whose sync is still to come, EINTR, ECANCELED: with this batch
+ *           +--> again      a short transfer, a write whose sync is still to come or that cannot be written through, EINTR,
+ *                           ECANCELED: with this batch
  *           +--> held back  EAGAIN: when the device has room
  * </pre>
  *
@@ -60,7 +61,10 @@ final class Outcomes {
         if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
             tryAgain(kiocb, result == -Errno.EAGAIN);
         } else if (kiocb.syncing) {
+            noteRefusal(kiocb);
             tell(kiocb, result < 0 ? result : kiocb.bytes());
+        } else if (kiocb.writingThrough && isRefusal(result)) {
+            writeAndSync(kiocb);
         } else if (kiocb.operation().isTransfer()) {
             transferEnded(kiocb, result);
         } else {
@@ -91,12 +95,34 @@ final class Outcomes {
 
     /** All bytes have been moved: that is all, or a sync is still to come. */
     private void transferDone(Kiocb kiocb) {
-        if (kiocb.syncAfter() == null) {
+        if (!kiocb.needsSync()) {
             tell(kiocb, kiocb.bytes());
         } else {
             kiocb.syncing = true;
             kiocb.retries = 0;
             placeAgain(kiocb);
+        }
+    }
+
+    /** Whether kernel or file may not know what it was asked for beside the transfer. */
+    private static boolean isRefusal(long result) {
+        return result == -Errno.EOPNOTSUPP || result == -Errno.EINVAL;
+    }
+
+    /**
+     * The kernel has refused a write with the flag that makes it durable. It is written without, and synced after that. That was
+     * the flag's fault unless it is refused again.
+     */
+    private void writeAndSync(Kiocb kiocb) {
+        kiocb.refusedThrough = true;
+        resubmitted.increment();
+        placeAgain(kiocb);
+    }
+
+    /** All bytes have been written: if only the flag stood in the way, it is not used again. */
+    private static void noteRefusal(Kiocb kiocb) {
+        if (kiocb.refusedThrough) {
+            ((NativeFile) kiocb.file()).cannotWriteThrough();
         }
     }
 

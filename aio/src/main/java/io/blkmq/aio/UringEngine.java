@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <p>REAPER, entered by the reaper alone: the ring is made as for POLLED, and the reaper is its owner. A read of an
  * eventfd is always under way in the ring; raising that wakes the reaper.
  *
- * <p>A write with a sync after it is two entries with a link. The write posts no completion if it succeeds, and a link
+ * <p>A write with a sync after it is one entry with a flag (RWF_DSYNC), if the file takes that. Otherwise it is two entries with a link. The write posts no completion if it succeeds, and a link
  * that is cut posts none for its second half, so there is one completion for the two: the sync's, or the failed or
  * short write's. Where the kernel has no such thing, or the ring no room for two, the sync is placed when the write
  * has ended.
@@ -251,21 +251,22 @@ final class UringEngine extends NativeEngine {
         }
         AioOperation what = kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation();
         switch (what) {
-            case READ -> placeTransfer(slot, kiocb, entryFlags, descriptor, false);
+            case READ -> placeTransfer(slot, kiocb, entryFlags, descriptor, false, 0);
             case WRITE -> {
                 AioOperation sync = kiocb.syncAfter();
-                if (sync != null && canLink && isOneEntry(kiocb)) {
+                int flags = kiocb.flagsToWriteThrough(file);
+                if (sync != null && flags == 0 && canLink && isOneEntry(kiocb)) {
                     if (ring.isFullForTwo()) {
                         ringOrStall();
                     }
                     if (!ring.isFullForTwo()) {
                         int linked = entryFlags | Uring.ENTRY_LINK | Uring.ENTRY_SKIP_SUCCESS;
-                        placeTransfer(slot, kiocb, linked, descriptor, true);
+                        placeTransfer(slot, kiocb, linked, descriptor, true, 0);
                         placeSync(slot | LINKED, entryFlags, descriptor, sync);
                         break;
                     }
                 }
-                placeTransfer(slot, kiocb, entryFlags, descriptor, true);
+                placeTransfer(slot, kiocb, entryFlags, descriptor, true, flags);
             }
             case FSYNC, FDATASYNC -> placeSync(slot, entryFlags, descriptor, what);
             // FALLOCATE has its length where others have their address, and its mode where they have their length.
@@ -287,13 +288,15 @@ final class UringEngine extends NativeEngine {
         ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, flags, userData, 0);
     }
 
-    private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write) {
+    private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write,
+            int rwFlags) {
         int segments = kiocb.remainingSegments();
         long offset = kiocb.remainingOffset();
+        long flags = (long) rwFlags << 32;
         if (segments > 1) {
             int opcode = write ? Uring.OP_WRITEV : Uring.OP_READV;
             ring.put(Uring.head(opcode, entryFlags, descriptor), offset, kiocb.remainingIovecs(),
-                    Math.min(segments, SEGMENTS_MAX), slot, 0);
+                    Math.min(segments, SEGMENTS_MAX) | flags, slot, 0);
             return;
         }
         long address = 0;
@@ -307,10 +310,10 @@ final class UringEngine extends NativeEngine {
         if (registered >= 0) {
             fixedBuffers.increment();
             int opcode = write ? Uring.OP_WRITE_FIXED : Uring.OP_READ_FIXED;
-            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes, slot, registered);
+            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes | flags, slot, registered);
         } else {
             int opcode = write ? Uring.OP_WRITE : Uring.OP_READ;
-            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes, slot, 0);
+            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes | flags, slot, 0);
         }
     }
 
