@@ -109,7 +109,7 @@ final class BackingDisk implements Backing {
         return disk.limits().logicalBlockBytes();
     }
 
-    /** The limits of both; the device itself has every operation that the disk has, and FUA goes by the flush machine. */
+    /** The limits of both; the device itself has every operation that the disk has, and FUA if the disk has it. */
     @Override
     public QueueLimits limits(int blockBytes) {
         QueueLimits below = disk.limits();
@@ -119,7 +119,7 @@ final class BackingDisk implements Backing {
                 .discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .discardGranularityBytes(Math.max(blockBytes, below.discardGranularityBytes()))
                 .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).readOnly(!writable).build();
-        return own.stack(below, offsetBytes).toBuilder().writeCache(writable && below.hasWriteCache(), false)
+        return own.stack(below, offsetBytes).toBuilder().writeCache(writable && below.hasWriteCache(), writable && below.hasFua())
                 .anyMemory(false).build();
     }
 

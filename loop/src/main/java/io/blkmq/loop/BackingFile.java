@@ -19,8 +19,11 @@ final class BackingFile implements Backing {
     private final long offsetBytes;
     /** A sync that failed is never forgotten, whichever way the I/O goes. */
     private final SyncLatch syncs;
+    /** One of the device's, or of its kind. */
+    private final AioEngine engine;
 
-    private BackingFile(AioFile base, AioFile io, boolean aio, long offsetBytes, SyncLatch syncs) {
+    private BackingFile(AioFile base, AioFile io, boolean aio, long offsetBytes, SyncLatch syncs, AioEngine engine) {
+        this.engine = engine;
         this.base = base;
         this.io = io;
         this.aio = aio;
@@ -46,24 +49,24 @@ final class BackingFile implements Backing {
             file.close();
             throw t;
         }
-        return new BackingFile(file, file, false, offsetBytes, new SyncLatch(() -> file.sync(false)));
+        return new BackingFile(file, file, false, offsetBytes, new SyncLatch(() -> file.sync(false)), engine);
     }
 
     // ---- the same file, otherwise
 
     /** The same at another offset. */
     BackingFile at(long offset) {
-        return new BackingFile(base, io, aio, offset, syncs);
+        return new BackingFile(base, io, aio, offset, syncs, engine);
     }
 
     /** The same, with transfers by the engine (USE_AIO) or the work queue. */
-    BackingFile by(boolean engine) {
-        return new BackingFile(base, io, engine, offsetBytes, syncs);
+    BackingFile by(boolean ofEngine) {
+        return new BackingFile(base, io, ofEngine, offsetBytes, syncs, engine);
     }
 
     /** The same, through the page cache and the work queue. */
     BackingFile buffered() {
-        return new BackingFile(base, base, false, offsetBytes, syncs);
+        return new BackingFile(base, base, false, offsetBytes, syncs, engine);
     }
 
     /**
@@ -79,7 +82,7 @@ final class BackingFile implements Backing {
         } catch (AioFile.DirectUnsupportedException e) {
             throw new LoopException(Errno.EINVAL, base.path() + " cannot do direct I/O", e);
         }
-        BackingFile direct = new BackingFile(base, opened, true, offsetBytes, syncs);
+        BackingFile direct = new BackingFile(base, opened, true, offsetBytes, syncs, engine);
         if (!direct.fits(offsetBytes, blockBytes == 0 ? direct.blockBytesMin() : blockBytes)) {
             opened.close();
             throw new LoopException(Errno.EINVAL,
@@ -162,7 +165,7 @@ final class BackingFile implements Backing {
                 .segmentsMax(SEGMENTS_MAX).segmentBytesMax(Math.max(SEGMENT_BYTES_MAX, blockBytes))
                 .dmaAlignmentBytes(io.memoryAlignment()).discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .discardGranularityBytes(Math.max(blockBytes, base.blockBytes()))
-                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, false).readOnly(!writable)
+                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, writable && aio && engine.writesThrough(io)).readOnly(!writable)
                 .build();
     }
 

@@ -10,26 +10,31 @@ import org.jspecify.annotations.Nullable;
  * @param requestBytesMax the most that a request is to carry; {@link Long#MAX_VALUE} for what is possible
  * @param discardBytesMax the most that a discard is to carry; 0 for none, {@link Long#MAX_VALUE} for what is possible
  * @param cached false if what is written is to count as durable, so that no flush is sent
+ * @param fua false if the device is to flush after a write with FUA, whatever the file can do
  * @param rotational what the disk behind the file is said to be, as long as the device has that file; null if
  *            nobody has said anything
  */
-record LimitsByHand(long requestBytesMax, long discardBytesMax, boolean cached, @Nullable Boolean rotational) {
-    static final LimitsByHand NONE = new LimitsByHand(Long.MAX_VALUE, Long.MAX_VALUE, true, null);
+record LimitsByHand(long requestBytesMax, long discardBytesMax, boolean cached, boolean fua,
+        @Nullable Boolean rotational) {
+    /** Nothing has been asked of a device that was made with these. */
+    static LimitsByHand none(LoopParameters parameters) {
+        return new LimitsByHand(Long.MAX_VALUE, Long.MAX_VALUE, true, parameters.isFua(), null);
+    }
 
     LimitsByHand withRequestBytesMax(long bytes) {
-        return new LimitsByHand(bytes, discardBytesMax, cached, rotational);
+        return new LimitsByHand(bytes, discardBytesMax, cached, fua, rotational);
     }
 
     LimitsByHand withDiscardBytesMax(long bytes) {
-        return new LimitsByHand(requestBytesMax, bytes, cached, rotational);
+        return new LimitsByHand(requestBytesMax, bytes, cached, fua, rotational);
     }
 
     LimitsByHand withCached(boolean value) {
-        return new LimitsByHand(requestBytesMax, discardBytesMax, value, rotational);
+        return new LimitsByHand(requestBytesMax, discardBytesMax, value, fua, rotational);
     }
 
     LimitsByHand withRotational(@Nullable Boolean value) {
-        return new LimitsByHand(requestBytesMax, discardBytesMax, cached, value);
+        return new LimitsByHand(requestBytesMax, discardBytesMax, cached, fua, value);
     }
 
     /** What is left of what is possible: in whole blocks and units, and at least one of them unless it is to be none. */
@@ -40,7 +45,7 @@ record LimitsByHand(long requestBytesMax, long discardBytesMax, boolean cached, 
         return possible.toBuilder()
                 .requestBytesMax(Math.min(possible.requestBytesMax(), Math.max(block, requestBytesMax / block * block)))
                 .discardBytesMax(Math.min(possible.discardBytesMax(), discard))
-                .writeCache(cached && possible.hasWriteCache(), cached && possible.hasFua())
+                .writeCache(cached && possible.hasWriteCache(), cached && fua && possible.hasFua())
                 .rotational(rotational == null ? possible.isRotational() : rotational).build();
     }
 }

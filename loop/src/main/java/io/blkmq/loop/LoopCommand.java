@@ -133,6 +133,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         begin(on, from);
         if (rq.operation() == Operation.WRITE) {
             kiocb.prepareWrite(on.io(), position, this, rq.generation());
+            if (isDurable()) {
+                kiocb.thenSync(true);
+            }
         } else {
             kiocb.prepareRead(on.io(), position, this, rq.generation());
         }
@@ -149,7 +152,32 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
     /** The engine is done: bytes, or a negative errno. */
     @Override
     public void complete(long generation, long result) {
-        rq.complete(generation, statusOrFailure(result));
+        Status status = statusOrFailure(result);
+        rq.complete(generation, isDurable() ? durableStatus(status, result) : status);
+    }
+
+    private boolean isDurable() {
+        return (rq.flags() & Bio.FUA) != 0;
+    }
+
+    /**
+     * How a write with FUA has ended. One that failed may have failed in its sync, and what was written before it may be lost: that is
+     * remembered as the failure of a flush is. After one of them no write is said to be durable.
+     */
+    private Status durableStatus(Status status, long result) {
+        BackingFile on = Objects.requireNonNull(backing);
+        if (status == Status.IOERR && mayHaveBegun(result)) {
+            int errno = result < 0 ? (int) -result : Errno.EIO;
+            if (on.syncs().failedBeside(-errno)) {
+                device.logDurableWriteFailure(on, errno);
+            }
+        }
+        return status == Status.OK && on.syncs().hasFailed() ? Status.IOERR : status;
+    }
+
+    /** Whether a failed write may have come as far as the disk: not if the system would not take it. */
+    private static boolean mayHaveBegun(long result) {
+        return result != -Errno.EINVAL && result != -Errno.EBADF && result != -Errno.EFAULT && result != -Errno.EAGAIN;
     }
 
     // ---- through a disk below
@@ -178,12 +206,12 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         TransferWork work = transfer;
         if (work != null && rq.operation() == Operation.WRITE) {
             return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(), 0, rq.bytes())
-                    .flags(Bio.CALLER_MEMORY);
+                    .flags(flagsBelow());
         }
         visit = Visit.COUNT;
         visited = 0;
         rq.forEachSegment(this);
-        Bio bio = bioBelow((int) visited).reset(rq.operation(), sector).flags(Bio.CALLER_MEMORY);
+        Bio bio = bioBelow((int) visited).reset(rq.operation(), sector).flags(flagsBelow());
         long left = on.disk().sizeBytes() - sector * SECTOR_BYTES;
         int block = on.disk().limits().logicalBlockBytes();
         reachable = rq.operation() == Operation.READ ? Math.clamp(left / block * block, 0, rq.bytes()) : rq.bytes();
@@ -195,6 +223,10 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         visited = 0;
         rq.forEachSegment(this);
         return bio;
+    }
+
+    private int flagsBelow() {
+        return Bio.CALLER_MEMORY | (rq.flags() & Bio.FUA);
     }
 
     private Bio bioBelow(int vecs) {

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionListener;
@@ -416,6 +417,19 @@ public final class LoopConfig {
          */
         public Builder workers(int value) {
             var _ = parameters().workers(value);
+            return this;
+        }
+
+        /**
+         * Lets writes with FUA go down to the file as such, where the engine has {@linkplain AioEngine#writesThrough durable writes},
+         * or to the disk below, where that has FUA: {@link QueueLimits#hasFua} says so. Otherwise the block layer writes, and flushes
+         * after that, which is what the kernel's driver has it do.
+         *
+         * @param value false for the kernel's way; true by default
+         * @return this
+         */
+        public Builder fua(boolean value) {
+            var _ = parameters().fua(value);
             return this;
         }
 

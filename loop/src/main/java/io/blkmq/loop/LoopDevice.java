@@ -46,7 +46,11 @@ import org.jspecify.annotations.Nullable;
  * was before the series' last patch, does blocking I/O on a work queue. A device that writes locks its file against all others,
  * also of other processes; one that reads locks it against those that write.
  *
- * <p>A flush that failed is remembered: every later one fails too, until {@link #clearSyncError} or a new attachment, since what
+ * <p>A direct device has writes with FUA ({@link io.blkmq.core.QueueLimits#hasFua}) where its engine
+ * {@linkplain io.blkmq.aio.AioEngine#writesThrough writes durably}. Elsewhere, or if {@link LoopConfig.Builder#fua} says so, a flush
+ * follows such a write.
+ *
+ * <p>A flush that failed is remembered, and so is a write with FUA, unless there was no room for it: every later one fails too, until {@link #clearSyncError} or a new attachment, since what
  * could not be written may be lost already.
  *
  * @since 0.1.0
@@ -116,7 +120,7 @@ public final class LoopDevice implements AutoCloseable {
             AutoCloseable _ = undo.add(tags);
             RequestQueue queue = tags.newQueue(name, LoopMedium.UNBOUND_LIMITS, 0, this);
             this.disk = Disk.of(queue, this::gone);
-            this.medium = new LoopMedium(disk, engines, workQueue);
+            this.medium = new LoopMedium(disk, parameters, engines, workQueue);
             this.partitions = new LoopPartitions(disk);
         } catch (Throwable t) {
             undo.run();
@@ -883,6 +887,12 @@ public final class LoopDevice implements AutoCloseable {
 
     void logFailure(Request rq, Throwable thrown) {
         LOG.log(System.Logger.Level.ERROR, name + ": " + rq + " failed", thrown);
+    }
+
+    void logDurableWriteFailure(BackingFile file, int errno) {
+        LOG.log(System.Logger.Level.ERROR,
+                "{0}: a durable write to {1} failed with errno {2}, perhaps in its sync; flushes fail from now on", name,
+                file.path(), errno);
     }
 
     void logSyncFailure(BackingFile file, int errno) {

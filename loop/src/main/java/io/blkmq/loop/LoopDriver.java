@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver of one loop device, as the patch series of 2014 built it: a request is a command on a file; reads and writes of a direct device go
- * to the engine, everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA never comes here: the flush machine makes a flush of it.
+ * to the engine, everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA comes here where the engine, or that disk, can write
+ * durably; elsewhere the flush machine makes a flush of it.
  *
  * <p>A flush request needs no repair after it was cloned: its {@link LoopCommand} is its own and points at itself, and the bytes
  * of its PDU mean nothing between two uses.

@@ -61,14 +61,15 @@ final class LoopMedium {
      */
     private final AtomicReference<QueueLimits> possible = new AtomicReference<>(UNBOUND_LIMITS);
     /** Guarded by the lock. */
-    private LimitsByHand byHand = LimitsByHand.NONE;
+    private LimitsByHand byHand;
     /** Another one for each medium, of all devices. Written under the lock. */
     private volatile long sequence = SEQUENCE.incrementAndGet();
 
-    LoopMedium(Disk disk, LoopEngines engines, WorkQueue workQueue) {
+    LoopMedium(Disk disk, LoopParameters parameters, LoopEngines engines, WorkQueue workQueue) {
         this.disk = disk;
         this.engines = engines;
         this.workQueue = workQueue;
+        this.byHand = LimitsByHand.none(parameters);
     }
 
     // ---- what it is

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.driver.TagSet;
@@ -24,6 +25,7 @@ public final class LoopParameters {
     private final int hardwareQueues;
     private final int depth;
     private final int workers;
+    private final boolean fua;
     private final @Nullable Consumer<? super Agent> workerRunner;
     private final IoRuntime runtime;
 
@@ -33,6 +35,7 @@ public final class LoopParameters {
         this.hardwareQueues = b.hardwareQueues;
         this.depth = b.depth;
         this.workers = b.workers;
+        this.fua = b.fua;
         this.workerRunner = b.workerRunner;
         this.runtime = b.runtime;
     }
@@ -93,6 +96,15 @@ public final class LoopParameters {
     }
 
     /**
+     * Whether a device has writes with FUA where its file, or the disk below, has them.
+     *
+     * @return false for a device that flushes after each such write, as the kernel's
+     */
+    public boolean isFua() {
+        return fua;
+    }
+
+    /**
      * The application's part that runs the workers of the work queue.
      *
      * @return null if threads of the runtime are the workers
@@ -113,14 +125,16 @@ public final class LoopParameters {
     /** Whether a device made with these is as one made with others. */
     boolean isLike(LoopParameters other) {
         return engine().equals(other.engine()) && polled == other.polled && hardwareQueues == other.hardwareQueues
-                && depth == other.depth && workers == other.workers && Objects.equals(workerRunner, other.workerRunner)
+                && depth == other.depth && workers == other.workers && fua == other.fua
+                && Objects.equals(workerRunner, other.workerRunner)
                 && runtime.equals(other.runtime);
     }
 
     @Override
     public String toString() {
         return "engine " + engine() + ", " + (polled ? "polled" : "reaper") + ", " + hardwareQueues + " x " + depth
-                + " tags, " + (workers == 0 ? "default" : workers) + " workers";
+                + " tags, " + (workers == 0 ? "default" : workers) + " workers"
+                + (fua ? "" : ", no FUA");
     }
 
     /** Builds parameters. For one thread. */
@@ -130,6 +144,7 @@ public final class LoopParameters {
         private int hardwareQueues = 1;
         private int depth = DEPTH_DEFAULT;
         private int workers;
+        private boolean fua = true;
         private @Nullable Consumer<? super Agent> workerRunner;
         private IoRuntime runtime = IoRuntime.system();
 
@@ -188,6 +203,19 @@ public final class LoopParameters {
          */
         public Builder workers(int value) {
             this.workers = value;
+            return this;
+        }
+
+        /**
+         * Lets writes with FUA go down to the file as such, where the engine has {@linkplain AioEngine#writesThrough durable writes},
+         * or to the disk below, where that has FUA: {@link io.blkmq.core.QueueLimits#hasFua} says so. Otherwise the block layer writes,
+         * and flushes after that, which is what the kernel's driver has it do.
+         *
+         * @param value false for the kernel's way; true by default
+         * @return this
+         */
+        public Builder fua(boolean value) {
+            this.fua = value;
             return this;
         }
 

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntSupplier;
@@ -21,8 +22,8 @@ final class SyncLatch {
     private final IntSupplier sync;
     /** Not of the runtime: its holder waits for the disk, on a worker. */
     private final ReentrantLock oneAtATime = new ReentrantLock();
-    /** The negative errno of the first that failed, 0 if none did. Written under the lock. */
-    private volatile int failure;
+    /** The negative errno of the first that failed, 0 if none did. */
+    private final AtomicInteger failure = new AtomicInteger();
     private final AtomicLong count = new AtomicLong();
 
     /**
@@ -42,12 +43,14 @@ final class SyncLatch {
     int sync() {
         oneAtATime.lock();
         try {
-            if (failure == 0) {
+            if (failure.get() == 0) {
                 int result = tried();
-                failure = result == -EINVAL ? 0 : result;
+                if (result != 0 && result != -EINVAL) {
+                    boolean _ = failure.compareAndSet(0, result);
+                }
                 count.incrementAndGet();
             }
-            return failure;
+            return failure.get();
         } finally {
             oneAtATime.unlock();
         }
@@ -63,16 +66,26 @@ final class SyncLatch {
         }
     }
 
+    /**
+     * A sync has failed that did not go through here: that of a durable write, or so it may be. Any thread, and never waits.
+     *
+     * @param result the negative errno
+     * @return whether it is the first that failed
+     */
+    boolean failedBeside(int result) {
+        return failure.compareAndSet(0, result);
+    }
+
     /** Whether one has failed, and was not forgotten. */
     boolean hasFailed() {
-        return failure != 0;
+        return failure.get() != 0;
     }
 
     /** Forgets a failure. Waits for a sync that is under way, whose failure it forgets too. */
     void clear() {
         oneAtATime.lock();
         try {
-            failure = 0;
+            failure.set(0);
         } finally {
             oneAtATime.unlock();
         }
@@ -82,7 +95,7 @@ final class SyncLatch {
     void fail(int errno) {
         oneAtATime.lock();
         try {
-            failure = -errno;
+            failure.set(-errno);
         } finally {
             oneAtATime.unlock();
         }

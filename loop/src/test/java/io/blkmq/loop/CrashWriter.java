@@ -30,12 +30,12 @@ final class CrashWriter {
     /**
      * Writes records until the device is full, then waits to be killed.
      *
-     * @param args image, engine, "direct" or not, number of the first record
+     * @param args image, engine, "direct" or not, number of the first record, whether the device may have FUA
      * @throws Exception if the device fails
      */
     public static void main(String[] args) throws Exception {
         LoopConfig config = LoopConfig.builder(Path.of(args[0])).engine(args[1]).direct(args[2].equals("direct"))
-                .build();
+                .fua(Boolean.parseBoolean(args[4])).build();
         long first = Long.parseLong(args[3]);
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.US_ASCII);
         try (LoopDevice device = LoopDevice.attach(config)) {

@@ -2,7 +2,10 @@ package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.blkmq.aio.AioEngine;
+import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
@@ -17,6 +20,7 @@ import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -32,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a device makes of others that fail: transfer functions that throw, disks that are gone, engines that cannot be had. */
@@ -226,6 +231,53 @@ class LoopFailuresTest {
         assertThat(latch.sync()).isEqualTo(-Errno.EIO);
         assertThat(latch.hasFailed()).isTrue();
         assertThat(latch.sync()).isEqualTo(-Errno.EIO);
+    }
+
+    /** An engine whose writes end with one result, without having been anywhere. */
+    private static AioEngine endingWith(LoopDevice device, AioEngine engine, long result) {
+        return (AioEngine) Proxy.newProxyInstance(AioEngine.class.getClassLoader(), new Class<?>[]{AioEngine.class},
+                (_, method, arguments) -> switch (method.getName()) {
+                    case "submit" -> 0;
+                    case "commit" -> {
+                        device.disk().queue().busyIter(rq -> {
+                            if (rq.operation() == Operation.WRITE) {
+                                LoopCommand.of(rq).complete(rq.generation(), result);
+                            }
+                            return true;
+                        });
+                        yield null;
+                    }
+                    default -> method.invoke(engine, arguments);
+                });
+    }
+
+    @ParameterizedTest
+    @CsvSource({"EIO, true", "ENOSPC, false", "EFAULT, false", "EINVAL, false"})
+    void aDurableWriteThatFailedIsAFlushThatFailedUnlessItWasNeverBegun(String name, boolean remembered)
+            throws Exception {
+        assumeTrue(AioEngines.find("io_uring").unavailable().isEmpty(), "skipped: no io_uring");
+        int errno = Errno.class.getField(name).getInt(null);
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).engine("io_uring").build());
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            Disk disk = device.disk();
+            LoopQueue queue = device.loopQueue(0);
+            AioEngine engine = queue.engine();
+            queue.useEngine(endingWith(device, engine, -errno));
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, buffer.memory()));
+            assertThat(device.syncs().hasFailed()).as("a write that need not be durable").isFalse();
+            assertThatExceptionOfType(BlockIOException.class)
+                    .isThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA));
+            assertThat(device.syncs().hasFailed()).isEqualTo(remembered);
+            queue.useEngine(engine);
+            if (remembered) {
+                assertThatExceptionOfType(BlockIOException.class).isThrownBy(disk::flush);
+                assertThatExceptionOfType(BlockIOException.class)
+                        .isThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA));
+                device.clearSyncError();
+            }
+            disk.write(0, buffer.memory(), Bio.FUA);
+            disk.flush();
+        }
     }
 
     @Test

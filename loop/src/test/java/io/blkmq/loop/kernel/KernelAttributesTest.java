@@ -59,7 +59,7 @@ class KernelAttributesTest {
         Optional<String> unavailable = KernelLoop.unavailable();
         assumeTrue(unavailable.isEmpty(), () -> "skipped: no loop device of the kernel: " + unavailable.orElseThrow());
         kernel = KernelLoop.add(file("kernel", 1), file("kernel2", 1));
-        ours = new OurLoop(LoopParameters.builder().build(), file("ours", 1), file("ours2", 1));
+        ours = new OurLoop(LoopParameters.builder().fua(false).build(), file("ours", 1), file("ours2", 1));
     }
 
     @AfterEach

@@ -91,6 +91,11 @@ final class KernelLoop implements LoopNode {
         }
     }
 
+    /** Its node, as a file for others. */
+    Path node() {
+        return node;
+    }
+
     /** Where its attributes are. */
     Path sysfs() {
         return Path.of("/sys/block/loop" + index);

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.Errno;
+import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
@@ -20,6 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -113,6 +116,40 @@ class WantedDifferencesTest {
             assertThat(one.configure(0, false, 0, 0, 0, 0)).isZero();
             assertThat(other.configure(0, false, 0, 0, 0, 0)).isZero();
         }
+    }
+
+    /** The file is a loop device of the kernel's, which counts the flushes that reach it. */
+    @Test
+    void aWriteWithFuaIsDurableAtItsEndByItselfAndTheKernelFlushesAfterIt() throws Exception {
+        assumeKernel();
+        for (String engine : List.of("io_uring", "libaio")) {
+            assumeTrue(AioEngines.find(engine).unavailable().isEmpty(), "skipped: no " + engine);
+            for (boolean fua : new boolean[]{true, false}) {
+                try (KernelLoop below = KernelLoop.add(kernelFile)) {
+                    assertThat(below.configure(0, false, 0, 0, 0, 0)).isZero();
+                    assertThat(below.attribute("queue/fua")).isEqualTo("0");
+                    try (LoopDevice device = LoopDevice
+                            .attach(LoopConfig.builder(below.node()).engine(engine).fua(fua).build());
+                            IoBuffer buffer = IoBuffer.allocate(4096)) {
+                        assertThat(device.attributes().get("queue/fua")).isEqualTo(fua ? "1" : "0");
+                        for (int i = 0; i < 10; i++) {
+                            long before = flushes(below);
+                            device.disk().write(i * 4096L, buffer.memory());
+                            assertThat(flushes(below)).as("a write").isEqualTo(before);
+                            device.disk().write(i * 4096L, buffer.memory(), Bio.FUA);
+                            assertThat(flushes(below)).as("a write with FUA").isGreaterThan(before);
+                        }
+                        assertThat(device.engineStatistics().getFirst().submitted()).isEqualTo(20);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Flush requests that a device has ended: the last but one of the numbers in its {@code stat}. */
+    private static long flushes(KernelLoop device) throws IOException {
+        String[] numbers = device.attribute("stat").split(" +", -1);
+        return Long.parseLong(numbers[numbers.length - 2]);
     }
 
     @Test
