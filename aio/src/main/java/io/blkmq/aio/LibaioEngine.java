@@ -126,8 +126,7 @@ final class LibaioEngine extends NativeEngine {
         return true;
     }
 
-    private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored,
-            int rwFlags) {
+    private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored, int rwFlags) {
         int segments = kiocb.remainingSegments();
         long offset = kiocb.remainingOffset();
         if (segments > 1) {

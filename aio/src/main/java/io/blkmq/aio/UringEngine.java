@@ -288,8 +288,7 @@ final class UringEngine extends NativeEngine {
         ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, flags, userData, 0);
     }
 
-    private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write,
-            int rwFlags) {
+    private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write, int rwFlags) {
         int segments = kiocb.remainingSegments();
         long offset = kiocb.remainingOffset();
         long flags = (long) rwFlags << 32;

@@ -143,10 +143,12 @@ class DurableWriteTest {
             MemorySegment registered = memory(1);
             boolean _ = engine.registerMemory(registered);
             Told told = new Told();
-            assertThat(Told.run(engine, Kiocb.withSegments(1).prepareWrite(file, 0, told, 1).thenSync(true)
-                    .addSegment(registered), told)).isEqualTo(BLOCK);
-            assertThat(Told.run(engine, Kiocb.withSegments(1).prepareWrite(file, 0, told, 2).addSegment(registered),
-                    told)).as("one that need not be durable").isEqualTo(BLOCK);
+            assertThat(Told.run(engine,
+                    Kiocb.withSegments(1).prepareWrite(file, 0, told, 1).thenSync(true).addSegment(registered), told))
+                    .isEqualTo(BLOCK);
+            assertThat(
+                    Told.run(engine, Kiocb.withSegments(1).prepareWrite(file, 0, told, 2).addSegment(registered), told))
+                    .as("one that need not be durable").isEqualTo(BLOCK);
         }
         assertThat(asked).containsExactly("write 8192 DSYNC", "write 8192 SYNC", "write of 2 segments DSYNC",
                 "write 4096 DSYNC", "write 4096");
@@ -220,8 +222,8 @@ class DurableWriteTest {
         try (AioEngine engine = open(kind); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true)) {
             Setup.skipIf(file.offsetAlignment() == 1, "a file that takes anything");
             Told told = new Told();
-            Kiocb misaligned = Kiocb.withSegments(1).prepareWrite(file, 1, told, 1).thenSync(true)
-                    .addSegment(memory(1), 0, BLOCK);
+            Kiocb misaligned = Kiocb.withSegments(1).prepareWrite(file, 1, told, 1).thenSync(true).addSegment(memory(1),
+                    0, BLOCK);
             assertThat(Told.run(engine, misaligned, told)).isEqualTo(-Errno.EINVAL);
             assertThat(engine.writesThrough(file)).isTrue();
         }

@@ -195,7 +195,8 @@ class LibaioEngineTest {
     @EnumSource
     void syncThatTheKernelDoesNotKnowIsCarriedOutAllTheSame(CompletionMode mode) throws IOException {
         // Buffered, so that a durable write is synced after.
-        try (AioEngine engine = openScripted(mode); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+        try (AioEngine engine = openScripted(mode);
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
             Told told = new Told();
             scripted.context().answers.add(-Errno.EINVAL);
             assertThat(Told.run(engine, Kiocb.withSegments(1).prepareSync(file, false, told, 1), told)).isZero();

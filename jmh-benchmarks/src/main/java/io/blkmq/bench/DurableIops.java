@@ -84,8 +84,7 @@ public final class DurableIops {
         if (run.failed > 0) {
             throw new IOException(run.failed + " writes failed");
         }
-        System.out.printf("{\"jobs\": [{\"write\": {\"iops\": %.1f}}]}%n",
-                run.counted * 1e9 / run.nanos("runtime"));
+        System.out.printf("{\"jobs\": [{\"write\": {\"iops\": %.1f}}]}%n", run.counted * 1e9 / run.nanos("runtime"));
     }
 
     private String option(String name) {
@@ -129,8 +128,8 @@ public final class DurableIops {
                 while (idleCount > 0) {
                     int slot = idle[--idleCount];
                     int refused = engine.submit(kiocbs[slot]
-                            .prepareWrite(file, blocks.nextOffset(), (id, result) -> ended((int) id, result == BLOCK_BYTES),
-                                    slot)
+                            .prepareWrite(file, blocks.nextOffset(),
+                                    (id, result) -> ended((int) id, result == BLOCK_BYTES), slot)
                             .thenSync(true).addSegment(memory, (long) slot * BLOCK_BYTES, BLOCK_BYTES));
                     if (refused != 0) {
                         throw new IOException("refused: " + refused);
@@ -154,8 +153,7 @@ public final class DurableIops {
     }
 
     private void loop() throws IOException {
-        try (LoopDevice device = attach(true);
-                IoBuffer buffer = IoBuffer.allocate((long) depth * BLOCK_BYTES)) {
+        try (LoopDevice device = attach(true); IoBuffer buffer = IoBuffer.allocate((long) depth * BLOCK_BYTES)) {
             Disk disk = device.disk();
             Bio[] bios = new Bio[depth];
             for (int i = 0; i < depth; i++) {
@@ -166,8 +164,7 @@ public final class DurableIops {
                     int slot = idle[--idleCount];
                     disk.submit(bios[slot].reset(Operation.WRITE, blocks.nextOffset() / 512)
                             .add(buffer.memory(), (long) slot * BLOCK_BYTES, BLOCK_BYTES)
-                            .flags(Bio.FUA | Bio.CALLER_MEMORY)
-                            .onEnd(bio -> ended(slot, bio.status() == Status.OK)));
+                            .flags(Bio.FUA | Bio.CALLER_MEMORY).onEnd(bio -> ended(slot, bio.status() == Status.OK)));
                 }
                 disk.poll();
             }

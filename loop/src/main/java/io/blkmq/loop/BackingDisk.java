@@ -119,8 +119,8 @@ final class BackingDisk implements Backing {
                 .discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .discardGranularityBytes(Math.max(blockBytes, below.discardGranularityBytes()))
                 .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).readOnly(!writable).build();
-        return own.stack(below, offsetBytes).toBuilder().writeCache(writable && below.hasWriteCache(), writable && below.hasFua())
-                .anyMemory(false).build();
+        return own.stack(below, offsetBytes).toBuilder()
+                .writeCache(writable && below.hasWriteCache(), writable && below.hasFua()).anyMemory(false).build();
     }
 
     @Override

@@ -165,8 +165,8 @@ final class BackingFile implements Backing {
                 .segmentsMax(SEGMENTS_MAX).segmentBytesMax(Math.max(SEGMENT_BYTES_MAX, blockBytes))
                 .dmaAlignmentBytes(io.memoryAlignment()).discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .discardGranularityBytes(Math.max(blockBytes, base.blockBytes()))
-                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0).writeCache(writable, writable && aio && engine.writesThrough(io)).readOnly(!writable)
-                .build();
+                .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0)
+                .writeCache(writable, writable && aio && engine.writesThrough(io)).readOnly(!writable).build();
     }
 
     /** Lets go what another that has taken its place does not use. */

@@ -205,8 +205,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
     private Bio transferBelow(BackingDisk on, long sector) {
         TransferWork work = transfer;
         if (work != null && rq.operation() == Operation.WRITE) {
-            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(), 0, rq.bytes())
-                    .flags(flagsBelow());
+            return bioBelow(1).reset(Operation.WRITE, sector).add(work.written(), 0, rq.bytes()).flags(flagsBelow());
         }
         visit = Visit.COUNT;
         visited = 0;

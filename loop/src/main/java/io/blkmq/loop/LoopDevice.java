@@ -891,8 +891,8 @@ public final class LoopDevice implements AutoCloseable {
 
     void logDurableWriteFailure(BackingFile file, int errno) {
         LOG.log(System.Logger.Level.ERROR,
-                "{0}: a durable write to {1} failed with errno {2}, perhaps in its sync; flushes fail from now on", name,
-                file.path(), errno);
+                "{0}: a durable write to {1} failed with errno {2}, perhaps in its sync; flushes fail from now on",
+                name, file.path(), errno);
     }
 
     void logSyncFailure(BackingFile file, int errno) {

@@ -126,15 +126,13 @@ public final class LoopParameters {
     boolean isLike(LoopParameters other) {
         return engine().equals(other.engine()) && polled == other.polled && hardwareQueues == other.hardwareQueues
                 && depth == other.depth && workers == other.workers && fua == other.fua
-                && Objects.equals(workerRunner, other.workerRunner)
-                && runtime.equals(other.runtime);
+                && Objects.equals(workerRunner, other.workerRunner) && runtime.equals(other.runtime);
     }
 
     @Override
     public String toString() {
         return "engine " + engine() + ", " + (polled ? "polled" : "reaper") + ", " + hardwareQueues + " x " + depth
-                + " tags, " + (workers == 0 ? "default" : workers) + " workers"
-                + (fua ? "" : ", no FUA");
+                + " tags, " + (workers == 0 ? "default" : workers) + " workers" + (fua ? "" : ", no FUA");
     }
 
     /** Builds parameters. For one thread. */

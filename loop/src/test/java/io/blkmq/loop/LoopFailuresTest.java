@@ -265,8 +265,7 @@ class LoopFailuresTest {
             queue.useEngine(endingWith(device, engine, -errno));
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, buffer.memory()));
             assertThat(device.syncs().hasFailed()).as("a write that need not be durable").isFalse();
-            assertThatExceptionOfType(BlockIOException.class)
-                    .isThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA));
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA));
             assertThat(device.syncs().hasFailed()).isEqualTo(remembered);
             queue.useEngine(engine);
             if (remembered) {

@@ -319,8 +319,7 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
      */
     final boolean addShort(Bio bio) {
         long mask = spareMask;
-        if (mask == 0 || goingDown || grown || size >= REQUESTS_MAX - 1
-                || !shortcut.takes(bio, hctx, meets(bio))) {
+        if (mask == 0 || goingDown || grown || size >= REQUESTS_MAX - 1 || !shortcut.takes(bio, hctx, meets(bio))) {
             return false;
         }
         long bit = Long.lowestOneBit(mask);

@@ -61,7 +61,8 @@ class ShortcutTest {
 
     @Test
     void whatIsWrongWithABioIsToldByNameAndNothingIsLost() {
-        try (Disk disk = driver.limits(limits -> limits.logicalBlockBytes(4096)).disk(); Arena arena = Arena.ofConfined()) {
+        try (Disk disk = driver.limits(limits -> limits.logicalBlockBytes(4096)).disk();
+                Arena arena = Arena.ofConfined()) {
             long end = disk.sizeBytes() / 512;
             Plug plug = disk.plug().expecting(16);
             MemorySegment page = disk.allocate(4096).memory();
@@ -162,8 +163,8 @@ class ShortcutTest {
             plug.submit(told.read(200));
             plug.flush();
             // In the order of their sectors: the elevator's.
-            assertThat(driver.log()).extracting(line -> line.replace(" more", ""))
-                    .containsExactly("READ 200", "READ 300", "READ 400");
+            assertThat(driver.log()).extracting(line -> line.replace(" more", "")).containsExactly("READ 200",
+                    "READ 300", "READ 400");
             assertThat(disk.queue().heldTags()).isZero();
         }
     }

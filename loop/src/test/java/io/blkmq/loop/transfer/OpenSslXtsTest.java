@@ -307,8 +307,8 @@ class OpenSslXtsTest {
     void whyTheLibraryCannotBeUsedIsSaid() {
         Module module = OpenSslXtsTest.class.getModule();
         assertThat(LibCrypto.refusalOf(NoLibrary.class, module)).isEqualTo("there is no libcrypto.so.3");
-        assertThat(LibCrypto.refusalOf(NoFunction.class, module))
-                .startsWith("libcrypto.so.3 lacks a function: ").contains("EVP_none");
+        assertThat(LibCrypto.refusalOf(NoFunction.class, module)).startsWith("libcrypto.so.3 lacks a function: ")
+                .contains("EVP_none");
         assertThat(LibCrypto.refusalOf(NoXts.class, module)).isEqualTo("libcrypto.so.3: it has no XTS-AES: error");
         assertThat(LibCrypto.refusalOf(Evp.class, module)).isNull();
     }
@@ -369,8 +369,9 @@ class OpenSslXtsTest {
         Linker linker = Linker.nativeLinker();
         try (Arena arena = Arena.ofConfined()) {
             MemoryLayout mallinfo2 = MemoryLayout.structLayout(MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG));
-            MemorySegment info = (MemorySegment) linker.downcallHandle(linker.defaultLookup().findOrThrow("mallinfo2"),
-                    FunctionDescriptor.of(mallinfo2)).invoke((SegmentAllocator) arena);
+            MemorySegment info = (MemorySegment) linker
+                    .downcallHandle(linker.defaultLookup().findOrThrow("mallinfo2"), FunctionDescriptor.of(mallinfo2))
+                    .invoke((SegmentAllocator) arena);
             // uordblks and hblkhd
             return info.getAtIndex(ValueLayout.JAVA_LONG, 7) + info.getAtIndex(ValueLayout.JAVA_LONG, 4);
         }

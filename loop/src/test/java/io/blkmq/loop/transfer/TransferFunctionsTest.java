@@ -34,8 +34,9 @@ class TransferFunctionsTest {
         assertThat(TransferFunctions.find(21)).isSameAs(TransferFunctions.find("aes-xts"))
                 .isSameAs(TransferFunctions.AES_XTS);
         assertThatExceptionOfType(NoSuchElementException.class).isThrownBy(() -> TransferFunctions.find("twofish"))
-                .withMessage("no transfer function of name twofish: there are [none (0), xor (1), aes-xts (21), aes-xts-java (22), "
-                        + "aes-xts-openssl (23)]");
+                .withMessage(
+                        "no transfer function of name twofish: there are [none (0), xor (1), aes-xts (21), aes-xts-java (22), "
+                                + "aes-xts-openssl (23)]");
         assertThatExceptionOfType(NoSuchElementException.class).isThrownBy(() -> TransferFunctions.find(3))
                 .withMessageStartingWith("no transfer function of number 3");
     }
