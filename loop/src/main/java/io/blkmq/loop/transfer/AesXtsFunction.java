@@ -5,16 +5,19 @@ final class AesXtsFunction implements TransferFunction {
     /** Who does it. */
     enum By {
         /** Whichever of the two is faster here, and takes the key. */
-        FASTER("aes-xts"),
+        FASTER("aes-xts", 1),
         /** The JDK's AES. */
-        JAVA("aes-xts-java"),
+        JAVA("aes-xts-java", 2),
         /** OpenSSL's libcrypto. */
-        OPENSSL("aes-xts-openssl");
+        OPENSSL("aes-xts-openssl", 3);
 
         private final String function;
+        /** After the last one that the kernel's table has. */
+        private final int place;
 
-        By(String function) {
+        By(String function, int place) {
             this.function = function;
+            this.place = place;
         }
     }
 
@@ -26,8 +29,7 @@ final class AesXtsFunction implements TransferFunction {
 
     @Override
     public int number() {
-        // From the first on that the kernel's table has not.
-        return TransferFunctions.KERNEL_NUMBER_MAX + 1 + by.ordinal();
+        return TransferFunctions.KERNEL_NUMBER_MAX + by.place;
     }
 
     @Override

@@ -365,6 +365,7 @@ class OpenSslXtsTest {
     }
 
     /** What {@code malloc} has given out to this process. */
+    @SuppressWarnings("restricted") // the platform's C library
     private static long allocatedBytes() throws Throwable {
         Linker linker = Linker.nativeLinker();
         try (Arena arena = Arena.ofConfined()) {
