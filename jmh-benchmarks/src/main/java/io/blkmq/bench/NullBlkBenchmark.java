@@ -49,6 +49,10 @@ public class NullBlkBenchmark {
         @Param({"true", "false"})
         public boolean iostats = true;
 
+        /** What orders the requests; none if they go to the driver as they come. */
+        @Param("none")
+        public String elevator = "none";
+
         private @Nullable Disk disk;
 
         /**
@@ -62,6 +66,7 @@ public class NullBlkBenchmark {
             int queues = hardwareQueue.equals("own") ? threads.getThreads() : 1;
             disk = NullBlk.builder().capacityBytes(32L << 30).hardwareQueues(queues).depth(depth).build();
             disk().queue().setIostats(iostats);
+            disk().queue().setElevator(elevator);
         }
 
         /** Closes it. */

@@ -44,7 +44,9 @@ public interface Elevator {
 
     /**
      * Takes a request. Called by the submitter, or when a plug is flushed for each of its requests; at the head for requests that
-     * have come back from the driver. Under the lock.
+     * have come back from the driver. Under the lock. Before the queue asks anything of what was inserted, and before it lets the lock go,
+     * there is a full fence: so {@link #hasWork} may read what is written here by release, and one who frees something and then looks
+     * there is not missed.
      *
      * @param hctx index of the hardware context that it goes through
      * @param rq holds its data and nobody else has it
@@ -54,8 +56,8 @@ public interface Elevator {
     void insert(int hctx, Request rq, boolean atHead, long nowNanos);
 
     /**
-     * Gives out the request that is to go next. Called when the hardware context is run, until it gives none or the driver refuses.
-     * Under the lock.
+     * Gives out the request that is to go next. Called when the hardware context is run, until it gives none or the driver refuses:
+     * several times in a row, for as many requests as there are tags, before the driver is given the first of them. Under the lock.
      *
      * @param hctx index of the hardware context
      * @param nowNanos the time

@@ -8,6 +8,8 @@ import io.blkmq.core.driver.Elevator;
 import io.blkmq.core.driver.ElevatorAttribute;
 import io.blkmq.core.driver.ElevatorQueue;
 import io.blkmq.core.driver.Request;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -48,6 +50,16 @@ final class Kyber implements Elevator {
     /** No window is open: no clock shows this. */
     private static final long NO_WINDOW = Long.MIN_VALUE;
 
+    private static final VarHandle COUNT;
+
+    static {
+        try {
+            COUNT = MethodHandles.lookup().findVarHandle(PerContext.class, "count", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final PerContext[] contexts;
     private final KyberDomain[] domains = new KyberDomain[DOMAINS];
     private final Map<String, ElevatorAttribute> attributes = new LinkedHashMap<>();
@@ -57,9 +69,8 @@ final class Kyber implements Elevator {
     private final AtomicLong[] targets = {targetRead, targetWrite, targetDiscard};
     private volatile int asyncDepth;
 
-    /** By domain, without {@link #OTHER}, which has no target: in all, and at the driver. */
-    private final KyberLatencies[] total = new KyberLatencies[OTHER];
-    private final KyberLatencies[] atDriver = new KyberLatencies[OTHER];
+    /** By domain, without {@link #OTHER}, which has no target. */
+    private final KyberLatencies[] latencies = new KyberLatencies[OTHER];
     private final AtomicLong windowNanos = new AtomicLong(NO_WINDOW);
     private final Lock tuning;
     /** The last 99th percentile that has not been acted on, negative for none. Guarded by the tuning lock. */
@@ -68,22 +79,25 @@ final class Kyber implements Elevator {
     /** What waits for one hardware context. Guarded by its lock. */
     private static final class PerContext {
         final Lock lock;
+        /** By domain, with the sectors of what stands there. */
         final List<WaitingList<Entry>> waiting = new ArrayList<>();
+        final SectorFilter[] sectors = new SectorFilter[DOMAINS];
         int domain = READ;
         int batched;
-        /** Written under the lock. */
+        /** Written under the lock, by release: a full fence follows each insertion ({@link Elevator#insert}). */
         volatile int count;
 
         PerContext(Lock lock) {
             this.lock = lock;
             for (int i = 0; i < DOMAINS; i++) {
                 waiting.add(new WaitingList<>());
+                sectors[i] = new SectorFilter();
             }
         }
 
         void add(int change) {
             int now = count + change;
-            count = now;
+            COUNT.setRelease(this, now);
         }
     }
 
@@ -110,8 +124,7 @@ final class Kyber implements Elevator {
             domains[i] = new KyberDomain(queue, DEPTHS[i], BATCHES[i]);
         }
         for (int i = 0; i < OTHER; i++) {
-            total[i] = new KyberLatencies(contexts.length);
-            atDriver[i] = new KyberLatencies(contexts.length);
+            latencies[i] = new KyberLatencies(contexts.length);
         }
         Arrays.fill(lateBucket, -1);
         depthChanged(queue.depth());
@@ -165,6 +178,7 @@ final class Kyber implements Elevator {
         } else {
             list.addLast(entry);
         }
+        context.sectors[entry.domain].add(rq.sector(), entry.endSector());
         context.add(1);
     }
 
@@ -204,7 +218,12 @@ final class Kyber implements Elevator {
 
     private @Nullable Request neighbour(int hctx, long sector, boolean ending, Operation operation,
             IoPriority priority) {
-        WaitingList<Entry> list = contexts[hctx].waiting.get(domainOf(operation));
+        int domain = domainOf(operation);
+        SectorFilter sectors = contexts[hctx].sectors[domain];
+        if (!(ending ? sectors.mayEnd(sector) : sectors.mayBegin(sector))) {
+            return null;
+        }
+        WaitingList<Entry> list = contexts[hctx].waiting.get(domain);
         Entry entry = list.last();
         for (int i = 0; entry != null && i < MERGE_LOOKS; i++) {
             Request rq = entry.request;
@@ -220,6 +239,12 @@ final class Kyber implements Elevator {
     @Override
     public void merged(int hctx, Request rq, boolean atFront) {
         // The order is that of insertion.
+        SectorFilter sectors = contexts[hctx].sectors[domainOf(rq.operation())];
+        if (atFront) {
+            sectors.addBegin(rq.sector());
+        } else {
+            sectors.addEnd(Waiting.endOf(rq));
+        }
     }
 
     @Override
@@ -229,11 +254,17 @@ final class Kyber implements Elevator {
         if (goes.insertedNanos - stays.insertedNanos < 0) {
             stays.insertedNanos = goes.insertedNanos;
         }
-        remove(contexts[hctx], goes);
+        PerContext context = contexts[hctx];
+        context.sectors[stays.domain].addEnd(stays.endSector());
+        remove(context, goes);
     }
 
     private static void remove(PerContext context, Entry entry) {
-        context.waiting.get(entry.domain).remove(entry);
+        WaitingList<Entry> list = context.waiting.get(entry.domain);
+        list.remove(entry);
+        if (list.isEmpty()) {
+            context.sectors[entry.domain].clear();
+        }
         context.add(-1);
     }
 
@@ -281,8 +312,7 @@ final class Kyber implements Elevator {
             return;
         }
         long target = targets[entry.domain].get();
-        total[entry.domain].record(entry.hctx, nowNanos - entry.insertedNanos, target);
-        atDriver[entry.domain].record(entry.hctx, nowNanos - entry.dispatchedNanos, target);
+        latencies[entry.domain].record(entry.hctx, nowNanos - entry.insertedNanos, nowNanos - entry.dispatchedNanos, target);
         long since = windowNanos.get();
         if (since == NO_WINDOW) {
             windowNanos.compareAndSet(NO_WINDOW, nowNanos);
@@ -332,16 +362,15 @@ final class Kyber implements Elevator {
     private boolean isCongested(long nowNanos) {
         boolean congested = false;
         for (int i = 0; i < OTHER; i++) {
-            total[i].collect();
-            atDriver[i].collect();
-            congested |= atDriver[i].percentile(90, nowNanos) >= KyberLatencies.GOOD_BUCKETS;
+            latencies[i].collect();
+            congested |= latencies[i].atDriver.percentile(90, nowNanos) >= KyberLatencies.GOOD_BUCKETS;
         }
         return congested;
     }
 
     private int newDepth(int domain, boolean congested, long nowNanos) {
         int depth = domains[domain].depth();
-        int late = total[domain].percentile(99, nowNanos);
+        int late = latencies[domain].total.percentile(99, nowNanos);
         // Domains do not have enough samples at the same time: what could not be acted on is kept until there is congestion,
         // and acted on once.
         if (congested) {

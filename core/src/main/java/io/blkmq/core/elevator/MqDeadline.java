@@ -8,6 +8,8 @@ import io.blkmq.core.driver.Elevator;
 import io.blkmq.core.driver.ElevatorAttribute;
 import io.blkmq.core.driver.ElevatorQueue;
 import io.blkmq.core.driver.Request;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -32,13 +34,28 @@ import org.jspecify.annotations.Nullable;
  * request if that is past its deadline or the last sector has been reached, else where the last one of its direction ended.
  * </ol>
  *
- * <p>All waiting requests are guarded by one lock for all hardware contexts.
+ * <p>All waiting requests are guarded by one lock for all hardware contexts. What is counted under it is written with release, which is
+ * all that the order within the lock leaves to do: a full fence follows each insertion ({@link Elevator#insert}), and with that a lower
+ * priority is not forgotten ({@link #finished}).
  */
 final class MqDeadline implements Elevator {
     private static final int READ = 0;
     private static final int WRITE = 1;
     private static final int PRIORITIES = 3;
     private static final int BEST_EFFORT = 1;
+
+    private static final VarHandle WAITING;
+    private static final VarHandle INSERTED;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            WAITING = lookup.findVarHandle(MqDeadline.class, "waiting", int.class);
+            INSERTED = lookup.findVarHandle(PerPriority.class, "inserted", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private final ElevatorQueue queue;
     private final Lock lock;
@@ -58,18 +75,30 @@ final class MqDeadline implements Elevator {
     private int batched;
     /** How many times reads were preferred while writes waited. Guarded by the lock. */
     private int starved;
-    /** Written under the lock. */
+    /** Written under the lock, by release. */
     private volatile int waiting;
 
-    /** Guarded by the lock, but for the counter. */
+    /** Guarded by the lock, but for the counters. */
     private static final class PerPriority {
         final WaitingList<Entry> head = new WaitingList<>();
-        final SectorTree[] sorted = {new SectorTree(), new SectorTree()};
+        final SectorOrder[] sorted = {new SectorOrder(), new SectorOrder()};
         final WaitingList<Entry>[] byAge = lists();
         /** Where the last request of each direction ended. */
         final long[] position = new long[2];
-        /** How many were inserted and have not finished. */
-        final AtomicInteger unfinished = new AtomicInteger();
+        /** How many were ever inserted; written under the lock, by release. And how many of them have finished. Both may overflow. */
+        volatile int inserted;
+        final AtomicInteger finished = new AtomicInteger();
+
+        /** Under the lock. */
+        void countInserted() {
+            int now = inserted + 1;
+            INSERTED.setRelease(this, now);
+        }
+
+        /** Whether some were inserted and have not finished. Under the lock. */
+        boolean hasUnfinished() {
+            return finished.get() != inserted;
+        }
 
         @SuppressWarnings({"unchecked", "rawtypes"})
         private static WaitingList<Entry>[] lists() {
@@ -155,7 +184,7 @@ final class MqDeadline implements Elevator {
         entry.insertedNanos = nowNanos;
         if (entry.counted == null) {
             entry.counted = priority;
-            priority.unfinished.incrementAndGet();
+            priority.countInserted();
         }
         if (atHead) {
             priority.head.addFirst(entry);
@@ -171,7 +200,7 @@ final class MqDeadline implements Elevator {
 
     private void count(int change) {
         int now = waiting + change;
-        waiting = now;
+        WAITING.setRelease(this, now);
     }
 
     @Override
@@ -210,13 +239,13 @@ final class MqDeadline implements Elevator {
     }
 
     private @Nullable Request endingAt(long sector, Operation operation, IoPriority priority) {
-        SectorTree.Node node = priorityOf(priority).sorted[directionOf(operation)].lastBefore(sector);
-        return node != null && node.endSector() == sector ? ifAlike(node.request, operation, priority) : null;
+        SectorTree.Node node = priorityOf(priority).sorted[directionOf(operation)].endingAt(sector);
+        return node == null ? null : ifAlike(node.request, operation, priority);
     }
 
     private @Nullable Request beginningAt(long sector, Operation operation, IoPriority priority) {
-        SectorTree.Node node = priorityOf(priority).sorted[directionOf(operation)].from(sector);
-        return node != null && node.request.sector() == sector ? ifAlike(node.request, operation, priority) : null;
+        SectorTree.Node node = priorityOf(priority).sorted[directionOf(operation)].beginningAt(sector);
+        return node == null ? null : ifAlike(node.request, operation, priority);
     }
 
     private static @Nullable Request ifAlike(Request rq, Operation operation, IoPriority priority) {
@@ -225,11 +254,13 @@ final class MqDeadline implements Elevator {
 
     @Override
     public void merged(int hctx, Request rq, boolean atFront) {
+        Entry entry = entryOf(rq);
+        SectorOrder order = priorityOf(rq.priority()).sorted[directionOf(rq.operation())];
         if (atFront) {
-            Entry entry = entryOf(rq);
-            SectorTree tree = priorityOf(rq.priority()).sorted[directionOf(rq.operation())];
-            tree.remove(entry);
-            tree.insert(entry);
+            order.remove(entry);
+            order.insert(entry);
+        } else {
+            order.grown(entry);
         }
     }
 
@@ -246,6 +277,7 @@ final class MqDeadline implements Elevator {
             stays.insertedNanos = goes.insertedNanos;
         }
         take(priority, dir, goes);
+        priority.sorted[dir].grown(stays);
     }
 
     private void take(PerPriority priority, int dir, Entry entry) {
@@ -267,7 +299,7 @@ final class MqDeadline implements Elevator {
         for (int i = 0; entry == null && i < PRIORITIES; i++) {
             PerPriority priority = priorities[i];
             entry = next(priority, nowNanos);
-            if (priority.unfinished.get() > 0) {
+            if (entry == null && priority.hasUnfinished()) {
                 break;
             }
         }
@@ -278,7 +310,7 @@ final class MqDeadline implements Elevator {
     private @Nullable Entry dispatchAged(long nowNanos) {
         int used = 0;
         for (PerPriority priority : priorities) {
-            used += priority.unfinished.get() > 0 ? 1 : 0;
+            used += priority.hasUnfinished() ? 1 : 0;
         }
         if (used < 2) {
             return null;
@@ -371,8 +403,8 @@ final class MqDeadline implements Elevator {
         }
         entry.counted = null;
         // Lower priorities may have waited for the last one of this. First this, then the look: who inserts counts first and
-        // looks at this after that.
-        if (priority.unfinished.decrementAndGet() == 0 && waiting != 0) {
+        // looks at this after that, with a fence between.
+        if (priority.finished.incrementAndGet() == priority.inserted && waiting != 0) {
             // Any of them could give out what waits, but any may be held.
             for (int i = 0; i < queue.hardwareContexts(); i++) {
                 queue.run(i);

@@ -15,7 +15,10 @@ final class SectorTree {
 
     /** What a request needs to stand here. */
     static class Node extends Waiting {
-        private long sector;
+        /** Where it began when it was inserted. */
+        long sector;
+        /** Where it stands in a {@link SectorOrder}. */
+        int slot;
         private int weight;
         private @Nullable Node parent;
         private @Nullable Node left;
@@ -26,8 +29,12 @@ final class SectorTree {
         }
     }
 
+    boolean isEmpty() {
+        return root == null;
+    }
+
+    /** Puts one in, by its {@link Node#sector}. */
     void insert(Node node) {
-        node.sector = node.request.sector();
         random ^= random << 13;
         random ^= random >>> 17;
         random ^= random << 5;
@@ -50,18 +57,22 @@ final class SectorTree {
     }
 
     void remove(Node node) {
-        while (node.left != null || node.right != null) {
-            raise(lighterChild(node), node);
-        }
-        hang(null, node, node.parent);
-        node.parent = null;
-    }
-
-    @SuppressWarnings("NullAway") // called for nodes that have a child
-    private static Node lighterChild(Node node) {
         Node l = node.left;
         Node r = node.right;
-        return l == null || (r != null && r.weight < l.weight) ? r : l;
+        while (l != null && r != null) {
+            raise(r.weight < l.weight ? r : l, node);
+            l = node.left;
+            r = node.right;
+        }
+        Node child = l == null ? r : l;
+        Node above = node.parent;
+        if (child != null) {
+            child.parent = above;
+        }
+        hang(child, node, above);
+        node.parent = null;
+        node.left = null;
+        node.right = null;
     }
 
     /** Puts a node in the place of its parent. */

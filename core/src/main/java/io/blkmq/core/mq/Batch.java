@@ -3,7 +3,6 @@ package io.blkmq.core.mq;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.driver.RequestBatch;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * So a flush may leave a plug that holds something again, and for another hardware context. Nothing that was read from a batch before
  * a flush holds after it; {@link #add} alone says which way the batch goes.
  */
-public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side, Batch.Deferred {
+public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, Batch.Deferred {
     /** As many requests as one batch holds; then it goes down by itself. */
     static final int REQUESTS_MAX = 32;
     /** Once a request is as long as this, the batch goes down before another one is added (BLK_PLUG_FLUSH_SIZE). */
@@ -60,8 +59,9 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     /** Of the slots of {@link OpenPlugs}, the one that it has while it holds something, and had last after that. */
     int openSlot = NO_SLOT;
 
-    /** Tags taken and not yet used, all of one word. */
+    /** Tags taken and not yet used, all of one word, and for whom: another user of the same tags has a bound of its own. */
     private long spareMask;
+    private @Nullable TagShare spareOf;
     private int spareWord;
     /** How many more requests the owner is likely to bring. */
     private int expected;
@@ -243,11 +243,11 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     }
 
     private @Nullable TagRequest take(TagShare source) {
-        if (spareMask == 0) {
-            if (source != hctx.share || source.tags.isRoundRobin()) {
+        if (spareMask == 0 || source != spareOf) {
+            if (spareMask != 0 || source.tags.isRoundRobin()) {
                 return source.tryGet(ctx);
             }
-            if (!takeSpares()) {
+            if (!takeSpares(source)) {
                 return null;
             }
         }
@@ -257,14 +257,15 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
         return tags.request(spareWord, mask);
     }
 
-    private boolean takeSpares() {
+    private boolean takeSpares(TagShare source) {
         int count = Math.clamp(expected, 1, REQUESTS_MAX);
-        int words = hctx.tags.words();
-        int word = hctx.tags.hint(ctx);
+        int words = source.tags.words();
+        int word = source.tags.hint(ctx);
         for (int i = 0; i < words; i++) {
-            long mask = hctx.share.takeSome(word, count);
+            long mask = source.takeSome(word, count);
             if (mask != 0) {
                 spareMask = mask;
+                spareOf = source;
                 // Noted here and not read from the hint, which other threads of the context write too.
                 spareWord = word;
                 ctx.hintWord = word;
@@ -283,7 +284,7 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
     private void own() {
         DeviceQueue queue = ctx.queue();
         for (long left = spareMask; left != 0; left &= left - 1) {
-            hctx.tags.request(spareWord, Long.lowestOneBit(left)).ownBy(queue);
+            tags.request(spareWord, Long.lowestOneBit(left)).ownBy(queue);
         }
     }
 
@@ -292,11 +293,17 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
         long mask = spareMask;
         if (mask != 0) {
             spareMask = 0;
-            queue.putTags(hctx, spareWord, mask, false, batch);
+            Scheduler elevator = tags.request(spareWord, Long.lowestOneBit(mask)).scheduler;
+            if (elevator == null) {
+                queue.putTags(hctx, spareWord, mask, false, batch);
+            } else {
+                elevator.putTags(tags, spareWord, mask, batch);
+            }
         }
     }
 
     /** The driver gets them all. */
+    @Override
     final void start(int tick, long nowNanos) {
         TagRequest[] all = tags.requests;
         for (int i = 0; i < size; i++) {
@@ -307,7 +314,7 @@ public abstract sealed class Batch extends RequestBatch permits Plug, Batch.Side
         }
     }
 
-    /** The generation that a request was started with. */
+    @Override
     final long use(int index) {
         return uses[index];
     }

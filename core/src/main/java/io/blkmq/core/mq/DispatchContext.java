@@ -5,6 +5,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.QueueType;
 import io.blkmq.runtime.IoRuntime;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,17 @@ public final class DispatchContext extends HardwareContext {
     private final AtomicInteger rerunTimers = new AtomicInteger();
     /** Whether the last look for a tag of the driver's found none. The thread's that serves the list. */
     private boolean missedTag;
+    /** What the elevator has given out and the driver has not been given yet; made with the first elevator. That thread's, too. */
+    private @Nullable ScheduledBatch hand;
+    /**
+     * How many the elevator is asked for in one go: what the driver refuses is taken back by the list and not by the elevator, so after a
+     * refusal it is one, and then more and more. That thread's, too.
+     */
+    private int handMost = 1;
+    /** Whether the driver has taken something without being told that it was the last for now. That thread's, too. */
+    private boolean bellDue;
+    /** The word of the driver's tags where it looks first. That thread's, too. */
+    private int tagWord;
     /** Where it stands when the driver has refused, and when it finds no tag. */
     private final StarvedContexts.Place refused = new StarvedContexts.Place(this::goesOn);
     private final StarvedContexts.Place withoutTag = new StarvedContexts.Place(this::goesOn);
@@ -140,11 +152,15 @@ public final class DispatchContext extends HardwareContext {
     }
 
     FlushQueue flushQueue() {
-        return java.util.Objects.requireNonNull(flushQueue);
+        return Objects.requireNonNull(flushQueue);
     }
 
     /** While the queue is frozen and nothing is in flight. */
     void useScheduler(@Nullable Scheduler value) {
+        if (value != null && hand == null && agent == null) {
+            hand = new ScheduledBatch(tags);
+        }
+        // Volatile: publishes the hand to whoever serves the list next.
         scheduler = value;
     }
 
@@ -181,6 +197,65 @@ public final class DispatchContext extends HardwareContext {
             rq.ownBy(queue);
         }
         return rq;
+    }
+
+    /**
+     * Takes several tags of the driver's, those of one word in one step, without waiting. If there is none, completions that free one run
+     * this context.
+     *
+     * @return how many
+     */
+    int takeTags(ScheduledBatch hand, int most) {
+        int words = tags.isRoundRobin() || most == 1 ? 0 : tags.words();
+        for (int i = 0; i < words && hand.tagCount() < most; i++) {
+            int word = tagWord < words ? tagWord : 0;
+            long mask = share.takeSome(word, most - hand.tagCount());
+            if (mask == 0 || hand.tagCount() + Long.bitCount(mask) < most) {
+                // Nothing is left there now.
+                tagWord = word + 1;
+            }
+            for (long left = mask; left != 0; left &= left - 1) {
+                TagRequest rq = tags.request(word, Long.lowestOneBit(left));
+                rq.ownBy(queue);
+                hand.addTag(rq);
+            }
+        }
+        if (hand.tagCount() > 0) {
+            missedTag = false;
+        } else {
+            TagRequest rq = takeTag();
+            if (rq != null) {
+                hand.addTag(rq);
+            }
+        }
+        return hand.tagCount();
+    }
+
+    /** Gives the tags of a hand back that carry nothing, like {@link #putTagBack}. */
+    void putTagsBack(ScheduledBatch hand, Trampoline batch) {
+        int count = 0;
+        long mask = 0;
+        int word = 0;
+        for (TagRequest rq = hand.takeUnused(); rq != null; rq = hand.takeUnused()) {
+            if (rq.word != word) {
+                putTagsBack(word, mask);
+                word = rq.word;
+                mask = 0;
+            }
+            mask |= rq.mask;
+            count++;
+        }
+        putTagsBack(word, mask);
+        queue.tagsFreed(count, batch);
+        if (!tags.withoutTag.isEmpty()) {
+            tags.withoutTag.run(count, batch);
+        }
+    }
+
+    private void putTagsBack(int word, long mask) {
+        if (mask != 0) {
+            tags.put(word, mask, false);
+        }
     }
 
     /** Gives a tag back that nothing was found for. It does not run this context: that has just looked. */
@@ -509,19 +584,74 @@ public final class DispatchContext extends HardwareContext {
     }
 
     private void dispatchWaiting(Trampoline batch) {
-        boolean bellDue = false;
+        bellDue = false;
         boolean driverRefused = false;
-        for (TagRequest rq = takeNext(batch); rq != null; rq = driverRefused ? null : takeNext(batch)) {
-            boolean last = isLast();
-            DriverCalls.Issue issue = calls.issue(rq, last, batch);
-            driverRefused = issue == DriverCalls.Issue.REFUSED;
-            list.putFromHand(driverRefused ? rq : null);
-            bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+        boolean more = true;
+        while (more && !driverRefused) {
+            if (list.hasWaiting()) {
+                TagRequest rq = takeListed();
+                more = rq != null;
+                driverRefused = rq != null && !issueFromHand(rq, batch);
+            } else {
+                Scheduler elevator = scheduler;
+                ScheduledBatch given = hand;
+                more = elevator != null && given != null && elevator.hasWork(index) && list.beginHand();
+                if (more) {
+                    more = Objects.requireNonNull(elevator).next(this, Objects.requireNonNull(given), handMost, batch);
+                    driverRefused = !issueFromHand(given, batch);
+                }
+            }
         }
         if (bellDue) {
             calls.ringBell(batch);
         }
         dispatchEnds(driverRefused, batch);
+    }
+
+    /** Gives the driver the request in hand. Returns false if it refuses. */
+    private boolean issueFromHand(TagRequest rq, Trampoline batch) {
+        boolean last = isLast();
+        DriverCalls.Issue issue = calls.issue(rq, last, batch);
+        boolean refused = issue == DriverCalls.Issue.REFUSED;
+        list.putFromHand(refused ? rq : null);
+        bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+        return !refused;
+    }
+
+    /**
+     * Gives the driver what the elevator has given out, those of one software context whole if the driver takes it so. What it refuses
+     * goes to the list, and what is left when the context comes to be held. Returns false if the driver refuses.
+     */
+    private boolean issueFromHand(ScheduledBatch given, Trampoline batch) {
+        int count = given.count();
+        for (int i = 0; i < count;) {
+            int end = given.showFrom(i);
+            if (list.isHeld()) {
+                // Stopped by the driver meanwhile, for one.
+                list.putFromHand(given, i);
+                return true;
+            }
+            i += end - i > 1 ? calls.issueWhole(given, nowIfCounted(batch), batch) : 0;
+            for (; i < end; i++) {
+                if (list.isHeld()) {
+                    list.putFromHand(given, i);
+                    return true;
+                }
+                boolean last = i == count - 1 && isLast();
+                DriverCalls.Issue issue = calls.issue(given.carrier(i), last, batch);
+                if (issue == DriverCalls.Issue.REFUSED) {
+                    list.putFromHand(given, i);
+                    handMost = 1;
+                    return false;
+                }
+                bellDue = issue == DriverCalls.Issue.TAKEN ? !last : bellDue;
+            }
+        }
+        list.putFromHand(null);
+        if (count > 0) {
+            handMost = Math.min(2 * handMost, ScheduledBatch.REQUESTS_MAX);
+        }
+        return true;
     }
 
     /** Whether nothing follows the request in hand, as far as can be seen. If nothing does all the same, the bell is rung. */
@@ -532,11 +662,14 @@ public final class DispatchContext extends HardwareContext {
 
     /** What goes next: from the list, and when that is empty from the elevator, with a tag of the driver's. */
     private @Nullable TagRequest takeNext(Trampoline batch) {
+        TagRequest rq = takeListed();
+        // What stands there and has no tag yet goes first.
+        return rq != null || list.hasWaiting() ? rq : takeScheduled(batch);
+    }
+
+    private @Nullable TagRequest takeListed() {
         TagRequest rq = list.takeInHand();
-        if (rq == null) {
-            return takeScheduled(batch);
-        }
-        if (rq.scheduler == null) {
+        if (rq == null || rq.scheduler == null) {
             return rq;
         }
         // Given out to another context, which had no tag for it.

@@ -275,6 +275,20 @@ final class DispatchList {
         }
     }
 
+    /** Puts what was in hand and has not been given to the driver before all that wait, in order. */
+    void putFromHand(ScheduledBatch hand, int first) {
+        lock.lock();
+        try {
+            inHand = false;
+            for (int i = hand.count() - 1; i >= first; i--) {
+                dispatch.addFirst(hand.carrier(i));
+            }
+            countWaiting();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     boolean isAgentBusy() {
         lock.lock();
         try {

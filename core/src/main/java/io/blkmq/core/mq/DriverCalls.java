@@ -2,7 +2,9 @@ package io.blkmq.core.mq;
 
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestBatch;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,17 +21,29 @@ final class DriverCalls {
     private final DispatchContext hctx;
     private final DeviceQueue queue;
     private final BlockDriver driver;
+    /** Whether the driver has a way to take a batch whole. One that has none is not asked. */
+    private final boolean takesWhole;
 
     DriverCalls(DispatchContext hctx, DeviceQueue queue) {
         this.hctx = hctx;
         this.queue = queue;
         this.driver = queue.tagSet().driver();
+        this.takesWhole = takesWhole(driver);
+    }
+
+    private static boolean takesWhole(BlockDriver driver) {
+        return isOwn(driver, "queueRqs", HardwareContext.class, RequestBatch.class);
     }
 
     /** Whether a driver does anything in its half of a completion. */
     static boolean hasOwnComplete(BlockDriver driver) {
+        return isOwn(driver, "complete", Request.class);
+    }
+
+    /** Whether a method is the driver's own, and not the one that does nothing. */
+    private static boolean isOwn(BlockDriver driver, String method, Class<?>... parameters) {
         try {
-            return driver.getClass().getMethod("complete", Request.class).getDeclaringClass() != BlockDriver.class;
+            return driver.getClass().getMethod(method, parameters).getDeclaringClass() != BlockDriver.class;
         } catch (NoSuchMethodException e) {
             throw new AssertionError(e);
         }
@@ -76,7 +90,11 @@ final class DriverCalls {
         }
     }
 
-    int issueWhole(Batch requests, long sentNanos, Trampoline batch) {
+    /** Offers a batch whole. Returns how many from its beginning are the driver's; the others are idle again. */
+    int issueWhole(IssueBatch requests, long sentNanos, Trampoline batch) {
+        if (!takesWhole) {
+            return 0;
+        }
         int size = requests.size();
         requests.start(queue.timeouts().tick(), sentNanos);
         int taken;
@@ -99,7 +117,7 @@ final class DriverCalls {
     }
 
     /** Takes back what the driver said that it did not take. Returns false if it has completed some of that: then all of that has ended. */
-    private boolean unstartFrom(Batch requests, int first, Trampoline batch) {
+    private boolean unstartFrom(IssueBatch requests, int first, Trampoline batch) {
         for (int i = first; i < requests.size(); i++) {
             if (!requests.request(i).unstart(requests.use(i))) {
                 CallbackFailures.report("queueRqs of " + queue.name() + " took fewer requests than it completed");
@@ -116,7 +134,7 @@ final class DriverCalls {
     }
 
     /** The driver broke its contract: nobody knows what it took, so what it has not completed fails. */
-    private static void failThoseInFlight(Batch requests, int first, Trampoline batch) {
+    private static void failThoseInFlight(IssueBatch requests, int first, Trampoline batch) {
         for (int i = first; i < requests.size(); i++) {
             TagRequest rq = requests.request(i);
             if (rq.fail(requests.use(i), Status.IOERR)) {

@@ -10,6 +10,8 @@ import io.blkmq.core.driver.ElevatorQueue;
 import io.blkmq.core.driver.ElevatorType;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +45,7 @@ final class Scheduler implements ElevatorQueue {
     private static final int DEPTH_COUNTED_MAX = 128;
     /** Who stands still at more ticks than this, one after the other, and is not asked for, is forgotten: no thread is about to call. */
     private static final int FORGOTTEN_TICKS = 1;
+    private static final VarHandle WAITING = MethodHandles.arrayElementVarHandle(int[].class);
     /** So often an elevator is asked again that gives out what does not wait there. */
     private static final int DISPATCH_TRIES = 8;
 
@@ -51,7 +54,10 @@ final class Scheduler implements ElevatorQueue {
     private final int depth;
     private final DispatchContext[] contexts;
     private final Pool[] pools;
-    /** How many requests wait for each hardware context. Guarded by the elevator's lock of that context. */
+    /**
+     * How many requests wait for each hardware context. Guarded by the elevator's lock of that context; who is about to ask the elevator
+     * looks without it, opaquely, only to know how many tags to take.
+     */
     private final int[] waiting;
     /** Whether the elevator has been asked since the last tick and had nothing to go, or something. Guarded like {@link #waiting}. */
     private final boolean[] hadNothing;
@@ -289,6 +295,7 @@ final class Scheduler implements ElevatorQueue {
         lock.lock();
         try {
             gone = insertAndJoin(hctx, rq, now, null, batch);
+            fenceInserted();
         } finally {
             lock.unlock();
         }
@@ -308,6 +315,7 @@ final class Scheduler implements ElevatorQueue {
                 rq.sent(sentNanos);
                 gone = insertAndJoin(hctx, rq, now, gone, batch);
             }
+            fenceInserted();
         } finally {
             lock.unlock();
         }
@@ -322,9 +330,19 @@ final class Scheduler implements ElevatorQueue {
         lock.lock();
         try {
             insert(hctx, rq, true, now, batch);
+            fenceInserted();
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * After insertions, of which the elevator has told {@link Elevator#hasWork} by release. Pairs with all who free something and then look
+     * whether anything waits for it, a tag ({@link DeviceQueue#putTags}) or what the elevator counts: who inserts looks for such things
+     * after this.
+     */
+    private static void fenceInserted() {
+        VarHandle.fullFence();
     }
 
     /** Under the lock. Returns the chain of requests that were absorbed, with those of before. */
@@ -357,7 +375,7 @@ final class Scheduler implements ElevatorQueue {
     private boolean insert(int hctx, TagRequest rq, boolean atHead, long now, Trampoline batch) {
         rq.noteWaitingSince(queue.timeouts().tick());
         rq.place = Place.WAITING;
-        waiting[hctx]++;
+        countWaiting(hctx, 1);
         try {
             elevator.insert(hctx, rq, atHead, now);
             return true;
@@ -373,7 +391,13 @@ final class Scheduler implements ElevatorQueue {
     /** Under the lock. */
     private void leave(int hctx, TagRequest rq) {
         rq.place = Place.OUTSIDE;
-        waiting[hctx]--;
+        countWaiting(hctx, -1);
+    }
+
+    /** Under the lock. */
+    private void countWaiting(int hctx, int change) {
+        // Opaque: pairs with the look without the lock.
+        WAITING.setOpaque(waiting, hctx, waiting[hctx] + change);
     }
 
     // ---- merges
@@ -459,7 +483,8 @@ final class Scheduler implements ElevatorQueue {
             TagRequest following = rq.next;
             rq.next = null;
             batch.countAbsorbed(rq);
-            release(rq, batch);
+            finished(rq);
+            batch.putScheduled(rq);
             rq = following;
         }
     }
@@ -501,6 +526,68 @@ final class Scheduler implements ElevatorQueue {
             other.list().defer(rq);
             other.runSoon(batch);
         }
+    }
+
+    /**
+     * The same for as many as may go in one go: takes tags for as many as wait, several in one step, asks the elevator under its lock
+     * once, and gives back together what tags are left.
+     *
+     * @param most how many at the most
+     * @return whether there may be more: the elevator was not asked for all, or has given something out for another context
+     */
+    boolean next(DispatchContext hctx, ScheduledBatch hand, int most, Trampoline batch) {
+        hand.clear();
+        int index = hctx.index();
+        // Without the lock: what is not counted here is found by the next round.
+        int tags = hctx.takeTags(hand, Math.clamp((int) WAITING.getOpaque(waiting, index), 1, most));
+        if (tags == 0) {
+            return false;
+        }
+        boolean more = dispatch(index, hand, batch);
+        hand.carryOutFor(hctx, batch);
+        if (hand.count() < tags) {
+            hctx.putTagsBack(hand, batch);
+        }
+        return more;
+    }
+
+    /** Lets the elevator give out as many as there are tags. Returns false when it has no more. */
+    private boolean dispatch(int hctx, ScheduledBatch hand, Trampoline batch) {
+        long now = batch.nowNanos(runtime());
+        Lock lock = locks[hctx];
+        int left = hand.tagCount();
+        for (int tries = 0; tries < DISPATCH_TRIES; tries++) {
+            TagRequest rq = null;
+            lock.lock();
+            try {
+                while (left > 0) {
+                    rq = (TagRequest) elevator.dispatch(hctx, now);
+                    if (rq == null) {
+                        hadNothing[hctx] = true;
+                        return false;
+                    }
+                    if (!waitsHere(hctx, rq)) {
+                        break;
+                    }
+                    leave(rq.hardwareContext().index(), rq);
+                    gaveOut[hctx] = true;
+                    hand.give(rq);
+                    left--;
+                }
+            } catch (Throwable t) {
+                mistaken = true;
+                failed("dispatch", t);
+                return false;
+            } finally {
+                lock.unlock();
+            }
+            if (left == 0) {
+                return true;
+            }
+            CallbackFailures.report(this + " gave out " + rq + ", which does not wait there: ignored");
+        }
+        mistaken = true;
+        return false;
     }
 
     /** What the elevator gives out next, of what waits there. */
@@ -562,20 +649,24 @@ final class Scheduler implements ElevatorQueue {
         }
     }
 
-    /** A request has ended, or was absorbed: gives its tag back. */
-    void release(TagRequest rq, Trampoline batch) {
+    /** A request has ended, or was absorbed: its tag is given back next. */
+    void finished(TagRequest rq) {
         try {
             elevator.finished(rq);
         } catch (Throwable t) {
             failed("finished", t);
         }
-        putTag(rq, batch);
     }
 
     /** Gives a tag back, also one that somebody still had when the scheduler was closed. */
     void putTag(TagRequest rq, Trampoline batch) {
-        rq.tags.put(rq.word, rq.mask, false);
-        queue.tagsFreed(1, batch);
+        putTags(rq.tags, rq.word, rq.mask, batch);
+    }
+
+    /** Gives tags of one word back. */
+    void putTags(Tags tags, int word, long mask, Trampoline batch) {
+        tags.put(word, mask, false);
+        queue.tagsFreed(Long.bitCount(mask), batch);
     }
 
     // ---- elevators that break their contract

@@ -109,6 +109,10 @@ public final class Trampoline extends CompletionBatch {
     private int putWord;
     private boolean putReserved;
     private @Nullable DispatchContext putHctx;
+    /** The same of a scheduler's. */
+    private long putScheduledMask;
+    private int putScheduledWord;
+    private @Nullable Tags putScheduledTags;
 
     /** The polled context that the calling thread may serve, if {@link #serving}: it polls it, or has come to submit to it. */
     private @Nullable DispatchContext served;
@@ -314,6 +318,7 @@ public final class Trampoline extends CompletionBatch {
         deferredBatch = null;
         toRun.clear();
         putMask = 0;
+        putScheduledMask = 0;
     }
 
     private void release() {
@@ -505,7 +510,28 @@ public final class Trampoline extends CompletionBatch {
         if (scheduled != null) {
             put(rq);
         }
-        scheduler.release(waited, this);
+        scheduler.finished(waited);
+        putScheduled(waited);
+    }
+
+    /** Collects the tag of a scheduler's request. */
+    void putScheduled(TagRequest rq) {
+        if (rq.word != putScheduledWord || rq.tags != putScheduledTags) {
+            freeScheduledTags();
+            putScheduledTags = rq.tags;
+            putScheduledWord = rq.word;
+        }
+        putScheduledMask |= rq.mask;
+    }
+
+    private void freeScheduledTags() {
+        long mask = putScheduledMask;
+        if (mask != 0) {
+            putScheduledMask = 0;
+            Tags tags = Objects.requireNonNull(putScheduledTags);
+            Scheduler scheduler = tags.request(putScheduledWord, Long.lowestOneBit(mask)).scheduler;
+            Objects.requireNonNull(scheduler).putTags(tags, putScheduledWord, mask, this);
+        }
     }
 
     /** Collects the tag of an ended request. */
@@ -535,9 +561,11 @@ public final class Trampoline extends CompletionBatch {
                 tellBios();
             } else if (endedFirst != null) {
                 endEnded();
-            } else if (putMask != 0) {
+            } else if ((putMask | putScheduledMask) != 0) {
                 // Before: who finds no tag held finds everything counted.
                 tally.close();
+                // The scheduler's first: a request whose carrier is still held has not left the queue.
+                freeScheduledTags();
                 freeTags();
             } else if (!toRun.isEmpty()) {
                 timeGoesOn();

@@ -13,6 +13,7 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.Elevators;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestBatch;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
@@ -123,6 +124,20 @@ class ElevatorProgramsTest {
                 runtime.switchPoint();
             }
             return status;
+        }
+
+        @Override
+        public int queueRqs(HardwareContext hctx, RequestBatch batch) {
+            runtime.switchPoint();
+            int taken = random.nextInt(batch.size() + 1);
+            for (int i = 0; i < taken; i++) {
+                if (batch.request(i).softwareContext() != batch.request(0).softwareContext()) {
+                    wrong.add("should not have been shown " + batch.request(i) + " with " + batch.request(0));
+                }
+                take(hctx, batch.request(i));
+                runtime.switchPoint();
+            }
+            return taken;
         }
 
         private void take(HardwareContext hctx, Request rq) {

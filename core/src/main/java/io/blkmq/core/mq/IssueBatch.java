@@ -1,0 +1,23 @@
+package io.blkmq.core.mq;
+
+import io.blkmq.core.driver.RequestBatch;
+
+/** Requests that a driver is offered whole ({@link DriverCalls#issueWhole}). Belongs to one thread at a time. */
+public abstract sealed class IssueBatch extends RequestBatch permits Batch, ScheduledBatch {
+    /** For the two of this package. */
+    IssueBatch() {}
+
+    @Override
+    public abstract TagRequest request(int index);
+
+    /**
+     * The driver gets them all.
+     *
+     * @param tick the tick of {@link Timeouts}
+     * @param nowNanos the time, where it is counted
+     */
+    abstract void start(int tick, long nowNanos);
+
+    /** The generation that a request was started with. */
+    abstract long use(int index);
+}
