@@ -10,6 +10,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.RequestBatch;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.testing.NoRescues;
 import java.util.ArrayList;
 import java.util.List;
@@ -162,5 +163,26 @@ class ScheduledBatchTest {
         assertThat(driver.completeAll()).isEqualTo(1);
         assertThat(told.ends()).filteredOn(end -> end.endsWith("NODEV")).hasSize(3);
         disk.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"mq-deadline", "kyber"})
+    void whatHasGrownIsFoundAtItsNewEnds(String elevator) {
+        RecordingDriver driver = new RecordingDriver();
+        TagSet set = driver.tagSet(builder -> builder.flag(TagSet.Flag.MERGE));
+        try (Disk disk = Disk.of(driver.queue(set, "merging"), set)) {
+            disk.queue().setElevator(elevator);
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            hctx.stop();
+            for (long sector : new long[]{10, 11, 12, 13, 9, 8, 7, 14, 6}) {
+                disk.submit(told.read(sector));
+            }
+            hctx.start();
+            assertThat(driver.inFlight()).singleElement()
+                    .satisfies(rq -> assertThat(rq.sector()).isEqualTo(6))
+                    .satisfies(rq -> assertThat(rq.bytes()).isEqualTo(9 * 512));
+            driver.completeAll();
+            assertThat(told.count()).isEqualTo(9);
+        }
     }
 }
