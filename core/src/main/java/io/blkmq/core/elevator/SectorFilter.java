@@ -53,11 +53,11 @@ final class SectorFilter {
 
     private static boolean isSet(long[] filter, long sector) {
         int hash = hash(sector);
-        return (filter[hash >>> 6] & 1L << hash) != 0;
+        return (filter[hash >>> 6] & (1L << hash)) != 0;
     }
 
     /** By the golden ratio: requests are of few lengths, and often aligned. */
     private static int hash(long sector) {
-        return (int) (sector * 0x9E3779B97F4A7C15L >>> (Long.SIZE - HASH_BITS));
+        return (int) ((sector * 0x9E3779B97F4A7C15L) >>> (Long.SIZE - HASH_BITS));
     }
 }
