@@ -182,7 +182,9 @@ class AioContext {
 
     /** {@code io_submit}: how many were taken, or a negative errno that concerns the first. */
     int submit(long pointers, int count) {
-        return (int) Libc.syscall(Platform.CURRENT.ioSubmit(), context, count, pointers, 0, 0, 0);
+        int taken = (int) Libc.quickSyscall(Platform.CURRENT.ioSubmit(), context, count, pointers, 0, 0, 0);
+        // An error means that none was taken.
+        return taken >= 0 ? taken : (int) Libc.syscall(Platform.CURRENT.ioSubmit(), context, count, pointers, 0, 0, 0);
     }
 
     /** Number of completions that can be taken without a system call. The reader. */
@@ -233,8 +235,15 @@ class AioContext {
         assert eventsAt == eventsEnd : "events fetched before have not been taken";
         timeout.set(LONG, 0, timeoutNanos / 1_000_000_000L);
         timeout.set(LONG, 8, timeoutNanos % 1_000_000_000L);
-        int fetched = (int) Libc.syscall(Platform.CURRENT.ioGetEvents(), context, atLeast, slots, events.address(),
+        int fetched = (int) Libc.quickSyscall(Platform.CURRENT.ioGetEvents(), context, atLeast, slots, events.address(),
                 timeoutNanos == Long.MAX_VALUE ? 0 : timeout.address(), 0);
+        if (fetched < 0) {
+            // Without a wait: the call that failed may have been interrupted in the middle of its own.
+            timeout.set(LONG, 0, 0);
+            timeout.set(LONG, 8, 0);
+            fetched = (int) Libc.syscall(Platform.CURRENT.ioGetEvents(), context, 0, slots, events.address(),
+                    timeout.address(), 0);
+        }
         eventsAt = 0;
         eventsEnd = Math.max(fetched, 0);
         if (ringEntries > 0) {

@@ -28,10 +28,11 @@ final class Libc {
     /** As many as calls overlap; a thread that finds none makes one. */
     private static final MpmcVarHandleArrayQueue<MemorySegment> IDLE = new MpmcVarHandleArrayQueue<>(256);
 
-    private static final MethodHandle SYSCALL = function("syscall",
-            FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG),
+    private static final FunctionDescriptor OF_SYSCALL = FunctionDescriptor.of(ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
+    private static final MethodHandle SYSCALL = function("syscall", OF_SYSCALL, Linker.Option.firstVariadicArg(1));
+    private static final MethodHandle QUICK_SYSCALL = quickFunction("syscall", OF_SYSCALL,
             Linker.Option.firstVariadicArg(1));
 
     private static final MethodHandle STRERROR = function("strerror",
@@ -48,6 +49,14 @@ final class Libc {
         options.add(Linker.Option.captureCallState("errno"));
         return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor,
                 options.toArray(new Linker.Option[0]));
+    }
+
+    /**
+     * A handle for a function whose {@code errno} is lost. A call allocates nothing, however it is compiled; with {@code errno} the JDK's
+     * adapter makes a view of the memory that it is saved to, of 40 bytes, unless C2 sees that nobody keeps it.
+     */
+    static MethodHandle quickFunction(String name, FunctionDescriptor descriptor, Linker.Option... options) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
     }
 
     /** Where a member of a struct is, in bytes. */
@@ -98,6 +107,18 @@ final class Libc {
             throw unexpected(t);
         } finally {
             giveBack(errno);
+        }
+    }
+
+    /**
+     * A system call by number: what it returned, or -1 for an error of which nothing more is known. So it is for calls that may be made once
+     * more by {@link #syscall}, which then says what is the matter, or succeeds. A sync is none of them: its error is told but once.
+     */
+    static long quickSyscall(int number, long a, long b, long c, long d, long e, long f) {
+        try {
+            return (long) QUICK_SYSCALL.invokeExact((long) number, a, b, c, d, e, f);
+        } catch (Throwable t) {
+            throw unexpected(t);
         }
     }
 

@@ -70,6 +70,9 @@ class Uring {
     /** How long a thread of the kernel that takes entries goes on when there are none. */
     static final int SQ_THREAD_IDLE_MILLIS = 50;
 
+    /** The answer to a wait when completions were dropped, for which the kernel had neither room nor memory. */
+    private static final int EBADR = 53;
+
     private static final int SQ_NEED_WAKEUP = 1;
     private static final int SQ_CQ_OVERFLOW = 1 << 1;
     private static final int SQ_TASKRUN = 1 << 2;
@@ -164,6 +167,7 @@ class Uring {
     private final int sqMask;
     private final long cqHeadOffset;
     private final long cqTailOffset;
+    private final long cqOverflowOffset;
     private final long cqEntriesOffset;
     private final int cqEntries;
     private final int cqMask;
@@ -200,6 +204,7 @@ class Uring {
         MemorySegment cqOffsets = params.asSlice(Libc.offset(PARAMS, "cq_off"), CQ_OFFSETS);
         cqHeadOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "head"));
         cqTailOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "tail"));
+        cqOverflowOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "overflow"));
         cqEntriesOffset = cqOffsets.get(INT, Libc.offset(CQ_OFFSETS, "cqes"));
         boolean array = (flags & SETUP_NO_SQARRAY) == 0;
         // Without the array its offset is 0, and the ring's words end before the completion entries or at them.
@@ -421,7 +426,18 @@ class Uring {
 
     /** {@code io_uring_enter}: entries taken, or a negative errno. */
     int enter(int submit, int complete, int enterFlags) {
-        return (int) Libc.syscall(SYS_ENTER, fd, submit, complete, enterFlags, 0, 0);
+        int entered = (int) Libc.quickSyscall(SYS_ENTER, fd, submit, complete, enterFlags, 0, 0);
+        return entered >= 0 ? entered : enterAgain(submit, enterFlags);
+    }
+
+    /**
+     * Enters once more after an error, by which no entry was taken, and without a wait: the first one may have been interrupted in its own.
+     * The kernel tells but once that it has dropped completions, and has told; it counts them as well.
+     */
+    private int enterAgain(int submit, int enterFlags) {
+        int entered = (int) Libc.syscall(SYS_ENTER, fd, submit, 0, enterFlags & ~ENTER_EXT_ARG, 0, 0);
+        // Opaque: the kernel has counted before it told, on this thread.
+        return (int) WORD.getOpaque(cq, cqOverflowOffset) == 0 ? entered : -EBADR;
     }
 
     /** Enters, and waits for one completion, at most so long. The reader, one at a time. */
@@ -437,8 +453,10 @@ class Uring {
         long timespec = GETEVENTS_ARG.byteSize();
         waitArgument.set(LONG, timespec, timeoutNanos / 1_000_000_000L);
         waitArgument.set(LONG, timespec + 8, timeoutNanos % 1_000_000_000L);
-        return (int) Libc.syscall(SYS_ENTER, fd, submit, 1, moreFlags | ENTER_GETEVENTS | ENTER_EXT_ARG,
-                waitArgument.address(), GETEVENTS_ARG.byteSize());
+        int waitFlags = moreFlags | ENTER_GETEVENTS | ENTER_EXT_ARG;
+        int entered = (int) Libc.quickSyscall(SYS_ENTER, fd, submit, 1, waitFlags, waitArgument.address(),
+                GETEVENTS_ARG.byteSize());
+        return entered >= 0 ? entered : enterAgain(submit, waitFlags);
     }
 
     /** Whether the kernel's thread that takes entries sleeps, and has to be woken. The writer, after publishing. */

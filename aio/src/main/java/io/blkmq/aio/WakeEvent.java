@@ -23,8 +23,10 @@ final class WakeEvent {
 
     private static final MethodHandle EVENTFD = Libc.function("eventfd",
             FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-    private static final MethodHandle WRITE = Libc.function("write", FunctionDescriptor.of(ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    private static final FunctionDescriptor OF_WRITE = FunctionDescriptor.of(ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG);
+    private static final MethodHandle WRITE = Libc.function("write", OF_WRITE);
+    private static final MethodHandle QUICK_WRITE = Libc.quickFunction("write", OF_WRITE);
 
     private final int fd;
 
@@ -55,6 +57,21 @@ final class WakeEvent {
     }
 
     void raise() {
+        if (!raised()) {
+            raiseAgain();
+        }
+    }
+
+    private boolean raised() {
+        try {
+            return (long) QUICK_WRITE.invokeExact(fd, ONE.address(), 8L) == 8;
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
+    }
+
+    /** After an error, by which nothing was written. */
+    private void raiseAgain() {
         MemorySegment errno = Libc.borrowErrno();
         try {
             long written;

@@ -21,12 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Steady I/O makes no garbage: neither on the thread that submits nor on those of the engine. What is counted is what each
- * thread has allocated, to the byte; what is tolerated is less than one object for each batch would be.
- *
- * <p>There is one thing of the JDK's: its adapter for native calls makes a view of 40 bytes for each system call, unless the compiler
- * sees that nobody keeps it, which depends on what else the process has run. So what is left may be nothing, or that to the byte. With a
- * reaper two threads make calls, each from a place of its own, and the compiler decides for each: there any number of views up to one for each
- * call may be left, and an object that is made once a batch can hide among them.
+ * thread has allocated, to the byte, system calls included; what is tolerated is less than one object for each batch would be.
  */
 @Isolated
 class AllocationTest {
@@ -36,8 +31,6 @@ class AllocationTest {
     private static final int ROUNDS_MAX = 8;
     /** What the measurement itself may take, and the runtime compiler's last corrections: one object in 80 batches. */
     private static final long TOLERATED_BYTES = 2000;
-    /** What the JDK's adapter makes for a system call where the compiler does not spare it. */
-    private static final long VIEW_BYTES = 40;
 
     /** One way to do the same reads and writes. */
     record Way(String engine, CompletionMode mode, RingEntry entry, int segments, boolean slow) {
@@ -103,14 +96,8 @@ class AllocationTest {
             // The first rounds are interpreted and compiled; the best of the others counts.
             for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
                 long before = allocated();
-                long callsBefore = engine.statistics().systemCalls();
                 batches.run();
-                long bytes = allocated() - before;
-                long views = VIEW_BYTES * (engine.statistics().systemCalls() - callsBefore);
-                least = Math.min(least, Math.min(bytes, Math.abs(bytes - views)));
-                if (way.mode() != CompletionMode.POLLED && bytes < views) {
-                    least = 0;
-                }
+                least = Math.min(least, allocated() - before);
             }
             assertThat(least).as("bytes allocated by %d operations", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             assertThat(batches.wrong).isZero();
