@@ -436,8 +436,13 @@ class Uring {
      */
     private int enterAgain(int submit, int enterFlags) {
         int entered = (int) Libc.syscall(SYS_ENTER, fd, submit, 0, enterFlags & ~ENTER_EXT_ARG, 0, 0);
-        // Opaque: the kernel has counted before it told, on this thread.
-        return (int) WORD.getOpaque(cq, cqOverflowOffset) == 0 ? entered : -EBADR;
+        return droppedCompletions() == 0 ? entered : -EBADR;
+    }
+
+    /** How many completions the kernel has dropped, for which it had neither room nor memory. */
+    int droppedCompletions() {
+        // Opaque: the kernel has counted before it told, and told this thread.
+        return (int) WORD.getOpaque(cq, cqOverflowOffset);
     }
 
     /** Enters, and waits for one completion, at most so long. The reader, one at a time. */

@@ -49,14 +49,28 @@ public final class Blkmq implements Runnable {
 
     /** Runs the command, and returns its exit status. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
+        RunCommand.Asked asked = PlainLine.read(arguments);
+        int status = asked != null ? run(asked, out, err) : executeAny(out, err, arguments);
+        out.flush();
+        err.flush();
+        return status;
+    }
+
+    /** Runs what was read without picocli, which is not loaded then. */
+    private static int run(RunCommand.Asked asked, PrintWriter out, PrintWriter err) {
+        try {
+            return RunCommand.of(asked, out, err).call();
+        } catch (Exception failure) {
+            return fail(failure, err, false);
+        }
+    }
+
+    private static int executeAny(PrintWriter out, PrintWriter err, String... arguments) {
         CommandLine command = new CommandLine(new Blkmq());
         command.setOut(out).setErr(err);
         command.setParameterExceptionHandler(Blkmq::refuse);
         command.setExecutionExceptionHandler(Blkmq::fail);
-        int status = command.execute(arguments);
-        out.flush();
-        err.flush();
-        return status;
+        return command.execute(arguments);
     }
 
     @Override
@@ -66,21 +80,30 @@ public final class Blkmq implements Runnable {
 
     private static int refuse(ParameterException refused, String[] arguments) {
         CommandLine command = refused.getCommandLine();
-        tell(command, refused.getMessage() + " (try " + command.getCommandSpec().qualifiedName() + " --help)", refused);
+        tell(command.getErr(),
+                refused.getMessage() + " (try " + command.getCommandSpec().qualifiedName() + " --help)", refused,
+                isStacktraceAsked(command));
         return USAGE;
     }
 
     private static int fail(Exception failure, CommandLine command, CommandLine.ParseResult parsed) {
+        return fail(failure, command.getErr(), isStacktraceAsked(command));
+    }
+
+    private static int fail(Exception failure, PrintWriter err, boolean stacktrace) {
         boolean usage = failure instanceof UsageException;
-        tell(command, usage ? String.valueOf(failure.getMessage()) : "failed: " + failure, failure);
+        tell(err, usage ? String.valueOf(failure.getMessage()) : "failed: " + failure, failure, stacktrace);
         return usage ? USAGE : IO_ERRORS;
     }
 
-    private static void tell(CommandLine command, String message, Exception why) {
-        command.getErr().println("blkmq: " + message);
-        Blkmq blkmq = (Blkmq) command.getCommandSpec().root().userObject();
-        if (blkmq.stacktrace || Boolean.getBoolean(STACKTRACE_PROPERTY)) {
-            why.printStackTrace(command.getErr());
+    private static boolean isStacktraceAsked(CommandLine command) {
+        return ((Blkmq) command.getCommandSpec().root().userObject()).stacktrace;
+    }
+
+    private static void tell(PrintWriter err, String message, Exception why, boolean stacktrace) {
+        err.println("blkmq: " + message);
+        if (stacktrace || Boolean.getBoolean(STACKTRACE_PROPERTY)) {
+            why.printStackTrace(err);
         }
     }
 

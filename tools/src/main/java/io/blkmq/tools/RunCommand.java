@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -61,8 +62,11 @@ import picocli.CommandLine.Spec;
                 "  blkmq run --compare docs/jobs/loop-randread.fio", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 final class RunCommand implements Callable<Integer> {
+    /** Null where the line was read without picocli ({@link PlainLine}), which tells where to print. */
     @Spec
-    private CommandSpec spec = CommandSpec.create();
+    private @Nullable CommandSpec spec;
+    private @Nullable PrintWriter plainOut;
+    private @Nullable PrintWriter plainErr;
 
     @Parameters(index = "0", paramLabel = "JOBFILE", description = "The job file.")
     private Path jobFile = Path.of("");
@@ -91,10 +95,39 @@ final class RunCommand implements Callable<Integer> {
     /** For picocli. */
     RunCommand() {}
 
+    /** What a line asks for, without --compare. */
+    record Asked(Path jobFile, List<String> attach, @Nullable String json, @Nullable String engine,
+            @Nullable String runtime) {}
+
+    /** For a line that was read without picocli. */
+    static RunCommand of(Asked asked, PrintWriter out, PrintWriter err) {
+        RunCommand command = new RunCommand();
+        command.plainOut = out;
+        command.plainErr = err;
+        command.jobFile = asked.jobFile;
+        command.attach = asked.attach;
+        command.json = asked.json;
+        command.engine = asked.engine;
+        command.runtime = asked.runtime;
+        return command;
+    }
+
+    Asked asked() {
+        return new Asked(jobFile, attach, json, engine, runtime);
+    }
+
+    private PrintWriter out() {
+        return plainOut != null ? plainOut : Objects.requireNonNull(spec).commandLine().getOut();
+    }
+
+    private PrintWriter err() {
+        return plainErr != null ? plainErr : Objects.requireNonNull(spec).commandLine().getErr();
+    }
+
     @Override
     public Integer call() throws UsageException, IOException {
-        PrintWriter out = spec.commandLine().getOut();
-        PrintWriter err = spec.commandLine().getErr();
+        PrintWriter out = out();
+        PrintWriter err = err();
         boolean jsonOnly = "-".equals(json);
         TextReport report = new TextReport(jsonOnly ? new PrintWriter(Writer.nullWriter()) : out);
         RunControl control = new RunControl();
@@ -139,7 +172,7 @@ final class RunCommand implements Callable<Integer> {
     private boolean run(List<JobSpec> jobs, RunControl control, TextReport report, PrintWriter err)
             throws UsageException, IOException {
         RunPlan plan = RunPlan.of(jobs, attachments(), 0);
-        try (JsonOutput output = JsonOutput.open(json, spec.commandLine().getOut())) {
+        try (JsonOutput output = JsonOutput.open(json, out())) {
             ProgressLine progress = progress(jobs, report, err);
             RunResult result = Run.execute(plan, control, progress);
             progress.clear();
@@ -156,7 +189,7 @@ final class RunCommand implements Callable<Integer> {
         Comparer comparer = new Comparer(jobs, control, progress);
         Map<String, Backing> attached = attachments();
         RunPlan.of(jobs, attached, 0);
-        try (JsonOutput output = JsonOutput.open(json, spec.commandLine().getOut())) {
+        try (JsonOutput output = JsonOutput.open(json, out())) {
             Comparison comparison = attached.isEmpty()
                     ? comparer.onNewImage(compareDirectory, comparer.imageBytes(compareBytes()))
                     : comparer.onFile(attached.values().iterator().next());
@@ -173,7 +206,7 @@ final class RunCommand implements Callable<Integer> {
     private ProgressLine progress(List<JobSpec> jobs, TextReport report, PrintWriter err) {
         return new ProgressLine(err, () -> {
             report.header(jobs);
-            spec.commandLine().getOut().flush();
+            out().flush();
         });
     }
 
