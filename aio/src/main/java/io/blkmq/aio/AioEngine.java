@@ -15,7 +15,8 @@ import org.agrona.concurrent.Agent;
  * {@link CompletionMode#POLLED} the thread that submits first owns the engine; it
  * alone submits, commits, polls and awaits.
  *
- * <p>An operation for which the ring, or the pool of threads, has no room waits in the engine, first come first served. With
+ * <p>An operation for which the ring, or the pool of threads, has no room waits in the engine. Those of a file are served in their order;
+ * in a ring the files take turns, and a file never has so many of the ring's places that none is left for another. With
  * {@link AioEngineConfig#inFlightMax} operations in flight {@link #submit} answers EAGAIN. Only {@link #await} and {@link #close}
  * wait. Completions make room: an operation's own place is free when its completion is called, and {@link ReapListener#reapEnds}
  * says that other places may be free. Operations in flight have no order, except that a sync after a write
@@ -151,6 +152,15 @@ public interface AioEngine extends AutoCloseable {
      * @return whether that memory was registered
      */
     boolean unregisterMemory(MemorySegment slab);
+
+    /**
+     * Whether the engine takes operations. Any thread may call it.
+     *
+     * @return false for good when the engine has been closed, or the kernel has refused its ring for good
+     */
+    default boolean isOpen() {
+        return true;
+    }
 
     /** {@return counts of what the engine has done so far; any thread may call this} */
     AioStatistics statistics();

@@ -21,6 +21,16 @@ public interface AioEngineProvider {
     Optional<String> unavailable();
 
     /**
+     * Whether one engine serves files of many users as well as an engine for each would: no file waits for another's I/O, and each has its
+     * share of what there is. Users that know nothing of each other then share a few.
+     *
+     * @return false unless the provider says so
+     */
+    default boolean isShareable() {
+        return false;
+    }
+
+    /**
      * Opens an engine.
      *
      * @param config how the engine is to be opened

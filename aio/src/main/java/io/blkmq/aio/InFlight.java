@@ -64,6 +64,10 @@ final class InFlight {
         long _ = word.getAndUpdate(was -> was | CLOSED);
     }
 
+    boolean isClosed() {
+        return word.get() < 0;
+    }
+
     /** Those accepted and not yet about to be told. */
     int places() {
         return places.get();

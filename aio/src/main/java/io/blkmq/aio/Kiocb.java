@@ -80,6 +80,9 @@ public final class Kiocb {
     /** The engine's: the next in a list of the engine. */
     @Nullable
     Kiocb next;
+    /** The engine's: what its file has in the ring, while it is in flight there. */
+    @Nullable
+    FileLane lane;
     /** The engine's: how it ended, while it waits to be told. */
     long result;
     /** The engine's: tries after the kernel gave it back. */
@@ -470,6 +473,7 @@ public final class Kiocb {
 
     /** Undoes {@link #claim} of an operation that nothing has been done for. */
     void unclaim() {
+        lane = null;
         file().release();
         // Release: pairs with the acquire in requireOwned and claim.
         STATE.setRelease(this, PREPARED);
@@ -480,6 +484,7 @@ public final class Kiocb {
         AioFile ended = file();
         clearSegments();
         file = null;
+        lane = null;
         completion = null;
         ended.release();
         // Release: pairs with the acquire of whoever prepares or claims it next.

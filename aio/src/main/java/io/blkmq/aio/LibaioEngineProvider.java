@@ -21,6 +21,11 @@ public final class LibaioEngineProvider implements AioEngineProvider {
     }
 
     @Override
+    public boolean isShareable() {
+        return true;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         String refusal = NativeAccess.refusal();
         if (refusal != null) {

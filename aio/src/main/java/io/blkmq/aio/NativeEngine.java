@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -20,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  *      +------------ a slot is free -----------+--> PLACED -- doorbell --> kernel -- reap --> ENDED --> told
  * </pre>
  *
- * <p>An operation in the ring holds a slot ({@link Slots}). One that finds none is deferred ({@link DeferredList}).
+ * <p>An operation in the ring holds a slot ({@link Slots}). One that finds none, or whose file has its share of them, is deferred
+ * ({@link DeferredList}).
  *
  * <p>Who does what. The <em>placer</em> takes slots and places operations: the owner in POLLED mode, who holds
  * {@link #lock} in REAPER mode, or the reaper where it alone enters the ring ({@link RingEntry#REAPER}): submitters
@@ -219,6 +221,7 @@ abstract class NativeEngine extends OpenedEngine {
 
     @Override
     final int accept(Kiocb kiocb) {
+        kiocb.lane = ((NativeFile) kiocb.file()).lane(slots);
         int full = handOver == null ? placeOrRefuse(kiocb) : handOver(handOver, kiocb);
         if (full == 0 && polled && doorbell.isDue() && kiocb.file().isDirect()) {
             // Not where the kernel might do the I/O inside the doorbell: submit does not wait.
@@ -284,7 +287,7 @@ abstract class NativeEngine extends OpenedEngine {
         while (oldest != null) {
             Kiocb kiocb = oldest;
             oldest = kiocb.next;
-            deferred.addLast(kiocb);
+            deferred.addLast(lane(kiocb), kiocb);
             count++;
         }
         // Now: what was to be registered before these operations is registered before them.
@@ -318,9 +321,10 @@ abstract class NativeEngine extends OpenedEngine {
 
     /** The placer. */
     private void placeOrDefer(Kiocb kiocb) {
-        if (deferred.first() != null || !tryPlace(kiocb)) {
+        FileLane lane = lane(kiocb);
+        if (DeferredList.isWaiting(lane) || !DeferredList.mayTake(lane, slots.free()) || !tryPlace(lane, kiocb)) {
             deferrals.increment();
-            deferred.addLastFenced(kiocb);
+            deferred.addLastFenced(lane, kiocb);
             boolean _ = placeAllDeferred();
         }
     }
@@ -346,36 +350,48 @@ abstract class NativeEngine extends OpenedEngine {
     }
 
     /** Takes a slot and places an operation; false if there is no slot or no room. The placer. */
-    private boolean tryPlace(Kiocb kiocb) {
+    private boolean tryPlace(FileLane lane, Kiocb kiocb) {
         int slot = slots.take(kiocb);
         if (slot == Slots.NONE) {
             return false;
         }
         boolean placed = false;
+        // Before the ring has it: its end may be told before place returns.
+        lane.took();
         try {
             placed = place(slot, kiocb);
         } finally {
             if (placed) {
                 slots.keep();
             } else {
+                lane.left();
                 slots.leave(slot);
             }
         }
         return placed;
     }
 
+    /** What the file of an accepted operation has in the ring. */
+    private static FileLane lane(Kiocb kiocb) {
+        return Objects.requireNonNull(kiocb.lane);
+    }
+
     /** Places deferred operations while there are slots and room; returns whether any was placed. The placer. */
     private boolean placeAllDeferred() {
         boolean any = false;
         while (true) {
-            Kiocb first = deferred.first();
+            FileLane lane = deferred.next(slots.free());
+            Kiocb first = lane == null ? null : lane.first();
+            if (lane == null || first == null) {
+                return any;
+            }
             // Before it is placed: from then on the completer may have it, and its next is the list of the batch.
-            Kiocb second = first == null ? null : first.next;
-            if (first == null || !tryPlace(first)) {
+            Kiocb second = first.next;
+            if (!tryPlace(lane, first)) {
                 return any;
             }
             any = true;
-            deferred.removeFirst(second);
+            deferred.removeFirst(lane, second);
         }
     }
 
@@ -655,6 +671,7 @@ abstract class NativeEngine extends OpenedEngine {
     /** An operation has ended in the kernel: it is told, or goes round again. The completer. */
     final void ended(int slot, long result) {
         Kiocb kiocb = placed(slot);
+        lane(kiocb).gaveBack();
         slots.giveBack(slot);
         outcomes.ended(kiocb, result);
     }
@@ -677,7 +694,7 @@ abstract class NativeEngine extends OpenedEngine {
         lock();
         try {
             for (Kiocb kiocb = outcomes.takeAgain(); kiocb != null; kiocb = outcomes.takeAgain()) {
-                deferred.addFirst(kiocb);
+                deferred.addFirst(lane(kiocb), kiocb);
             }
             any = placeAllDeferred();
         } finally {
@@ -698,6 +715,11 @@ abstract class NativeEngine extends OpenedEngine {
         } finally {
             unlock();
         }
+    }
+
+    @Override
+    public final boolean isOpen() {
+        return !closed;
     }
 
     @Override
@@ -813,7 +835,7 @@ abstract class NativeEngine extends OpenedEngine {
         boolean any = kiocb != null;
         while (kiocb != null) {
             Kiocb older = kiocb.next;
-            deferred.addFirst(kiocb);
+            deferred.addFirst(lane(kiocb), kiocb);
             kiocb = older;
         }
         return any;
@@ -846,6 +868,7 @@ abstract class NativeEngine extends OpenedEngine {
         assert inFlight() == 0 : "closed with operations in flight";
         end.shut();
         destroy();
+        slots.retire();
         OPEN.remove(this);
     }
 
@@ -865,6 +888,7 @@ abstract class NativeEngine extends OpenedEngine {
     /** Tells an operation that was placed, and never taken by the kernel. */
     final void cancelPlaced(int slot, int errno) {
         Kiocb kiocb = placed(slot);
+        lane(kiocb).gaveBack();
         slots.giveBack(slot);
         outcomes.tell(kiocb, -errno);
     }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A file by its descriptor, for the engines that talk to the kernel themselves. */
@@ -37,6 +38,8 @@ final class NativeFile extends AioFile {
     private final int fd;
     /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
     private volatile Registration[] registrations = {};
+    /** What the file has in the rings that it is used by. Replaced as a whole, by who holds the monitor. */
+    private volatile FileLane[] lanes = {};
     private volatile boolean locked;
     /** Whether kernel and file have refused a write with such a flag. */
     private volatile boolean cannotWriteThrough;
@@ -213,6 +216,30 @@ final class NativeFile extends AioFile {
             }
         }
         return -1;
+    }
+
+    /** What the file has in a ring, always the same. */
+    FileLane lane(Slots ring) {
+        for (FileLane lane : lanes) {
+            if (lane.slots == ring) {
+                return lane;
+            }
+        }
+        return newLane(ring);
+    }
+
+    private synchronized FileLane newLane(Slots ring) {
+        for (FileLane lane : lanes) {
+            if (lane.slots == ring) {
+                return lane;
+            }
+        }
+        FileLane lane = new FileLane(ring);
+        // A file may outlive many rings.
+        lanes = Stream.concat(Arrays.stream(lanes).filter(other -> !other.slots.isRetired()), Stream.of(lane))
+                .toArray(FileLane[]::new);
+        ring.fileCame();
+        return lane;
     }
 
     /** Remembers the file's place in a ring's table; the caller has acquired the file. */
@@ -539,6 +566,9 @@ final class NativeFile extends AioFile {
         }
         for (Registration registration : registrations) {
             registration.table.forget(registration.index);
+        }
+        for (FileLane lane : lanes) {
+            lane.slots.fileWent();
         }
         FileCalls.close(fd);
     }

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +50,10 @@ final class Slots {
     private int freeHead;
     /** Written by the completer, through FREE_TAIL. */
     private int freeTail;
+    /** Whether the ring is gone. */
+    private volatile boolean retired;
+    /** How many files that are open have used the ring. */
+    private final AtomicInteger files = new AtomicInteger();
 
     Slots(int count) {
         kiocbs = new Kiocb[count];
@@ -58,6 +63,31 @@ final class Slots {
             free[slot] = slot;
         }
         freeTail = count;
+    }
+
+    /** A file uses the ring for the first time. Any thread. */
+    void fileCame() {
+        files.getAndIncrement();
+    }
+
+    /** A file that has used the ring is closed. Any thread. */
+    void fileWent() {
+        files.getAndDecrement();
+    }
+
+    /** Whether a file has to leave room for others. */
+    boolean isShared() {
+        return files.getOpaque() > 1;
+    }
+
+    /** The ring is gone: what files remember of it may go, too. */
+    void retire() {
+        retired = true;
+    }
+
+    /** Whether the ring is gone. Any thread. */
+    boolean isRetired() {
+        return retired;
     }
 
     /** How many there are, free or not. */
@@ -79,6 +109,12 @@ final class Slots {
         // would do; this says it.
         KIOCB.setRelease(kiocbs, slot, kiocb);
         return slot;
+    }
+
+    /** How many are free, or more by now. The placer. */
+    int free() {
+        // Acquire: pairs with the release in giveBack.
+        return (int) FREE_TAIL.getAcquire(this) - freeHead;
     }
 
     /** The slot just taken is in the ring; the operation may even have ended. The placer. */

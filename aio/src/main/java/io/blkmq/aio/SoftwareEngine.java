@@ -83,6 +83,11 @@ abstract class SoftwareEngine extends OpenedEngine {
     }
 
     @Override
+    public final boolean isOpen() {
+        return !inFlight.isClosed();
+    }
+
+    @Override
     final long inFlight() {
         return inFlight.count();
     }

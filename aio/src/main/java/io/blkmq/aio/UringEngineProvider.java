@@ -15,6 +15,11 @@ public final class UringEngineProvider implements AioEngineProvider {
     }
 
     @Override
+    public boolean isShareable() {
+        return true;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         String refusal = NativeAccess.refusal();
         return Optional.ofNullable(refusal != null ? refusal : Uring.refusal());
