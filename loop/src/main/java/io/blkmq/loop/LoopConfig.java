@@ -2,9 +2,11 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngines;
+import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
@@ -28,6 +30,11 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1.0
  */
 public final class LoopConfig {
+    /**
+     * Makes one batch for the block layer of the completions that an engine tells together: for an engine of the application's
+     * ({@link Builder#engine(AioEngine)}), as the engines that devices open have it.
+     */
+    public static final ReapListener REAP_LISTENER = new OneBatch();
     /** The depth of a hardware queue, as the kernel's. */
     public static final int DEPTH_DEFAULT = LoopParameters.DEPTH_DEFAULT;
     /** The longest {@link #fileName}, in bytes of UTF-8: LO_NAME_SIZE less the byte that ends it. */
@@ -68,8 +75,8 @@ public final class LoopConfig {
     }
 
     /**
-     * Begins with the defaults: direct I/O by the fastest engine there is, completed by a reaper, one hardware queue of depth
-     * 128, the whole file, writable.
+     * Begins with the defaults: direct I/O by the fastest engine there is, whose rings and reapers the devices of the process share, one
+     * hardware queue of depth 128, the whole file, writable.
      *
      * @param file an existing regular file or block device
      * @return a new builder
@@ -242,6 +249,18 @@ public final class LoopConfig {
         }
     }
 
+    private static final class OneBatch implements ReapListener {
+        @Override
+        public void reapBegins() {
+            CompletionBatch.open();
+        }
+
+        @Override
+        public void reapEnds() {
+            Objects.requireNonNull(CompletionBatch.current()).close();
+        }
+    }
+
     /** Builds configurations. For one thread. */
     public static final class Builder {
         private final @Nullable Path file;
@@ -348,6 +367,18 @@ public final class LoopConfig {
          * @return this
          */
         public Builder engine(String value) {
+            var _ = parameters().engine(value);
+            return this;
+        }
+
+        /**
+         * Sets the engine for direct I/O: one that the application has opened, and closes after all devices that it was given to. See
+         * {@link LoopParameters.Builder#engine(AioEngine)}.
+         *
+         * @param value an open engine
+         * @return this
+         */
+        public Builder engine(AioEngine value) {
             var _ = parameters().engine(value);
             return this;
         }

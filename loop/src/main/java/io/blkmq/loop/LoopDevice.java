@@ -103,14 +103,11 @@ public final class LoopDevice implements AutoCloseable {
         this.parameters = parameters;
         this.events = events;
         this.lock = parameters.runtime().newLock();
-        this.queues = new LoopQueue[parameters.hardwareQueues()];
         this.workQueue = new WorkQueue(parameters.runtime(), name,
                 parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone,
                 parameters.workerRunner());
-        for (int i = 0; i < queues.length; i++) {
-            queues[i] = new LoopQueue(parameters.isPolled(), workQueue);
-        }
-        this.engines = new LoopEngines(name, parameters, queues, undo);
+        this.engines = new LoopEngines(name, parameters, workQueue, undo);
+        this.queues = engines.queues();
         AutoCloseable _ = undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
@@ -310,9 +307,9 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     /**
-     * What the engines have done so far.
+     * What the engines have done so far, for this device and for others that share them.
      *
-     * @return one for each hardware queue; none before the device has its first file
+     * @return one for each hardware queue, of several queues the same if they share an engine; none before the device has its first file
      */
     public List<AioStatistics> engineStatistics() {
         return engines.statistics();
@@ -488,6 +485,7 @@ public final class LoopDevice implements AutoCloseable {
                 if (state() != LoopState.UNBOUND) {
                     throw new LoopException(Errno.EBUSY, name + " has a file: " + this);
                 }
+                engines.renew();
                 boolean fresh = !engines.areOpen();
                 try {
                     bind(config, open(config));

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.Errno;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
@@ -72,7 +73,12 @@ final class LoopDriver implements BlockDriver {
 
     private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean transfer) {
         if (transfer && file.isAio()) {
-            return command.submit(file, queue) == 0 ? Status.OK : Status.IOERR;
+            return switch (command.submit(file, queue)) {
+                case 0 -> Status.OK;
+                // The application's engine has as many in flight as it takes, perhaps all of others.
+                case -Errno.EAGAIN -> Status.RESOURCE;
+                default -> Status.IOERR;
+            };
         }
         command.work(file, queue);
         return Status.OK;

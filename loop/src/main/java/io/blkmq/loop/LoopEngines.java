@@ -5,31 +5,31 @@ import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.AioStatistics;
 import io.blkmq.aio.CompletionMode;
-import io.blkmq.aio.ReapListener;
-import io.blkmq.core.driver.CompletionBatch;
-import io.blkmq.runtime.IoBuffer;
+import io.blkmq.loop.work.WorkQueue;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The completion engines of a device, one for each hardware queue:
+ * The hardware queues of a device, and the completion engine that each uses:
  *
  * <pre>
- *        open                tellOfMemory             close
- * NONE --------&gt; OPEN -------------------&gt; TOLD -----------&gt; closed, with the device
- *   ^             |                          |
- *   +-------------+--------------------------+
+ *        open                     close
+ * NONE --------&gt; OPEN (each queue) --------&gt; closed, with the device
+ *   ^             |
+ *   +-------------+
  *     giveUp: the first file cannot be attached
  * </pre>
  *
+ * <p>Whose the engines are. By default those that devices of the process share ({@link EngineGroup}). The device's own, one for each
+ * queue, where it is polled, its queues are deeper than a shared ring, or the kind of engine is not to be shared. Or the one that the
+ * application has given it, for all queues.
+ *
  * <p>All engines are opened, or none. The first file opens them, and every later file of the device uses the same; a device that never gets
  * a file, or has a disk below, never opens any. With the first direct file the engines are told of the memory that blkmq has, now and
- * later, so that they can register it with the kernel.
+ * later, so that they can register it with the kernel. Engines that have died are replaced with the next file that is attached.
  *
  * <p>Guarded by the device's lock. {@link #statistics} alone may be called by any thread: {@link LoopQueue} publishes its engine.
  */
@@ -39,15 +39,28 @@ final class LoopEngines {
     private final String device;
     private final LoopParameters parameters;
     private final LoopQueue[] queues;
-    private final Undo undo;
-    /** Ends that the engines are told of the memory that blkmq has; null if they are not. */
-    private @Nullable AutoCloseable slabs;
+    /** The application's engine; null if none was given. */
+    private final @Nullable EngineLease given;
+    /** One for each queue, while they are open; the given one is not among them. */
+    private List<EngineLease> leases = List.of();
 
-    LoopEngines(String device, LoopParameters parameters, LoopQueue[] queues, Undo undo) {
+    LoopEngines(String device, LoopParameters parameters, WorkQueue workers, Undo undo) {
         this.device = device;
         this.parameters = parameters;
-        this.queues = queues;
-        this.undo = undo;
+        AioEngine theirs = parameters.givenEngine();
+        EngineLease use = theirs == null ? null : EngineGroup.PROCESS.use(theirs);
+        if (use != null) {
+            AutoCloseable _ = undo.add(use::release);
+        }
+        given = use;
+        queues = new LoopQueue[parameters.hardwareQueues()];
+        for (int i = 0; i < queues.length; i++) {
+            queues[i] = new LoopQueue(parameters.isPolled(), workers, use == null ? null : use.owner());
+        }
+    }
+
+    LoopQueue[] queues() {
+        return queues;
     }
 
     boolean areOpen() {
@@ -64,18 +77,38 @@ final class LoopEngines {
         if (areOpen()) {
             return;
         }
-        List<AioEngine> opened = new ArrayList<>();
+        EngineLease theirs = given;
+        List<EngineLease> opened = theirs != null ? List.of() : opened();
+        for (int i = 0; i < queues.length; i++) {
+            queues[i].useEngine(theirs != null ? theirs.engine() : opened.get(i).engine());
+        }
+        leases = opened;
+    }
+
+    /** Replaces those that have died, of a device without a file. */
+    void renew() {
+        for (EngineLease lease : leases) {
+            if (!lease.engine().isOpen()) {
+                giveUp();
+                return;
+            }
+        }
+    }
+
+    private List<EngineLease> opened() throws IOException {
+        if (EngineGroup.PROCESS.isFor(parameters)) {
+            return EngineGroup.PROCESS.acquire(parameters.engine(), queues.length);
+        }
+        List<EngineLease> opened = new ArrayList<>();
         try {
             for (int i = 0; i < queues.length; i++) {
-                opened.add(open(i));
+                opened.add(new OwnEngine(open(i)));
             }
         } catch (Throwable t) {
-            opened.forEach(engine -> Undo.part(device, "an engine of several was given up", engine));
+            opened.forEach(lease -> Undo.part(device, "an engine of several was given up", lease::release));
             throw t;
         }
-        for (int i = 0; i < queues.length; i++) {
-            queues[i].useEngine(opened.get(i));
-        }
+        return opened;
     }
 
     private AioEngine open(int queue) throws IOException {
@@ -87,29 +120,20 @@ final class LoopEngines {
                 .workers(parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers())
                 .threadFactory(
                         work -> Thread.ofPlatform().daemon().name(prefix + threads.getAndIncrement()).unstarted(work))
-                .reapListener(new OneBatch()).build());
+                .reapListener(LoopConfig.REAP_LISTENER).build());
     }
 
     /** Tells them of the memory that blkmq has and of what it will have, unless they are told. */
     void tellOfMemory() {
-        if (slabs == null) {
-            slabs = undo.add(IoBuffer.observeSlabs(this::register));
+        EngineLease theirs = given;
+        if (theirs != null) {
+            theirs.tellOfMemory();
         }
+        leases.forEach(EngineLease::tellOfMemory);
     }
 
-    private void register(MemorySegment slab) {
-        for (LoopQueue queue : queues) {
-            queue.engine().registerMemory(slab);
-        }
-    }
-
-    /** The first file could not be attached, so the device is as it was before: without engines, and without whom to tell of memory. */
+    /** The device is as it was before its first file: without engines, and without whom to tell of memory. */
     void giveUp() {
-        AutoCloseable told = slabs;
-        if (told != null) {
-            slabs = null;
-            Undo.part(device, "its engines were given up", told);
-        }
         close();
         for (LoopQueue queue : queues) {
             queue.useEngine(null);
@@ -117,11 +141,9 @@ final class LoopEngines {
     }
 
     void close() {
-        for (LoopQueue queue : queues) {
-            if (queue.hasEngine()) {
-                Undo.part(device, "its engine is closed", queue.engine());
-            }
-        }
+        List<EngineLease> ending = leases;
+        leases = List.of();
+        ending.forEach(lease -> Undo.part(device, "its engine is closed", lease::release));
     }
 
     /** One for each queue; none where no engines are open. */
@@ -134,18 +156,5 @@ final class LoopEngines {
             }
         }
         return all;
-    }
-
-    /** Makes one batch for the block layer of the completions that an engine tells together. */
-    private static final class OneBatch implements ReapListener {
-        @Override
-        public void reapBegins() {
-            CompletionBatch.open();
-        }
-
-        @Override
-        public void reapEnds() {
-            Objects.requireNonNull(CompletionBatch.current()).close();
-        }
     }
 }

@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
+import io.blkmq.aio.CompletionMode;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Objects;
@@ -21,6 +22,7 @@ public final class LoopParameters {
     public static final int DEPTH_DEFAULT = 128;
 
     private final @Nullable String engine;
+    private final @Nullable AioEngine givenEngine;
     private final boolean polled;
     private final int hardwareQueues;
     private final int depth;
@@ -31,7 +33,8 @@ public final class LoopParameters {
 
     private LoopParameters(Builder b) {
         this.engine = b.engine;
-        this.polled = b.polled;
+        this.givenEngine = b.givenEngine;
+        this.polled = b.polled || isPolled(b.givenEngine);
         this.hardwareQueues = b.hardwareQueues;
         this.depth = b.depth;
         this.workers = b.workers;
@@ -55,8 +58,25 @@ public final class LoopParameters {
      * @return its name; the fastest that works here if none was set
      */
     public String engine() {
+        AioEngine given = givenEngine;
+        if (given != null) {
+            return given.name();
+        }
         String name = engine;
         return name != null ? name : AioEngines.best();
+    }
+
+    /**
+     * The application's engine.
+     *
+     * @return null if the engine was not given, or by its name alone
+     */
+    public @Nullable AioEngine givenEngine() {
+        return givenEngine;
+    }
+
+    private static boolean isPolled(@Nullable AioEngine engine) {
+        return engine != null && engine.completionMode() == CompletionMode.POLLED;
     }
 
     /**
@@ -69,7 +89,8 @@ public final class LoopParameters {
     }
 
     /**
-     * How many hardware queues, each with an engine of its own.
+     * How many hardware queues, each with a tag set of its own. Where devices share engines, a device's queues have different ones as far as
+     * there are as many.
      *
      * @return at least 1
      */
@@ -124,9 +145,9 @@ public final class LoopParameters {
 
     /** Whether a device made with these is as one made with others. */
     boolean isLike(LoopParameters other) {
-        return engine().equals(other.engine()) && polled == other.polled && hardwareQueues == other.hardwareQueues
-                && depth == other.depth && workers == other.workers && fua == other.fua
-                && Objects.equals(workerRunner, other.workerRunner) && runtime.equals(other.runtime);
+        return engine().equals(other.engine()) && Objects.equals(givenEngine, other.givenEngine) && polled == other.polled
+                && hardwareQueues == other.hardwareQueues && depth == other.depth && workers == other.workers
+                && fua == other.fua && Objects.equals(workerRunner, other.workerRunner) && runtime.equals(other.runtime);
     }
 
     @Override
@@ -138,6 +159,7 @@ public final class LoopParameters {
     /** Builds parameters. For one thread. */
     public static final class Builder {
         private @Nullable String engine;
+        private @Nullable AioEngine givenEngine;
         private boolean polled;
         private int hardwareQueues = 1;
         private int depth = DEPTH_DEFAULT;
@@ -156,6 +178,25 @@ public final class LoopParameters {
          */
         public Builder engine(String value) {
             this.engine = value;
+            this.givenEngine = null;
+            return this;
+        }
+
+        /**
+         * Sets the engine for direct I/O: one that the application has opened, for all hardware queues of the device, and for as many
+         * devices as it is given to. The application closes it, after these devices; I/O of a device whose engine has been closed
+         * fails with {@link io.blkmq.core.Status#IOERR}, and the device can be closed all the same.
+         *
+         * <p>Its completion mode is REAPER, or POLLED for a polled device with one hardware queue: all devices on it then belong to its
+         * owner. Completions of a batch go up together if it was opened with {@link LoopConfig#REAP_LISTENER}. It is told of the memory
+         * that blkmq has.
+         *
+         * @param value an open engine
+         * @return this
+         */
+        public Builder engine(AioEngine value) {
+            this.givenEngine = Objects.requireNonNull(value, "engine");
+            this.engine = null;
             return this;
         }
 
@@ -257,7 +298,27 @@ public final class LoopParameters {
             if (engine != null) {
                 AioEngines.find(engine);
             }
+            AioEngine given = givenEngine;
+            if (given != null) {
+                requireSuitable(given);
+            }
             return new LoopParameters(this);
+        }
+
+        private void requireSuitable(AioEngine given) {
+            CompletionMode mode = given.completionMode();
+            if (mode == CompletionMode.AGENT) {
+                throw new IllegalArgumentException("engine " + given
+                        + " is of completion mode AGENT: REAPER, or POLLED for a polled device, is possible");
+            }
+            if (polled && mode != CompletionMode.POLLED) {
+                throw new IllegalArgumentException("polled, and engine " + given + " is of completion mode " + mode
+                        + ": a polled device needs one of completion mode POLLED");
+            }
+            if (mode == CompletionMode.POLLED && hardwareQueues != 1) {
+                throw new IllegalArgumentException("hardwareQueues " + hardwareQueues + ": on engine " + given
+                        + ", which is polled by one thread, 1 is possible");
+            }
         }
     }
 }

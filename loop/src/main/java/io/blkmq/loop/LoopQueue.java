@@ -23,15 +23,22 @@ final class LoopQueue {
     private volatile @Nullable AioEngine engine;
     private final boolean polled;
     private final WorkQueue workers;
-    private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
+    /** Of several queues on one polled engine of the application's the same. */
+    private final AtomicReference<@Nullable Thread> owner;
     /** How often in a row the owner has polled and found nothing. */
     private int fruitless;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
     private final AtomicReference<@Nullable Work> done = new AtomicReference<>();
 
-    LoopQueue(boolean polled, WorkQueue workers) {
+    /**
+     * A queue without an engine.
+     *
+     * @param owner whose the engine is, where others use it, too; null for an owner of its own
+     */
+    LoopQueue(boolean polled, WorkQueue workers, @Nullable AtomicReference<@Nullable Thread> owner) {
         this.polled = polled;
         this.workers = workers;
+        this.owner = owner != null ? owner : new AtomicReference<>();
     }
 
     void useEngine(@Nullable AioEngine opened) {
@@ -77,10 +84,30 @@ final class LoopQueue {
             throw new WrongThreadException(
                     device + " is polled: what uses it has to be a platform thread, and " + caller + " is virtual");
         }
+        requireEngine(device);
         if (!owner.compareAndSet(null, caller)) {
             throw new WrongThreadException(device + " is polled by " + owner.get()
                     + ", which alone may use this hardware context, and was used by " + caller);
         }
+    }
+
+    /** Refuses a thread where the engine, which may be the application's, belongs to another. */
+    private void requireEngine(String device) {
+        AioEngine opened = engine;
+        if (opened == null) {
+            return;
+        }
+        try {
+            int _ = opened.poll();
+        } catch (IllegalStateException e) {
+            throw wrongThread(device + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static WrongThreadException wrongThread(String message, Throwable cause) {
+        WrongThreadException wrong = new WrongThreadException(message);
+        wrong.initCause(cause);
+        return wrong;
     }
 
     /** The calling thread submits: on a polled device it is the owner from now on. */

@@ -242,8 +242,9 @@ class LoopDeviceTest {
     }
 
     @Test
-    void eachHardwareQueueHasARingOfItsOwn() throws Exception {
-        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).hardwareQueues(3).build());
+    void eachHardwareQueueOfADeviceThatSharesNoneHasARingOfItsOwn() throws Exception {
+        // Deeper than a ring that is shared.
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).hardwareQueues(3).depth(2048).build());
                 IoBuffer buffer = IoBuffer.allocate(4096)) {
             assumeTrue(device.isDirect(), "skipped: no direct I/O on this file system");
             assertThat(device.engineStatistics()).hasSize(3);
