@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -148,8 +149,7 @@ final class DeferredList {
         if (lane == null) {
             return null;
         }
-        Kiocb first = lane.first();
-        assert first != null : "a lane without operations has a turn";
+        Kiocb first = Objects.requireNonNull(lane.first());
         removeFirst(lane, first.next);
         first.next = null;
         return first;

@@ -228,6 +228,11 @@ final class NativeFile extends AioFile {
         return newLane(ring);
     }
 
+    /** How many rings it remembers; for tests. */
+    int ringsKnown() {
+        return lanes.length;
+    }
+
     private synchronized FileLane newLane(Slots ring) {
         for (FileLane lane : lanes) {
             if (lane.slots == ring) {

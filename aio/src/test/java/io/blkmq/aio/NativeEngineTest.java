@@ -12,7 +12,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -424,5 +426,82 @@ class NativeEngineTest {
         owner.join();
         engine.close();
         assertThat(told.results.values()).hasSize(10).containsOnly((long) -Errno.ECANCELED);
+    }
+
+    private void submitReads(AioFile of, int count) {
+        read(engine, of, count);
+    }
+
+    private long heldBy(AioFile of) {
+        return engine.placedSlots.stream().filter(slot -> engine.placed(slot).file() == of).count();
+    }
+
+    @Test
+    void aFileThatHasTheRingToItselfMayHaveAllSlots() {
+        submitReads(file, 10);
+        assertThat(heldBy(file)).isEqualTo(4);
+        told.await(engine, 10);
+    }
+
+    @Test
+    void aFileThatFloodsTheRingLeavesASlotForAnotherThoughNoneOfItsOwnEnds() throws IOException {
+        try (ScriptedEngine large = new ScriptedEngine(
+                AioEngineConfig.builder().completionMode(CompletionMode.POLLED), 15);
+                AioFile second = file.reopen(false);
+                AioFile third = file.reopen(false)) {
+            Map<AioFile, Integer> held = new LinkedHashMap<>();
+            List<AioFile> files = List.of(file, second, third);
+            // Each is known to the ring.
+            for (AioFile one : files) {
+                read(large, one, 1);
+                told.await(large, 1);
+            }
+            for (AioFile one : files) {
+                read(large, one, 20);
+                held.put(one, (int) large.placedSlots.stream().filter(slot -> large.placed(slot).file() == one).count());
+            }
+            // Half of 15, half of the 7 that are left, half of the 3 of these.
+            assertThat(held.values()).containsExactly(8, 4, 2);
+            told.await(large, 20 * files.size());
+        }
+    }
+
+    private long readsSoFar;
+
+    private void read(NativeEngine of, AioFile from, int count) {
+        for (int i = 0; i < count; i++) {
+            assertThat(of.submit(Kiocb.withSegments(1).prepareRead(from, (long) i * BLOCK, told, readsSoFar++)
+                    .addSegment(arena.allocate(BLOCK)))).isZero();
+        }
+    }
+
+    @Test
+    void filesWhoseOperationsWaitTakeTurns() throws IOException {
+        try (AioFile other = file.reopen(false)) {
+            engine.room = 0;
+            submitReads(file, 5);
+            read(engine, other, 2);
+            engine.room = Integer.MAX_VALUE;
+            List<AioFile> order = new ArrayList<>();
+            while (order.size() < 7) {
+                int _ = engine.poll();
+                engine.placedSlots.stream().map(slot -> engine.placed(slot).file()).forEach(order::add);
+            }
+            // The files take turns, until one has nothing left.
+            assertThat(order.subList(0, 4)).containsExactly(file, other, file, other);
+            told.await(engine, 7);
+        }
+    }
+
+    @Test
+    void aFileThatOutlivesManyRingsRemembersNone() throws Exception {
+        for (int i = 0; i < 100; i++) {
+            try (ScriptedEngine one = new ScriptedEngine(
+                    AioEngineConfig.builder().completionMode(CompletionMode.POLLED), 4)) {
+                read(one, file, 1);
+                told.await(one, 1);
+            }
+        }
+        assertThat(((NativeFile) file).ringsKnown()).isLessThanOrEqualTo(2);
     }
 }

@@ -40,7 +40,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class EngineGroup {
     /** The engines of this process. */
-    static final EngineGroup PROCESS = new EngineGroup(Runtime.getRuntime().availableProcessors(), EngineGroup::open);
+    static final EngineGroup PROCESS = new EngineGroup(Runtime.getRuntime().availableProcessors(), EngineGroup::open,
+            new ReentrantLock());
 
     /** Entries of all shared rings of a kind, together. */
     private static final int DEPTH_ALL = 8192;
@@ -58,11 +59,11 @@ final class EngineGroup {
     private final int depth;
     private final Opener opener;
 
-    private final Lock lock = new ReentrantLock();
+    private final Lock lock;
     /** Those open, by kind. Guarded by the lock, as all that follows. */
     private final Map<String, List<Shared>> shared = new HashMap<>();
     /** Those of the application's, while devices have them. */
-    private final Map<AioEngine, Shared> given = new IdentityHashMap<>();
+    private final IdentityHashMap<AioEngine, Shared> given = new IdentityHashMap<>();
 
     /** An engine, and how many hardware queues use it. Guarded by the lock, but for what is final. */
     private final class Shared implements EngineLease {
@@ -129,10 +130,11 @@ final class EngineGroup {
         }
     }
 
-    EngineGroup(int enginesMax, Opener opener) {
+    EngineGroup(int enginesMax, Opener opener, Lock lock) {
         this.enginesMax = enginesMax;
         this.depth = Math.clamp(DEPTH_ALL / enginesMax, DEPTH_MIN, DEPTH_MAX);
         this.opener = opener;
+        this.lock = lock;
     }
 
     /** What registers memory with an engine; what becomes of it is no matter. */

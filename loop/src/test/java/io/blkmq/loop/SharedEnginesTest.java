@@ -24,6 +24,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -149,7 +150,7 @@ class SharedEnginesTest {
             AioEngine engine = AioEngines.open(kind, AioEngineConfig.builder().depth(depth).build());
             opened.add(engine);
             return engine;
-        });
+        }, new ReentrantLock());
         EngineLease first = group.acquire(io(), 1).getFirst();
         EngineLease second = group.acquire(io(), 1).getFirst();
         assertThat(second.engine()).isSameAs(first.engine());
@@ -172,7 +173,7 @@ class SharedEnginesTest {
                 throw new IOException("no descriptors left");
             }
             return AioEngines.open(kind, AioEngineConfig.builder().depth(depth).build());
-        });
+        }, new ReentrantLock());
         List<EngineLease> leases = group.acquire("channel", 3);
         assertThat(leases).extracting(EngineLease::engine).containsOnly(leases.getFirst().engine());
         for (EngineLease lease : leases) {
