@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Set;
 import org.agrona.concurrent.Agent;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out operations on any number of files, and calls a completion for each.
@@ -92,6 +93,16 @@ public interface AioEngine extends AutoCloseable {
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
     void commit();
+
+    /**
+     * The same, for a thread that has submitted one operation since it rang before: where it has ended, nobody else needs to look for it.
+     *
+     * @param last the operation, or null for {@link #commit()}
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    default void commit(@Nullable Kiocb last) {
+        commit();
+    }
 
     /**
      * Calls the completions that are there. Never blocks, and enters the kernel only if the ring says that there is work

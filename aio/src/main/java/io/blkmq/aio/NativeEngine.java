@@ -46,6 +46,8 @@ abstract class NativeEngine extends OpenedEngine {
     private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
 
     private static final int SPINS_MAX = 64;
+    /** How often in a row a submitter tells what has ended: each round may find what completions have submitted in the one before. */
+    private static final int ROUNDS_MAX = 16;
 
     /** Whether one thread places and enters: the owner, or the reaper. */
     final boolean single;
@@ -81,6 +83,8 @@ abstract class NativeEngine extends OpenedEngine {
     volatile boolean closed;
     /** Null in other modes than REAPER. */
     private final @Nullable RingReaper reaper;
+    /** Whether a completion has submitted operations. Guarded by reaping. */
+    private boolean submittedInside;
     /** In AGENT mode, whether there is no ring any more. Guarded by reaping. */
     private boolean retired;
 
@@ -156,7 +160,7 @@ abstract class NativeEngine extends OpenedEngine {
     /** Waits until something has ended, or {@link #wake}, at most so long. The reaper. */
     abstract void sleep(long timeoutNanos);
 
-    /** Wakes the reaper. */
+    /** Wakes the reaper, which sleeps in the kernel. */
     abstract void wake();
 
     /** The owner has just become known, and is calling. */
@@ -326,6 +330,7 @@ abstract class NativeEngine extends OpenedEngine {
             deferrals.increment();
             deferred.addLastFenced(lane, kiocb);
             boolean _ = placeAllDeferred();
+            callRetired();
         }
     }
 
@@ -397,6 +402,11 @@ abstract class NativeEngine extends OpenedEngine {
 
     @Override
     public final void commit() {
+        commit(null);
+    }
+
+    @Override
+    public final void commit(@Nullable Kiocb last) {
         if (polled) {
             if (owner.check(name()) && hasInFlight()) {
                 ringOrStall();
@@ -406,18 +416,47 @@ abstract class NativeEngine extends OpenedEngine {
         if (!end.visit()) {
             return;
         }
+        RingReaper thread = handOver == null && canCompleteAnywhere() ? reaper : null;
         try {
             if (handOver != null) {
                 wakeReaper(handOver);
             } else {
                 ringOrStall();
-                // From this thread the look may be out of date either way; completeHere looks again.
-                if (reaper != null && canCompleteAnywhere() && isReady()) {
-                    completeHere();
+                if (thread != null) {
+                    tellOrLeave(thread, last);
                 }
             }
         } finally {
-            end.leave();
+            leaveDoorbell();
+        }
+    }
+
+    /** Ends a visit. The last to go sees to what was left behind. */
+    private void leaveDoorbell() {
+        if (end.leave() == 0 && reaper != null) {
+            reaper.lastHasGone();
+        }
+    }
+
+    /**
+     * What this thread has handed over and what has ended with it is told here; what has not ended is left to others that are in a doorbell,
+     * and to the reaper.
+     *
+     * @param last the one operation that this thread has submitted since it rang before; null if there may be others
+     */
+    private void tellOrLeave(RingReaper thread, @Nullable Kiocb last) {
+        if (reaping.isHeldByCurrentThread()) {
+            // A completion has submitted: who tells completions looks again.
+            submittedInside = true;
+            return;
+        }
+        boolean others = last == null;
+        // From this thread the look may be out of date either way; completeHere looks again.
+        if (isReady()) {
+            others |= completeHere(last);
+        }
+        if (others ? inFlight() != 0 : last != null && last.isInFlight()) {
+            thread.leaves();
         }
     }
 
@@ -431,7 +470,14 @@ abstract class NativeEngine extends OpenedEngine {
     /** Has the reaper look, where there is one: the owner and the agent look by themselves. Any thread. */
     final void callCompleter() {
         if (reaper != null) {
-            wake();
+            wakeReaper();
+        }
+    }
+
+    /** Something has been handed over outside of a commit: a reaper that has retired is called. Any thread. */
+    final void callRetired() {
+        if (reaper != null) {
+            boolean _ = reaper.call();
         }
     }
 
@@ -441,7 +487,7 @@ abstract class NativeEngine extends OpenedEngine {
             try {
                 wakeReaper(handOver);
             } finally {
-                end.leave();
+                leaveDoorbell();
             }
         }
     }
@@ -452,25 +498,46 @@ abstract class NativeEngine extends OpenedEngine {
     }
 
     /**
-     * In REAPER mode, on a submitter's thread: tells what has ended in its doorbell, unless somebody is at it already,
-     * or this is a completion. The reaper, which the kernel has woken, waits for it and looks again.
+     * In REAPER mode, on a submitter's thread, but not in a completion: tells what has ended in its doorbell. While somebody else is at it
+     * this waits a little, because that is shorter than a way over the reaper. Returns whether operations of others, or of completions,
+     * may have been left behind that nobody but the reaper looks for.
      */
-    private void completeHere() {
-        if (reaping.isHeldByCurrentThread() || !reaping.tryLock()) {
-            return;
+    private boolean completeHere(@Nullable Kiocb last) {
+        for (int spins = 0; !reaping.tryLock(); spins++) {
+            if (spins == SPINS_MAX || (last != null && !last.isInFlight())) {
+                // Whoever has it, has looked before or looks again: the reaper is to see to it.
+                return spins == SPINS_MAX;
+            }
+            Thread.onSpinWait();
         }
-        boolean held;
+        boolean behind = false;
+        boolean held = false;
         try {
-            int _ = tellReady();
+            for (int rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+                submittedInside = false;
+                int _ = tellReady();
+                behind |= submittedInside;
+                if (!isReady()) {
+                    break;
+                }
+            }
             held = outcomes.heldBack() > 0;
         } catch (RingRefusedException e) {
             // The reaper finds that by itself.
-            held = false;
+            behind = true;
         } finally {
             reaping.unlock();
         }
         if (held) {
             // It does not know how long it may sleep.
+            wakeReaper();
+        }
+        return behind;
+    }
+
+    /** Wakes a reaper that sleeps in the kernel, or has retired. Any thread but the reaper. */
+    final void wakeReaper() {
+        if (reaper == null || !reaper.call()) {
             wake();
         }
     }
@@ -803,9 +870,9 @@ abstract class NativeEngine extends OpenedEngine {
             // Not if the ring has been given up.
             try {
                 ringOrStall();
-                wake();
+                wakeReaper();
             } finally {
-                end.leave();
+                leaveDoorbell();
             }
         }
     }

@@ -1,12 +1,15 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.ReaperWatch;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The thread that completes the operations of a ring in REAPER mode. It sleeps in the kernel while there is nothing to tell, and ends
- * when the engine is closed and nothing is in flight.
+ * when the engine is closed and nothing is in flight. Woken for nothing, since what ended was told by submitters in their doorbells, it
+ * retires from the kernel until one of them leaves an operation behind ({@link ReaperWatch}).
  *
  * <p>Whatever fails, the thread goes on: operations are in the kernel, and somebody has to bring them home.
  */
@@ -22,8 +25,14 @@ final class RingReaper implements Runnable {
     /** Where this thread alone enters the ring; null otherwise. */
     private final @Nullable HandOver handOver;
     private final Thread thread;
+    private final ReaperWatch watch = new ReaperWatch();
+    private final BooleanSupplier visited;
+    /** Whether it must not retire. */
+    private final BooleanSupplier needed;
     /** Whether this thread has made itself known to a ring that it alone enters. Its own. */
     private boolean begun;
+    /** Whether it has slept since it was called. Its own. */
+    private boolean woken;
     /** How long it may sleep. Its own. */
     private long sleepNanos = SLEEP_NANOS;
 
@@ -31,6 +40,8 @@ final class RingReaper implements Runnable {
         this.engine = engine;
         this.handOver = handOver;
         begun = handOver == null;
+        visited = engine.end::isVisited;
+        needed = () -> engine.inFlight() != 0 || engine.closed;
         thread = engine.config.newThread(engine.name(), 0, this);
     }
 
@@ -66,19 +77,54 @@ final class RingReaper implements Runnable {
                     takeBack();
                     return;
                 }
-                if (reapOnce() == 0 && engine.closed && engine.isIdle()) {
+                int told = reapOnce();
+                if (told == 0 && engine.closed && engine.isIdle()) {
                     return;
                 }
                 if (handOver != null) {
                     ringOrSleep(handOver);
+                } else if (told == 0 && woken && engine.canCompleteAnywhere() && watch.retire(visited, needed)) {
+                    waitForCall();
                 } else if (!engine.isReady()) {
                     engine.sleep(sleepNanos);
+                    woken = true;
                 }
                 engine.setbacks.none();
             } catch (RuntimeException | Error e) {
                 setBack(e);
             }
         }
+    }
+
+    /** A submitter, in its doorbell, leaves an operation in flight. */
+    void leaves() {
+        watch.leaves();
+    }
+
+    /** The calling thread was the last submitter in a doorbell. */
+    void lastHasGone() {
+        if (watch.lastHasGone(needed)) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    /** What ended was told by those in whose doorbells it did: until one leaves something behind, the kernel need not wake this thread. */
+    private void waitForCall() {
+        while (watch.isRetired()) {
+            LockSupport.park(this);
+            // An interrupt is no call, and would keep it from parking.
+            boolean _ = Thread.interrupted();
+        }
+        woken = false;
+    }
+
+    /** Calls this thread back if it has retired; whether it had. Any other thread, having counted what is in flight. */
+    boolean call() {
+        if (!watch.call()) {
+            return false;
+        }
+        LockSupport.unpark(thread);
+        return true;
     }
 
     private int reapOnce() {

@@ -233,6 +233,7 @@ final class UringEngine extends NativeEngine {
     boolean place(int slot, Kiocb kiocb) {
         if (ring.isFull()) {
             ringOrStall();
+            callRetired();
             if (ring.isFull()) {
                 return false;
             }

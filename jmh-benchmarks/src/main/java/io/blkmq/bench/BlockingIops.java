@@ -1,21 +1,24 @@
 package io.blkmq.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.blkmq.core.Disk;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Random 4 KiB reads by threads that block, for a number of seconds; prints their rate as fio's JSON has it, so that the two can be
- * compared. Arguments are {@code name=value}: {@code file}; {@code with}, {@code loop} for a loop device or {@code file-channel};
+ * compared, and on the error stream what a read costs of the processors. Arguments are {@code name=value}: {@code file}; {@code with}, {@code loop} for a loop device or {@code file-channel};
  * {@code threads}, {@code kind=virtual|platform}, {@code direct}, {@code engine} of the loop device, {@code runtime} in seconds.
  */
 public final class BlockingIops {
@@ -104,11 +107,20 @@ public final class BlockingIops {
                     : Thread.ofPlatform().start(body);
             thread.setName("reader-" + t);
         }
+        long processorBegan = processorNanosAt(began);
+        long processor = processorNanosAt(began + runtime) - processorBegan;
         ended.await();
         if (failed.get() > 0) {
             throw new IOException(failed + " threads failed");
         }
+        System.err.printf("%.2f us of the processors a read%n", processor / 1e3 / Math.max(1, counted.get()));
         return counted.get() * 1e9 / runtime;
+    }
+
+    /** What the process has used of the processors at a time that is to come. */
+    private static long processorNanosAt(long nanoTime) throws InterruptedException {
+        TimeUnit.NANOSECONDS.sleep(nanoTime - System.nanoTime());
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getProcessCpuTime();
     }
 
     /** Reads until the end, and counts what lies between the two. */

@@ -149,6 +149,11 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return from.engine().submit(kiocb);
     }
 
+    /** What the engine has been given. */
+    Kiocb kiocb() {
+        return kiocb;
+    }
+
     /** The engine is done: bytes, or a negative errno. */
     @Override
     public void complete(long generation, long result) {

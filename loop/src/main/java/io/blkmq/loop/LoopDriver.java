@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.Errno;
+import io.blkmq.aio.Kiocb;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
@@ -54,10 +55,12 @@ final class LoopDriver implements BlockDriver {
         if (!command.prepare()) {
             return Status.RESOURCE;
         }
+        // Before it is submitted: from then on the request may be another one's.
+        boolean throughEngine = backing instanceof BackingFile file && file.isAio() && rq.operation().hasData();
         Status status = Status.IOERR;
         try {
             status = switch (backing) {
-                case BackingFile file -> queue(command, file, queue, rq.operation().hasData());
+                case BackingFile file -> queue(command, file, queue, throughEngine);
                 case BackingDisk below -> command.pass(below);
             };
         } finally {
@@ -66,13 +69,15 @@ final class LoopDriver implements BlockDriver {
             }
         }
         if (last) {
-            commitTaken(rq, queue);
+            commitTaken(rq, queue, throughEngine ? command.kiocb() : null);
+        } else {
+            queue.moreToCome();
         }
         return status;
     }
 
-    private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean transfer) {
-        if (transfer && file.isAio()) {
+    private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean throughEngine) {
+        if (throughEngine) {
             return switch (command.submit(file, queue)) {
                 case 0 -> Status.OK;
                 // The application's engine has as many in flight as it takes, perhaps all of others.
@@ -86,21 +91,21 @@ final class LoopDriver implements BlockDriver {
 
     @Override
     public void commitRqs(HardwareContext hctx) {
-        commit(queueOf(hctx));
+        commit(queueOf(hctx), null);
     }
 
     /** A doorbell that fails is no failure of this request, which has been taken: its end is told by who has it. */
-    private void commitTaken(Request rq, LoopQueue queue) {
+    private void commitTaken(Request rq, LoopQueue queue, @Nullable Kiocb last) {
         try {
-            commit(queue);
+            commit(queue, last);
         } catch (Throwable t) {
             device.logFailure(rq, t);
         }
     }
 
     /** What was given to the engine or to the workers since the last call is to begin. */
-    private void commit(LoopQueue queue) {
-        queue.commit();
+    private void commit(LoopQueue queue, @Nullable Kiocb last) {
+        queue.commit(last);
         device.workQueue().wake();
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
+import io.blkmq.aio.Kiocb;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.loop.work.Work;
 import io.blkmq.loop.work.WorkQueue;
@@ -25,6 +26,11 @@ final class LoopQueue {
     private final WorkQueue workers;
     /** Of several queues on one polled engine of the application's the same. */
     private final AtomicReference<@Nullable Thread> owner;
+    /**
+     * Whether a thread has submitted several operations, or is about to, and nobody has rung for all since. Volatile: raised after a
+     * submission, so that who sees it sees that in flight.
+     */
+    private volatile boolean batched;
     /** How often in a row the owner has polled and found nothing. */
     private int fruitless;
     /** Commands that workers have done, the newest first. Pushed by workers, taken all at once by the poller. */
@@ -60,12 +66,29 @@ final class LoopQueue {
         return Objects.requireNonNull(engine);
     }
 
-    /** Rings the doorbell, if there is one. */
-    void commit() {
-        AioEngine opened = engine;
-        if (opened != null) {
-            opened.commit();
+    /** The calling thread has submitted something, and will submit more before it rings. */
+    void moreToCome() {
+        if (!polled && !batched) {
+            batched = true;
         }
+    }
+
+    /**
+     * Rings the doorbell, if there is one.
+     *
+     * @param last what the calling thread has submitted to the engine; null if that may be none, or several
+     */
+    void commit(@Nullable Kiocb last) {
+        AioEngine opened = engine;
+        if (opened == null) {
+            return;
+        }
+        boolean several = batched;
+        if (several) {
+            // Before the doorbell, which then sees to all that is in flight, whoever has submitted it.
+            batched = false;
+        }
+        opened.commit(several ? null : last);
     }
 
     /**

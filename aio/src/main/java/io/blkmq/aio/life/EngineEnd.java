@@ -145,12 +145,18 @@ public final class EngineEnd {
         if (!shut) {
             return true;
         }
-        leave();
+        int _ = leave();
         return false;
     }
 
-    public void leave() {
-        visitors.getAndDecrement();
+    /** Ends a visit, and returns how many are left. */
+    public int leave() {
+        return visitors.decrementAndGet();
+    }
+
+    /** Whether anybody visits. */
+    public boolean isVisited() {
+        return visitors.get() != 0;
     }
 
     /** Lets nobody visit any more, and waits for those who do. Twice is once. */
