@@ -445,10 +445,8 @@ class NativeEngineTest {
 
     @Test
     void aFileThatFloodsTheRingLeavesASlotForAnotherThoughNoneOfItsOwnEnds() throws IOException {
-        try (ScriptedEngine large = new ScriptedEngine(
-                AioEngineConfig.builder().completionMode(CompletionMode.POLLED), 15);
-                AioFile second = file.reopen(false);
-                AioFile third = file.reopen(false)) {
+        try (ScriptedEngine large = new ScriptedEngine(AioEngineConfig.builder().completionMode(CompletionMode.POLLED),
+                15); AioFile second = file.reopen(false); AioFile third = file.reopen(false)) {
             Map<AioFile, Integer> held = new LinkedHashMap<>();
             List<AioFile> files = List.of(file, second, third);
             // Each is known to the ring.
@@ -458,7 +456,8 @@ class NativeEngineTest {
             }
             for (AioFile one : files) {
                 read(large, one, 20);
-                held.put(one, (int) large.placedSlots.stream().filter(slot -> large.placed(slot).file() == one).count());
+                held.put(one,
+                        (int) large.placedSlots.stream().filter(slot -> large.placed(slot).file() == one).count());
             }
             // Half of 15, half of the 7 that are left, half of the 3 of these.
             assertThat(held.values()).containsExactly(8, 4, 2);

@@ -146,7 +146,8 @@ final class EngineGroup {
 
     /** Whether devices with parameters share engines. */
     boolean isFor(LoopParameters parameters) {
-        return !parameters.isPolled() && parameters.depth() <= depth && AioEngines.find(parameters.engine()).isShareable();
+        return !parameters.isPolled() && parameters.depth() <= depth
+                && AioEngines.find(parameters.engine()).isShareable();
     }
 
     /** Engines of a kind for so many hardware queues, each to be released; all or none. */
@@ -243,11 +244,11 @@ final class EngineGroup {
         String prefix = "blkmq-" + kind + "-" + number + "-";
         for (int entries = depth;; entries /= 2) {
             try {
-                return AioEngines.open(kind, AioEngineConfig.builder().depth(entries)
-                        .inFlightMax(AioEngineConfig.IN_FLIGHT_MAX)
-                        .threadFactory(work -> Thread.ofPlatform().daemon().name(prefix + threads.getAndIncrement())
-                                .unstarted(work))
-                        .reapListener(LoopConfig.REAP_LISTENER).build());
+                return AioEngines.open(kind,
+                        AioEngineConfig.builder().depth(entries).inFlightMax(AioEngineConfig.IN_FLIGHT_MAX)
+                                .threadFactory(work -> Thread.ofPlatform().daemon()
+                                        .name(prefix + threads.getAndIncrement()).unstarted(work))
+                                .reapListener(LoopConfig.REAP_LISTENER).build());
             } catch (AioUnavailableException e) {
                 throw e;
             } catch (IOException e) {

@@ -145,9 +145,10 @@ public final class LoopParameters {
 
     /** Whether a device made with these is as one made with others. */
     boolean isLike(LoopParameters other) {
-        return engine().equals(other.engine()) && Objects.equals(givenEngine, other.givenEngine) && polled == other.polled
-                && hardwareQueues == other.hardwareQueues && depth == other.depth && workers == other.workers
-                && fua == other.fua && Objects.equals(workerRunner, other.workerRunner) && runtime.equals(other.runtime);
+        return engine().equals(other.engine()) && Objects.equals(givenEngine, other.givenEngine)
+                && polled == other.polled && hardwareQueues == other.hardwareQueues && depth == other.depth
+                && workers == other.workers && fua == other.fua && Objects.equals(workerRunner, other.workerRunner)
+                && runtime.equals(other.runtime);
     }
 
     @Override

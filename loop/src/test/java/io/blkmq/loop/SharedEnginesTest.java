@@ -49,7 +49,8 @@ class SharedEnginesTest {
     }
 
     static Stream<String> engines() {
-        return AioEngines.providers().stream().filter(provider -> provider.isShareable() && provider.unavailable().isEmpty())
+        return AioEngines.providers().stream()
+                .filter(provider -> provider.isShareable() && provider.unavailable().isEmpty())
                 .map(AioEngineProvider::name);
     }
 
@@ -61,8 +62,10 @@ class SharedEnginesTest {
     }
 
     private static long reapers() {
-        return Thread.getAllStackTraces().keySet().stream().filter(thread -> thread.getName().startsWith("blkmq-")
-                && AioEngines.providers().stream().anyMatch(engine -> thread.getName().contains(engine.name()))).count();
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().startsWith("blkmq-")
+                        && AioEngines.providers().stream().anyMatch(engine -> thread.getName().contains(engine.name())))
+                .count();
     }
 
     private static int descriptors() throws IOException {
@@ -249,14 +252,13 @@ class SharedEnginesTest {
                 LoopDevice two = LoopDevice.attach(LoopConfig.builder(image(2)).engine(engine).polled(true).build())) {
             assertThat(one.parameters().isPolled()).as("as its engine is").isTrue();
             assertThat(firstByte(one.disk())).isEqualTo((byte) 1);
-            assertThatExceptionOfType(ExecutionException.class)
-                    .isThrownBy(() -> CompletableFuture.supplyAsync(() -> {
-                        try {
-                            return firstByte(two.disk());
-                        } catch (IOException e) {
-                            throw new AssertionError(e);
-                        }
-                    }).get()).withCauseInstanceOf(WrongThreadException.class);
+            assertThatExceptionOfType(ExecutionException.class).isThrownBy(() -> CompletableFuture.supplyAsync(() -> {
+                try {
+                    return firstByte(two.disk());
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            }).get()).withCauseInstanceOf(WrongThreadException.class);
             assertThat(firstByte(two.disk())).isEqualTo((byte) 2);
         }
     }

@@ -80,9 +80,8 @@ public final class Blkmq implements Runnable {
 
     private static int refuse(ParameterException refused, String[] arguments) {
         CommandLine command = refused.getCommandLine();
-        tell(command.getErr(),
-                refused.getMessage() + " (try " + command.getCommandSpec().qualifiedName() + " --help)", refused,
-                isStacktraceAsked(command));
+        tell(command.getErr(), refused.getMessage() + " (try " + command.getCommandSpec().qualifiedName() + " --help)",
+                refused, isStacktraceAsked(command));
         return USAGE;
     }
 

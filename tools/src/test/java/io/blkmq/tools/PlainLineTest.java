@@ -15,10 +15,11 @@ import picocli.CommandLine;
 
 /** What is read without picocli is what picocli reads. */
 class PlainLineTest {
-    private static final List<String> PIECES = List.of("run", "job.fio", "a b", "--attach", "d=null:1M", "--attach=d=null:1M", "--attach=",
-            "--json", "-", "--json=-", "--json=out.json", "--ioengine", "libaio", "--ioengine=null", "--runtime", "4", "--runtime=4s", "--compare",
-            "--compare-size=1m", "--help", "-h", "-V", "--stacktrace", "--", "@file", "\"quoted\"", "'q'", "", "=", "--runtime==", "--unknown",
-            "--unknown=1", "-j", "trace", "--att", "${sys:user.home}", "a,b", "\\");
+    private static final List<String> PIECES = List.of("run", "job.fio", "a b", "--attach", "d=null:1M",
+            "--attach=d=null:1M", "--attach=", "--json", "-", "--json=-", "--json=out.json", "--ioengine", "libaio",
+            "--ioengine=null", "--runtime", "4", "--runtime=4s", "--compare", "--compare-size=1m", "--help", "-h", "-V",
+            "--stacktrace", "--", "@file", "\"quoted\"", "'q'", "", "=", "--runtime==", "--unknown", "--unknown=1",
+            "-j", "trace", "--att", "${sys:user.home}", "a,b", "\\");
 
     @Test
     void whatItReadsPicocliReadsTheSame() {
@@ -47,16 +48,17 @@ class PlainLineTest {
 
     @Test
     void itReadsALineWithAllThatItKnows() {
-        assertThat(PlainLine.read("run", "--attach", "a=null:1M", "job.fio", "--json=-", "--attach=b=mem:1M", "--runtime", "4",
-                "--ioengine=libaio"))
-                .isEqualTo(new RunCommand.Asked(Path.of("job.fio"), List.of("a=null:1M", "b=mem:1M"), "-", "libaio", "4"));
+        assertThat(PlainLine.read("run", "--attach", "a=null:1M", "job.fio", "--json=-", "--attach=b=mem:1M",
+                "--runtime", "4", "--ioengine=libaio")).isEqualTo(
+                        new RunCommand.Asked(Path.of("job.fio"), List.of("a=null:1M", "b=mem:1M"), "-", "libaio", "4"));
         assertThat(PlainLine.read("run", "job.fio"))
                 .isEqualTo(new RunCommand.Asked(Path.of("job.fio"), List.of(), null, null, null));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "trace x", "--version", "run", "run --help", "run a b", "run a --json x --json y", "run a --json", "run a --attach -x",
-            "run a --compare", "run a --stacktrace", "run @a", "run a --", "--stacktrace run a", "run a --runtime= ", "run a --unknown 1"})
+    @ValueSource(strings = {"", "trace x", "--version", "run", "run --help", "run a b", "run a --json x --json y",
+            "run a --json", "run a --attach -x", "run a --compare", "run a --stacktrace", "run @a", "run a --",
+            "--stacktrace run a", "run a --runtime= ", "run a --unknown 1"})
     void whatIsNotPlainIsLeftToPicocli(String line) {
         String[] arguments = Arrays.stream(line.split(" ")).filter(word -> !word.isEmpty()).toArray(String[]::new);
         assertThat(PlainLine.read(arguments)).isNull();

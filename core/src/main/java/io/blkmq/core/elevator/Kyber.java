@@ -312,7 +312,8 @@ final class Kyber implements Elevator {
             return;
         }
         long target = targets[entry.domain].get();
-        latencies[entry.domain].record(entry.hctx, nowNanos - entry.insertedNanos, nowNanos - entry.dispatchedNanos, target);
+        latencies[entry.domain].record(entry.hctx, nowNanos - entry.insertedNanos, nowNanos - entry.dispatchedNanos,
+                target);
         long since = windowNanos.get();
         if (since == NO_WINDOW) {
             windowNanos.compareAndSet(NO_WINDOW, nowNanos);

@@ -121,8 +121,8 @@ class ScheduledBatchTest {
                 assertThat(driver.batches).containsExactly("10, 20, 30, 40", "50, 60, 70");
             }
             assertThat(driver.log()).filteredOn(line -> !line.equals("commit"))
-                    .extracting(line -> line.replace(" more", "")).containsExactly("READ 10", "READ 20", "READ 30",
-                            "READ 40", "READ 50", "READ 60", "READ 70");
+                    .extracting(line -> line.replace(" more", ""))
+                    .containsExactly("READ 10", "READ 20", "READ 30", "READ 40", "READ 50", "READ 60", "READ 70");
             assertThat(driver.completeAll()).isEqualTo(7);
             assertThat(driver.violations()).isEmpty();
         }
@@ -178,8 +178,7 @@ class ScheduledBatchTest {
                 disk.submit(told.read(sector));
             }
             hctx.start();
-            assertThat(driver.inFlight()).singleElement()
-                    .satisfies(rq -> assertThat(rq.sector()).isEqualTo(6))
+            assertThat(driver.inFlight()).singleElement().satisfies(rq -> assertThat(rq.sector()).isEqualTo(6))
                     .satisfies(rq -> assertThat(rq.bytes()).isEqualTo(9 * 512));
             driver.completeAll();
             assertThat(told.count()).isEqualTo(9);
