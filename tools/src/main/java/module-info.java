@@ -7,6 +7,7 @@ import org.jspecify.annotations.NullMarked;
     requires io.blkmq.core;
     requires io.blkmq.aio;
     requires io.blkmq.loop;
+    requires io.blkmq.nbd;
     requires io.blkmq.testkit;
     requires info.picocli;
     requires HdrHistogram;

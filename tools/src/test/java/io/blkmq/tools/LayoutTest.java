@@ -38,6 +38,7 @@ class LayoutTest {
             "testkit", Set.of("testkit", "testkit.disk", "testkit.fs", "testkit.junit"), //
             "aio", Set.of("aio"), //
             "loop", Set.of("loop", "loop.transfer"), //
+            "nbd", Set.of("nbd"), //
             "tools", Set.of());
 
     /** By package, the packages of ours that it may use. */
@@ -69,6 +70,10 @@ class LayoutTest {
             Map.entry("loop.transfer", Set.of("loop.shelf")), //
             Map.entry("loop.work", Set.of("core.driver", "runtime")), //
             Map.entry("loop", Set.of("aio", "core", "core.driver", "loop.transfer", "loop.work", "runtime")), //
+            Map.entry("nbd.wire", Set.of()), //
+            Map.entry("nbd.socket", Set.of()), //
+            Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
+            Map.entry("nbd", Set.of("core", "nbd.server", "nbd.wire")), //
             Map.entry("tools.job", Set.of("aio", "core.driver")), //
             Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "tools.job")), //
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
@@ -134,7 +139,7 @@ class LayoutTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "tools", "stress",
+        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "tools", "stress",
                 "jmh-benchmarks");
         assertThat(sources()).hasSizeGreaterThan(300);
     }

@@ -1,0 +1,431 @@
+package io.blkmq.nbd.server;
+
+import java.lang.System.Logger.Level;
+import io.blkmq.nbd.socket.Loop;
+import io.blkmq.nbd.socket.PlainTransport;
+import io.blkmq.nbd.socket.TlsTransport;
+import io.blkmq.nbd.socket.Transport;
+import io.blkmq.runtime.IoBuffer;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client's connection: what comes in, what goes out, and the end. What comes in means something to the {@link Negotiation} first, and
+ * to the {@link Transmission} from then on.
+ *
+ * <pre>
+ *   OPEN ──DISC, or the server ends──▶ DRAINING ──nothing in flight, all sent──▶ CLOSED ──nothing in flight──▶ gone
+ *     └──────────end of the stream, broken protocol, stall────────────────────────▲
+ * </pre>
+ *
+ * <p>For its worker's thread.
+ */
+final class Connection implements Loop.Handler {
+    private static final System.Logger LOG = System.getLogger(Connection.class.getName());
+    private static final int IN_BYTES = 128 << 10;
+    /** Reads from the socket in one turn: then others come first. */
+    private static final int READS_PER_TURN = 8;
+    private static final int BUFFERS_PER_WRITE = 256;
+
+    final Worker worker;
+    final Server server;
+    private final SocketChannel channel;
+    private final SelectionKey key;
+    private final IoBuffer inBuffer = IoBuffer.allocate(IN_BYTES);
+    /** Received and not understood yet; from 0 to its position. */
+    private final ByteBuffer in = inBuffer.memory().asByteBuffer();
+    private final ByteBuffer[] intoIn = {in};
+    private final ByteBuffer[] intoPayload = {in, in};
+    private final ArrayDeque<Message> out = new ArrayDeque<>();
+    private final ByteBuffer[] gather = new ByteBuffer[BUFFERS_PER_WRITE];
+    private final Negotiation negotiation = new Negotiation(this);
+    private @Nullable Transmission transmission;
+    private Transport transport;
+    private @Nullable TlsTransport handshaking;
+    private boolean draining;
+    private boolean closed;
+    private boolean gone;
+    private boolean unsent;
+    private boolean unread;
+    private final long beginNanos;
+    private long progressNanos;
+
+    private Connection(Server server, Worker worker, SocketChannel channel) throws IOException {
+        this.server = server;
+        this.worker = worker;
+        this.channel = channel;
+        this.transport = new PlainTransport(channel);
+        this.beginNanos = worker.now();
+        this.progressNanos = beginNanos;
+        this.key = worker.loop.register(channel, SelectionKey.OP_READ, this);
+    }
+
+    /** Greets a client. */
+    static Connection open(Server server, Worker worker, SocketChannel channel) throws IOException {
+        Connection connection = new Connection(server, worker, channel);
+        worker.add(connection);
+        connection.negotiation.greet();
+        return connection;
+    }
+
+    // ---- what comes in
+
+    @Override
+    public void ready(int ready) {
+        if (handshaking != null) {
+            handshake();
+            return;
+        }
+        if ((ready & SelectionKey.OP_WRITE) != 0) {
+            send();
+        }
+        if ((ready & SelectionKey.OP_READ) != 0) {
+            receive();
+        }
+    }
+
+    /** Something may have been received, or understood, that no selector tells of. */
+    void readSoon() {
+        if (!unread && !closed) {
+            unread = true;
+            progressNanos = worker.now();
+            worker.readAgain(this);
+        }
+    }
+
+    void readAgain() {
+        unread = false;
+        receive();
+    }
+
+    private void receive() {
+        try {
+            for (int i = 0; i < READS_PER_TURN; i++) {
+                understand();
+                if (!wantsMore()) {
+                    break;
+                }
+                long bytes = transport.read(where());
+                if (bytes < 0) {
+                    // Without a word: it does not wait for what is still in flight.
+                    close();
+                    return;
+                }
+                if (bytes == 0) {
+                    break;
+                }
+                progressNanos = worker.now();
+            }
+            understand();
+            if (wantsMore() && transport.hasUnread()) {
+                readSoon();
+            }
+            watch();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "connection to a client lost", e);
+            close();
+        }
+    }
+
+    private ByteBuffer[] where() {
+        ByteBuffer payload = transmission == null ? null : transmission.payload();
+        if (payload == null) {
+            return intoIn;
+        }
+        intoPayload[0] = payload;
+        return intoPayload;
+    }
+
+    private boolean wantsMore() {
+        return !closed && !draining && handshaking == null && !isPaused();
+    }
+
+    /** Whether nothing more is read until something else has happened. */
+    private boolean isPaused() {
+        return transmission != null ? transmission.isPaused() : !out.isEmpty();
+    }
+
+    private void understand() {
+        if (closed) {
+            return;
+        }
+        in.flip();
+        try {
+            while (!closed && !draining && handshaking == null && transmission == null && negotiation.next(in)) {
+                progressNanos = worker.now();
+            }
+            if (transmission != null && !closed && !draining) {
+                transmission.take(in);
+            }
+        } finally {
+            // Once it is closed the memory may be another's.
+            if (!closed) {
+                in.compact();
+            }
+        }
+    }
+
+    /** The negotiation has come to an end. */
+    void transmit(Transmission begun) {
+        transmission = begun;
+    }
+
+    /** A request's bio has ended. */
+    void ended(ServedRequest request) {
+        Transmission running = transmission;
+        if (running != null) {
+            running.ended(request);
+        }
+    }
+
+    /** Somebody has given memory back: it tries again, if it waits for some. */
+    void memoryIsBack() {
+        if (transmission != null && !closed) {
+            transmission.resume();
+        }
+    }
+
+    // ---- TLS
+
+    boolean isEncrypted() {
+        return transport instanceof TlsTransport;
+    }
+
+    /** Goes on encrypted, once what is to be sent in plain is sent. */
+    void encrypt() throws IOException {
+        if (in.hasRemaining()) {
+            // It was sent in plain, and would be taken for something that was sent encrypted.
+            abort("data behind STARTTLS");
+            return;
+        }
+        TlsTransport tls = new TlsTransport(channel, server.serverEngine(), worker.loop, this::handshake);
+        handshaking = tls;
+        send();
+        handshake();
+    }
+
+    private void handshake() {
+        TlsTransport tls = handshaking;
+        if (tls == null || closed) {
+            return;
+        }
+        try {
+            if (!out.isEmpty()) {
+                send();
+            }
+            if (!out.isEmpty()) {
+                return;
+            }
+            boolean done = tls.handshake();
+            if (done) {
+                handshaking = null;
+                transport = tls;
+                readSoon();
+            }
+            watch();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "TLS handshake failed", e);
+            server.counters().aborted.increment();
+            close();
+        }
+    }
+
+    // ---- what goes out
+
+    /** Whether something waits to be sent. */
+    boolean isSending() {
+        return !out.isEmpty();
+    }
+
+    void send(Message message) {
+        if (closed) {
+            release(message);
+            return;
+        }
+        if (out.isEmpty()) {
+            progressNanos = worker.now();
+        }
+        out.add(message);
+        if (!unsent) {
+            unsent = true;
+            worker.sendSoon(this);
+        }
+    }
+
+    /** Sends as much as goes. */
+    void send() {
+        unsent = false;
+        if (closed) {
+            return;
+        }
+        try {
+            boolean all = sendTo(transport);
+            if (all && draining && isIdle()) {
+                transport.shutdown();
+                close();
+                return;
+            }
+            if (all && transmission == null && handshaking == null && in.position() > 0) {
+                readSoon();
+            }
+            watch();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "connection to a client lost", e);
+            close();
+        }
+    }
+
+    private boolean sendTo(Transport to) throws IOException {
+        while (!out.isEmpty()) {
+            int count = gather();
+            long bytes = to.write(gather, count);
+            if (bytes > 0) {
+                progressNanos = worker.now();
+            }
+            while (!out.isEmpty() && isSent(out.element())) {
+                release(out.remove());
+            }
+            if (bytes == 0 || gather[count - 1].hasRemaining()) {
+                break;
+            }
+        }
+        return to.flush() && out.isEmpty();
+    }
+
+    private int gather() {
+        int count = 0;
+        for (Message message : out) {
+            if (count + 2 > gather.length) {
+                break;
+            }
+            if (message.head().hasRemaining()) {
+                gather[count++] = message.head();
+            }
+            ByteBuffer data = message.data();
+            if (data != null && data.hasRemaining()) {
+                gather[count++] = data;
+            }
+        }
+        return count;
+    }
+
+    private static boolean isSent(Message message) {
+        ByteBuffer data = message.data();
+        return !message.head().hasRemaining() && (data == null || !data.hasRemaining());
+    }
+
+    private void release(Message message) {
+        if (message instanceof ServedRequest request && transmission != null) {
+            transmission.release(request);
+        }
+    }
+
+    /** Tells the selector what to look for. */
+    private void watch() throws IOException {
+        if (closed) {
+            return;
+        }
+        boolean reads = handshaking == null ? wantsMore() : !handshaking.isComputing();
+        int ops = reads ? SelectionKey.OP_READ : 0;
+        if (!out.isEmpty() || !transport.flush() || (handshaking != null && !handshaking.flush())) {
+            ops |= SelectionKey.OP_WRITE;
+        }
+        if (key.isValid() && key.interestOps() != ops) {
+            key.interestOps(ops);
+        }
+    }
+
+    // ---- the end
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    private boolean isIdle() {
+        return transmission == null || transmission.isIdle();
+    }
+
+    /** Takes nothing more, answers what was asked for, and closes. */
+    void drain() {
+        if (closed || draining) {
+            return;
+        }
+        draining = true;
+        if (transmission != null) {
+            transmission.dropIncomplete();
+        }
+        // Also closes it if there is nothing to wait for.
+        send();
+    }
+
+    /** The client broke the protocol. */
+    void abort(String why) {
+        if (!closed) {
+            LOG.log(Level.DEBUG, () -> "connection to a client closed: " + why);
+            server.counters().aborted.increment();
+            close();
+        }
+    }
+
+    void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        key.cancel();
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+        }
+        if (transmission != null) {
+            transmission.dropIncomplete();
+        }
+        while (!out.isEmpty()) {
+            release(out.remove());
+        }
+        leaveIfIdle();
+    }
+
+    /** Frees everything once nothing is in flight. */
+    void leaveIfIdle() {
+        if (closed && !gone && isIdle()) {
+            gone = true;
+            if (transmission != null) {
+                transmission.free();
+            }
+            worker.remove(this);
+            inBuffer.close();
+            server.left(this);
+        }
+    }
+
+    void tick(long now) {
+        if (closed) {
+            return;
+        }
+        Limits limits = server.limits();
+        if (transmission == null && now - beginNanos > limits.handshakeNanos()) {
+            abort("no export was chosen in time");
+        } else if (now - progressNanos > limits.stallNanos() && isOwedSomething()) {
+            abort("nothing was sent or taken for too long");
+        } else if (transmission != null) {
+            transmission.tick(now);
+        }
+    }
+
+    /** Whether it is the client's turn. */
+    private boolean isOwedSomething() {
+        return !out.isEmpty() || (transmission != null && !transmission.isPaused()
+                && (transmission.payload() != null || in.position() > 0));
+    }
+
+    @Nullable
+    Export export() {
+        return transmission == null ? null : transmission.export();
+    }
+}

@@ -1,0 +1,437 @@
+package io.blkmq.nbd.server;
+
+import java.lang.System.Logger.Level;
+import io.blkmq.core.Status;
+import io.blkmq.nbd.socket.Loop;
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
+import org.jspecify.annotations.Nullable;
+
+/** Workers, listening sockets, and who is connected. Any thread. */
+public final class Server {
+    private static final System.Logger LOG = System.getLogger(Server.class.getName());
+    private static final int BACKLOG = 128;
+    /** How long nobody is accepted after that has failed, for want of descriptors for one. */
+    private static final long ACCEPT_PAUSE_NANOS = 200_000_000L;
+
+    private final Limits limits;
+    private final @Nullable SSLContext tls;
+    private final boolean clientCertificates;
+    private final List<Worker> workers = new ArrayList<>();
+    private final List<ServerSocketChannel> listeners = new ArrayList<>();
+    private final List<SocketAddress> addresses = new ArrayList<>();
+    private final Exports exports = new Exports();
+    private final Counters counters = new Counters();
+    private final MemoryBudget budget;
+    /** Guarded by itself; notified when it becomes smaller. */
+    private final Set<Connection> connections = new HashSet<>();
+    /** Guarded by {@link #connections}. */
+    private int turn;
+    private volatile boolean closing;
+
+    /**
+     * Makes one that listens to nobody.
+     *
+     * @param limits what clients may use
+     * @param threads how many workers
+     * @param tls null for none; otherwise nothing goes without
+     * @param clientCertificates whether clients must show one
+     * @throws IOException if the system has no selectors left
+     */
+    public Server(Limits limits, int threads, @Nullable SSLContext tls, boolean clientCertificates)
+            throws IOException {
+        this.limits = limits;
+        this.tls = tls;
+        this.clientCertificates = clientCertificates;
+        this.budget = new MemoryBudget(limits.totalBytes(), this::memoryIsBack);
+        for (int i = 0; i < threads; i++) {
+            workers.add(new Worker(i));
+        }
+        workers.forEach(worker -> worker.loop.start());
+    }
+
+    // ---- listening
+
+    /**
+     * Listens at an address.
+     *
+     * @param address of a TCP or Unix socket; what a server that is gone has left there is removed
+     * @throws IOException if it cannot
+     */
+    public void listen(SocketAddress address) throws IOException {
+        ServerSocketChannel channel;
+        if (address instanceof UnixDomainSocketAddress unix) {
+            removeStale(unix);
+            channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        } else {
+            channel = ServerSocketChannel.open();
+            channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+        }
+        try {
+            channel.bind(address, BACKLOG);
+            channel.configureBlocking(false);
+            listeners.add(channel);
+            addresses.add(channel.getLocalAddress());
+            Worker first = workers.getFirst();
+            Acceptor acceptor = new Acceptor(channel, first.loop);
+            CompletableFuture<@Nullable Void> registered = new CompletableFuture<>();
+            first.loop.execute(() -> {
+                try {
+                    acceptor.key = first.loop.register(channel, SelectionKey.OP_ACCEPT, acceptor);
+                    registered.complete(null);
+                } catch (IOException | RuntimeException e) {
+                    registered.completeExceptionally(e);
+                }
+            });
+            registered.join();
+        } catch (IOException e) {
+            channel.close();
+            throw new IOException(address + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** A socket that nobody listens at is a leftover. */
+    private static void removeStale(UnixDomainSocketAddress address) throws IOException {
+        if (!Files.exists(address.getPath())) {
+            return;
+        }
+        if (Files.isRegularFile(address.getPath()) || Files.isDirectory(address.getPath())) {
+            throw new IOException(address + " is there, and is no socket");
+        }
+        try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            boolean _ = probe.connect(address);
+        } catch (IOException e) {
+            Files.deleteIfExists(address.getPath());
+            return;
+        }
+        throw new IOException(address + ": another server listens there");
+    }
+
+    /** Accepts clients, and hands them out to the workers in turn. For the first worker's thread. */
+    private final class Acceptor implements Loop.Handler {
+        private final ServerSocketChannel channel;
+        private final Loop loop;
+        private @Nullable SelectionKey key;
+
+        Acceptor(ServerSocketChannel channel, Loop loop) {
+            this.channel = channel;
+            this.loop = loop;
+        }
+
+        @Override
+        public void ready(int ready) {
+            try {
+                for (SocketChannel accepted = channel.accept(); accepted != null; accepted = channel.accept()) {
+                    Server.this.accepted(accepted);
+                }
+            } catch (IOException e) {
+                if (channel.isOpen()) {
+                    LOG.log(Level.WARNING, "no client can be accepted for a moment", e);
+                    pause();
+                }
+            }
+        }
+
+        private void pause() {
+            SelectionKey own = key;
+            if (own != null && own.isValid()) {
+                own.interestOps(0);
+                Thread.ofVirtual().start(() -> {
+                    java.util.concurrent.locks.LockSupport.parkNanos(ACCEPT_PAUSE_NANOS);
+                    loop.execute(() -> {
+                        if (own.isValid()) {
+                            own.interestOps(SelectionKey.OP_ACCEPT);
+                        }
+                    });
+                });
+            }
+        }
+    }
+
+    private void accepted(SocketChannel channel) {
+        counters.accepted.increment();
+        try {
+            channel.configureBlocking(false);
+            if (!(channel.getLocalAddress() instanceof UnixDomainSocketAddress)) {
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+                channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+            }
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "a client is gone already", e);
+            closeQuietly(channel);
+            return;
+        }
+        Worker worker;
+        synchronized (connections) {
+            if (closing || places >= limits.connections()) {
+                counters.refused.increment();
+                closeQuietly(channel);
+                return;
+            }
+            places++;
+            worker = workers.get(turn++ % workers.size());
+        }
+        worker.loop.execute(() -> open(worker, channel));
+    }
+
+    /** Connections, and clients that are about to become some. Guarded by {@link #connections}. */
+    private int places;
+
+    private void open(Worker worker, SocketChannel channel) {
+        try {
+            Connection connection = Connection.open(this, worker, channel);
+            synchronized (connections) {
+                connections.add(connection);
+            }
+            if (closing) {
+                connection.drain();
+            }
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            LOG.log(Level.WARNING, "a client could not be served", e);
+            closeQuietly(channel);
+            giveUpPlace();
+        }
+    }
+
+    private void giveUpPlace() {
+        synchronized (connections) {
+            places--;
+            connections.notifyAll();
+        }
+    }
+
+    private static void closeQuietly(SocketChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+        }
+    }
+
+    /** A connection is gone, with all that it had. */
+    void left(Connection connection) {
+        synchronized (connections) {
+            connections.remove(connection);
+            places--;
+            connections.notifyAll();
+        }
+    }
+
+    // ---- what connections ask
+
+    Limits limits() {
+        return limits;
+    }
+
+    MemoryBudget budget() {
+        return budget;
+    }
+
+    boolean isClosing() {
+        return closing;
+    }
+
+    boolean isEncrypted() {
+        return tls != null;
+    }
+
+    SSLEngine serverEngine() {
+        SSLContext context = tls;
+        if (context == null) {
+            throw new IllegalStateException("no TLS");
+        }
+        SSLEngine engine = context.createSSLEngine();
+        engine.setUseClientMode(false);
+        SSLParameters parameters = engine.getSSLParameters();
+        parameters.setProtocols(new String[]{"TLSv1.3", "TLSv1.2"});
+        parameters.setNeedClientAuth(clientCertificates);
+        engine.setSSLParameters(parameters);
+        return engine;
+    }
+
+    private void memoryIsBack() {
+        for (Worker worker : workers) {
+            worker.loop.execute(() -> worker.connections().forEach(Connection::memoryIsBack));
+        }
+    }
+
+    // ---- what its owner asks
+
+    /**
+     * The exports.
+     *
+     * @return always the same
+     */
+    public Exports exports() {
+        return exports;
+    }
+
+    /**
+     * What was counted.
+     *
+     * @return always the same
+     */
+    public Counters counters() {
+        return counters;
+    }
+
+    /**
+     * Where it listens.
+     *
+     * @return in the order in which they were asked for
+     */
+    public List<SocketAddress> addresses() {
+        return List.copyOf(addresses);
+    }
+
+    /**
+     * How many clients are connected.
+     *
+     * @return now
+     */
+    public int connectionCount() {
+        synchronized (connections) {
+            return places;
+        }
+    }
+
+    /**
+     * Memory of all requests.
+     *
+     * @return bytes now
+     */
+    public long memoryBytes() {
+        return budget.used();
+    }
+
+    /**
+     * Takes an export away: nobody gets it any more, and who has it is answered and then disconnected. Returns when the server is done
+     * with its disk.
+     *
+     * @param name the name
+     * @return whether there was one
+     */
+    public boolean removeExport(String name) {
+        Export export = exports.remove(name);
+        if (export == null) {
+            return false;
+        }
+        disconnect(connection -> export.equals(connection.export()));
+        for (Worker worker : workers) {
+            CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
+            worker.loop.execute(() -> {
+                worker.forget(export);
+                done.complete(null);
+            });
+            done.join();
+        }
+        return true;
+    }
+
+    /** Drains connections, closes those that do not end in time, and waits until all are gone. */
+    private void disconnect(Predicate<Connection> which) {
+        onEach(which, Connection::drain);
+        long deadline = System.nanoTime() + limits.drainNanos();
+        boolean forced = false;
+        boolean interrupted = false;
+        synchronized (connections) {
+            while (connections.stream().anyMatch(which) || (closing && places > 0)) {
+                long left = deadline - System.nanoTime();
+                if (left <= 0 && !forced) {
+                    forced = true;
+                    onEach(which, Connection::close);
+                }
+                try {
+                    TimeUnit.NANOSECONDS.timedWait(connections, Math.max(left, 10_000_000L));
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void onEach(Predicate<Connection> which, java.util.function.Consumer<Connection> action) {
+        for (Worker worker : workers) {
+            worker.loop.execute(() -> worker.connections().stream().filter(which).forEach(action));
+        }
+    }
+
+    /**
+     * Ends it: answers what was asked for, makes durable what was written, and closes all sockets. The disks stay open.
+     *
+     * @throws IOException if something could not be made durable
+     */
+    public void close() throws IOException {
+        synchronized (connections) {
+            if (closing) {
+                return;
+            }
+            closing = true;
+        }
+        for (int i = 0; i < listeners.size(); i++) {
+            closeListener(listeners.get(i), addresses.get(i));
+        }
+        disconnect(_ -> true);
+        IOException failure = sync();
+        for (Worker worker : workers) {
+            worker.loop.stop();
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private static void closeListener(ServerSocketChannel channel, SocketAddress address) {
+        try {
+            channel.close();
+            if (address instanceof UnixDomainSocketAddress unix) {
+                Files.deleteIfExists(unix.getPath());
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, address + " could not be closed", e);
+        }
+    }
+
+    private @Nullable IOException sync() {
+        IOException failure = null;
+        for (Export export : exports.all()) {
+            if (export.refusesWrites() || export.disk().isClosed()) {
+                continue;
+            }
+            Worker worker = workers.getFirst();
+            CompletableFuture<Status> result = new CompletableFuture<>();
+            worker.loop.execute(() -> worker.sync(export, result));
+            Status status = result.exceptionally(_ -> Status.IOERR).join();
+            if (status != Status.OK) {
+                IOException one = new IOException("export '" + export.name() + "': what was written could not be made"
+                        + " durable: " + status.text());
+                if (failure == null) {
+                    failure = one;
+                } else {
+                    failure.addSuppressed(one);
+                }
+            }
+        }
+        return failure;
+    }
+}

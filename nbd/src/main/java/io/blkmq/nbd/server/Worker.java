@@ -1,0 +1,183 @@
+package io.blkmq.nbd.server;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.nbd.socket.Loop;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A thread with its connections, from socket to disk and back. In one turn it reads from all sockets that have something, hands what they
+ * ask for to the disks as one batch each, looks for completions where nobody else does, and writes the replies of each connection
+ * together.
+ *
+ * <p>All belongs to its thread, but for the list of requests that have ended: any thread pushes there, and the worker takes all at once.
+ */
+final class Worker implements Loop.Turn {
+    final Loop loop;
+    final int index;
+    private final Map<Export, Lane> lanes = new HashMap<>();
+    private final List<Lane> laneList = new ArrayList<>();
+    private final Set<Connection> connections = new HashSet<>();
+    /** Connections that have something to read that no selector tells of. */
+    private final ArrayDeque<Connection> unread = new ArrayDeque<>();
+    /** Connections that have something to write. */
+    private final ArrayDeque<Connection> unsent = new ArrayDeque<>();
+    /** The newest first. */
+    private final AtomicReference<@Nullable ServedRequest> ended = new AtomicReference<>();
+    /** About now. */
+    private long now = System.nanoTime();
+
+    Worker(int index) throws IOException {
+        this.index = index;
+        this.loop = new Loop("blkmq-nbd-" + index, this);
+    }
+
+    long now() {
+        return now;
+    }
+
+    void add(Connection connection) {
+        connections.add(connection);
+    }
+
+    void remove(Connection connection) {
+        connections.remove(connection);
+    }
+
+    /** This worker's connections, as they are now. */
+    List<Connection> connections() {
+        return List.copyOf(connections);
+    }
+
+    Lane lane(Export export) {
+        Lane lane = lanes.get(export);
+        if (lane == null) {
+            lane = new Lane(export.disk(), index);
+            lanes.put(export, lane);
+            laneList.add(lane);
+        }
+        return lane;
+    }
+
+    /** Forgets an export that no connection uses. */
+    void forget(Export export) {
+        Lane lane = lanes.remove(export);
+        if (lane != null) {
+            laneList.remove(lane);
+            lane.close();
+        }
+    }
+
+    /** Makes durable what was written to a disk, through this worker's context. */
+    void sync(Export export, CompletableFuture<Status> result) {
+        try {
+            Lane lane = lane(export);
+            lane.submit(new Bio(0).reset(Operation.FLUSH, 0).onEnd(bio -> {
+                Status status = bio.status();
+                loop.execute(() -> {
+                    lane.ended();
+                    result.complete(status);
+                });
+            }));
+        } catch (RuntimeException e) {
+            result.completeExceptionally(e);
+        }
+    }
+
+    /** A request's bio has ended. Any thread. */
+    void ended(ServedRequest request) {
+        ServedRequest newest;
+        do {
+            newest = ended.get();
+            request.nextEnded = newest;
+        } while (!ended.compareAndSet(newest, request));
+        // Only the first wakes: the worker takes all of them.
+        if (newest == null && !loop.isCurrent()) {
+            loop.wake();
+        }
+    }
+
+    void readAgain(Connection connection) {
+        unread.add(connection);
+    }
+
+    void sendSoon(Connection connection) {
+        unsent.add(connection);
+    }
+
+    @Override
+    public void turn() {
+        now = System.nanoTime();
+        for (int left = unread.size(); left > 0; left--) {
+            unread.remove().readAgain();
+        }
+        flushLanes();
+        for (int i = 0; i < laneList.size(); i++) {
+            laneList.get(i).poll();
+        }
+        if (proceed()) {
+            flushLanes();
+        }
+        for (int left = unsent.size(); left > 0; left--) {
+            unsent.remove().send();
+        }
+    }
+
+    private void flushLanes() {
+        for (int i = 0; i < laneList.size(); i++) {
+            laneList.get(i).flush();
+        }
+    }
+
+    private boolean proceed() {
+        ServedRequest newest = ended.getAndSet(null);
+        if (newest == null) {
+            return false;
+        }
+        ServedRequest oldest = null;
+        while (newest != null) {
+            ServedRequest next = newest.nextEnded;
+            newest.nextEnded = oldest;
+            oldest = newest;
+            newest = next;
+        }
+        while (oldest != null) {
+            ServedRequest next = oldest.nextEnded;
+            oldest.nextEnded = null;
+            oldest.connection.ended(oldest);
+            oldest = next;
+        }
+        return true;
+    }
+
+    @Override
+    public boolean isBusy() {
+        if (!unread.isEmpty() || !unsent.isEmpty() || ended.get() != null) {
+            return true;
+        }
+        for (int i = 0; i < laneList.size(); i++) {
+            if (laneList.get(i).mustPoll()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public void tick(long time) {
+        for (Connection connection : connections()) {
+            connection.tick(time);
+        }
+    }
+}

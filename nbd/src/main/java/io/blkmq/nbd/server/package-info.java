@@ -1,0 +1,2 @@
+/** The side of the server: connections, what clients ask for, and what they may. */
+package io.blkmq.nbd.server;

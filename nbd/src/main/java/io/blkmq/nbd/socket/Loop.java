@@ -1,0 +1,194 @@
+package io.blkmq.nbd.socket;
+
+import java.lang.System.Logger.Level;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.SelectableChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One thread that serves many sockets, one turn after the other: what is ready, then tasks of other threads, then the {@link Turn} that
+ * its owner has given it. It sleeps when there is nothing to do.
+ *
+ * <p>How it is woken: who leaves it something calls {@link #wake} afterwards. The loop says that it sleeps before it looks for the last
+ * time, and who wakes it looks at that after having left something: one of them sees the other.
+ */
+public final class Loop {
+    private static final System.Logger LOG = System.getLogger(Loop.class.getName());
+    private static final long TICK_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+    /** What is ready is told to. */
+    public interface Handler {
+        /**
+         * The socket is ready for something that it waits for. What it throws is logged.
+         *
+         * @param ready as {@link SelectionKey#readyOps}
+         */
+        void ready(int ready);
+    }
+
+    /** What the owner of a loop does in each turn. */
+    public interface Turn {
+        /** Does what is to be done after the sockets were looked at. */
+        void turn();
+
+        /**
+         * Whether the loop goes on at once.
+         *
+         * @return true if there is something to do, or to be polled for
+         */
+        boolean isBusy();
+
+        /**
+         * Called now and then.
+         *
+         * @param now the time
+         */
+        void tick(long now);
+    }
+
+    private final Selector selector;
+    private final Turn turn;
+    private final Thread thread;
+    private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+    /** Written by the loop before it looks for tasks for the last time; read by who has left one. Volatile for that. */
+    private volatile boolean sleeping;
+    private volatile boolean stopping;
+    private long nextTick;
+
+    /**
+     * Makes one that does not run yet.
+     *
+     * @param name of its thread
+     * @param turn its owner's part
+     * @throws IOException if there is no selector to be had
+     */
+    public Loop(String name, Turn turn) throws IOException {
+        this.selector = Selector.open();
+        this.turn = turn;
+        this.thread = Thread.ofPlatform().name(name).daemon().unstarted(this::run);
+    }
+
+    /** Starts its thread. */
+    public void start() {
+        thread.start();
+    }
+
+    /**
+     * Whether the caller is its thread.
+     *
+     * @return true within a turn
+     */
+    public boolean isCurrent() {
+        return Thread.currentThread().equals(thread);
+    }
+
+    /**
+     * Has something done by its thread.
+     *
+     * @param task short; what it throws is logged
+     */
+    public void execute(Runnable task) {
+        tasks.add(task);
+        wake();
+    }
+
+    /** Makes it look again, if it sleeps. */
+    public void wake() {
+        // Pairs with the write before the last look: without the order of the two both could miss the other.
+        if (sleeping) {
+            selector.wakeup();
+        }
+    }
+
+    /**
+     * Watches a socket. Only its own thread calls it.
+     *
+     * @param channel does not block
+     * @param ops what for
+     * @param handler is told
+     * @return the key
+     * @throws IOException if the channel is closed
+     */
+    public SelectionKey register(SelectableChannel channel, int ops, Handler handler) throws IOException {
+        return channel.register(selector, ops, handler);
+    }
+
+    /** Ends it, once it has done what was given to it before, and waits for that. */
+    public void stop() {
+        execute(() -> stopping = true);
+        if (!thread.isAlive()) {
+            close();
+            return;
+        }
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        nextTick = System.nanoTime() + TICK_NANOS;
+        while (!stopping) {
+            try {
+                turnOnce();
+            } catch (IOException | RuntimeException | Error e) {
+                LOG.log(Level.ERROR, "a turn of " + thread.getName() + " failed", e);
+            }
+        }
+        close();
+    }
+
+    private void turnOnce() throws IOException {
+        sleeping = true;
+        if (turn.isBusy() || !tasks.isEmpty()) {
+            sleeping = false;
+            selector.selectNow(this::tell);
+        } else {
+            selector.select(this::tell, TimeUnit.NANOSECONDS.toMillis(TICK_NANOS));
+            sleeping = false;
+        }
+        for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
+            try {
+                task.run();
+            } catch (RuntimeException e) {
+                LOG.log(Level.ERROR, "a task of " + thread.getName() + " failed", e);
+            }
+        }
+        turn.turn();
+        long now = System.nanoTime();
+        if (now - nextTick >= 0) {
+            nextTick = now + TICK_NANOS;
+            turn.tick(now);
+        }
+    }
+
+    private void tell(SelectionKey key) {
+        if (!key.isValid()) {
+            return;
+        }
+        try {
+            ((Handler) key.attachment()).ready(key.readyOps());
+        } catch (RuntimeException e) {
+            LOG.log(Level.ERROR, "a socket of " + thread.getName() + " failed", e);
+        }
+    }
+
+    private void close() {
+        try {
+            selector.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
