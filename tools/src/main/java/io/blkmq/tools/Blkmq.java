@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
  */
 @Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
         RunCommand.class,
+        ServeCommand.class,
         TraceCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
                 "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", "  blkmq run --help", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
@@ -75,7 +76,7 @@ public final class Blkmq implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is needed: run or trace");
+        throw new ParameterException(spec.commandLine(), "a command is needed: run, serve or trace");
     }
 
     private static int refuse(ParameterException refused, String[] arguments) {

@@ -79,8 +79,9 @@ class LayoutTest {
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
             Map.entry("tools.report", Set.of("core", "tools.job", "tools.run")), //
             Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //
-            Map.entry("tools", Set.of("aio", "core", "core.driver", "testkit.disk", "tools.device", "tools.job",
-                    "tools.report", "tools.run", "tools.trace")));
+            Map.entry("tools.serve", Set.of("aio", "core", "core.nullblk", "loop", "nbd", "tools.job")), //
+            Map.entry("tools", Set.of("aio", "core", "core.driver", "nbd", "testkit.disk", "tools.device", "tools.job",
+                    "tools.report", "tools.run", "tools.serve", "tools.trace")));
 
     /** The implementations of the door's types, and how threads of blkmq wait. */
     private static final Set<String> NAMED_BY_THE_DOOR = Set.of("QueueSettings", "RequestLife", "DispatchContext",

@@ -1,0 +1,32 @@
+package io.blkmq.nbd;
+
+import io.blkmq.testing.Command;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Makes keys and certificates with the names that servers and clients of NBD look for. */
+final class Certificates {
+    private Certificates() {}
+
+    /** An authority with its certificate, and a key and certificate for each of these. */
+    static Path make(Path directory, String... owners) throws IOException, InterruptedException {
+        Command.require("openssl");
+        Files.createDirectories(directory);
+        String ca = directory.resolve("ca-cert.pem").toString();
+        String caKey = directory.resolve("ca-key.pem").toString();
+        Command.run("", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test-ca",
+                "-keyout", caKey, "-out", ca);
+        for (String owner : owners) {
+            String request = directory.resolve(owner + ".csr").toString();
+            Path names = Files.writeString(directory.resolve(owner + ".ext"),
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+            Command.run("", "openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout",
+                    directory.resolve(owner + "-key.pem").toString(), "-out", request);
+            Command.run("", "openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", caKey, "-CAcreateserial",
+                    "-days", "30", "-extfile", names.toString(), "-out",
+                    directory.resolve(owner + "-cert.pem").toString());
+        }
+        return directory;
+    }
+}

@@ -1,0 +1,121 @@
+package io.blkmq.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.core.Disk;
+import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Encryption, by clients that others wrote, and by one that tries to do without. */
+@NoRescues
+class NbdTlsTest {
+    private static final int BYTES = 16 << 20;
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private static String tlsUri(NbdServer server, Path certificates) {
+        return server.uris("d").getFirst() + "?tls-certificates=" + certificates;
+    }
+
+    @Test
+    void nbdcopyGoesThroughTls() throws Exception {
+        Command.require("nbdcopy", "nbdinfo");
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        Path image = Scratch.randomFile(directory, "image", BYTES, RandomSeed.of(NbdTlsTest.class));
+        try (Disk disk = Scratch.memory(BYTES);
+                NbdServer server = NbdServer.builder().loopback(0)
+                        .tls(NbdTls.ofServerDirectory(certificates, false)).start()) {
+            server.addExport(NbdExport.builder("d", disk).build());
+            assertThat(server.uris("d").getFirst().toString()).startsWith("nbds://");
+            assertThat(Command.run("", "nbdinfo", tlsUri(server, certificates))).contains("with TLS");
+            Command.run("", "nbdcopy", image.toString(), tlsUri(server, certificates));
+            Path back = directory.resolve("back");
+            Command.run("", "nbdcopy", tlsUri(server, certificates), back.toString());
+            assertThat(Files.mismatch(image, back)).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void aClientWithoutACertificateOrWithOneOfAnotherAuthorityIsRefused() throws Exception {
+        Command.require("nbdinfo");
+        Path certificates = Certificates.make(directory.resolve("tls"), "server", "client");
+        Path without = Files.createDirectories(directory.resolve("without"));
+        Files.copy(certificates.resolve("ca-cert.pem"), without.resolve("ca-cert.pem"));
+        Path strange = Certificates.make(directory.resolve("strange"), "client");
+        Files.copy(certificates.resolve("ca-cert.pem"), strange.resolve("ca-cert.pem"),
+                java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        try (Disk disk = Scratch.memory(BYTES);
+                NbdServer server = NbdServer.builder().loopback(0)
+                        .tls(NbdTls.ofServerDirectory(certificates, true)).start()) {
+            server.addExport(NbdExport.builder("d", disk).build());
+            assertThat(Command.run("", "nbdinfo", "--size", tlsUri(server, certificates)).strip())
+                    .isEqualTo(Integer.toString(BYTES));
+            assertThatThrownBy(() -> Command.run("", "nbdinfo", tlsUri(server, without)))
+                    .isInstanceOf(IOException.class);
+            assertThatThrownBy(() -> Command.run("", "nbdinfo", tlsUri(server, strange)))
+                    .isInstanceOf(IOException.class);
+            assertThatThrownBy(() -> Command.run("", "nbdinfo", tlsUri(server, certificates).replace("nbds:", "nbd:")
+                    .replaceAll("\\?.*", ""))).isInstanceOf(IOException.class);
+            Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
+        }
+    }
+
+    @Test
+    void nothingGoesWithoutTlsWhereItIsWanted() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        Path socket = directory.resolve("s");
+        try (Disk disk = Scratch.memory(BYTES);
+                NbdServer server = NbdServer.builder().unix(socket)
+                        .tls(NbdTls.ofServerDirectory(certificates, false)).start()) {
+            server.addExport(NbdExport.builder("d", disk).build());
+            try (RawClient client = RawClient.greet(socket)) {
+                assertThat(client.answerTo(Nbd.OPT_LIST, new byte[0])).isEqualTo(Nbd.REP_ERR_TLS_REQD);
+                assertThat(client.answerTo(Nbd.OPT_GO, RawClient.info("d"))).isEqualTo(Nbd.REP_ERR_TLS_REQD);
+                assertThat(client.answerTo(999, new byte[0])).isEqualTo(Nbd.REP_ERR_TLS_REQD);
+                client.option(Nbd.OPT_EXPORT_NAME, "d".getBytes(StandardCharsets.UTF_8));
+                assertThat(client.isClosedByServer()).isTrue();
+            }
+            try (RawClient client = RawClient.greet(socket)) {
+                // An option in plain behind STARTTLS, which would be taken for one that came encrypted.
+                ByteArrayOutputStream both = new ByteArrayOutputStream();
+                both.write(ByteBuffer.allocate(16).putLong(Nbd.OPTS_MAGIC).putInt(Nbd.OPT_STARTTLS).array());
+                both.write(ByteBuffer.allocate(16).putLong(Nbd.OPTS_MAGIC).putInt(Nbd.OPT_LIST).array());
+                client.write(ByteBuffer.wrap(both.toByteArray()));
+                assertThat(client.isClosedByServer()).isTrue();
+            }
+            try (RawClient client = RawClient.greet(socket)) {
+                assertThat(client.answerTo(Nbd.OPT_STARTTLS, new byte[0])).isEqualTo(Nbd.REP_ACK);
+                client.write(ByteBuffer.wrap("this is no handshake, and will never be one".getBytes(StandardCharsets.UTF_8)));
+                byte[] alert = new byte[7];
+                assertThat(client.channel.read(ByteBuffer.wrap(alert))).isPositive();
+                assertThat(alert[0]).as("an alert").isEqualTo((byte) 21);
+                assertThat(client.isClosedByServer()).isTrue();
+            }
+            Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
+        }
+    }
+
+    @Test
+    void aKeyThatCannotBeReadIsNamed() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        Files.writeString(certificates.resolve("server-key.pem"), "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"
+                + "-----END RSA PRIVATE KEY-----\n");
+        assertThatThrownBy(() -> NbdTls.ofServerDirectory(certificates, false)).isInstanceOf(IOException.class)
+                .hasMessageContaining("server-key.pem").hasMessageContaining("PKCS #8");
+        assertThatThrownBy(() -> NbdTls.ofServerDirectory(directory.resolve("none"), false))
+                .isInstanceOf(IOException.class).hasMessageContaining("none");
+    }
+}

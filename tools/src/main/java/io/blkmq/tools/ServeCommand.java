@@ -1,0 +1,271 @@
+package io.blkmq.tools;
+
+import io.blkmq.nbd.NbdServer;
+import io.blkmq.nbd.NbdStatistics;
+import io.blkmq.nbd.NbdTls;
+import io.blkmq.nbd.NbdUri;
+import io.blkmq.tools.job.UsageException;
+import io.blkmq.tools.serve.ServeSettings;
+import io.blkmq.tools.serve.ServedDisk;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Serves disks over the network block device protocol, until it is interrupted. */
+@Command(name = "serve", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
+        description = "Serves disks over the network block device protocol (NBD), until Ctrl-C.", footer = {"",
+                "BACKING is a PATH, mem:SIZE or null:SIZE. Each is an export. One alone has the empty name unless --name",
+                "says otherwise, several have the names of their files; --name, given once for each, overrides that.", "",
+                "Ctrl-C and SIGTERM: no client is accepted any more, what was asked for is answered, what was written is",
+                "made durable, and the command leaves.", "", "Examples:", "  blkmq serve --socket /tmp/disk.sock disk.img",
+                "  blkmq serve --port 10809 --read-only --name golden golden.img",
+                "  blkmq serve --port 0 --tls certificates --tls-verify-peer disk.img", "",
+                "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
+final class ServeCommand implements Callable<Integer> {
+    private static final long PATIENCE_SECONDS = 120;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Parameters(arity = "1..*", paramLabel = "BACKING", description = "What is served.")
+    private List<String> backings = new ArrayList<>();
+
+    @Option(names = "--socket", paramLabel = "PATH", description = "Listens at a Unix socket.")
+    private @Nullable Path socket;
+
+    @Option(names = "--port", paramLabel = "N", description = "Listens at a TCP port; 0 for any that is free. 10809 if neither a socket nor a port is given.")
+    private @Nullable Integer port;
+
+    @Option(names = "--bind", paramLabel = "ADDR", description = "The address of the port. Who reaches it can use all exports: it is the loopback interface's unless given.")
+    private @Nullable String bind;
+
+    @Option(names = "--name", paramLabel = "EXPORT", description = "The name of an export, once for each backing.")
+    private List<String> names = new ArrayList<>();
+
+    @Option(names = "--engine", paramLabel = "NAME", description = "The engine for direct I/O; the fastest that there is unless given.")
+    private String engine = "";
+
+    @Option(names = "--direct", description = "Uses files past the page cache, where that is possible. The default.")
+    private boolean direct;
+
+    @Option(names = "--buffered", description = "Uses files through the page cache.")
+    private boolean buffered;
+
+    @Option(names = "--read-only", description = "Refuses writes.")
+    private boolean readOnly;
+
+    @Option(names = "--hw-queues", paramLabel = "N", defaultValue = "1", description = "Hardware queues of each disk, and threads of the server (${DEFAULT-VALUE}).")
+    private int hardwareQueues = 1;
+
+    @Option(names = "--tls", paramLabel = "DIR", description = "Encrypts; DIR has server-cert.pem, server-key.pem and ca-cert.pem.")
+    private @Nullable Path tls;
+
+    @Option(names = "--tls-verify-peer", description = "Clients must show a certificate signed by ca-cert.pem.")
+    private boolean verifyPeer;
+
+    @Option(names = "--stats", description = "Prints once a second what was done.")
+    private boolean stats;
+
+    /** Ctrl-C was pressed. */
+    private final CountDownLatch asked = new CountDownLatch(1);
+    private final CountDownLatch finished = new CountDownLatch(1);
+
+    /** For picocli. */
+    ServeCommand() {}
+
+    @Override
+    public Integer call() throws UsageException, IOException {
+        check();
+        Thread hook = Thread.ofPlatform().name("blkmq-interruption").unstarted(() -> {
+            stop();
+            awaitFinished();
+        });
+        Runtime.getRuntime().addShutdownHook(hook);
+        try {
+            serve();
+            return Blkmq.OK;
+        } finally {
+            finished.countDown();
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // The process is ending already, and the hook has just been told that it may.
+                assert finished.getCount() == 0;
+            }
+        }
+    }
+
+    /** Asks for the end. */
+    void stop() {
+        asked.countDown();
+    }
+
+    private void awaitFinished() {
+        try {
+            if (!finished.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                System.err.println("blkmq: the server did not end within " + PATIENCE_SECONDS + " seconds");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void check() throws UsageException {
+        if (direct && buffered) {
+            throw new UsageException("--direct and --buffered exclude each other");
+        }
+        if (!names.isEmpty() && names.size() != backings.size()) {
+            throw new UsageException("--name is given " + names.size() + " times, and there are " + backings.size()
+                    + " backings");
+        }
+        if (hardwareQueues < 1 || hardwareQueues > NbdServer.THREADS_MAX) {
+            throw new UsageException("--hw-queues " + hardwareQueues + ": 1 to " + NbdServer.THREADS_MAX);
+        }
+        if (bind != null && port == null) {
+            throw new UsageException("--bind needs --port");
+        }
+        if (port != null && (port < 0 || port > 65535)) {
+            throw new UsageException("--port " + port + ": 0 to 65535");
+        }
+        if (verifyPeer && tls == null) {
+            throw new UsageException("--tls-verify-peer needs --tls");
+        }
+    }
+
+    private void serve() throws UsageException, IOException {
+        ServeSettings settings = new ServeSettings(engine, !buffered, readOnly, hardwareQueues);
+        List<ServedDisk> disks = new ArrayList<>();
+        try {
+            for (String backing : backings) {
+                disks.add(ServedDisk.open(backing, settings));
+            }
+            List<String> exports = exportNames(disks);
+            try (NbdServer server = start()) {
+                for (int i = 0; i < disks.size(); i++) {
+                    server.addExport(disks.get(i).export(exports.get(i)));
+                }
+                tell(server, disks, exports);
+                awaitEnd(server);
+            }
+        } finally {
+            disks.reversed().forEach(ServedDisk::close);
+        }
+    }
+
+    private List<String> exportNames(List<ServedDisk> disks) throws UsageException {
+        List<String> exports = !names.isEmpty()
+                ? names
+                : disks.size() == 1 ? List.of("") : disks.stream().map(ServedDisk::name).toList();
+        Set<String> seen = new HashSet<>();
+        for (String name : exports) {
+            if (!seen.add(name)) {
+                throw new UsageException("two exports have the name '" + name + "': --name gives them others");
+            }
+        }
+        return exports;
+    }
+
+    private NbdServer start() throws UsageException {
+        NbdServer.Builder builder = NbdServer.builder().threads(hardwareQueues);
+        if (socket != null) {
+            builder.unix(socket);
+        }
+        if (port != null || socket == null) {
+            builder.tcp(address(port == null ? NbdServer.PORT_DEFAULT : port));
+        }
+        try {
+            if (tls != null) {
+                builder.tls(NbdTls.ofServerDirectory(tls, verifyPeer));
+            }
+            return builder.start();
+        } catch (IOException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private InetSocketAddress address(int number) throws UsageException {
+        try {
+            InetAddress address = bind == null ? InetAddress.getLoopbackAddress() : InetAddress.ofLiteral(bind);
+            return new InetSocketAddress(address, number);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("--bind " + bind + ": " + e.getMessage(), e);
+        }
+    }
+
+    private void tell(NbdServer server, List<ServedDisk> disks, List<String> exports) {
+        PrintWriter out = spec.commandLine().getOut();
+        for (int i = 0; i < disks.size(); i++) {
+            out.println(disks.get(i));
+            for (NbdUri uri : server.uris(exports.get(i))) {
+                out.println("  " + uri);
+            }
+            NbdUri first = server.uris(exports.get(i)).getFirst();
+            out.println("  mount: mkdir -p /tmp/nbd && nbdfuse /tmp/nbd " + quote(first + certificates())
+                    + " & mount -o loop /tmp/nbd/nbd /mnt");
+            out.println("  or, where the kernel has nbd: nbd-client " + ofKernel(first) + " /dev/nbd0"
+                    + (exports.get(i).isEmpty() ? "" : " -N " + quote(exports.get(i))) + " && mount /dev/nbd0 /mnt");
+        }
+        out.flush();
+    }
+
+    private String certificates() {
+        return tls == null ? "" : (socket == null ? "?" : "&") + "tls-certificates=" + tls;
+    }
+
+    private static String ofKernel(NbdUri uri) {
+        return switch (uri.address()) {
+            case UnixDomainSocketAddress unix -> "-unix " + quote(unix.getPath().toString());
+            case InetSocketAddress inet -> inet.getAddress().getHostAddress() + " " + inet.getPort();
+            default -> uri.toString();
+        };
+    }
+
+    private static String quote(String text) {
+        return "'" + text.replace("'", "'\\''") + "'";
+    }
+
+    private void awaitEnd(NbdServer server) {
+        PrintWriter out = spec.commandLine().getOut();
+        NbdStatistics before = server.statistics();
+        try {
+            while (!asked.await(1, TimeUnit.SECONDS)) {
+                if (stats) {
+                    NbdStatistics now = server.statistics();
+                    out.println(line(before, now));
+                    out.flush();
+                    before = now;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static String line(NbdStatistics before, NbdStatistics now) {
+        return String.format(Locale.ROOT, "%d clients, %d reads/s %.1f MiB/s, %d writes/s %.1f MiB/s, %d others/s, %d errors",
+                now.connections(), now.reads() - before.reads(), mib(now.bytesRead() - before.bytesRead()),
+                now.writes() - before.writes(), mib(now.bytesWritten() - before.bytesWritten()),
+                now.others() - before.others(), now.errors());
+    }
+
+    private static double mib(long bytes) {
+        return bytes / 1048576.0;
+    }
+}
