@@ -8,6 +8,7 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The socket with TLS over it. The handshake comes first: {@link #handshake} is called until it says that it is done. What it has to
@@ -18,7 +19,8 @@ import javax.net.ssl.SSLException;
 public final class TlsTransport implements Transport {
     private final SocketChannel channel;
     private final SSLEngine engine;
-    private final Loop loop;
+    /** Null while the socket blocks: then the calling thread computes. */
+    private final @Nullable Loop loop;
     /** Goes on with the handshake. */
     private final Runnable resume;
     /** Received and not decrypted; ready to be read. */
@@ -43,6 +45,11 @@ public final class TlsTransport implements Transport {
      * @throws SSLException if the engine refuses
      */
     public TlsTransport(SocketChannel channel, SSLEngine engine, Loop loop, Runnable resume) throws SSLException {
+        this(channel, engine, resume, loop);
+    }
+
+    private TlsTransport(SocketChannel channel, SSLEngine engine, Runnable resume, @Nullable Loop loop)
+            throws SSLException {
         this.channel = channel;
         this.engine = engine;
         this.loop = loop;
@@ -52,6 +59,18 @@ public final class TlsTransport implements Transport {
         this.decrypted = ByteBuffer.allocateDirect(engine.getSession().getApplicationBufferSize()).limit(0);
         this.sending = ByteBuffer.allocateDirect(4 * packet).limit(0);
         engine.beginHandshake();
+    }
+
+    /**
+     * Begins on a socket that blocks until the handshake is done.
+     *
+     * @param channel blocks
+     * @param engine knows which side it is
+     * @return for one thread
+     * @throws SSLException if the engine refuses
+     */
+    public static TlsTransport blocking(SocketChannel channel, SSLEngine engine) throws SSLException {
+        return new TlsTransport(channel, engine, () -> {}, (Loop) null);
     }
 
     /**
@@ -72,7 +91,8 @@ public final class TlsTransport implements Transport {
                         wrap(new ByteBuffer[]{ByteBuffer.allocate(0)}, 1);
                     }
                     case NEED_UNWRAP, NEED_UNWRAP_AGAIN -> {
-                        if (!unwrapForHandshake()) {
+                        // The other side may wait for it.
+                        if (!flush() || !unwrapForHandshake()) {
                             return false;
                         }
                     }
@@ -131,12 +151,17 @@ public final class TlsTransport implements Transport {
         if (task == null) {
             return;
         }
+        Loop waiting = loop;
+        if (waiting == null) {
+            task.run();
+            return;
+        }
         computing = true;
         Thread.ofVirtual().name("blkmq-nbd-tls").start(() -> {
             try {
                 task.run();
             } finally {
-                loop.execute(() -> {
+                waiting.execute(() -> {
                     computing = false;
                     resume.run();
                 });

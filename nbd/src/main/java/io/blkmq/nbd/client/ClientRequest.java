@@ -1,0 +1,110 @@
+package io.blkmq.nbd.client;
+
+import io.blkmq.core.driver.Request;
+import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.nbd.wire.RequestHeader;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the driver keeps of a request: header and memory as they go over the wire, and what has come back.
+ *
+ * <p>Who submits fills it and pushes it on its link's list; from there on it belongs to the link's thread.
+ */
+final class ClientRequest {
+    final Request rq;
+    final RequestHeader header = new RequestHeader();
+    final ByteBuffer head = ByteBuffer.allocateDirect(Nbd.EXTENDED_REQUEST_BYTES);
+    /** The memory, in pieces; from 0 to the limit. */
+    final List<ByteBuffer> pieces = new ArrayList<>();
+    /** The try of the tag that the driver was given. */
+    long generation;
+    /** Whether it writes something that a flush makes durable. */
+    boolean dirties;
+    /** Whether it fails whatever the server says, of a flush. */
+    boolean doomed;
+    int tries;
+    /** How many acknowledged writes it covers, of a flush. */
+    long covers;
+    /** Extents of the data that have come, each begin and end. */
+    final List<long[]> arrived = new ArrayList<>();
+    long arrivedBytes;
+    /** The first error that has come; 0 for none. */
+    int error;
+    @Nullable
+    ClientRequest next;
+
+    ClientRequest(Request rq) {
+        this.rq = rq;
+    }
+
+    /** Begins with what the driver was given. */
+    void prepare() {
+        generation = rq.generation();
+        tries = 0;
+        pieces.clear();
+        rq.forEachSegment((memory, offset, bytes) -> pieces.add(memory.asSlice(offset, bytes).asByteBuffer()));
+    }
+
+    /** Begins another try. */
+    void beginTry(long cookie, boolean extended) {
+        tries++;
+        header.cookie = cookie;
+        arrived.clear();
+        arrivedBytes = 0;
+        error = 0;
+        head.clear();
+        header.write(head, extended);
+        head.flip();
+        for (ByteBuffer piece : pieces) {
+            piece.clear();
+        }
+    }
+
+    boolean isSent() {
+        if (head.hasRemaining()) {
+            return false;
+        }
+        return header.command != Nbd.CMD_WRITE || pieces.isEmpty() || !pieces.getLast().hasRemaining();
+    }
+
+    /**
+     * The memory of a part of a read.
+     *
+     * @param offset from the request's beginning
+     * @param into gets it
+     * @return how many pieces
+     */
+    int memoryOf(long offset, long length, List<ByteBuffer> into) {
+        long begin = 0;
+        int count = 0;
+        for (ByteBuffer piece : pieces) {
+            long from = Math.max(offset, begin);
+            long to = Math.min(offset + length, begin + piece.capacity());
+            if (from < to) {
+                into.add(piece.slice((int) (from - begin), (int) (to - from)));
+                count++;
+            }
+            begin += piece.capacity();
+        }
+        return count;
+    }
+
+    /** Notes that a part has come; false if it is outside of the request, or has come before. */
+    boolean arrive(long offset, long length) {
+        long begin = offset - header.offset;
+        if (length <= 0 || begin < 0 || length > header.length || begin > header.length - length) {
+            return false;
+        }
+        for (long[] other : arrived) {
+            if (begin < other[1] && other[0] < begin + length) {
+                return false;
+            }
+        }
+        arrived.add(new long[]{begin, begin + length});
+        arrivedBytes += length;
+        return true;
+    }
+}

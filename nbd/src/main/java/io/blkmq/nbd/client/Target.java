@@ -1,0 +1,19 @@
+package io.blkmq.nbd.client;
+
+import java.net.SocketAddress;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a client connects to, and its patience.
+ *
+ * @param address of the server
+ * @param export the export's name
+ * @param tls null for none; otherwise nothing goes without
+ * @param tlsHost the name that the server's certificate must have; null to take any that the context trusts
+ * @param connectNanos for one try to connect and negotiate
+ * @param replyNanos for the reply to a request
+ * @param giveUpNanos without a connection that works, after which requests fail
+ */
+public record Target(SocketAddress address, String export, @Nullable SSLContext tls, @Nullable String tlsHost,
+        long connectNanos, long replyNanos, long giveUpNanos) {}

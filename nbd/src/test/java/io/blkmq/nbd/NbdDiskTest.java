@@ -1,0 +1,200 @@
+package io.blkmq.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.core.BlockIOException;
+import io.blkmq.core.Disk;
+import io.blkmq.core.Status;
+import io.blkmq.testing.Command;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
+import io.blkmq.runtime.IoBuffer;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A disk of a server's export: of our server, of nbdkit and of qemu-nbd. */
+@NoRescues
+@Timeout(120)
+class NbdDiskTest {
+    private static final int MIB = 1 << 20;
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private static NbdUri unix(Path socket, String export) {
+        return NbdUri.parse("nbd+unix:///" + export + "?socket=" + socket);
+    }
+
+    /** Many at a time, of all kinds, and then all that was written is there. */
+    private static void exercise(Disk disk) throws Exception {
+        Random random = new Random(RandomSeed.of(NbdDiskTest.class));
+        int block = disk.limits().logicalBlockBytes();
+        int bytes = (int) Math.min(disk.sizeBytes(), 8 * MIB);
+        byte[] expected = new byte[bytes];
+        random.nextBytes(expected);
+        disk.write(0, ByteBuffer.wrap(expected));
+        List<IoBuffer> buffers = new ArrayList<>();
+        for (int round = 0; round < 8; round++) {
+            List<CompletableFuture<Void>> all = new ArrayList<>();
+            int part = bytes / 64;
+            for (int i = 0; i < 64; i++) {
+                int length = block * (1 + random.nextInt(part / block));
+                int at = i * part + random.nextInt((part - length) / block + 1) * block;
+                switch (random.nextInt(8)) {
+                    case 0 -> {
+                        all.add(disk.async().writeZeroes(at, length, random.nextBoolean()));
+                        Arrays.fill(expected, at, at + length, (byte) 0);
+                    }
+                    case 1 -> all.add(disk.async().flush());
+                    default -> {
+                        byte[] data = new byte[length];
+                        random.nextBytes(data);
+                        System.arraycopy(data, 0, expected, at, length);
+                        IoBuffer buffer = IoBuffer.allocate(length);
+                        buffers.add(buffer);
+                        buffer.memory().asByteBuffer().put(data);
+                        all.add(disk.async().write(at, buffer.memory(), random.nextInt(4) == 0 ? io.blkmq.core.Bio.FUA : 0));
+                    }
+                }
+            }
+            CompletableFuture.allOf(all.toArray(new CompletableFuture<?>[0])).join();
+        }
+        buffers.forEach(IoBuffer::close);
+        byte[] read = new byte[bytes];
+        disk.read(0, ByteBuffer.wrap(read));
+        assertThat(Arrays.mismatch(read, expected)).isEqualTo(-1);
+        disk.flush();
+    }
+
+    @Test
+    void ourOwnServer() throws Exception {
+        Path socket = directory.resolve("s");
+        try (Disk behind = Scratch.memory(16 * MIB); NbdServer server = NbdServer.builder().unix(socket).start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = NbdDisk.builder(unix(socket, "d")).connections(3).open()) {
+                assertThat(disk.sizeBytes()).isEqualTo(16 * MIB);
+                assertThat(disk.queue().hardwareContexts()).isEqualTo(3);
+                assertThat(disk.limits().hasWriteCache()).isTrue();
+                assertThat(disk.limits().hasFua()).isTrue();
+                exercise(disk);
+                disk.discard(0, MIB);
+                assertThatThrownBy(() -> disk.read(16 * MIB, ByteBuffer.allocate(512)))
+                        .isInstanceOf(IndexOutOfBoundsException.class);
+            }
+            assertThat(server.statistics().aborted()).isZero();
+            try (Disk disk = NbdDisk.builder(unix(socket, "d")).readOnly(true).open()) {
+                assertThatThrownBy(() -> disk.write(0, ByteBuffer.allocate(512)))
+                        .isInstanceOf(UnsupportedOperationException.class);
+            }
+        }
+    }
+
+    @Test
+    void ourOwnServerThroughTls() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server", "client");
+        try (Disk behind = Scratch.memory(16 * MIB);
+                NbdServer server = NbdServer.builder().loopback(0)
+                        .tls(NbdTls.ofServerDirectory(certificates, true)).start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            NbdUri uri = server.uris("d").getFirst();
+            assertThatThrownBy(() -> NbdDisk.builder(uri).open()).isInstanceOf(IllegalStateException.class);
+            try (Disk disk = NbdDisk.builder(uri).tls(NbdTls.ofClientDirectory(certificates)).open()) {
+                exercise(disk);
+            }
+            NbdUri plain = new NbdUri(uri.address(), "d", false);
+            assertThatThrownBy(() -> NbdDisk.builder(plain).open()).isInstanceOf(IOException.class)
+                    .hasMessageContaining("TLS");
+            Path strange = Certificates.make(directory.resolve("strange"), "client");
+            assertThatThrownBy(() -> NbdDisk.builder(uri).tls(NbdTls.ofClientDirectory(strange)).open())
+                    .isInstanceOf(IOException.class);
+        }
+    }
+
+    @Test
+    void nbdkit() throws Exception {
+        Command.require("nbdkit");
+        Path socket = directory.resolve("s");
+        Process server = new ProcessBuilder("nbdkit", "-f", "-U", socket.toString(), "memory", "16M").inheritIO().start();
+        try {
+            try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "")).open()) {
+                assertThat(disk.sizeBytes()).isEqualTo(16 * MIB);
+                exercise(disk);
+            }
+        } finally {
+            server.destroy();
+            server.waitFor();
+        }
+    }
+
+    @Test
+    void qemuNbdBeforeQcow2() throws Exception {
+        Command.require("qemu-nbd", "qemu-img");
+        Path image = directory.resolve("image.qcow2");
+        Command.run("", "qemu-img", "create", "-f", "qcow2", image.toString(), "16M");
+        Path socket = directory.resolve("s");
+        Process server = new ProcessBuilder("qemu-nbd", "-k", socket.toString(), "-f", "qcow2", "-t", "-e", "4", "-x", "d",
+                image.toString()).inheritIO().start();
+        try {
+            try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "d")).open()) {
+                exercise(disk);
+            }
+        } finally {
+            server.destroy();
+            server.waitFor();
+        }
+        assertThat(Command.run("", "qemu-img", "check", image.toString())).contains("No errors");
+    }
+
+    static Path awaitSocket(Path socket) throws InterruptedException, IOException {
+        for (int i = 0; i < 1000 && !Files.exists(socket); i++) {
+            Thread.sleep(10);
+        }
+        return socket;
+    }
+
+    @Test
+    void whatCannotBeHadIsNamed() throws Exception {
+        assertThatThrownBy(() -> NbdDisk.builder(unix(directory.resolve("none"), "d")).open())
+                .isInstanceOf(IOException.class).hasMessageContaining("none");
+        try (Disk behind = Scratch.memory(MIB);
+                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            assertThatThrownBy(() -> NbdDisk.builder(unix(directory.resolve("s"), "other")).open())
+                    .isInstanceOf(IOException.class).hasMessageContaining("other");
+        }
+        try (ServerSocket mute = new ServerSocket(0)) {
+            NbdUri uri = NbdUri.parse("nbd://127.0.0.1:" + mute.getLocalPort() + "/");
+            assertThatThrownBy(() -> NbdDisk.builder(uri).connectTimeout(Duration.ofMillis(200)).open())
+                    .isInstanceOf(IOException.class);
+        }
+    }
+
+    @Test
+    void errorsOfTheServerAreErrorsOfTheDisk() throws Exception {
+        Path socket = directory.resolve("s");
+        try (Disk behind = Scratch.memory(MIB); NbdServer server = NbdServer.builder().unix(socket).start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = NbdDisk.builder(unix(socket, "d")).open()) {
+                behind.queue().setCapacitySectors(8);
+                assertThatThrownBy(() -> disk.write(8192, ByteBuffer.allocate(512))).isInstanceOfSatisfying(
+                        BlockIOException.class, e -> assertThat(e.status()).isEqualTo(Status.NOSPC));
+                assertThatThrownBy(() -> disk.read(8192, ByteBuffer.allocate(512))).isInstanceOfSatisfying(
+                        BlockIOException.class, e -> assertThat(e.status()).isEqualTo(Status.INVAL));
+                disk.read(0, ByteBuffer.allocate(512));
+            }
+        }
+    }
+}
