@@ -100,7 +100,7 @@ public final class NbdTls {
             TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
             trust.init(trusted(directory.resolve("ca-cert.pem"), needsTrust));
             SSLContext context = SSLContext.getInstance("TLS");
-            context.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
+            context.init(keys.getKeyManagers(), UnnamedIssuers.of(trust.getTrustManagers()), null);
             return context;
         } catch (GeneralSecurityException e) {
             throw new IOException(directory + ": " + e.getMessage(), e);
