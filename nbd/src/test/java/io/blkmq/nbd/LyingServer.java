@@ -1,0 +1,107 @@
+package io.blkmq.nbd;
+
+import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.nbd.wire.RequestHeader;
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A server that negotiates as it should, and answers each request as its test says. */
+final class LyingServer implements AutoCloseable {
+    /** What it answers. */
+    interface Answer {
+        /** The bytes that go to the client for a request; null to say nothing. */
+        byte @org.jspecify.annotations.Nullable [] to(RequestHeader request);
+    }
+
+    private final ServerSocketChannel listener;
+    private final boolean structured;
+    private final Answer answer;
+    volatile long sizeBytes = 1 << 20;
+    final AtomicInteger connections = new AtomicInteger();
+
+    LyingServer(Path socket, boolean structured, Answer answer) throws IOException {
+        this.structured = structured;
+        this.answer = answer;
+        this.listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        listener.bind(UnixDomainSocketAddress.of(socket));
+        Thread.ofVirtual().start(() -> {
+            while (listener.isOpen()) {
+                try {
+                    SocketChannel client = listener.accept();
+                    connections.incrementAndGet();
+                    Thread.ofVirtual().start(() -> serve(client));
+                } catch (IOException e) {
+                    return;
+                }
+            }
+        });
+    }
+
+    private void serve(SocketChannel client) {
+        try (client) {
+            write(client, ByteBuffer.allocate(18).putLong(Nbd.INIT_PASSWD).putLong(Nbd.OPTS_MAGIC).putShort((short) 3));
+            read(client, 4);
+            boolean haggling = true;
+            while (haggling) {
+                ByteBuffer head = read(client, Nbd.OPTION_BYTES);
+                head.getLong();
+                int option = head.getInt();
+                read(client, head.getInt());
+                boolean go = option == Nbd.OPT_GO;
+                if (go) {
+                    reply(client, option, Nbd.REP_INFO, ByteBuffer.allocate(12).putShort((short) 0).putLong(sizeBytes)
+                            .putShort((short) (Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA)));
+                }
+                boolean known = go || (structured && option == Nbd.OPT_STRUCTURED_REPLY);
+                reply(client, option, known ? Nbd.REP_ACK : Nbd.REP_ERR_UNSUP, ByteBuffer.allocate(0));
+                haggling = !go;
+            }
+            while (true) {
+                RequestHeader request = new RequestHeader();
+                boolean _ = request.read(read(client, Nbd.REQUEST_BYTES), false);
+                read(client, (int) request.payloadBytes(false));
+                byte @org.jspecify.annotations.Nullable [] bytes = answer.to(request);
+                if (bytes != null) {
+                    write(client, ByteBuffer.wrap(bytes).position(bytes.length));
+                }
+            }
+        } catch (IOException | java.io.UncheckedIOException e) {
+            // The client is gone, or is to be.
+            assert !e.toString().isEmpty();
+        }
+    }
+
+    private static void reply(SocketChannel client, int option, int type, ByteBuffer data) throws IOException {
+        write(client, ByteBuffer.allocate(Nbd.OPTION_REPLY_BYTES + data.position()).putLong(Nbd.REP_MAGIC).putInt(option)
+                .putInt(type).putInt(data.position()).put(data.flip()));
+    }
+
+    private static ByteBuffer read(SocketChannel client, int bytes) throws IOException {
+        ByteBuffer into = ByteBuffer.allocate(bytes);
+        while (into.hasRemaining()) {
+            if (client.read(into) < 0) {
+                throw new EOFException();
+            }
+        }
+        return into.flip();
+    }
+
+    private static void write(SocketChannel client, ByteBuffer filled) throws IOException {
+        filled.flip();
+        while (filled.hasRemaining()) {
+            int _ = client.write(filled);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        listener.close();
+    }
+}

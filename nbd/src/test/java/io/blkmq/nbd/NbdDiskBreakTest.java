@@ -1,0 +1,318 @@
+package io.blkmq.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.core.BlockIOException;
+import io.blkmq.core.Disk;
+import io.blkmq.core.Status;
+import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.nbd.wire.ReplyStyle;
+import io.blkmq.nbd.wire.RequestHeader;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Connections that break, servers that lose what they have acknowledged, and servers that lie. */
+@NoRescues
+@Timeout(120)
+class NbdDiskBreakTest {
+    private static final int BLOCK = 4096;
+    private static final int BLOCKS = 64;
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private NbdDisk.Builder client(String socket) {
+        return NbdDisk.builder(NbdUri.parse("nbd+unix:///d?socket=" + directory.resolve(socket)))
+                .replyTimeout(Duration.ofSeconds(5)).giveUpAfter(Duration.ofSeconds(20));
+    }
+
+    private static ByteBuffer block(long version) {
+        ByteBuffer block = ByteBuffer.allocate(BLOCK);
+        while (block.hasRemaining()) {
+            block.putLong(version);
+        }
+        return block.flip();
+    }
+
+    private static CompletableFuture<Void> write(Disk disk, int block, long version) {
+        return disk.async().write((long) block * BLOCK, java.lang.foreign.MemorySegment.ofBuffer(block(version)));
+    }
+
+    /** A server behind a proxy; its machine loses power whenever the proxy cuts. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void noFlushThatWentWellHasLostAnything(int connections) throws Exception {
+        Random random = new Random(RandomSeed.of(NbdDiskBreakTest.class));
+        long[] durable = new long[BLOCKS];
+        int told = 0;
+        try (Disk behind = NullBlk.builder().capacityBytes(BLOCKS * BLOCK).memoryBacked(true).cacheBytes(BLOCKS * BLOCK)
+                .completion(NullBlk.Completion.REAPER).build();
+                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+                Proxy proxy = new Proxy(directory.resolve("p"), directory.resolve("s"))) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = client("p").connections(connections).open()) {
+                long version = 0;
+                for (int cut = 0; cut < 50; cut++) {
+                    for (int round = 0, rounds = 1 + random.nextInt(4); round < rounds; round++) {
+                        List<CompletableFuture<Void>> writes = new ArrayList<>();
+                        long[] written = durable.clone();
+                        for (int i = 0; i < 16; i++) {
+                            int block = random.nextInt(BLOCKS / 16) * 16 + i;
+                            written[block] = ++version;
+                            writes.add(write(disk, block, version));
+                        }
+                        boolean cutsNow = round == rounds - 1;
+                        if (cutsNow && random.nextBoolean()) {
+                            proxy.cut(() -> NullBlk.losePower(behind));
+                            cutsNow = false;
+                        }
+                        CompletableFuture.allOf(writes.toArray(new CompletableFuture<?>[0])).join();
+                        CompletableFuture<Void> flush = null;
+                        if (random.nextBoolean()) {
+                            flush = disk.async().flush();
+                        }
+                        if (cutsNow) {
+                            proxy.cut(() -> NullBlk.losePower(behind));
+                        }
+                        if (flush == null) {
+                            flush = disk.async().flush();
+                        }
+                        try {
+                            flush.join();
+                            durable = written;
+                        } catch (RuntimeException e) {
+                            assertThat(e).hasCauseInstanceOf(BlockIOException.class);
+                            told++;
+                        }
+                    }
+                    for (int i = 0; i < BLOCKS; i++) {
+                        ByteBuffer found = ByteBuffer.allocate(BLOCK);
+                        disk.read((long) i * BLOCK, found);
+                        assertThat(found.getLong(0)).as("block %d after cut %d", i, cut)
+                                .isGreaterThanOrEqualTo(durable[i]);
+                    }
+                }
+            }
+        }
+        System.out.println("flushes that failed: " + told);
+        assertThat(told).as("breaks that a flush told of").isPositive();
+    }
+
+    @Test
+    void aWriteThatNoFlushHasCoveredMakesTheNextFlushFailOnce() throws Exception {
+        try (Disk behind = Scratch.memory(BLOCKS * BLOCK);
+                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+                Proxy proxy = new Proxy(directory.resolve("p"), directory.resolve("s"))) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = client("p").connections(1).open()) {
+                disk.write(0, block(1));
+                disk.flush();
+                proxy.cut(() -> {});
+                disk.flush();
+                disk.write(0, block(2));
+                proxy.cut(() -> {});
+                disk.read(0, ByteBuffer.allocate(BLOCK));
+                assertThatThrownBy(disk::flush).isInstanceOfSatisfying(BlockIOException.class,
+                        e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+                disk.flush();
+                disk.write(BLOCK, java.lang.foreign.MemorySegment.ofBuffer(block(3)), io.blkmq.core.Bio.FUA);
+                proxy.cut(() -> {});
+                disk.read(0, ByteBuffer.allocate(BLOCK));
+                disk.flush();
+            }
+        }
+    }
+
+    @Test
+    void withoutAServerEverythingFailsAfterAWhile() throws Exception {
+        try (Disk behind = Scratch.memory(BLOCKS * BLOCK)) {
+            NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = client("s").giveUpAfter(Duration.ofMillis(300)).open()) {
+                disk.write(0, block(1));
+                server.close();
+                assertThatThrownBy(() -> disk.read(0, ByteBuffer.allocate(BLOCK))).isInstanceOf(BlockIOException.class);
+                assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOf(BlockIOException.class);
+            }
+        }
+    }
+
+    @Test
+    void anExportThatHasChangedIsNotWrittenTo() throws Exception {
+        AtomicInteger answered = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            answered.incrementAndGet();
+            return new byte[16];
+        }); Disk disk = client("s").open()) {
+            server.sizeBytes = 2 << 20;
+            assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOf(BlockIOException.class);
+            assertThat(answered.get()).isEqualTo(1);
+        }
+    }
+
+    /** What a server may say that was not asked for. */
+    enum Lie {
+        COOKIE {
+            @Override
+            byte[] to(RequestHeader request) {
+                return simple(request.cookie + 1, 0, (int) request.length);
+            }
+        },
+        MAGIC {
+            @Override
+            byte[] to(RequestHeader request) {
+                byte[] reply = simple(request.cookie, 0, (int) request.length);
+                reply[0] ^= 1;
+                return reply;
+            }
+        },
+        SHORT {
+            @Override
+            byte[] to(RequestHeader request) {
+                return pieces(put(64, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 0, Nbd.REPLY_OFFSET_DATA, request.cookie, 0, 8 + 16);
+                    out.putLong(request.offset).put(new byte[16]);
+                }), put(20, out -> ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_NONE, request.cookie, 0, 0)));
+            }
+        },
+        TWICE {
+            @Override
+            byte[] to(RequestHeader request) {
+                byte[] half = put((int) request.length / 2 + 28, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 0, Nbd.REPLY_OFFSET_DATA, request.cookie, 0,
+                            8 + request.length / 2);
+                    out.putLong(request.offset).put(new byte[(int) request.length / 2]);
+                });
+                return pieces(half, half);
+            }
+        },
+        OUTSIDE {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put((int) request.length + 28, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_OFFSET_DATA, request.cookie, 0, 8 + request.length);
+                    out.putLong(request.offset + 512).put(new byte[(int) request.length]);
+                });
+            }
+        },
+        ENDLESS_PIECE {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put(20, out -> ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_ERROR, request.cookie, 0,
+                        0x7fff_ffff));
+            }
+        },
+        UNKNOWN_PIECE {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put(20, out -> ReplyStyle.STRUCTURED.putHeader(out, 1, 77, request.cookie, 0, 0));
+            }
+        },
+        HOLE_TOO_LONG {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put(32, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_OFFSET_HOLE, request.cookie, 0, 12);
+                    out.putLong(request.offset).putInt(0xffff_ffff);
+                });
+            }
+        },
+        EMPTY_ERROR {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put(26, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_ERROR, request.cookie, 0, 6);
+                    out.putInt(0).putShort((short) 0);
+                });
+            }
+        },
+        GOING {
+            @Override
+            byte[] to(RequestHeader request) {
+                return put(26, out -> {
+                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_ERROR, request.cookie, 0, 6);
+                    out.putInt(Nbd.ESHUTDOWN).putShort((short) 0);
+                });
+            }
+        };
+
+        abstract byte[] to(RequestHeader request);
+
+        boolean isStructured() {
+            return ordinal() > MAGIC.ordinal();
+        }
+    }
+
+    private static byte[] simple(long cookie, int error, int bytes) {
+        return put(16 + bytes, out -> out.putInt(Nbd.SIMPLE_REPLY_MAGIC).putInt(error).putLong(cookie));
+    }
+
+    private static byte[] put(int bytes, java.util.function.Consumer<ByteBuffer> content) {
+        ByteBuffer out = ByteBuffer.allocate(bytes);
+        content.accept(out);
+        return out.array();
+    }
+
+    private static byte[] pieces(byte[] first, byte[] second) {
+        byte[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
+        return both;
+    }
+
+    @ParameterizedTest
+    @EnumSource(Lie.class)
+    void aServerThatLiesIsLeftAndTheRequestFailsInTheEnd(Lie lie) throws Exception {
+        try (LyingServer server = new LyingServer(directory.resolve("s"), lie.isStructured(), lie::to);
+                Disk disk = client("s").giveUpAfter(Duration.ofMillis(500)).open()) {
+            byte[] memory = new byte[BLOCK + 2];
+            Arrays.fill(memory, (byte) 1);
+            assertThatThrownBy(() -> disk.read(BLOCK, ByteBuffer.wrap(memory, 1, BLOCK))).isInstanceOfSatisfying(
+                    BlockIOException.class, e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+            assertThat(memory[0]).isEqualTo((byte) 1);
+            assertThat(memory[BLOCK + 1]).isEqualTo((byte) 1);
+            assertThat(server.connections.get()).isBetween(2, 20);
+        }
+    }
+
+    @Test
+    void aServerThatSaysNothingIsLeft() throws Exception {
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, _ -> null);
+                Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).giveUpAfter(Duration.ofMillis(500)).open()) {
+            assertThatThrownBy(() -> disk.read(0, ByteBuffer.allocate(BLOCK))).isInstanceOf(BlockIOException.class);
+            assertThat(server.connections.get()).isGreaterThan(1);
+        }
+    }
+
+    @Test
+    void aServerThatClosesWithinAReplyIsAskedAgain() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            if (request.command == Nbd.CMD_READ && asked.incrementAndGet() < 3) {
+                throw new java.io.UncheckedIOException(new IOException("closed"));
+            }
+            return simple(request.cookie, 0, request.command == Nbd.CMD_READ ? (int) request.length : 0);
+        }); Disk disk = client("s").open()) {
+            disk.read(0, ByteBuffer.allocate(BLOCK));
+            assertThat(asked.get()).isEqualTo(3);
+            assertThat(server.connections.get()).isEqualTo(3);
+        }
+    }
+}
