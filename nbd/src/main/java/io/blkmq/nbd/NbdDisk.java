@@ -217,13 +217,17 @@ public final class NbdDisk {
                 throw new IOException(uri + ": blocks of " + offer.blockBytes() + " to " + offer.requestBytes()
                         + " bytes cannot be used");
             }
+            int most = Math.min(offer.requestBytes(), REQUEST_BYTES_MAX);
+            int requestBytes = most - most % block;
             boolean extended = offer.style() == ReplyStyle.EXTENDED;
             long range = extended ? 64 * RANGE_BYTES_MAX : RANGE_BYTES_MAX;
+            // Without a flush there is no cache to write through.
+            boolean cache = offer.has(Nbd.FLAG_SEND_FLUSH);
             return QueueLimits.builder().logicalBlockBytes(block)
-                    .requestBytesMax(Math.min(offer.requestBytes(), REQUEST_BYTES_MAX) / block * block)
+                    .requestBytesMax(requestBytes)
                     .segmentsMax(SEGMENTS_MAX).discardBytesMax(offer.has(Nbd.FLAG_SEND_TRIM) ? range : 0)
                     .writeZeroesBytesMax(offer.has(Nbd.FLAG_SEND_WRITE_ZEROES) ? range : 0)
-                    .writeCache(offer.has(Nbd.FLAG_SEND_FLUSH), offer.has(Nbd.FLAG_SEND_FUA))
+                    .writeCache(cache, cache && offer.has(Nbd.FLAG_SEND_FUA))
                     .rotational(offer.has(Nbd.FLAG_ROTATIONAL))
                     .readOnly(readOnly || offer.has(Nbd.FLAG_READ_ONLY)).build();
         }

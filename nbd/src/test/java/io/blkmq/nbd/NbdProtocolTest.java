@@ -453,7 +453,7 @@ class NbdProtocolTest {
         serve(NbdServer.builder().requestsMax(2).connectionBytesMax(8192));
         try (RawClient client = RawClient.simple(socket, "d")) {
             for (int i = 0; i < 100; i++) {
-                client.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, 4096 * (1 + i % 4)));
+                client.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, 4096L * (1 + i % 4)));
             }
             List<Long> cookies = new ArrayList<>();
             for (int i = 0; i < 100; i++) {

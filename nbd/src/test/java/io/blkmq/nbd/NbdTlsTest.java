@@ -111,8 +111,11 @@ class NbdTlsTest {
     @Test
     void aKeyThatCannotBeReadIsNamed() throws Exception {
         Path certificates = Certificates.make(directory.resolve("tls"), "server");
-        Files.writeString(certificates.resolve("server-key.pem"), "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"
-                + "-----END RSA PRIVATE KEY-----\n");
+        Files.writeString(certificates.resolve("server-key.pem"), """
+                -----BEGIN RSA PRIVATE KEY-----
+                AAAA
+                -----END RSA PRIVATE KEY-----
+                """);
         assertThatThrownBy(() -> NbdTls.ofServerDirectory(certificates, false)).isInstanceOf(IOException.class)
                 .hasMessageContaining("server-key.pem").hasMessageContaining("PKCS #8");
         assertThatThrownBy(() -> NbdTls.ofServerDirectory(directory.resolve("none"), false))

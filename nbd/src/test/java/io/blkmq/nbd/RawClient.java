@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A client that says what it is told to, right or wrong. */
+@SuppressWarnings("ArrayRecordComponent") // nobody compares them
 final class RawClient implements AutoCloseable {
     final SocketChannel channel;
 
@@ -88,7 +89,7 @@ final class RawClient implements AutoCloseable {
         }
         int option = head.getInt();
         int type = head.getInt();
-        return new OptionReply(option, type, read(head.getInt()).array());
+        return new OptionReply(option, type, bytes(head.getInt()));
     }
 
     /** Sends an option and reads all replies; the last is the acknowledgement or an error. */
@@ -149,28 +150,31 @@ final class RawClient implements AutoCloseable {
     /** Reads one reply; a simple one has so much data if it went well. */
     Reply reply(int simpleBytes) throws IOException {
         int magic = read(4).getInt();
-        switch (magic) {
-            case Nbd.SIMPLE_REPLY_MAGIC -> {
-                ByteBuffer head = read(12);
-                int error = head.getInt();
-                return new Reply(magic, 0, 0, head.getLong(), error, error == 0 ? read(simpleBytes).array() : new byte[0]);
-            }
-            case Nbd.STRUCTURED_REPLY_MAGIC, Nbd.EXTENDED_REPLY_MAGIC -> {
-                boolean extended = magic == Nbd.EXTENDED_REPLY_MAGIC;
-                ByteBuffer head = read(extended ? 28 : 16);
-                int flags = head.getShort();
-                int type = Short.toUnsignedInt(head.getShort());
-                long cookie = head.getLong();
-                if (extended) {
-                    head.getLong();
-                }
-                long length = extended ? head.getLong() : head.getInt();
-                ByteBuffer data = read((int) length);
-                int error = (type & Nbd.REPLY_ERROR_BIT) != 0 ? data.getInt(0) : 0;
-                return new Reply(magic, flags, type, cookie, error, data.array());
-            }
-            default -> throw new IOException("no reply: 0x" + Integer.toHexString(magic));
+        if (magic == Nbd.SIMPLE_REPLY_MAGIC) {
+            ByteBuffer head = read(12);
+            int error = head.getInt();
+            return new Reply(magic, 0, 0, head.getLong(), error, error == 0 ? bytes(simpleBytes) : new byte[0]);
         }
+        if (magic != Nbd.STRUCTURED_REPLY_MAGIC && magic != Nbd.EXTENDED_REPLY_MAGIC) {
+            throw new IOException("no reply: 0x" + Integer.toHexString(magic));
+        }
+        boolean extended = magic == Nbd.EXTENDED_REPLY_MAGIC;
+        ByteBuffer head = read(extended ? 28 : 16);
+        int flags = head.getShort();
+        int type = Short.toUnsignedInt(head.getShort());
+        long cookie = head.getLong();
+        if (extended) {
+            head.getLong();
+        }
+        byte[] data = bytes((int) (extended ? head.getLong() : head.getInt()));
+        int error = (type & Nbd.REPLY_ERROR_BIT) != 0 ? ByteBuffer.wrap(data).getInt() : 0;
+        return new Reply(magic, flags, type, cookie, error, data);
+    }
+
+    private byte[] bytes(int count) throws IOException {
+        byte[] all = new byte[count];
+        read(count).get(all);
+        return all;
     }
 
     @Override

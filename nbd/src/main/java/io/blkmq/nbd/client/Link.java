@@ -435,12 +435,14 @@ final class Link implements Loop.Handler {
         }
         closeChannel();
         long now = System.nanoTime();
-        if (brokenSince == 0) {
-            brokenSince = now;
-        }
         state = State.WAITING;
-        retryAt = now + retryNanos;
-        retryNanos = Math.min(2 * retryNanos, RETRY_NANOS_MAX);
+        if (brokenSince == 0) {
+            // The first time it is perhaps the connection alone.
+            brokenSince = now;
+            retryAt = now;
+        } else {
+            retryLater(now);
+        }
         out.clear();
         reading = null;
         if (device.isAtRisk(lastWrite)) {
@@ -453,6 +455,11 @@ final class Link implements Loop.Handler {
                 end(request, Status.TRANSPORT);
             }
         }
+    }
+
+    private void retryLater(long now) {
+        retryAt = now + retryNanos;
+        retryNanos = Math.min(2 * retryNanos, RETRY_NANOS_MAX);
     }
 
     /** Flushes in flight cannot promise what they were asked for. */
@@ -498,7 +505,7 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.GREETING;
-        Greeting.begin(device.target()).whenComplete(
+        var _ = Greeting.begin(device.target()).whenComplete(
                 (established, failure) -> device.loop().execute(() -> greeted(established, failure)));
     }
 
@@ -506,8 +513,7 @@ final class Link implements Loop.Handler {
         if (established == null) {
             LOG.log(Level.DEBUG, device.name() + ": no connection", failure);
             state = State.WAITING;
-            retryAt = System.nanoTime() + retryNanos;
-            retryNanos = Math.min(2 * retryNanos, RETRY_NANOS_MAX);
+            retryLater(System.nanoTime());
             if (closing) {
                 die("closed", null);
             }
