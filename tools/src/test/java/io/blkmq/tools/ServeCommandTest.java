@@ -1,0 +1,196 @@
+package io.blkmq.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.JavaProcess;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.io.RandomAccessFile;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The command that serves, as a person uses it: its lines are run as they are printed. */
+@Timeout(300)
+class ServeCommandTest {
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private static int execute(StringWriter err, String... arguments) {
+        return Blkmq.execute(new PrintWriter(new StringWriter()), new PrintWriter(err), arguments);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'serve',BACKING", "'serve none.img',there is no such file", "'serve mem:0',positive multiple",
+            "'serve mem:1m --direct --buffered',exclude each other", "'serve mem:1m --name a --name b','2 times'",
+            "'serve mem:1m mem:1m','two exports'", "'serve mem:1m --bind ::1','--bind needs --port'",
+            "'serve mem:1m --port 0 --bind nohost','--bind nohost'", "'serve mem:1m --port 70000','0 to 65535'",
+            "'serve mem:1m --hw-queues 0','1 to 256'", "'serve mem:1m --tls nowhere','nowhere'",
+            "'serve mem:1m --tls-verify-peer','needs --tls'", "'serve /','is a directory'"})
+    void whatMakesNoSenseIsRefused(String line, String message) {
+        StringWriter err = new StringWriter();
+        assertThat(execute(err, line.split(" "))).isEqualTo(2);
+        assertThat(err.toString()).contains(message);
+    }
+
+    /** A process that serves; ends like one whose user has pressed Ctrl-C. */
+    private static final class Served implements AutoCloseable {
+        final Process process;
+        final List<String> lines = new ArrayList<>();
+
+        Served(Path socket, String... more) throws IOException {
+            List<String> arguments = new ArrayList<>(List.of("--enable-native-access=ALL-UNNAMED", "-cp",
+                    JavaProcess.classPath(), "io.blkmq.tools.Blkmq", "serve", "--socket", socket.toString()));
+            arguments.addAll(List.of(more));
+            process = JavaProcess.start(arguments.toArray(String[]::new));
+            BufferedReader out = new BufferedReader(
+                    new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+            for (String line = out.readLine(); line != null; line = out.readLine()) {
+                lines.add(line);
+                if (line.contains("nbd-client")) {
+                    return;
+                }
+            }
+            throw new IOException("it ended: " + lines);
+        }
+
+        String uri() {
+            return lines.get(1).strip();
+        }
+
+        @Override
+        public void close() throws IOException {
+            process.destroy();
+            try {
+                if (!process.waitFor(60, TimeUnit.SECONDS)) {
+                    process.destroyForcibly();
+                    throw new IOException("it does not end");
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private Path image(long bytes) throws IOException {
+        Path image = directory.resolve("disk.img");
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(bytes);
+        }
+        return image;
+    }
+
+    @Test
+    void aFileIsServedUntilItIsInterrupted() throws Exception {
+        Command.require("nbdcopy", "nbdinfo");
+        Path image = image(16 * MIB);
+        Path source = directory.resolve("source");
+        byte[] content = new byte[(int) (16 * MIB)];
+        new Random(1).nextBytes(content);
+        Files.write(source, content);
+        Path socket = directory.resolve("s");
+        try (Served served = new Served(socket, "--port", "0", "--name", "my disk", image.toString())) {
+            assertThat(served.lines.getFirst()).contains("disk.img: 16777216 bytes");
+            assertThat(served.uri()).startsWith("nbd+unix:///my%20disk?socket=");
+            assertThat(served.lines.get(2).strip()).startsWith("nbd://127.0.0.1:");
+            Command.run("", "nbdcopy", source.toString(), served.uri());
+            assertThat(Command.run("", "nbdinfo", "--size", served.lines.get(2).strip()).strip())
+                    .isEqualTo(Long.toString(16 * MIB));
+        }
+        assertThat(Files.exists(socket)).isFalse();
+        assertThat(Files.mismatch(source, image)).isEqualTo(-1);
+    }
+
+    @Test
+    void severalAreServedByTheNamesOfTheirFiles() throws Exception {
+        Command.require("nbdinfo");
+        Path socket = directory.resolve("s");
+        try (Served served = new Served(socket, "--read-only", "--buffered", "--hw-queues", "2", image(MIB).toString(),
+                "mem:2m", "null:3m")) {
+            String all = Command.run("", "nbdinfo", "--list", "--json", "nbd+unix:///?socket=" + socket);
+            assertThat(all).contains("\"disk.img\"", "\"mem:2m\"", "\"null:3m\"", "\"export-size\": 3145728",
+                    "\"is_read_only\": true").doesNotContain("\"is_read_only\": false");
+            assertThat(served.process.isAlive()).isTrue();
+        }
+    }
+
+    /** What docs/guide/mount.md tells: a file system on a disk of this JVM, with FUSE and the kernel's loop device. */
+    @Test
+    void aFileSystemIsMountedThroughFuseAndLoop() throws Exception {
+        Command.require("nbdfuse", "losetup", "mkfs.ext4", "e2fsck");
+        assumeTrue(Files.isWritable(Path.of("/dev/fuse")) && Files.isWritable(Path.of("/dev/loop-control")),
+                "neither FUSE nor loop devices can be had here");
+        Path socket = directory.resolve("s");
+        Path fuse = Files.createDirectory(directory.resolve("fuse"));
+        Path mounted = Files.createDirectory(directory.resolve("mnt"));
+        Path image = image(64 * MIB);
+        Command.run("", "mkfs.ext4", "-q", "-F", image.toString());
+        try (Served served = new Served(socket, "--buffered", image.toString())) {
+            Process nbdfuse = new ProcessBuilder("nbdfuse", fuse.toString(), served.uri()).inheritIO().start();
+            try {
+                Path device = fuse.resolve("nbd");
+                Eventually.until("nbdfuse has mounted", () -> Files.exists(device) || !nbdfuse.isAlive());
+                String loop = Command.run("", "losetup", "--show", "-f", device.toString()).strip();
+                try {
+                    Command.run("", "mount", "-t", "ext4", loop, mounted.toString());
+                    try {
+                        Files.writeString(mounted.resolve("note"), "buy milk");
+                        Command.run("", "sync", "-f", mounted.resolve("note").toString());
+                    } finally {
+                        Command.run("", "umount", mounted.toString());
+                    }
+                } finally {
+                    Command.run("", "losetup", "-d", loop);
+                }
+            } finally {
+                unmount(fuse, nbdfuse);
+            }
+        }
+        Command.run("", "e2fsck", "-fn", image.toString());
+        Path note = directory.resolve("note");
+        Command.require("debugfs");
+        Command.run("", "debugfs", "-R", "dump /note " + note, image.toString());
+        assertThat(note).hasContent("buy milk");
+    }
+
+    private static void unmount(Path fuse, Process nbdfuse) throws Exception {
+        for (String unmount : Stream.of("fusermount3", "fusermount", "umount").filter(Command::isInstalled).limit(1)
+                .toList()) {
+            List<String> line = new ArrayList<>(List.of(unmount));
+            if (unmount.startsWith("fusermount")) {
+                line.add("-u");
+            }
+            line.add(fuse.toString());
+            Eventually.until("nobody uses " + fuse, () -> {
+                try {
+                    Command.run("", line.toArray(String[]::new));
+                    return true;
+                } catch (IOException e) {
+                    return !nbdfuse.isAlive();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    return true;
+                }
+            });
+        }
+        assertThat(nbdfuse.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    }
+}
