@@ -73,7 +73,8 @@ class LayoutTest {
             Map.entry("nbd.wire", Set.of()), //
             Map.entry("nbd.socket", Set.of()), //
             Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
-            Map.entry("nbd", Set.of("core", "nbd.server", "nbd.wire")), //
+            Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
+            Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
             Map.entry("tools.job", Set.of("aio", "core.driver")), //
             Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "tools.job")), //
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
