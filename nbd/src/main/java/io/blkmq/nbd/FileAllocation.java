@@ -25,8 +25,9 @@ final class FileAllocation implements AllocationMap {
         private static final Linker LINKER = Linker.nativeLinker();
         private static final StructLayout STATE = Linker.Option.captureStateLayout();
         private static final long ERRNO = STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
-        private static final MethodHandle OPEN = function("open", FunctionDescriptor.of(ValueLayout.JAVA_INT,
-                ValueLayout.ADDRESS, ValueLayout.JAVA_INT), Linker.Option.firstVariadicArg(2));
+        private static final MethodHandle OPEN = function("open",
+                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
+                Linker.Option.firstVariadicArg(2));
         private static final MethodHandle CLOSE = function("close",
                 FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
         private static final MethodHandle LSEEK = function("lseek", FunctionDescriptor.of(ValueLayout.JAVA_LONG,

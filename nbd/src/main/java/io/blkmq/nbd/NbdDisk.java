@@ -223,12 +223,10 @@ public final class NbdDisk {
             long range = extended ? 64 * RANGE_BYTES_MAX : RANGE_BYTES_MAX;
             // Without a flush there is no cache to write through.
             boolean cache = offer.has(Nbd.FLAG_SEND_FLUSH);
-            return QueueLimits.builder().logicalBlockBytes(block)
-                    .requestBytesMax(requestBytes)
+            return QueueLimits.builder().logicalBlockBytes(block).requestBytesMax(requestBytes)
                     .segmentsMax(SEGMENTS_MAX).discardBytesMax(offer.has(Nbd.FLAG_SEND_TRIM) ? range : 0)
                     .writeZeroesBytesMax(offer.has(Nbd.FLAG_SEND_WRITE_ZEROES) ? range : 0)
-                    .writeCache(cache, cache && offer.has(Nbd.FLAG_SEND_FUA))
-                    .rotational(offer.has(Nbd.FLAG_ROTATIONAL))
+                    .writeCache(cache, cache && offer.has(Nbd.FLAG_SEND_FUA)).rotational(offer.has(Nbd.FLAG_ROTATIONAL))
                     .readOnly(readOnly || offer.has(Nbd.FLAG_READ_ONLY)).build();
         }
     }

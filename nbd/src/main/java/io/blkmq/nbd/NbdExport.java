@@ -42,8 +42,7 @@ public final class NbdExport {
     private static String text(String what, String text) {
         int bytes = text.getBytes(StandardCharsets.UTF_8).length;
         if (bytes > NAME_BYTES_MAX) {
-            throw new IllegalArgumentException(
-                    what + " of " + bytes + " bytes: " + NAME_BYTES_MAX + " are possible");
+            throw new IllegalArgumentException(what + " of " + bytes + " bytes: " + NAME_BYTES_MAX + " are possible");
         }
         if (text.indexOf('\0') >= 0) {
             throw new IllegalArgumentException(what + " with a NUL at " + text.indexOf('\0'));

@@ -74,8 +74,8 @@ public final class NbdServer implements AutoCloseable {
         AllocationMap map = export.allocation();
         Extents extents = map == null ? Extents.UNKNOWN : (offset, bytes) -> run(map.at(offset, bytes));
         synchronized (exports) {
-            if (!server.exports().add(new Export(export.name(), export.disk(), export.description(),
-                    export.isReadOnly(), extents))) {
+            if (!server.exports().add(
+                    new Export(export.name(), export.disk(), export.description(), export.isReadOnly(), extents))) {
                 throw new IllegalArgumentException("there is an export '" + export.name() + "' already");
             }
             exports.add(export);

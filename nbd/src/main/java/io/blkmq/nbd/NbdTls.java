@@ -28,7 +28,8 @@ import javax.net.ssl.TrustManagerFactory;
  * @since 0.1.0
  */
 public final class NbdTls {
-    private static final Pattern PEM = Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\\s]+)-----END \\1-----");
+    private static final Pattern PEM = Pattern
+            .compile("-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\\s]+)-----END \\1-----");
     private static final char[] NO_PASSWORD = new char[0];
 
     private final SSLContext context;
@@ -154,8 +155,9 @@ public final class NbdTls {
                 return key(file, new PKCS8EncodedKeySpec(encoded));
             }
         }
-        throw new IOException(file + " has no key that can be read: it has to be PKCS #8 and not encrypted, beginning with"
-                + " '-----BEGIN PRIVATE KEY-----'; 'openssl pkcs8 -topk8 -nocrypt' makes one");
+        throw new IOException(
+                file + " has no key that can be read: it has to be PKCS #8 and not encrypted, beginning with"
+                        + " '-----BEGIN PRIVATE KEY-----'; 'openssl pkcs8 -topk8 -nocrypt' makes one");
     }
 
     private static PrivateKey key(Path file, PKCS8EncodedKeySpec encoded) throws IOException {

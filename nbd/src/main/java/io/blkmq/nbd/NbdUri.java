@@ -52,8 +52,7 @@ public record NbdUri(SocketAddress address, String export, boolean encrypted) {
             }
             case "nbd+unix", "nbds+unix" ->
                 new NbdUri(UnixDomainSocketAddress.of(socket(text, uri)), export, encrypted);
-            default -> throw new IllegalArgumentException(
-                    text + ": begins with nbd:, nbds:, nbd+unix: or nbds+unix:");
+            default -> throw new IllegalArgumentException(text + ": begins with nbd:, nbds:, nbd+unix: or nbds+unix:");
         };
     }
 

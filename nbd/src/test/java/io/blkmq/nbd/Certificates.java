@@ -15,8 +15,8 @@ final class Certificates {
         Files.createDirectories(directory);
         String ca = directory.resolve("ca-cert.pem").toString();
         String caKey = directory.resolve("ca-key.pem").toString();
-        Command.run("", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test-ca",
-                "-keyout", caKey, "-out", ca);
+        Command.run("", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
+                "/CN=test-ca", "-keyout", caKey, "-out", ca);
         for (String owner : owners) {
             String request = directory.resolve(owner + ".csr").toString();
             Path names = Files.writeString(directory.resolve(owner + ".ext"),

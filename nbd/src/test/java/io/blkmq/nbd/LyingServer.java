@@ -79,8 +79,8 @@ final class LyingServer implements AutoCloseable {
     }
 
     private static void reply(SocketChannel client, int option, int type, ByteBuffer data) throws IOException {
-        write(client, ByteBuffer.allocate(Nbd.OPTION_REPLY_BYTES + data.position()).putLong(Nbd.REP_MAGIC).putInt(option)
-                .putInt(type).putInt(data.position()).put(data.flip()));
+        write(client, ByteBuffer.allocate(Nbd.OPTION_REPLY_BYTES + data.position()).putLong(Nbd.REP_MAGIC)
+                .putInt(option).putInt(type).putInt(data.position()).put(data.flip()));
     }
 
     private static ByteBuffer read(SocketChannel client, int bytes) throws IOException {

@@ -208,7 +208,8 @@ class NbdDiskBreakTest {
             @Override
             byte[] to(RequestHeader request) {
                 return put((int) request.length + 28, out -> {
-                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_OFFSET_DATA, request.cookie, 0, 8 + request.length);
+                    ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_OFFSET_DATA, request.cookie, 0,
+                            8 + request.length);
                     out.putLong(request.offset + 512).put(new byte[(int) request.length]);
                 });
             }
@@ -295,7 +296,8 @@ class NbdDiskBreakTest {
     @Test
     void aServerThatSaysNothingIsLeft() throws Exception {
         try (LyingServer server = new LyingServer(directory.resolve("s"), false, _ -> null);
-                Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).giveUpAfter(Duration.ofMillis(500)).open()) {
+                Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).giveUpAfter(Duration.ofMillis(500))
+                        .open()) {
             assertThatThrownBy(() -> disk.read(0, ByteBuffer.allocate(BLOCK))).isInstanceOf(BlockIOException.class);
             assertThat(server.connections.get()).isGreaterThan(1);
         }

@@ -66,7 +66,8 @@ class NbdDiskTest {
                         IoBuffer buffer = IoBuffer.allocate(length);
                         buffers.add(buffer);
                         buffer.memory().asByteBuffer().put(data);
-                        all.add(disk.async().write(at, buffer.memory(), random.nextInt(4) == 0 ? io.blkmq.core.Bio.FUA : 0));
+                        all.add(disk.async().write(at, buffer.memory(),
+                                random.nextInt(4) == 0 ? io.blkmq.core.Bio.FUA : 0));
                     }
                 }
             }
@@ -106,8 +107,8 @@ class NbdDiskTest {
     void ourOwnServerThroughTls() throws Exception {
         Path certificates = Certificates.make(directory.resolve("tls"), "server", "client");
         try (Disk behind = Scratch.memory(16 * MIB);
-                NbdServer server = NbdServer.builder().loopback(0)
-                        .tls(NbdTls.ofServerDirectory(certificates, true)).start()) {
+                NbdServer server = NbdServer.builder().loopback(0).tls(NbdTls.ofServerDirectory(certificates, true))
+                        .start()) {
             server.addExport(NbdExport.builder("d", behind).build());
             NbdUri uri = server.uris("d").getFirst();
             assertThatThrownBy(() -> NbdDisk.builder(uri).open()).isInstanceOf(IllegalStateException.class);
@@ -127,7 +128,8 @@ class NbdDiskTest {
     void nbdkit() throws Exception {
         Command.require("nbdkit");
         Path socket = directory.resolve("s");
-        Process server = new ProcessBuilder("nbdkit", "-f", "-U", socket.toString(), "memory", "16M").inheritIO().start();
+        Process server = new ProcessBuilder("nbdkit", "-f", "-U", socket.toString(), "memory", "16M").inheritIO()
+                .start();
         try {
             try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "")).open()) {
                 assertThat(disk.sizeBytes()).isEqualTo(16 * MIB);
@@ -145,8 +147,8 @@ class NbdDiskTest {
         Path image = directory.resolve("image.qcow2");
         Command.run("", "qemu-img", "create", "-f", "qcow2", image.toString(), "16M");
         Path socket = directory.resolve("s");
-        Process server = new ProcessBuilder("qemu-nbd", "-k", socket.toString(), "-f", "qcow2", "-t", "-e", "4", "-x", "d",
-                image.toString()).inheritIO().start();
+        Process server = new ProcessBuilder("qemu-nbd", "-k", socket.toString(), "-f", "qcow2", "-t", "-e", "4", "-x",
+                "d", image.toString()).inheritIO().start();
         try {
             try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "d")).open()) {
                 exercise(disk);

@@ -41,8 +41,8 @@ class NbdGuestTest {
         try (LoopDevice loop = Scratch.loop(image); NbdServer server = NbdServer.builder().loopback(0).start()) {
             server.addExport(NbdExport.builder("d", loop.disk()).build());
             int port = ((InetSocketAddress) server.addresses().getFirst()).getPort();
-            Process guest = new ProcessBuilder("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp",
-                    "2", "-m", "256", "-kernel", GUEST.resolve("vmlinuz").toString(), "-initrd",
+            Process guest = new ProcessBuilder("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
+                    "-smp", "2", "-m", "256", "-kernel", GUEST.resolve("vmlinuz").toString(), "-initrd",
                     GUEST.resolve("initrd").toString(), "-netdev", "user,id=n", "-device",
                     "virtio-net-pci,netdev=n,romfile=", "-append",
                     "console=ttyS0 quiet panic=1 mitigations=off nbdport=" + port, "-nographic", "-no-reboot",

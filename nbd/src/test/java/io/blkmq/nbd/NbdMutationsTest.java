@@ -200,7 +200,8 @@ class NbdMutationsTest {
                 }
             }
             for (int i = 0; i < 4096; i++) {
-                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, i)).as("with seed %d", seed).isEqualTo((byte) 0x77);
+                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, i)).as("with seed %d", seed)
+                        .isEqualTo((byte) 0x77);
                 assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, 8192 + i)).as("with seed %d", seed)
                         .isEqualTo((byte) 0x77);
             }

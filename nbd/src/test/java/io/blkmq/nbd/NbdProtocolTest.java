@@ -191,8 +191,9 @@ class NbdProtocolTest {
             }
             assertThat(error(client, RawClient.extendedRequest(Nbd.CMD_FLUSH, 0, 5, 0, 0))).isZero();
             // Data that no command but WRITE has are skipped.
-            assertThat(error(client, RawClient.extendedRequest(Nbd.CMD_READ, Nbd.CMD_FLAG_PAYLOAD_LEN, 6, 0, 512,
-                    filled(512, 1)))).isEqualTo(Nbd.EINVAL);
+            assertThat(error(client,
+                    RawClient.extendedRequest(Nbd.CMD_READ, Nbd.CMD_FLAG_PAYLOAD_LEN, 6, 0, 512, filled(512, 1))))
+                    .isEqualTo(Nbd.EINVAL);
             assertThat(error(client, RawClient.extendedRequest(Nbd.CMD_WRITE, 0, 7, 0, 512))).isEqualTo(Nbd.EINVAL);
             assertThat(error(client, RawClient.extendedRequest(Nbd.CMD_WRITE_ZEROES, 0, 8, 0, 1L << 40)))
                     .isEqualTo(Nbd.ENOSPC);
@@ -226,8 +227,9 @@ class NbdProtocolTest {
     @Test
     void zeroesOfTheDiskAreZeroes() throws IOException {
         try (RawClient client = RawClient.simple(socket, "d")) {
-            assertThat(error(client, RawClient.request(Nbd.CMD_WRITE_ZEROES, Nbd.CMD_FLAG_NO_HOLE | Nbd.CMD_FLAG_FUA, 1,
-                    512, 1024))).isZero();
+            assertThat(error(client,
+                    RawClient.request(Nbd.CMD_WRITE_ZEROES, Nbd.CMD_FLAG_NO_HOLE | Nbd.CMD_FLAG_FUA, 1, 512, 1024)))
+                    .isZero();
         }
         byte[] content = contentOfExport();
         assertThat(content[511]).isEqualTo((byte) 0x77);
@@ -331,8 +333,9 @@ class NbdProtocolTest {
     void aWrongRequestIsAnErrorAndTheNextOneIsServed(String command, String flags, String offset, String length,
             int error) throws IOException {
         try (RawClient client = RawClient.simple(socket, "d")) {
-            assertThat(error(client, RawClient.request(Integer.decode(command), Integer.decode(flags), 1,
-                    parse(offset), parse(length)))).isEqualTo(error);
+            assertThat(error(client,
+                    RawClient.request(Integer.decode(command), Integer.decode(flags), 1, parse(offset), parse(length))))
+                    .isEqualTo(error);
             client.write(RawClient.request(Nbd.CMD_READ, 0, 2, 0, 512));
             assertThat(client.reply(512).data()).containsOnly(0x77);
         }
@@ -345,8 +348,7 @@ class NbdProtocolTest {
     @Test
     void aWrongWriteIsAnErrorAndItsDataAreSkipped() throws IOException {
         try (RawClient client = RawClient.simple(socket, "d")) {
-            assertThat(error(client,
-                    RawClient.request(Nbd.CMD_WRITE, 0, 1, EXPORT_BYTES - 512, 1024, filled(1024, 1))))
+            assertThat(error(client, RawClient.request(Nbd.CMD_WRITE, 0, 1, EXPORT_BYTES - 512, 1024, filled(1024, 1))))
                     .isEqualTo(Nbd.ENOSPC);
             assertThat(error(client, RawClient.request(Nbd.CMD_WRITE, 0, 2, 7, 512, filled(512, 1))))
                     .isEqualTo(Nbd.EINVAL);

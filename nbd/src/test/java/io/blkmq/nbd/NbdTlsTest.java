@@ -36,8 +36,8 @@ class NbdTlsTest {
         Path certificates = Certificates.make(directory.resolve("tls"), "server");
         Path image = Scratch.randomFile(directory, "image", BYTES, RandomSeed.of(NbdTlsTest.class));
         try (Disk disk = Scratch.memory(BYTES);
-                NbdServer server = NbdServer.builder().loopback(0)
-                        .tls(NbdTls.ofServerDirectory(certificates, false)).start()) {
+                NbdServer server = NbdServer.builder().loopback(0).tls(NbdTls.ofServerDirectory(certificates, false))
+                        .start()) {
             server.addExport(NbdExport.builder("d", disk).build());
             assertThat(server.uris("d").getFirst().toString()).startsWith("nbds://");
             assertThat(Command.run("", "nbdinfo", tlsUri(server, certificates))).contains("with TLS");
@@ -58,8 +58,8 @@ class NbdTlsTest {
         Files.copy(certificates.resolve("ca-cert.pem"), strange.resolve("ca-cert.pem"),
                 java.nio.file.StandardCopyOption.REPLACE_EXISTING);
         try (Disk disk = Scratch.memory(BYTES);
-                NbdServer server = NbdServer.builder().loopback(0)
-                        .tls(NbdTls.ofServerDirectory(certificates, true)).start()) {
+                NbdServer server = NbdServer.builder().loopback(0).tls(NbdTls.ofServerDirectory(certificates, true))
+                        .start()) {
             server.addExport(NbdExport.builder("d", disk).build());
             assertThat(Command.run("", "nbdinfo", "--size", tlsUri(server, certificates)).strip())
                     .isEqualTo(Integer.toString(BYTES));
@@ -67,8 +67,9 @@ class NbdTlsTest {
                     .isInstanceOf(IOException.class);
             assertThatThrownBy(() -> Command.run("", "nbdinfo", tlsUri(server, strange)))
                     .isInstanceOf(IOException.class);
-            assertThatThrownBy(() -> Command.run("", "nbdinfo", tlsUri(server, certificates).replace("nbds:", "nbd:")
-                    .replaceAll("\\?.*", ""))).isInstanceOf(IOException.class);
+            assertThatThrownBy(() -> Command.run("", "nbdinfo",
+                    tlsUri(server, certificates).replace("nbds:", "nbd:").replaceAll("\\?.*", "")))
+                    .isInstanceOf(IOException.class);
             Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
         }
     }
@@ -78,8 +79,8 @@ class NbdTlsTest {
         Path certificates = Certificates.make(directory.resolve("tls"), "server");
         Path socket = directory.resolve("s");
         try (Disk disk = Scratch.memory(BYTES);
-                NbdServer server = NbdServer.builder().unix(socket)
-                        .tls(NbdTls.ofServerDirectory(certificates, false)).start()) {
+                NbdServer server = NbdServer.builder().unix(socket).tls(NbdTls.ofServerDirectory(certificates, false))
+                        .start()) {
             server.addExport(NbdExport.builder("d", disk).build());
             try (RawClient client = RawClient.greet(socket)) {
                 assertThat(client.answerTo(Nbd.OPT_LIST, new byte[0])).isEqualTo(Nbd.REP_ERR_TLS_REQD);
@@ -98,7 +99,8 @@ class NbdTlsTest {
             }
             try (RawClient client = RawClient.greet(socket)) {
                 assertThat(client.answerTo(Nbd.OPT_STARTTLS, new byte[0])).isEqualTo(Nbd.REP_ACK);
-                client.write(ByteBuffer.wrap("this is no handshake, and will never be one".getBytes(StandardCharsets.UTF_8)));
+                client.write(ByteBuffer
+                        .wrap("this is no handshake, and will never be one".getBytes(StandardCharsets.UTF_8)));
                 byte[] alert = new byte[7];
                 assertThat(client.channel.read(ByteBuffer.wrap(alert))).isPositive();
                 assertThat(alert[0]).as("an alert").isEqualTo((byte) 21);
@@ -112,10 +114,10 @@ class NbdTlsTest {
     void aKeyThatCannotBeReadIsNamed() throws Exception {
         Path certificates = Certificates.make(directory.resolve("tls"), "server");
         Files.writeString(certificates.resolve("server-key.pem"), """
-                -----BEGIN RSA PRIVATE KEY-----
-                AAAA
-                -----END RSA PRIVATE KEY-----
-                """);
+            -----BEGIN RSA PRIVATE KEY-----
+            AAAA
+            -----END RSA PRIVATE KEY-----
+            """);
         assertThatThrownBy(() -> NbdTls.ofServerDirectory(certificates, false)).isInstanceOf(IOException.class)
                 .hasMessageContaining("server-key.pem").hasMessageContaining("PKCS #8");
         assertThatThrownBy(() -> NbdTls.ofServerDirectory(directory.resolve("none"), false))

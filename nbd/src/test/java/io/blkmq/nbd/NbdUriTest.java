@@ -36,8 +36,8 @@ class NbdUriTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "disk.img", "http://localhost/", "nbd:///disk", "nbd+unix:///disk", "nbd+unix:///?socket=",
-            "nbd+unix:///?socket=/a&x=1", "nbd://localhost/?x=1", "nbd://local host/"})
+    @ValueSource(strings = {"", "disk.img", "http://localhost/", "nbd:///disk", "nbd+unix:///disk",
+            "nbd+unix:///?socket=", "nbd+unix:///?socket=/a&x=1", "nbd://localhost/?x=1", "nbd://local host/"})
     void whatIsWrongIsRefusedByName(String text) {
         assertThatThrownBy(() -> NbdUri.parse(text)).isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining(text);

@@ -20,8 +20,7 @@ import picocli.CommandLine.Spec;
  * sense or cannot be had.
  */
 @Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
-        RunCommand.class,
-        ServeCommand.class,
+        RunCommand.class, ServeCommand.class,
         TraceCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
                 "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", "  blkmq run --help", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})

@@ -32,9 +32,11 @@ import picocli.CommandLine.Spec;
 @Command(name = "serve", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
         description = "Serves disks over the network block device protocol (NBD), until Ctrl-C.", footer = {"",
                 "BACKING is a PATH, mem:SIZE or null:SIZE. Each is an export. One alone has the empty name unless --name",
-                "says otherwise, several have the names of their files; --name, given once for each, overrides that.", "",
+                "says otherwise, several have the names of their files; --name, given once for each, overrides that.",
+                "",
                 "Ctrl-C and SIGTERM: no client is accepted any more, what was asked for is answered, what was written is",
-                "made durable, and the command leaves.", "", "Examples:", "  blkmq serve --socket /tmp/disk.sock disk.img",
+                "made durable, and the command leaves.", "", "Examples:",
+                "  blkmq serve --socket /tmp/disk.sock disk.img",
                 "  blkmq serve --port 10809 --read-only --name golden golden.img",
                 "  blkmq serve --port 0 --tls certificates --tls-verify-peer disk.img", "",
                 "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
@@ -132,8 +134,8 @@ final class ServeCommand implements Callable<Integer> {
             throw new UsageException("--direct and --buffered exclude each other");
         }
         if (!names.isEmpty() && names.size() != backings.size()) {
-            throw new UsageException("--name is given " + names.size() + " times, and there are " + backings.size()
-                    + " backings");
+            throw new UsageException(
+                    "--name is given " + names.size() + " times, and there are " + backings.size() + " backings");
         }
         if (hardwareQueues < 1 || hardwareQueues > NbdServer.THREADS_MAX) {
             throw new UsageException("--hw-queues " + hardwareQueues + ": 1 to " + NbdServer.THREADS_MAX);
@@ -259,10 +261,10 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private static String line(NbdStatistics before, NbdStatistics now) {
-        return String.format(Locale.ROOT, "%d clients, %d reads/s %.1f MiB/s, %d writes/s %.1f MiB/s, %d others/s, %d errors",
-                now.connections(), now.reads() - before.reads(), mib(now.bytesRead() - before.bytesRead()),
-                now.writes() - before.writes(), mib(now.bytesWritten() - before.bytesWritten()),
-                now.others() - before.others(), now.errors());
+        return String.format(Locale.ROOT,
+                "%d clients, %d reads/s %.1f MiB/s, %d writes/s %.1f MiB/s, %d others/s, %d errors", now.connections(),
+                now.reads() - before.reads(), mib(now.bytesRead() - before.bytesRead()), now.writes() - before.writes(),
+                mib(now.bytesWritten() - before.bytesWritten()), now.others() - before.others(), now.errors());
     }
 
     private static double mib(long bytes) {

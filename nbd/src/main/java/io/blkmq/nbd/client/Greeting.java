@@ -212,8 +212,8 @@ final class Greeting {
         int type = head.getInt();
         long length = Integer.toUnsignedLong(head.getInt());
         if (magic != Nbd.REP_MAGIC || to != option || length > REPLY_BYTES_MAX) {
-            throw new IOException("a reply to option " + to + " of " + length + " bytes where one to option " + option
-                    + " belongs");
+            throw new IOException(
+                    "a reply to option " + to + " of " + length + " bytes where one to option " + option + " belongs");
         }
         return new OptionReply(type, read((int) length));
     }

@@ -267,8 +267,7 @@ final class Link implements Loop.Handler {
             return in.remaining() < Nbd.SIMPLE_REPLY_BYTES ? 0 : takeSimple();
         }
         boolean extended = style == ReplyStyle.EXTENDED;
-        if (style == ReplyStyle.SIMPLE
-                || magic != (extended ? Nbd.EXTENDED_REPLY_MAGIC : Nbd.STRUCTURED_REPLY_MAGIC)) {
+        if (style == ReplyStyle.SIMPLE || magic != (extended ? Nbd.EXTENDED_REPLY_MAGIC : Nbd.STRUCTURED_REPLY_MAGIC)) {
             return wrong("a reply that begins with 0x" + Integer.toHexString(magic));
         }
         int headBytes = extended ? Nbd.EXTENDED_REPLY_BYTES : Nbd.STRUCTURED_REPLY_BYTES;
@@ -327,7 +326,8 @@ final class Link implements Loop.Handler {
 
     private int beginData(ClientRequest request, long offset, long length) {
         if (request.header.command != Nbd.CMD_READ || !request.arrive(offset, length)) {
-            return wrong("data of " + length + " bytes for offset " + offset + " that were not asked for, or came twice");
+            return wrong(
+                    "data of " + length + " bytes for offset " + offset + " that were not asked for, or came twice");
         }
         List<ByteBuffer> memory = new ArrayList<>();
         int count = request.memoryOf(offset - request.header.offset, length, memory);
@@ -349,7 +349,8 @@ final class Link implements Loop.Handler {
             long offset = payload.getLong();
             long length = Integer.toUnsignedLong(payload.getInt());
             if (!request.arrive(offset, length)) {
-                return wrong("a hole of " + length + " bytes at offset " + offset + " that was not asked for, or came twice");
+                return wrong("a hole of " + length + " bytes at offset " + offset
+                        + " that was not asked for, or came twice");
             }
             List<ByteBuffer> memory = new ArrayList<>();
             int _ = request.memoryOf(offset - request.header.offset, length, memory);
@@ -505,8 +506,8 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.GREETING;
-        var _ = Greeting.begin(device.target()).whenComplete(
-                (established, failure) -> device.loop().execute(() -> greeted(established, failure)));
+        var _ = Greeting.begin(device.target())
+                .whenComplete((established, failure) -> device.loop().execute(() -> greeted(established, failure)));
     }
 
     private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {

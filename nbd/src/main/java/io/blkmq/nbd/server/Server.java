@@ -55,8 +55,7 @@ public final class Server {
      * @param clientCertificates whether clients must show one
      * @throws IOException if the system has no selectors left
      */
-    public Server(Limits limits, int threads, @Nullable SSLContext tls, boolean clientCertificates)
-            throws IOException {
+    public Server(Limits limits, int threads, @Nullable SSLContext tls, boolean clientCertificates) throws IOException {
         this.limits = limits;
         this.tls = tls;
         this.clientCertificates = clientCertificates;

@@ -363,8 +363,8 @@ final class Transmission {
         boolean fua = (asked.flags & Nbd.CMD_FLAG_FUA) != 0;
         switch (asked.command) {
             case Nbd.CMD_READ -> submit(request, reset(request, Operation.READ).add(request.memory(), 0, asked.length));
-            case Nbd.CMD_WRITE -> submit(request, reset(request, Operation.WRITE)
-                    .add(request.memory(), 0, asked.length).flags(fua ? Bio.FUA : 0));
+            case Nbd.CMD_WRITE -> submit(request,
+                    reset(request, Operation.WRITE).add(request.memory(), 0, asked.length).flags(fua ? Bio.FUA : 0));
             case Nbd.CMD_FLUSH -> submit(request, request.bio.reset(Operation.FLUSH, 0));
             case Nbd.CMD_TRIM -> submit(request, reset(request, Operation.DISCARD).length(asked.length));
             case Nbd.CMD_WRITE_ZEROES -> zero(request);

@@ -231,7 +231,8 @@ public final class TlsTransport implements Transport {
                         return received;
                     }
                 }
-                case BUFFER_OVERFLOW -> throw new SSLException("a record of more than " + decrypted.capacity() + " bytes");
+                case BUFFER_OVERFLOW ->
+                    throw new SSLException("a record of more than " + decrypted.capacity() + " bytes");
             }
             starved = false;
         }
