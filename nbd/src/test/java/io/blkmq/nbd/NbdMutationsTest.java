@@ -248,7 +248,7 @@ class NbdMutationsTest {
         // Each style with as many bytes.
         ByteBuffer out = ByteBuffer.allocate(64 * KIB);
         out.putLong(Nbd.INIT_PASSWD).putLong(Nbd.OPTS_MAGIC).putShort((short) 3);
-        ReplyStyle style = ReplyStyle.values()[random.nextInt(3)];
+        ReplyStyle style = List.of(ReplyStyle.values()).get(random.nextInt(3));
         boolean extended = style == ReplyStyle.EXTENDED;
         reply(out, Nbd.OPT_EXTENDED_HEADERS, extended ? Nbd.REP_ACK : Nbd.REP_ERR_UNSUP,
                 new byte[extended ? Nbd.OPTION_REPLY_BYTES : 0]);
