@@ -1,7 +1,6 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
@@ -33,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
  * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
  */
-abstract class NativeEngine extends OpenedEngine {
+abstract class NativeEngine extends RingCalls {
 
     /**
      * How often an operation that the kernel gave back unstarted (EAGAIN and the like) is submitted again before it
@@ -123,72 +122,6 @@ abstract class NativeEngine extends OpenedEngine {
         }
         OPEN.add(this);
     }
-
-    // What a ring does.
-
-    /** Writes an operation into the ring, for a later {@link #ring()}; false if there is no room. The placer. */
-    abstract boolean place(int slot, Kiocb kiocb);
-
-    /**
-     * Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock.
-     *
-     * @throws RingRefusedException if the kernel refuses; whoever completes rings again
-     */
-    abstract void ring();
-
-    /**
-     * Number of ended operations that {@link #reap} would find now, after having made the kernel post what it has
-     * ready. The completer.
-     */
-    abstract int ready();
-
-    /** Whether {@link #ready} would find any without troubling the kernel. The completer. */
-    abstract boolean isReady();
-
-    /** Takes so many ended operations from the ring and calls {@link #ended} for each. The completer. */
-    abstract void reap(int count);
-
-    /** Whether everything placed has been handed over. The owner. */
-    abstract boolean isAllHandedOver();
-
-    /**
-     * Hands over everything placed, and waits until something has ended, at most so long. Returns whether it is certain that there was
-     * something to wait for. The owner.
-     */
-    abstract boolean ringAndWait(long timeoutNanos);
-
-    /** Waits until something has ended, or {@link #wake}, at most so long. The reaper. */
-    abstract void sleep(long timeoutNanos);
-
-    /** Wakes the reaper, which sleeps in the kernel. */
-    abstract void wake();
-
-    /** The owner has just become known, and is calling. */
-    void ownerKnown() {
-        // Any thread may use the ring, one at a time.
-    }
-
-    /** What else waits for the owner. Called by it with every batch. */
-    void ownerDuties() {
-        // As above.
-    }
-
-    /** Whether anything waits for the owner. */
-    boolean hasOwnerDuties() {
-        return false;
-    }
-
-    /** Ends what only the dead owner, or dead reaper, could have brought to an end. */
-    abstract void abandon();
-
-    /**
-     * The ring has failed for good: tells every operation, with the result that is known or with EIO, when the kernel has none of them
-     * any more. May be called again after it has thrown. The completer; nobody else enters the ring any more.
-     */
-    abstract void takeBack();
-
-    /** Gives everything back; nothing is in flight. Called once. */
-    abstract void destroy();
 
     // Submitting.
 
@@ -492,11 +425,6 @@ abstract class NativeEngine extends OpenedEngine {
         }
     }
 
-    /** Whether a thread other than the reaper may take completions while the reaper waits for some. */
-    boolean canCompleteAnywhere() {
-        return false;
-    }
-
     /**
      * In REAPER mode, on a submitter's thread, but not in a completion: tells what has ended in its doorbell. While somebody else is at it
      * this waits a little, because that is shorter than a way over the reaper. Returns whether operations of others, or of completions,
@@ -798,24 +726,7 @@ abstract class NativeEngine extends OpenedEngine {
         return handOver == null ? submitted.get() : handOver.accepted();
     }
 
-    // Memory, figures, the end.
-
-    @Override
-    public boolean registerMemory(MemorySegment slab) {
-        requireNative(slab);
-        return false;
-    }
-
-    @Override
-    public boolean unregisterMemory(MemorySegment slab) {
-        return false;
-    }
-
-    static void requireNative(MemorySegment slab) {
-        if (!slab.isNative()) {
-            throw new IllegalArgumentException("heap memory cannot be registered: " + slab);
-        }
-    }
+    // Figures, the end.
 
     @Override
     public final AioStatistics statistics() {

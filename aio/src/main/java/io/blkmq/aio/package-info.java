@@ -8,7 +8,7 @@
  * kernel, because they cross a hot path; opening files and engines throws exceptions, as a Java caller expects.
  *
  * <p>How to read it: {@code Kiocb}, then {@code NativeEngine} (the life of an operation in a ring, with
- * {@code Slots}, {@code DeferredList}, {@code HandOver} and {@code PromptDoorbell}), then {@code UringEngine} and {@code LibaioEngine} (what the two rings do differently), then {@code ChannelEngine},
+ * {@code Slots}, {@code DeferredList}, {@code HandOver} and {@code PromptDoorbell}), what it asks of a ring ({@code RingCalls}), then {@code UringEngine} and {@code LibaioEngine} (what the two rings do differently), then {@code ChannelEngine},
  * {@code MemoryEngine} and {@code NullEngine}.
  */
 @org.jspecify.annotations.NullMarked

@@ -47,22 +47,19 @@ import org.jspecify.annotations.Nullable;
  * also of other processes; one that reads locks it against those that write.
  *
  * <p>A direct device has writes with FUA ({@link io.blkmq.core.QueueLimits#hasFua}) where its engine
- * {@linkplain io.blkmq.aio.AioEngine#writesThrough writes durably}. Elsewhere, or if {@link LoopConfig.Builder#fua} says so, a flush
- * follows such a write.
+ * {@linkplain io.blkmq.aio.AioEngine#writesThrough writes durably}. Elsewhere, or by {@link LoopConfig.Builder#fua}, a flush follows it.
  *
- * <p>A flush that failed is remembered, and so is a write with FUA, unless there was no room for it: every later one fails too, until {@link #clearSyncError} or a new attachment, since what
- * could not be written may be lost already.
+ * <p>A flush that failed is remembered, and so is a write with FUA, unless there was no room for it: every later one fails too, until
+ * {@link #clearSyncError} or a new attachment, since what could not be written may be lost already.
  *
  * @since 0.1.0
  */
 public final class LoopDevice implements AutoCloseable {
-    // The device has the lock, the handles, the events, and the order of what an attachment and an end consist of. Its parts have a state of
-    // their own: LoopMedium the file or disk with size and limits, LoopEngines the engines, LoopPartitions what is put off, Undo the steps of
-    // the end.
+    // The device has the lock, the handles, the events, and the order of the steps. Its parts have a state of their own: LoopMedium the file or
+    // disk with size and limits, LoopEngines queues and engines, LoopPartitions what is put off, Undo the steps of the end.
 
     private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());
 
-    private static final int WORKERS_DEFAULT = 1;
     /**
      * Held while a device gets a disk behind it, so that no two make a circle. Not of the runtime: its holder may wait for I/O to
      * end, and those who wait for it are about to do the same. Before the device's lock.
@@ -77,7 +74,6 @@ public final class LoopDevice implements AutoCloseable {
     private final int index;
     private final LoopEvents events;
     private final Undo undo = new Undo();
-    private final LoopQueue[] queues;
     private final LoopEngines engines;
     private final WorkQueue workQueue;
     private final Disk disk;
@@ -103,11 +99,9 @@ public final class LoopDevice implements AutoCloseable {
         this.parameters = parameters;
         this.events = events;
         this.lock = parameters.runtime().newLock();
-        this.workQueue = new WorkQueue(parameters.runtime(), name,
-                parameters.workers() == 0 ? WORKERS_DEFAULT : parameters.workers(), LoopQueue::workDone,
-                parameters.workerRunner());
+        this.workQueue = new WorkQueue(parameters.runtime(), name, Math.max(1, parameters.workers()),
+                LoopQueue::workDone, parameters.workerRunner());
         this.engines = new LoopEngines(name, parameters, workQueue, undo);
-        this.queues = engines.queues();
         AutoCloseable _ = undo.add(workQueue::stop);
         try {
             TagSet.Builder set = TagSet.builder(new LoopDriver(this)).flag(TagSet.Flag.MERGE)
@@ -880,7 +874,7 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     LoopQueue loopQueue(int queue) {
-        return queues[queue];
+        return engines.queues()[queue];
     }
 
     void logFailure(Request rq, Throwable thrown) {

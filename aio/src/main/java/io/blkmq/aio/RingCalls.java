@@ -1,0 +1,100 @@
+package io.blkmq.aio;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Set;
+
+/** What {@link NativeEngine} asks of a ring of the kernel's. Placer, completer, owner and reaper are explained there. */
+abstract class RingCalls extends OpenedEngine {
+
+    RingCalls(String name, Set<AioOperation> operations, AioEngineConfig config) {
+        super(name, operations, config);
+    }
+
+    /** Writes an operation into the ring, for a later {@link #ring()}; false if there is no room. The placer. */
+    abstract boolean place(int slot, Kiocb kiocb);
+
+    /**
+     * Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock.
+     *
+     * @throws RingRefusedException if the kernel refuses; whoever completes rings again
+     */
+    abstract void ring();
+
+    /**
+     * Number of ended operations that {@link #reap} would find now, after having made the kernel post what it has
+     * ready. The completer.
+     */
+    abstract int ready();
+
+    /** Whether {@link #ready} would find any without troubling the kernel. The completer. */
+    abstract boolean isReady();
+
+    /** Takes so many ended operations from the ring and calls {@link NativeEngine#ended} for each. The completer. */
+    abstract void reap(int count);
+
+    /** Whether everything placed has been handed over. The owner. */
+    abstract boolean isAllHandedOver();
+
+    /**
+     * Hands over everything placed, and waits until something has ended, at most so long. Returns whether it is certain that there was
+     * something to wait for. The owner.
+     */
+    abstract boolean ringAndWait(long timeoutNanos);
+
+    /** Waits until something has ended, or {@link #wake}, at most so long. The reaper. */
+    abstract void sleep(long timeoutNanos);
+
+    /** Wakes the reaper, which sleeps in the kernel. */
+    abstract void wake();
+
+    /** The owner has just become known, and is calling. */
+    void ownerKnown() {
+        // Any thread may use the ring, one at a time.
+    }
+
+    /** What else waits for the owner. Called by it with every batch. */
+    void ownerDuties() {
+        // As above.
+    }
+
+    /** Whether anything waits for the owner. */
+    boolean hasOwnerDuties() {
+        return false;
+    }
+
+    /** Ends what only the dead owner, or dead reaper, could have brought to an end. */
+    abstract void abandon();
+
+    /**
+     * The ring has failed for good: tells every operation, with the result that is known or with EIO, when the kernel has none of them
+     * any more. May be called again after it has thrown. The completer; nobody else enters the ring any more.
+     */
+    abstract void takeBack();
+
+    /** Gives everything back; nothing is in flight. Called once. */
+    abstract void destroy();
+
+    /** Whether a thread other than the reaper may take completions while the reaper waits for some. */
+    boolean canCompleteAnywhere() {
+        return false;
+    }
+
+    // Memory, of a ring that registers none.
+
+    @Override
+    public boolean registerMemory(MemorySegment slab) {
+        requireNative(slab);
+        return false;
+    }
+
+    @Override
+    public boolean unregisterMemory(MemorySegment slab) {
+        return false;
+    }
+
+    static void requireNative(MemorySegment slab) {
+        if (!slab.isNative()) {
+            throw new IllegalArgumentException("heap memory cannot be registered: " + slab);
+        }
+    }
+}
