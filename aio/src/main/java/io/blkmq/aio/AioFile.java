@@ -155,6 +155,31 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract long read(long offset, MemorySegment memory);
 
     /**
+     * The same into a part of the memory, without an object for the part where the file can do that.
+     *
+     * @param offset where in the file the read begins, in bytes
+     * @param memory native memory
+     * @param from where in the memory the part begins, in bytes
+     * @param bytes of the part
+     * @return as of {@link #read(long, MemorySegment)}
+     * @throws IllegalArgumentException if it is heap memory or the offset is negative
+     * @throws IndexOutOfBoundsException if the part is not in the memory
+     */
+    public long read(long offset, MemorySegment memory, long from, long bytes) {
+        return read(offset, memory.asSlice(from, bytes));
+    }
+
+    /**
+     * Whether a read or write of the file is a copy in memory, which waits for no device: the file is on a tmpfs or the like. To carry
+     * it out at once costs less than to hand it over.
+     *
+     * @return false where that is not known
+     */
+    public boolean isInMemory() {
+        return false;
+    }
+
+    /**
      * Writes all of the memory.
      *
      * @param offset where in the file the write begins, in bytes

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +45,7 @@ final class NativeFile extends AioFile {
     /** Whether kernel and file have refused a write with such a flag. */
     private volatile boolean cannotWriteThrough;
     private final boolean blockDevice;
+    private final boolean inMemory;
     private final long device;
     /** Modes of fallocate that have been tried. Guarded by itself. */
     private final Map<Integer, Boolean> tried = new HashMap<>();
@@ -54,7 +56,8 @@ final class NativeFile extends AioFile {
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
-        if (system.inMemory() && !facts.isBlockDevice()) {
+        inMemory = system.inMemory() && !facts.isBlockDevice();
+        if (inMemory) {
             // io_uring hands the I/O of a file to worker threads unless the file says that it can do without waiting.
             // Those of a tmpfs do not say so, and never wait. Should the system refuse, I/O is slower, and right.
             int _ = FileCalls.setNonBlocking(fd);
@@ -294,24 +297,35 @@ final class NativeFile extends AioFile {
     @Override
     public long read(long offset, MemorySegment memory) {
         requireNative(offset, memory);
-        return transfer(offset, memory, false);
+        return transfer(offset, memory, 0, memory.byteSize(), false);
+    }
+
+    @Override
+    public long read(long offset, MemorySegment memory, long from, long bytes) {
+        requireNative(offset, memory);
+        Objects.checkFromIndexSize(from, bytes, memory.byteSize());
+        return transfer(offset, memory, from, bytes, false);
+    }
+
+    @Override
+    public boolean isInMemory() {
+        return inMemory;
     }
 
     @Override
     public long write(long offset, MemorySegment memory) {
         requireNative(offset, memory);
-        return isWritable() ? transfer(offset, memory, true) : -Errno.EBADF;
+        return isWritable() ? transfer(offset, memory, 0, memory.byteSize(), true) : -Errno.EBADF;
     }
 
-    private long transfer(long offset, MemorySegment memory, boolean write) {
+    private long transfer(long offset, MemorySegment memory, long from, long bytes, boolean write) {
         if (!acquire()) {
             return -Errno.EBADF;
         }
         try {
-            long bytes = memory.byteSize();
             long done = 0;
             while (true) {
-                long moved = transferOnce(offset + done, memory.address() + done, bytes - done, write);
+                long moved = transferOnce(offset + done, memory.address() + from + done, bytes - done, write);
                 if (moved == -Errno.EINTR) {
                     continue;
                 }

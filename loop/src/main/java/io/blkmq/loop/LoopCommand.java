@@ -185,6 +185,15 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return result != -Errno.EINVAL && result != -Errno.EBADF && result != -Errno.EFAULT && result != -Errno.EAGAIN;
     }
 
+    // ---- at once
+
+    /** Reads on the calling thread, and ends the request. */
+    void readHere(BackingFile on, LoopQueue from) {
+        begin(on, from);
+        run();
+        completeDone();
+    }
+
     // ---- through a disk below
 
     /** Gives anything to the disk below, which waits for nothing here: this runs in a batch, and its requests go down after it. */
@@ -429,11 +438,10 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         if (errno != 0 || atEnd) {
             return;
         }
-        MemorySegment part = memory.asSlice(offset, bytes);
         AioFile file = Objects.requireNonNull(backing).io();
         long result = rq.operation() == Operation.WRITE
-                ? file.write(position + visited, part)
-                : file.read(position + visited, part);
+                ? file.write(position + visited, memory.asSlice(offset, bytes))
+                : file.read(position + visited, memory, offset, bytes);
         if (result < 0) {
             errno = result;
         } else {

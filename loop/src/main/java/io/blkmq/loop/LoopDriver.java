@@ -57,6 +57,10 @@ final class LoopDriver implements BlockDriver {
         }
         // Before it is submitted: from then on the request may be another one's.
         boolean throughEngine = backing instanceof BackingFile file && file.isAio() && rq.operation().hasData();
+        if (last && throughEngine && readsHere(rq, (BackingFile) backing, queue)) {
+            command.readHere((BackingFile) backing, queue);
+            return Status.OK;
+        }
         Status status = Status.IOERR;
         try {
             status = switch (backing) {
@@ -74,6 +78,11 @@ final class LoopDriver implements BlockDriver {
             queue.moreToCome();
         }
         return status;
+    }
+
+    /** Whether one read that is no part of a batch is a copy in memory: no engine does that sooner than the calling thread. */
+    private static boolean readsHere(Request rq, BackingFile file, LoopQueue queue) {
+        return rq.operation() == Operation.READ && file.io().isInMemory() && queue.isReaperAlone();
     }
 
     private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean throughEngine) {

@@ -73,6 +73,11 @@ final class LoopQueue {
         }
     }
 
+    /** Whether completions come from a reaper, and nobody has submitted what is still to be rung for. */
+    boolean isReaperAlone() {
+        return !polled && !batched;
+    }
+
     /**
      * Rings the doorbell, if there is one.
      *

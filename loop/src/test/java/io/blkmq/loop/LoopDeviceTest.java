@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -18,6 +19,7 @@ import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -207,9 +209,8 @@ class LoopDeviceTest {
                     assertThat(e.status()).isEqualTo(Status.NOTSUPP);
                 }
             };
-            for (Io io : List.of(read, write)) {
-                assertThat(submittedBy(device, io)).as("direct").isOne();
-            }
+            assertThat(submittedBy(device, read)).as("direct").isEqualTo(device.medium().file().io().isInMemory() ? 0 : 1);
+            assertThat(submittedBy(device, write)).as("direct").isOne();
             for (Io io : List.of(flush, discard)) {
                 assertThat(submittedBy(device, io)).as("flush and discard").isZero();
             }
@@ -220,9 +221,36 @@ class LoopDeviceTest {
                 assertThat(submittedBy(device, io)).as("buffered").isZero();
             }
             device.setAio(true);
-            for (Io io : List.of(read, write)) {
-                assertThat(submittedBy(device, io)).as("buffered, by the engine").isOne();
+            assertThat(submittedBy(device, write)).as("buffered, by the engine").isOne();
+        }
+    }
+
+    @Test
+    void aReadOfAFileInMemoryIsCarriedOutByTheCallingThread() throws Exception {
+        Path memory = Path.of("/dev/shm");
+        assumeTrue(Files.isWritable(memory), "skipped: no tmpfs");
+        Path file = Files.createTempFile(memory, "blkmq", ".img");
+        try {
+            byte[] bytes = new byte[1 << 20];
+            new Random(RandomSeed.next(LoopDeviceTest.class)).nextBytes(bytes);
+            Files.write(file, bytes);
+            try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(file).build());
+                    IoBuffer buffer = IoBuffer.allocate(3 * 4096)) {
+                assumeTrue(device.medium().file().io().isInMemory(), "skipped: no native engine");
+                long before = device.engineStatistics().getFirst().submitted();
+                device.disk().read(8192, buffer.memory());
+                assertThat(device.engineStatistics().getFirst().submitted()).isEqualTo(before);
+                assertThat(buffer.memory().toArray(ValueLayout.JAVA_BYTE))
+                        .isEqualTo(Arrays.copyOfRange(bytes, 8192, 5 * 4096));
+                try (FileChannel shortened = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    shortened.truncate(8192);
+                }
+                assertThatExceptionOfType(BlockIOException.class)
+                        .isThrownBy(() -> device.disk().read(8192, buffer.memory()))
+                        .satisfies(e -> assertThat(e.status()).isEqualTo(Status.IOERR));
             }
+        } finally {
+            Files.delete(file);
         }
     }
 
@@ -253,7 +281,7 @@ class LoopDeviceTest {
                 int ring = queue.context(i).hardwareContext().index();
                 long[] before = device.engineStatistics().stream().mapToLong(AioStatistics::submitted).toArray();
                 CountDownLatch ended = new CountDownLatch(1);
-                queue.submit(new Bio(1).reset(Operation.READ, 0).add(buffer.memory()).onEnd(_ -> ended.countDown()),
+                queue.submit(new Bio(1).reset(Operation.WRITE, 0).add(buffer.memory()).onEnd(_ -> ended.countDown()),
                         queue.context(i));
                 ended.await();
                 before[ring]++;
