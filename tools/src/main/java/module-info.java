@@ -11,6 +11,7 @@ import org.jspecify.annotations.NullMarked;
     requires io.blkmq.testkit;
     requires info.picocli;
     requires HdrHistogram;
+    requires com.google.gson;
     requires java.management;
 
     opens io.blkmq.tools to info.picocli;

@@ -54,7 +54,7 @@ public interface AioEngine extends AutoCloseable {
      * @throws java.nio.file.NoSuchFileException if the file does not exist
      * @throws java.nio.file.AccessDeniedException if a permission is missing
      * @throws AioFile.DirectUnsupportedException if the file cannot do direct I/O
-     * @throws IOException otherwise, naming the path: a directory, a FIFO, no descriptors left
+     * @throws IOException otherwise, naming the path: a directory, a FIFO, a block device in use, no descriptors left
      */
     AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException;
 

@@ -28,8 +28,13 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public enum Access {
         /** Reading (and syncing). */
         READ_ONLY,
-        /** Reading and writing. */
-        READ_WRITE
+        /**
+         * Reading and writing. On Linux a block device is claimed by {@code O_EXCL}: one that is mounted, or that another has
+         * claimed, is refused with EBUSY. The claim lasts until the file is closed; {@link AioFile#reopen} takes no other.
+         */
+        READ_WRITE,
+        /** Reading and writing, also of a block device that is mounted or that another has claimed. */
+        READ_WRITE_SHARED
     }
 
     /** The file cannot do direct I/O, as on a file system without it. It can be opened buffered. */
@@ -80,7 +85,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         memoryAlignment = units.memoryAlignment();
         offsetAlignment = units.offsetAlignment();
         blockBytes = units.blockBytes();
-        writable = access == Access.READ_WRITE;
+        writable = access != Access.READ_ONLY;
     }
 
     /** {@return the path by which it was opened} */
@@ -196,6 +201,14 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @return 0, or a negative errno
      */
     public abstract int sync(boolean dataOnly);
+
+    /**
+     * Where the next hole is: reads of a hole are zeroes that come from no disk.
+     *
+     * @param offset where to look from, in bytes
+     * @return where it begins, or the end of the file if there is none; a negative errno: EOPNOTSUPP where the system does not tell
+     */
+    public abstract long nextHole(long offset);
 
     /**
      * Frees the blocks of a range; the size of the file stays.

@@ -96,7 +96,7 @@ final class ChannelFile extends AioFile {
         }
         Set<OpenOption> options = new HashSet<>();
         options.add(StandardOpenOption.READ);
-        if (access == Access.READ_WRITE) {
+        if (access != Access.READ_ONLY) {
             options.add(StandardOpenOption.WRITE);
         }
         if (direct) {
@@ -399,6 +399,11 @@ final class ChannelFile extends AioFile {
     }
 
     @Override
+    public long nextHole(long offset) {
+        return companion == null ? -Errno.EOPNOTSUPP : companion.nextHole(offset);
+    }
+
+    @Override
     public int punchHole(long offset, long bytes) {
         return companion != null ? companion.punchHole(offset, bytes) : -Errno.EOPNOTSUPP;
     }
@@ -473,7 +478,7 @@ final class ChannelFile extends AioFile {
         NativeFile another = null;
         try {
             another = companion == null ? null : companion.reopen(false);
-            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, another);
+            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct, another);
             another = null;
             if (companion == null && !Objects.equals(identity, opened.identity)) {
                 opened.close();

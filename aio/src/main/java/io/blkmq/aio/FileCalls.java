@@ -16,6 +16,7 @@ final class FileCalls {
 
     static final int O_RDONLY = 0;
     static final int O_RDWR = 2;
+    static final int O_EXCL = 0x80;
     static final int O_CLOEXEC = 0x80000;
 
     static final int FALLOC_KEEP_SIZE = 0x1;
@@ -33,6 +34,7 @@ final class FileCalls {
     private static final long TMPFS_MAGIC = 0x01021994;
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
+    private static final int SEEK_HOLE = 4;
     private static final int FADVISE_DONTNEED = 4;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
@@ -160,6 +162,11 @@ final class FileCalls {
     /** Where the next data is, from an offset on; -ENXIO if there is none up to the end. */
     static long seekData(int fd, long offset) {
         return seek(fd, offset, SEEK_DATA);
+    }
+
+    /** Where the next hole is, from an offset on, if only that at the end; -ENXIO behind the end. */
+    static long seekHole(int fd, long offset) {
+        return seek(fd, offset, SEEK_HOLE);
     }
 
     private static long seek(int fd, long offset, int whence) {

@@ -205,6 +205,11 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
+    public long nextHole(long offset) {
+        return -Errno.EOPNOTSUPP;
+    }
+
+    @Override
     public int punchHole(long offset, long bytes) {
         return range(AioOperation.PUNCH_HOLE, offset, bytes, true);
     }

@@ -95,8 +95,10 @@ final class NativeFile extends AioFile {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = PathName.of(nameNow, arena);
             // Before opening: opening a FIFO waits for its other end.
-            requireFile(path, access, direct, FileFacts.ofPath(name));
-            int flags = FileCalls.O_CLOEXEC | (access == Access.READ_WRITE ? FileCalls.O_RDWR : FileCalls.O_RDONLY)
+            FileFacts facts = FileFacts.ofPath(name);
+            requireFile(path, access, direct, facts);
+            int flags = FileCalls.O_CLOEXEC | (access == Access.READ_ONLY ? FileCalls.O_RDONLY : FileCalls.O_RDWR)
+                    | (access == Access.READ_WRITE && facts.isBlockDevice() ? FileCalls.O_EXCL : 0)
                     | (direct ? Platform.CURRENT.openDirect : 0);
             int fd = FileCalls.open(name, flags);
             if (fd < 0) {
@@ -159,6 +161,8 @@ final class NativeFile extends AioFile {
             case Errno.ENOENT, Errno.ENOTDIR -> new NoSuchFileException(name);
             case Errno.EACCES, Errno.EPERM -> new AccessDeniedException(name, null, "cannot be opened " + access);
             case Errno.EROFS -> new AccessDeniedException(name, null, "is on a read-only file system");
+            case Errno.EBUSY -> new FileSystemException(name, null,
+                    "is in use: it is mounted, or another has opened it exclusively (EBUSY)");
             case Errno.EISDIR -> new FileSystemException(name, null, "is a directory");
             case Errno.EMFILE, Errno.ENFILE ->
                 new FileSystemException(name, null, "too many open files (" + Errno.name(errno) + ")");
@@ -289,6 +293,18 @@ final class NativeFile extends AioFile {
         }
         try {
             return FileCalls.seekData(fd, offset);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    public long nextHole(long offset) {
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return FileCalls.seekHole(fd, offset);
         } finally {
             release();
         }
@@ -545,7 +561,7 @@ final class NativeFile extends AioFile {
         try {
             Path link = Path.of("/proc/self/fd/" + fd);
             NativeFile opened = open(path(), Files.exists(link) ? link : path(),
-                    isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct);
+                    isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct);
             if (!isSameNative(opened)) {
                 opened.close();
                 throw anotherFailure();

@@ -38,8 +38,8 @@ final class BackingFile implements Backing {
      * @throws LoopException with EBUSY if another has locked it
      * @throws IOException if it cannot be opened
      */
-    static BackingFile open(AioEngine engine, Path path, boolean readOnly, long offsetBytes) throws IOException {
-        AioFile file = engine.open(path, readOnly ? AioFile.Access.READ_ONLY : AioFile.Access.READ_WRITE, false);
+    static BackingFile open(AioEngine engine, Path path, AioFile.Access access, long offsetBytes) throws IOException {
+        AioFile file = engine.open(path, access, false);
         try {
             if (!file.tryLock(file.isWritable())) {
                 throw new LoopException(Errno.EBUSY, file.path() + " is in use: another device or process has locked it"

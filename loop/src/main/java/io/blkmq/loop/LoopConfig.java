@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngines;
+import io.blkmq.aio.AioFile;
 import io.blkmq.aio.ReapListener;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionListener;
@@ -45,6 +46,7 @@ public final class LoopConfig {
     private final @Nullable String name;
     private final String fileName;
     private final boolean readOnly;
+    private final boolean exclusive;
     private final boolean direct;
     private final boolean autoclear;
     private final int blockBytes;
@@ -62,6 +64,7 @@ public final class LoopConfig {
         this.name = b.name;
         this.fileName = b.fileName;
         this.readOnly = b.readOnly;
+        this.exclusive = b.exclusive;
         this.direct = b.direct;
         this.autoclear = b.autoclear;
         this.blockBytes = b.blockBytes;
@@ -143,6 +146,22 @@ public final class LoopConfig {
      */
     public boolean isReadOnly() {
         return readOnly;
+    }
+
+    /**
+     * Whether a block device is claimed for this device alone.
+     *
+     * @return true by default
+     */
+    public boolean isExclusive() {
+        return exclusive;
+    }
+
+    /** What the file is opened for. */
+    AioFile.Access access() {
+        return readOnly
+                ? AioFile.Access.READ_ONLY
+                : exclusive ? AioFile.Access.READ_WRITE : AioFile.Access.READ_WRITE_SHARED;
     }
 
     /**
@@ -268,6 +287,7 @@ public final class LoopConfig {
         private @Nullable String name;
         private String fileName = "";
         private boolean readOnly;
+        private boolean exclusive = true;
         private boolean direct = true;
         private boolean autoclear;
         private int blockBytes;
@@ -345,6 +365,19 @@ public final class LoopConfig {
          */
         public Builder readOnly(boolean value) {
             this.readOnly = value;
+            return this;
+        }
+
+        /**
+         * Sets whether a block device that is written is claimed for this device alone (O_EXCL). One that is mounted cannot be
+         * claimed, and so is refused: what a file system has in its cache and what is written below it would destroy each other.
+         * Means nothing for regular files, and for devices that only read.
+         *
+         * @param value false to write to a block device that is in use
+         * @return this
+         */
+        public Builder exclusive(boolean value) {
+            this.exclusive = value;
             return this;
         }
 

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioFile;
 import io.blkmq.aio.AioStatistics;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
@@ -503,7 +504,7 @@ public final class LoopDevice implements AutoCloseable {
         Disk below = config.disk();
         return below != null
                 ? BackingDisk.open(this, below, config.isReadOnly(), config.offsetBytes())
-                : medium.open(Objects.requireNonNull(config.file()), config.isReadOnly(), config.isDirect(),
+                : medium.open(Objects.requireNonNull(config.file()), config.access(), config.isDirect(),
                         config.offsetBytes(), config.blockBytes());
     }
 
@@ -677,7 +678,8 @@ public final class LoopDevice implements AutoCloseable {
     public void changeBackingFile(Path file) throws IOException {
         Objects.requireNonNull(file, "file");
         changeBacking("changeBackingFile",
-                old -> medium.open(file, true, old.isDirect(), old.offsetBytes(), medium.binding().blockBytes()));
+                old -> medium.open(file, AioFile.Access.READ_ONLY, old.isDirect(), old.offsetBytes(),
+                        medium.binding().blockBytes()));
     }
 
     /**

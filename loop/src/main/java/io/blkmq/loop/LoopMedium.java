@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioFile;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
@@ -106,9 +107,10 @@ final class LoopMedium {
     // ---- comes and goes
 
     /** Opens and locks a file, direct if that is wanted and possible. */
-    BackingFile open(Path path, boolean readOnly, boolean direct, long offsetBytes, int blockBytes) throws IOException {
+    BackingFile open(Path path, AioFile.Access access, boolean direct, long offsetBytes, int blockBytes)
+            throws IOException {
         engines.open();
-        BackingFile opened = BackingFile.open(engines.first(), path, readOnly, offsetBytes);
+        BackingFile opened = BackingFile.open(engines.first(), path, access, offsetBytes);
         try {
             return direct ? directIfPossible(opened, blockBytes) : opened;
         } catch (Throwable t) {

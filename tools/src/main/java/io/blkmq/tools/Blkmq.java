@@ -1,6 +1,9 @@
 package io.blkmq.tools;
 
 import io.blkmq.tools.job.UsageException;
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.lang.module.ModuleDescriptor;
@@ -20,9 +23,9 @@ import picocli.CommandLine.Spec;
  * sense or cannot be had.
  */
 @Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
-        RunCommand.class, ServeCommand.class,
-        TraceCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
-                "", "Examples:", "  blkmq run docs/jobs/loop-randread.fio", "  blkmq run --help", "",
+        RunCommand.class, ServeCommand.class, TraceCommand.class, EnginesCommand.class, InfoCommand.class,
+        CompletionCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
+                "", "Examples:", "  blkmq run docs/jobs/randread.fio", "  blkmq run --help", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 public final class Blkmq implements Runnable {
     static final int OK = 0;
@@ -42,7 +45,9 @@ public final class Blkmq implements Runnable {
 
     /** Runs the command and ends the process. */
     public static void main(String[] arguments) {
-        PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8));
+        PrintWriter out = new PrintWriter(new OutputStreamWriter(
+                // Unlike System.out it tells what cannot be written.
+                new BufferedOutputStream(new FileOutputStream(FileDescriptor.out)), StandardCharsets.UTF_8));
         PrintWriter err = new PrintWriter(new OutputStreamWriter(System.err, StandardCharsets.UTF_8), true);
         System.exit(execute(out, err, arguments));
     }
@@ -75,7 +80,8 @@ public final class Blkmq implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is needed: run, serve or trace");
+        throw new ParameterException(spec.commandLine(),
+                "a command is needed: run, serve, trace, engines, info or completion");
     }
 
     private static int refuse(ParameterException refused, String[] arguments) {
@@ -100,7 +106,7 @@ public final class Blkmq implements Runnable {
     }
 
     private static void tell(PrintWriter err, String message, Exception why, boolean stacktrace) {
-        err.println("blkmq: " + message);
+        message.lines().forEach(line -> err.println("blkmq: " + line));
         if (stacktrace || Boolean.getBoolean(STACKTRACE_PROPERTY)) {
             why.printStackTrace(err);
         }

@@ -2,6 +2,10 @@ package io.blkmq.tools;
 
 import io.blkmq.aio.AioEngines;
 import io.blkmq.tools.device.Backing;
+import io.blkmq.tools.device.ImageRequest;
+import io.blkmq.tools.device.Layout;
+import io.blkmq.tools.device.PageCache;
+import io.blkmq.tools.device.TemporaryImage;
 import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
@@ -17,33 +21,46 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 
 /**
- * Runs the same jobs in three ways on the same written file, whose pages are dropped from the page cache before each: as the loop
- * driver was before it used AIO, on a pool of threads with direct I/O, and on AIO with direct I/O.
+ * Runs the same jobs in three ways on the same written file: as the loop driver was before it used AIO, on a pool of threads with
+ * direct I/O, and on AIO with direct I/O. The ways take turns, in slices of the jobs' time, so that what changes on the machine
+ * meanwhile is the same for all; the first slice of each, in which the JVM compiles, is not counted; and the file's pages are dropped
+ * from the page cache before each slice.
  */
 final class Comparer {
     private static final int POOL_THREADS = 16;
+    private static final long WARMING_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final Location ORIGIN = Location.ofOption("--compare");
 
     private final List<JobSpec> jobs;
     private final String device;
+    private final int slices;
+    private final ImageRequest images;
     private final RunControl control;
     private final RunListener listener;
 
-    Comparer(List<JobSpec> jobs, RunControl control, RunListener listener) throws UsageException {
+    /** How jobs are run. */
+    private record Way(String name, String description, EngineName engine, String direct, int workers) {}
+
+    Comparer(List<JobSpec> jobs, int slices, ImageRequest images, RunControl control, RunListener listener)
+            throws UsageException {
         this.jobs = jobs;
-        this.device = jobs.getFirst().deviceName(0);
+        this.device = jobs.getFirst().deviceNames(0).getFirst();
+        this.slices = slices;
+        this.images = images;
         this.control = control;
         this.listener = listener;
         for (JobSpec job : jobs) {
             for (int i = 0; i < job.clones(); i++) {
-                if (!job.deviceName(i).equals(device)) {
+                List<String> names = job.deviceNames(i);
+                if (!names.equals(List.of(device))) {
                     throw new UsageException(job.location(), "--compare needs jobs that all use one device: they use "
-                            + device + " and " + job.deviceName(i));
+                            + device + " and " + String.join(", ", names));
                 }
             }
         }
@@ -51,19 +68,34 @@ final class Comparer {
 
     /** How large an image the jobs need. */
     long imageBytes(long bytesMax) throws UsageException {
-        Map<String, Backing> none = Map.of();
-        long wanted = RunPlan.of(jobs, none, 0).devices().getFirst().imageBytes();
-        return Math.min(wanted, bytesMax);
+        RunPlan.Setup none = new RunPlan.Setup(Map.of(), 0, images);
+        return Math.min(RunPlan.of(jobs, none).devices().getFirst().image().bytes(), bytesMax);
     }
 
     /** Runs on a new file in a directory. */
-    Comparison onNewImage(Path directory, long bytes) throws UsageException, IOException {
+    Comparison onNewImage(long bytes) throws UsageException, IOException {
+        Path directory = images.directory();
         if (!Files.isDirectory(directory)) {
             throw new UsageException("--compare-dir " + directory + ": there is no such directory");
         }
-        try (CompareImage image = CompareImage.create(directory, bytes, control)) {
-            return run(image, Backing.ofFile(image.path()),
+        try (TemporaryImage image = TemporaryImage.createNamed(directory, bytes)) {
+            // Refused before the image is written.
+            checkAll(Backing.ofFile(image.path()));
+            image.fill(device, bytes, new Layout() {
+                @Override
+                public boolean isStopped() {
+                    return control.isStopped();
+                }
+
+                @Override
+                public void written(String what, long done, long ofBytes) {
+                    listener.laidOut(what, done, ofBytes);
+                }
+            });
+            return run(Backing.ofFile(image.path()),
                     "a written file of " + bytes + " bytes in " + directory.toAbsolutePath().normalize());
+        } catch (IOException e) {
+            throw new UsageException("--compare-dir " + directory + ": " + e.getMessage(), e);
         }
     }
 
@@ -76,20 +108,52 @@ final class Comparer {
         if (!Files.isRegularFile(backing.path())) {
             throw new UsageException(device + ": there is no file " + backing.path());
         }
-        try (CompareImage image = CompareImage.of(backing.path())) {
-            return run(image, backing, backing.text());
+        checkAll(backing);
+        return run(backing, backing.text());
+    }
+
+    private void checkAll(Backing backing) throws UsageException {
+        for (Way way : ways()) {
+            Run.check(plan(way, backing, 0), control);
         }
     }
 
-    private Comparison run(CompareImage image, Backing backing, String description) throws UsageException, IOException {
+    private Comparison run(Backing backing, String description) throws UsageException, IOException {
+        Map<Way, List<RunResult>> results = new HashMap<>();
+        List<Way> ways = ways();
+        List<String> notes = new ArrayList<>();
+        for (int slice = 0; slice <= slices && !control.isStopped(); slice++) {
+            for (Way way : ways) {
+                if (!PageCache.drop(backing.path()) && notes.isEmpty()) {
+                    notes.add("the page cache could not be dropped here");
+                }
+                RunResult result = Run.execute(plan(way, backing, sliceNanos(slice == 0)), control, listener);
+                List<RunResult> own = results.computeIfAbsent(way, _ -> new ArrayList<>());
+                if (slice > 0 || control.isStopped()) {
+                    own.add(result.withNotes(notes));
+                }
+            }
+        }
+        return new Comparison(description,
+                ways.stream().map(
+                        way -> new Comparison.Way(way.name, way.description, results.getOrDefault(way, List.of())))
+                        .filter(way -> !way.slices().isEmpty()).toList());
+    }
+
+    /** A part of the time that the jobs have; 0 if they have none, and run to their end each time. */
+    private long sliceNanos(boolean warming) {
+        long all = jobs.stream().mapToLong(JobSpec::runtimeNanos).max().orElse(0);
+        return all == 0 ? 0 : warming ? Math.min(all, WARMING_NANOS) : Math.max(1_000_000, all / slices);
+    }
+
+    private List<Way> ways() {
         EngineName aio = aioEngine();
-        List<Comparison.Way> ways = new ArrayList<>();
-        ways.add(way(image, backing, "workqueue", "buffered, work queue of 1 thread: the driver before patch 9", "0",
-                EngineName.PSYNC, 1));
-        ways.add(way(image, backing, "pool", "direct, pool of " + POOL_THREADS + " threads", "1", EngineName.PSYNC,
-                POOL_THREADS));
-        ways.add(way(image, backing, "aio", "direct, AIO: " + aio.fioName(), "1", aio, 0));
-        return new Comparison(description, ways);
+        return List.of(
+                new Way("workqueue", "buffered, work queue of 1 thread: the driver before patch 9",
+                        EngineName.POSIXAIO, "0", 1),
+                new Way("pool", "direct, pool of " + POOL_THREADS + " threads", EngineName.POSIXAIO, "1",
+                        POOL_THREADS),
+                new Way("aio", "direct, AIO: " + aio.fioName(), aio, "1", 0));
     }
 
     /** The job's engine; one that is no AIO gives way to the best that is. */
@@ -100,16 +164,16 @@ final class Comparer {
                 : AioEngines.best().equals("libaio") ? EngineName.LIBAIO : EngineName.IO_URING;
     }
 
-    private Comparison.Way way(CompareImage image, Backing backing, String name, String description, String direct,
-            EngineName engine, int workers) throws UsageException, IOException {
+    private RunPlan plan(Way way, Backing backing, long nanos) throws UsageException {
         List<JobSpec> changed = new ArrayList<>();
         for (JobSpec job : jobs) {
-            changed.add(job.with(Key.DIRECT, direct, ORIGIN).with(Key.IOENGINE, engine.fioName(), ORIGIN));
+            JobSpec other = job.with(Key.DIRECT, way.direct, ORIGIN)
+                    .with(Key.IOENGINE, way.engine.fioName(), ORIGIN).with(Key.INVALIDATE, "0", ORIGIN);
+            if (nanos != 0 && job.runtimeNanos() > 0) {
+                other = other.with(Key.RUNTIME, TimeUnit.NANOSECONDS.toMicros(nanos) + "us", ORIGIN);
+            }
+            changed.add(other);
         }
-        boolean dropped = image.dropPageCache();
-        RunPlan plan = RunPlan.of(changed, Map.of(device, backing), workers);
-        RunResult result = Run.execute(plan, control, listener);
-        Optional<String> warm = dropped ? Optional.empty() : Optional.of("the page cache could not be dropped here");
-        return new Comparison.Way(name, description, result.withNotes(warm.stream().toList()));
+        return RunPlan.of(changed, new RunPlan.Setup(Map.of(device, backing), way.workers, images));
     }
 }

@@ -1,14 +1,15 @@
 package io.blkmq.tools;
 
 import io.blkmq.tools.device.Backing;
-import io.blkmq.tools.job.JobFile;
+import io.blkmq.tools.device.ImageRequest;
+import io.blkmq.tools.job.JobOptions;
 import io.blkmq.tools.job.JobSpec;
-import io.blkmq.tools.job.Key;
-import io.blkmq.tools.job.Location;
+import io.blkmq.tools.job.JobText;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import io.blkmq.tools.report.Comparison;
 import io.blkmq.tools.report.JsonReport;
+import io.blkmq.tools.report.TerseReport;
 import io.blkmq.tools.report.TextReport;
 import io.blkmq.tools.run.Run;
 import io.blkmq.tools.run.RunControl;
@@ -16,16 +17,19 @@ import io.blkmq.tools.run.RunPlan;
 import io.blkmq.tools.run.RunResult;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.Writer;
+import java.io.StringWriter;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,11 +37,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Runs a job file. */
+/** Runs jobs. */
 @Command(name = "run", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
-        description = "Runs a fio job file on block devices of blkmq.", footer = {"",
+        preprocessor = JobArguments.class, //
+        description = "Runs fio jobs on block devices of blkmq.", footer = {"",
                 "A filename in a job is only a name: no file or device node of the host is opened through it.",
-                "A name that is not attached is a sparse temporary image of the job's size, removed at the end.", "",
+                "A name that is not attached is a temporary image of the job's size, removed at the end; it is",
+                "written before it is read.", "",
                 "BACKING is a PATH, mem:SIZE or null:SIZE, with options behind commas:",
                 "  hw=N       hardware queues (1)", //
                 "  depth=N    requests of each (128, or what the jobs need)",
@@ -47,41 +53,67 @@ import picocli.CommandLine.Spec;
                 "  ro         writes are refused", //
                 "  offset=BYTES, sizelimit=BYTES   a part of the file",
                 "  workers=N  the most threads for a file's blocking I/O (1 to 1024); overrides the job's", "",
-                "Keys of a job, as in fio: rw, rwmixread, bs, bsrange, size, offset, runtime (timeout), time_based,",
-                "numjobs, ioengine, iodepth, iodepth_batch_submit, iodepth_batch_complete_min,",
-                "iodepth_batch_complete_max, direct, ioscheduler, filename, group_reporting, fsync, verify (crc32c),",
-                "do_verify, randseed, norandommap, gtod_reduce. Without iodepth_batch_submit all free operations are",
-                "submitted together and none is held back. workers=N is not a key of fio: see workers=N above.", "",
-                "Engines (ioengine): io_uring, libaio; sync, psync, vsync, pvsync all stand for a pool of threads;",
-                "memory reads an attached file once and keeps written data to itself; null does nothing. The work",
-                "queue does all I/O through the page cache, except with memory and null.", "", "Examples:",
-                "  blkmq run docs/jobs/loop-randread.fio", //
+                "A key of a job is an option too: --rw=randread. Behind --name=NAME the keys describe a job, as in",
+                "fio; without a --name they replace what the job files say. --cmdhelp lists all keys.", "",
+                "Engines (ioengine): io_uring, libaio; posixaio is a pool of threads; psync, sync, vsync, pvsync,",
+                "pvsync2, mmap and splice all stand for blocking calls, one at a time; memory reads an attached file",
+                "once and keeps written data to itself; null does nothing. The work queue does all I/O through the",
+                "page cache, except with memory and null.", "", "Examples:",
+                "  blkmq run docs/jobs/randread.fio",
+                "  blkmq run --name=a --rw=randwrite --size=1g --direct=1 --ioengine=io_uring --iodepth=32",
                 "  blkmq run --attach /dev/loop0=disk.img docs/jobs/loop-randread.fio",
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
                 "  blkmq run docs/jobs/verify.fio --ioengine libaio",
                 "  blkmq run --compare docs/jobs/loop-randread.fio", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 final class RunCommand implements Callable<Integer> {
+    private static final int IMAGE_BYTES_MIN = 4096;
+    private static final String ENGINE = "ioengine";
+    private static final String RUNTIME = "runtime";
+
     /** Null where the line was read without picocli ({@link PlainLine}), which tells where to print. */
     @Spec
     private @Nullable CommandSpec spec;
     private @Nullable PrintWriter plainOut;
     private @Nullable PrintWriter plainErr;
 
-    @Parameters(index = "0", paramLabel = "JOBFILE", description = "The job file.")
-    private Path jobFile = Path.of("");
+    private final JobOptions jobOptions = new JobOptions();
+
+    @Parameters(arity = "0..*", paramLabel = "JOBFILE", description = "Job files; - for standard input.")
+    private List<String> jobFiles = new ArrayList<>();
 
     @Option(names = "--attach", paramLabel = "NAME=BACKING", description = "Attaches a device to a name; may be given several times.")
     private List<String> attach = new ArrayList<>();
 
+    @Option(names = "--section", paramLabel = "NAME", description = "Run only this job of the job files; may be given several times.")
+    private List<String> sections = new ArrayList<>();
+
+    @Option(names = "--output", paramLabel = "FILE", description = "Where the report goes, in place of standard output.")
+    private @Nullable String output;
+
+    @Option(names = "--output-format", paramLabel = "FORMAT", split = ",", description = "normal, terse, json or json+; several with commas between (normal).")
+    private List<String> formats = new ArrayList<>();
+
     @Option(names = "--json", paramLabel = "FILE|-", description = "Also write the report as JSON; with -, write only JSON, to standard output.")
     private @Nullable String json;
 
-    @Option(names = "--ioengine", paramLabel = "NAME", description = "Overrides the job file's engine: io_uring, libaio, sync, psync, memory, null.")
-    private @Nullable String engine;
+    @Option(names = "--parse-only", description = "Only read the jobs.")
+    private boolean parseOnly;
 
-    @Option(names = "--runtime", paramLabel = "TIME", description = "Overrides the job file's time: seconds, or with a unit.")
-    private @Nullable String runtime;
+    @Option(names = "--cmdhelp", arity = "0..1", fallbackValue = "all", paramLabel = "KEY", description = "List all keys of jobs, or tell about one.")
+    private @Nullable String keyHelp;
+
+    @Option(names = "--eta", paramLabel = "WHEN", defaultValue = "auto", description = "When to show the progress: auto (on a terminal), always, never (${DEFAULT-VALUE}).")
+    private String eta = "auto";
+
+    @Option(names = "--status-interval", paramLabel = "TIME", defaultValue = "0", description = "Print a line about the progress in such intervals; seconds, or with a unit.")
+    private String statusInterval = "0";
+
+    @Option(names = "--image-dir", paramLabel = "DIR", description = "The directory of temporary images (${sys:java.io.tmpdir}).")
+    private @Nullable Path imageDirectory;
+
+    @Option(names = "--layout-max", paramLabel = "SIZE", defaultValue = "8g", description = "A temporary image up to this size is written before it is read; a larger one stays a hole (${DEFAULT-VALUE}).")
+    private String layoutMax = "8g";
 
     @Option(names = "--compare", description = "Run in turn on the driver as it was before asynchronous I/O, on a pool of threads, and on asynchronous I/O, all on one written file.")
     private boolean compare;
@@ -92,10 +124,13 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--compare-dir", paramLabel = "DIR", defaultValue = ".", description = "The directory of the file (${DEFAULT-VALUE}).")
     private Path compareDirectory = Path.of(".");
 
+    @Option(names = "--compare-slices", paramLabel = "N", defaultValue = "5", description = "How often each way has its turn (${DEFAULT-VALUE}).")
+    private int compareSlices = 5;
+
     /** For picocli. */
     RunCommand() {}
 
-    /** What a line asks for, without --compare. */
+    /** What a line asks for that has one job file and the commonest options. */
     record Asked(Path jobFile, List<String> attach, @Nullable String json, @Nullable String engine,
             @Nullable String runtime) {}
 
@@ -104,16 +139,21 @@ final class RunCommand implements Callable<Integer> {
         RunCommand command = new RunCommand();
         command.plainOut = out;
         command.plainErr = err;
-        command.jobFile = asked.jobFile;
+        command.jobFiles = List.of(asked.jobFile.toString());
         command.attach = asked.attach;
         command.json = asked.json;
-        command.engine = asked.engine;
-        command.runtime = asked.runtime;
+        if (asked.engine != null) {
+            command.jobOptions.add(ENGINE, asked.engine);
+        }
+        if (asked.runtime != null) {
+            command.jobOptions.add(RUNTIME, asked.runtime);
+        }
         return command;
     }
 
     Asked asked() {
-        return new Asked(jobFile, attach, json, engine, runtime);
+        return new Asked(Path.of(jobFiles.getFirst()), attach, json, jobOptions.value(ENGINE),
+                jobOptions.value(RUNTIME));
     }
 
     private PrintWriter out() {
@@ -124,34 +164,115 @@ final class RunCommand implements Callable<Integer> {
         return plainErr != null ? plainErr : Objects.requireNonNull(spec).commandLine().getErr();
     }
 
+    /** The keys of jobs among the arguments. */
+    JobOptions jobOptions() {
+        return jobOptions;
+    }
+
     @Override
     public Integer call() throws UsageException, IOException {
         PrintWriter out = out();
-        PrintWriter err = err();
-        boolean jsonOnly = "-".equals(json);
-        TextReport report = new TextReport(jsonOnly ? new PrintWriter(Writer.nullWriter()) : out);
+        if (keyHelp != null) {
+            return finished(out, KeyHelp.print(keyHelp, out));
+        }
+        Set<String> wanted = formats();
+        ProgressLine.When when = when();
+        long statusNanos = option("--status-interval", statusInterval, Quantity::nanos);
         RunControl control = new RunControl();
         try (Interruption _ = Interruption.watch(control)) {
             List<JobSpec> jobs = jobs();
-            boolean errors = compare ? compare(jobs, control, report, err) : run(jobs, control, report, err);
-            out.flush();
-            return errors ? Blkmq.IO_ERRORS : Blkmq.OK;
+            if (parseOnly) {
+                return finished(out, Blkmq.OK);
+            }
+            boolean text = wanted.contains("normal") && !"-".equals(json);
+            // Only where it is the first of what is printed does the header come before the run.
+            boolean early = text && output == null;
+            ProgressLine progress = new ProgressLine(err(), when, statusNanos, () -> {
+                if (early) {
+                    new TextReport(out).header(jobs);
+                    out.flush();
+                }
+            });
+            try (RunOutput report = RunOutput.open("--output", output, out);
+                    RunOutput jsonOutput = RunOutput.open("--json", json, out)) {
+                Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);
+                progress.clear();
+                outcome.notes().forEach(note -> err().println("blkmq: note: " + note));
+                if (text) {
+                    report.write(text(outcome, early ? List.of() : jobs));
+                }
+                for (String format : wanted) {
+                    if (!format.equals("normal")) {
+                        report.write(outcome.machine(format));
+                    }
+                }
+                if (json != null) {
+                    jsonOutput.write(outcome.machine("json"));
+                }
+                return finished(out, outcome.hasErrors() ? Blkmq.IO_ERRORS : Blkmq.OK);
+            }
+        }
+    }
+
+    private static int finished(PrintWriter out, int status) throws IOException {
+        if (out.checkError()) {
+            throw new IOException("standard output cannot be written; is it full, or closed?");
+        }
+        return status;
+    }
+
+    /** What became of a run or a comparison. */
+    private interface Outcome {
+        List<String> notes();
+
+        void print(TextReport report);
+
+        String machine(String format);
+
+        boolean hasErrors();
+    }
+
+    private static String text(Outcome outcome, List<JobSpec> header) {
+        StringWriter text = new StringWriter();
+        try (PrintWriter lines = new PrintWriter(text)) {
+            TextReport report = new TextReport(lines);
+            if (!header.isEmpty()) {
+                report.header(header);
+            }
+            outcome.print(report);
+        }
+        return text.toString();
+    }
+
+    private Set<String> formats() throws UsageException {
+        Set<String> wanted = new LinkedHashSet<>();
+        for (String format : formats.isEmpty() ? List.of("normal") : formats) {
+            if (!List.of("normal", "terse", "json", "json+").contains(format.strip())) {
+                throw new UsageException(
+                        "--output-format " + format + ": possible are normal, terse, json, json+");
+            }
+            wanted.add(format.strip());
+        }
+        return wanted;
+    }
+
+    private ProgressLine.When when() throws UsageException {
+        try {
+            return ProgressLine.When.valueOf(eta.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("--eta " + eta + ": possible are auto, always, never", e);
         }
     }
 
     private List<JobSpec> jobs() throws UsageException {
-        List<JobSpec> jobs = new ArrayList<>();
-        for (JobSpec job : JobFile.read(jobFile)) {
-            JobSpec changed = job;
-            if (engine != null) {
-                changed = changed.with(Key.IOENGINE, engine, Location.ofOption("--ioengine"));
-            }
-            if (runtime != null) {
-                changed = changed.with(Key.RUNTIME, runtime, Location.ofOption("--runtime"));
-            }
-            jobs.add(changed);
+        if (jobFiles.isEmpty() && !jobOptions.hasJobs()) {
+            throw new UsageException("a job is needed: a JOBFILE, or --name=NAME and its keys (try blkmq run --help)");
         }
-        return jobs;
+        List<JobText> texts = new ArrayList<>();
+        for (String file : jobFiles) {
+            texts.add(JobText.read(file, System.in));
+        }
+        return jobOptions.jobs(texts, new LinkedHashSet<>(sections));
     }
 
     private Map<String, Backing> attachments() throws UsageException {
@@ -169,89 +290,100 @@ final class RunCommand implements Callable<Integer> {
         return backings;
     }
 
-    private boolean run(List<JobSpec> jobs, RunControl control, TextReport report, PrintWriter err)
-            throws UsageException, IOException {
-        RunPlan plan = RunPlan.of(jobs, attachments(), 0);
-        try (JsonOutput output = JsonOutput.open(json, out())) {
-            ProgressLine progress = progress(jobs, report, err);
-            RunResult result = Run.execute(plan, control, progress);
-            progress.clear();
-            result.notes().forEach(note -> err.println("blkmq: note: " + note));
-            report.result(result);
-            output.write(JsonReport.of(Blkmq.version(), result, System.currentTimeMillis()));
-            return result.hasErrors();
+    private ImageRequest images() throws UsageException {
+        Path directory = imageDirectory == null ? ImageRequest.NONE.directory() : imageDirectory;
+        if (!Files.isDirectory(directory)) {
+            throw new UsageException("--image-dir " + directory + ": there is no such directory");
         }
+        return new ImageRequest(directory, 0, option("--layout-max", layoutMax, Quantity::bytes));
     }
 
-    private boolean compare(List<JobSpec> jobs, RunControl control, TextReport report, PrintWriter err)
+    private Outcome run(List<JobSpec> jobs, RunControl control, ProgressLine progress) throws UsageException {
+        RunPlan plan = RunPlan.of(jobs, new RunPlan.Setup(attachments(), 0, images()));
+        RunResult result = Run.execute(plan, control, progress);
+        return new Outcome() {
+            @Override
+            public List<String> notes() {
+                return result.notes();
+            }
+
+            @Override
+            public void print(TextReport report) {
+                report.result(result);
+            }
+
+            @Override
+            public String machine(String format) {
+                return format.equals("terse")
+                        ? TerseReport.of(Blkmq.version(), result)
+                        : JsonReport.of(Blkmq.version(), result, System.currentTimeMillis(), format.equals("json+"));
+            }
+
+            @Override
+            public boolean hasErrors() {
+                return result.hasErrors();
+            }
+        };
+    }
+
+    private Outcome compare(List<JobSpec> jobs, RunControl control, ProgressLine progress)
             throws UsageException, IOException {
-        ProgressLine progress = progress(jobs, report, err);
-        Comparer comparer = new Comparer(jobs, control, progress);
+        if (compareSlices < 1) {
+            throw new UsageException("--compare-slices " + compareSlices + ": at least 1 is needed");
+        }
         Map<String, Backing> attached = attachments();
-        RunPlan.of(jobs, attached, 0);
-        try (JsonOutput output = JsonOutput.open(json, out())) {
-            Comparison comparison = attached.isEmpty()
-                    ? comparer.onNewImage(compareDirectory, comparer.imageBytes(compareBytes()))
-                    : comparer.onFile(attached.values().iterator().next());
-            progress.clear();
-            comparison.ways().stream().flatMap(way -> way.result().notes().stream()).distinct()
-                    .forEach(note -> err.println("blkmq: note: " + note));
-            comparison.ways().forEach(way -> report.result(way.result()));
-            report.comparison(comparison);
-            output.write(JsonReport.of(Blkmq.version(), comparison, System.currentTimeMillis()));
-            return comparison.hasErrors();
-        }
-    }
+        ImageRequest images = new ImageRequest(compareDirectory, 0, 0);
+        Comparer comparer = new Comparer(jobs, compareSlices, images, control, progress);
+        RunPlan.of(jobs, new RunPlan.Setup(attached, 0, images));
+        Comparison comparison = attached.isEmpty()
+                ? comparer.onNewImage(comparer.imageBytes(compareBytes()))
+                : comparer.onFile(attached.values().iterator().next());
+        return new Outcome() {
+            @Override
+            public List<String> notes() {
+                return comparison.ways().stream().flatMap(way -> way.result().notes().stream()).distinct().toList();
+            }
 
-    private ProgressLine progress(List<JobSpec> jobs, TextReport report, PrintWriter err) {
-        return new ProgressLine(err, () -> {
-            report.header(jobs);
-            out().flush();
-        });
+            @Override
+            public void print(TextReport report) {
+                comparison.ways().forEach(way -> report.way(way));
+                report.comparison(comparison);
+            }
+
+            @Override
+            public String machine(String format) {
+                return format.equals("terse")
+                        ? comparison.ways().stream().map(way -> TerseReport.of(Blkmq.version(), way.result()))
+                                .collect(Collectors.joining())
+                        : JsonReport.of(Blkmq.version(), comparison, System.currentTimeMillis());
+            }
+
+            @Override
+            public boolean hasErrors() {
+                return comparison.hasErrors();
+            }
+        };
     }
 
     private long compareBytes() throws UsageException {
-        try {
-            long bytes = Quantity.bytes(compareSize);
-            if (bytes < 4096) {
-                throw new IllegalArgumentException("at least 4096 bytes are needed");
-            }
-            return bytes;
-        } catch (IllegalArgumentException e) {
-            throw new UsageException("--compare-size " + compareSize + ": " + e.getMessage(), e);
+        long bytes = option("--compare-size", compareSize, Quantity::bytes);
+        if (bytes < IMAGE_BYTES_MIN) {
+            throw new UsageException("--compare-size " + compareSize + ": at least " + IMAGE_BYTES_MIN
+                    + " bytes are needed");
         }
+        return bytes;
     }
 
-    /** Where the JSON goes. Opened before anything runs, so that a run is not lost to a wrong path. */
-    private record JsonOutput(@Nullable Writer writer, boolean owned) implements AutoCloseable {
-        static JsonOutput open(@Nullable String target, PrintWriter out) throws UsageException {
-            if (target == null) {
-                return new JsonOutput(null, false);
-            }
-            if (target.equals("-")) {
-                return new JsonOutput(out, false);
-            }
-            try {
-                return new JsonOutput(Files.newBufferedWriter(Path.of(target)), true);
-            } catch (NoSuchFileException e) {
-                throw new UsageException("--json " + target + ": there is no such directory", e);
-            } catch (IOException e) {
-                throw new UsageException("--json " + target + ": cannot be written: " + e, e);
-            }
-        }
+    /** Makes an amount of a text. */
+    private interface Parser {
+        long parse(String text);
+    }
 
-        void write(String text) throws IOException {
-            if (writer != null) {
-                writer.write(text);
-                writer.flush();
-            }
-        }
-
-        @Override
-        public void close() throws IOException {
-            if (writer != null && owned) {
-                writer.close();
-            }
+    private static long option(String name, String text, Parser parser) throws UsageException {
+        try {
+            return parser.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(name + " " + text + ": " + e.getMessage(), e);
         }
     }
 }

@@ -158,7 +158,8 @@ final class TraceCommand implements Runnable {
             TraceReplay replay = TraceReplay.of(file).depth(depth);
             Backing backing = Backing.parse(attach);
             ReplayDevice.requireMayWrite(backing, TraceSummary.of(file), overwrite);
-            try (Device device = ReplayDevice.open(backing, EngineName.parse(engine), direct, depth)) {
+            try (Device device = ReplayDevice.open(backing, EngineName.parse(engine), direct, depth,
+                    overwrite || backing.kind() != Backing.Kind.FILE)) {
                 TraceReplay.Result result = (timed ? replay.timed() : replay).run(device.disk());
                 print(device, result);
                 return result.failed() > 0;

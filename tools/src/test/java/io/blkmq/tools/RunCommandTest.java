@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.report.JsonText;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -72,7 +75,8 @@ class RunCommandTest {
     @ValueSource(strings = {"", "run", "nosuch", "run --nosuch x.fio", "run missing.fio", "run JOB --attach d",
             "run JOB --attach other=mem:1m", "run JOB --attach d=mem:1m --attach d=mem:2m", "run JOB --ioengine spdk",
             "run JOB --runtime soon", "run JOB --json /nonexistent/x.json", "run JOB --compare --compare-size 1x",
-            "run JOB --compare --compare-dir /nonexistent", "run JOB --compare --attach d=mem:1m", "run JOB more.fio"})
+            "run JOB --compare --compare-dir /nonexistent", "run JOB --compare --attach d=mem:1m", "run JOB more.fio",
+            "run JOB --attach d=mem:1m --eta soon"})
     void whatMakesNoSenseEndsWith2(String line) throws IOException {
         Path job = job("[a]\nsize=1m\nfilename=d\n");
         Object[] arguments = line.isEmpty() ? new Object[0] : line.replace("JOB", job.toString()).split(" ");
@@ -198,17 +202,130 @@ class RunCommandTest {
                 "[a]\nsize=1g\nfilename=/dev/loop0\nrw=randread\niodepth=16\ndirect=1\nioengine=libaio\nworkers=5\n");
         Path images = Files.createDirectory(directory.resolve("images"));
         Path json = directory.resolve("compare.json");
-        assertThat(execute("run", "--compare", "--compare-size", "4m", "--compare-dir", images, "--json", json, job))
+        assertThat(execute("run", "--compare", "--compare-slices", "2", "--compare-size", "4m", "--compare-dir",
+                images, "--json", json, job))
                 .as(err.toString()).isZero();
         assertThat(out.toString()).contains("compared on", "work queue of 1 thread", "pool of 16 threads",
                 "direct, AIO: libaio", "1.00 x", "work queue, workers=1;", "engine channel, workers=16;");
         Map<String, Object> report = JsonText.parse(Files.readString(json));
         assertThat(JsonText.list(report, "jobs")).hasSize(3)
-                .allMatch(entry -> JsonText.number(entry, "read", "total_ios") == 1024);
+                .allMatch(entry -> JsonText.number(entry, "read", "total_ios") == 2048);
         assertThat(JsonText.list(report, "blkmq", "compare")).hasSize(3)
                 .allMatch(entry -> JsonText.number(entry, "ratio") > 0);
         try (Stream<Path> left = Files.list(images)) {
             assertThat(left).isEmpty();
         }
+    }
+
+    // ---- the command line
+
+    @Test
+    void aJobMayBeDescribedByOptions() {
+        assertThat(execute("run", "--attach", "d=mem:1m", "--bs=8k", "--name=one", "--rw=randread", "--filename", "d",
+                "--norandommap", "--name=two", "--rw=write", "--filename=d", "--thread")).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("one: rw=randread, bs=(R) 8.00KiB", "two: rw=write, bs=(W) 8.00KiB",
+                "128 operations");
+        assertThat(err.toString()).contains("keys without effect here: thread");
+    }
+
+    @Test
+    void severalFilesStandardInputAndSectionsAreRead() throws IOException {
+        Path first = job("[global]\nfilename=d\n[a]\n[b]\n");
+        Path second = Files.writeString(directory.resolve("second.fio"), "[c]\nfilename=d\n");
+        assertThat(execute("run", "--attach", "d=null:64k", first, second)).isZero();
+        assertThat(out.toString()).contains("a: rw=read", "b: rw=read", "c: rw=read", "starting 3 threads");
+        out.getBuffer().setLength(0);
+        assertThat(execute("run", "--attach", "d=null:64k", "--section", "b", first)).isZero();
+        assertThat(out.toString()).contains("b: rw=read", "starting 1 thread").doesNotContain("a: rw=read");
+        assertThat(execute("run", "--section", "z", first)).isEqualTo(2);
+        assertThat(err.toString()).contains("--section z: there is no such job");
+        InputStream before = System.in;
+        try {
+            System.setIn(new ByteArrayInputStream("[piped]\nfilename=d\n".getBytes(StandardCharsets.UTF_8)));
+            assertThat(execute("run", "--attach", "d=null:64k", "-")).isZero();
+        } finally {
+            System.setIn(before);
+        }
+        assertThat(out.toString()).contains("piped: rw=read");
+    }
+
+    @Test
+    void aKeyOnTheCommandLineReplacesThatOfTheFile() throws IOException {
+        assertThat(execute("run", job("[a]\nfilename=d\nbs=4k\n"), "--bs", "16k", "--attach", "d=null:64k")).isZero();
+        assertThat(out.toString()).contains("bs=(R) 16.0KiB-16.0KiB", " 4 operations");
+        assertThat(execute("run", job("[a]\nfilename=d\n"), "--bs=1x", "--attach", "d=null:64k")).isEqualTo(2);
+        assertThat(err.toString()).contains("--bs: bs=1x: ");
+    }
+
+    @Test
+    void jobsAreOnlyReadIfThatIsAskedFor() throws IOException {
+        assertThat(execute("run", "--parse-only", job("[a]\nsize=1m\n"))).isZero();
+        assertThat(out.toString()).isEmpty();
+        assertThat(execute("run", "--parse-only", job("[a]\nfoo\nbar\n"))).isEqualTo(2);
+        assertThat(err.toString()).hasLineCount(2);
+    }
+
+    @Test
+    void theReportHasTheFormatsThatAreAskedFor() throws IOException {
+        Path job = job("[a]\nfilename=d\n");
+        Path report = directory.resolve("report");
+        assertThat(execute("run", "--attach", "d=null:64k", "--output", report, "--output-format=normal,terse,json+",
+                job)).isZero();
+        assertThat(out.toString()).isEmpty();
+        List<String> lines = Files.readAllLines(report);
+        assertThat(lines.getFirst()).startsWith("a: rw=read");
+        String terse = lines.stream().filter(line -> line.startsWith("3;")).findFirst().orElseThrow();
+        // 47 fields for each of two directions, and around them.
+        assertThat(terse.split(";", -1)).hasSizeGreaterThanOrEqualTo(129).contains("a", "100.0%");
+        String text = Files.readString(report);
+        Object first = JsonText.list(JsonText.parse(text.substring(text.indexOf("\n{") + 1)), "jobs").getFirst();
+        assertThat(((Map<?, ?>) JsonText.get(first, "read", "clat_ns", "bins")).values().stream()
+                .mapToDouble(count -> (Double) count).sum()).isEqualTo(16);
+        assertThat(execute("run", "--output-format=xml", job)).isEqualTo(2);
+        assertThat(err.toString()).contains("possible are normal, terse, json, json+");
+    }
+
+    @Test
+    void progressIsShownWhereItIsAskedFor() throws IOException {
+        assertThat(execute("run", "--attach", "d=null:1m", "--status-interval", "1", "--eta=never",
+                job("[a]\nfilename=d\nrw=randrw\nnorandommap\ntime_based\nruntime=2500ms\n"))).isZero();
+        assertThat(err.toString()).containsPattern("1 s: jobs: 1 of 1, \\d+\\.\\d%, read .* IOPS, write .* IOPS, eta 0:0\\d");
+    }
+
+    @Test
+    void keysAreExplained() {
+        assertThat(execute("run", "--cmdhelp")).isZero();
+        assertThat(out.toString()).contains("rw, readwrite", "Read and without effect here:", "Refused:", "read_iolog");
+        assertThat(execute("run", "--cmdhelp=thinktime")).isZero();
+        assertThat(execute("run", "--cmdhelp=zonemode")).isZero();
+        assertThat(out.toString()).contains("thinktime: the job waits", "zonemode: refused: ");
+        assertThat(execute("run", "--cmdhelp=nosuch")).isEqualTo(2);
+    }
+
+    // ---- other commands
+
+    @Test
+    void enginesAreListed() {
+        assertThat(execute("engines")).isZero();
+        assertThat(out.toString()).contains("io_uring", "libaio", "channel", "ioengine=posixaio", "the fastest");
+    }
+
+    @Test
+    void aFileIsDescribedAndNotChanged() throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[1 << 20]);
+        assertThat(execute("info", image)).as(err.toString()).isZero();
+        assertThat(out.toString()).contains("1048576 bytes", "regular file", "direct I/O:", "READ, WRITE", "PUNCH_HOLE",
+                "as a loop device:", "logical block:");
+        assertThat(image).hasSize(1 << 20);
+        assertThat(execute("info", directory.resolve("none"))).isEqualTo(2);
+        assertThat(execute("info", directory)).isEqualTo(2);
+        assertThat(err.toString()).contains("there is no such file", "is a directory");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"bash", "zsh"})
+    void shellsCompleteTheWords(String shell) {
+        assertThat(execute("completion", shell)).isZero();
+        assertThat(out.toString()).contains("--output-format", "blkmq", "complete -F");
     }
 }

@@ -9,9 +9,12 @@ import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.tools.device.Backing.Completion;
 import io.blkmq.tools.device.Backing.Kind;
+import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.List;
@@ -58,29 +61,57 @@ public final class Device implements AutoCloseable {
      * Makes the device.
      *
      * @param request what its jobs need
+     * @param layout is told when an image is written before it is read
      * @return the device, to be closed
      * @throws UsageException if what was asked for cannot be had
      */
-    public static Device open(DeviceRequest request) throws UsageException {
+    public static Device open(DeviceRequest request, Layout layout) throws UsageException {
         try {
-            return useElevator(openAsAsked(request), request.elevator());
+            return useElevator(openAsAsked(request, layout), request.elevator());
         } catch (NoSuchFileException e) {
             throw new UsageException(request.name() + ": there is no file " + e.getFile(), e);
         } catch (AccessDeniedException e) {
-            throw new UsageException(request.name() + ": access to " + e.getFile() + " is denied", e);
+            throw new UsageException(request.name() + ": access to " + e.getFile() + " is denied"
+                    + (request.writes()
+                            ? "; jobs write to it. " + request.name() + " can be attached with ,ro for jobs that read"
+                            : ""), e);
         } catch (AioUnavailableException e) {
-            throw new UsageException(request.location() + ": " + e.getMessage(), e);
+            throw new UsageException(request.location() + ": " + e.getMessage() + otherEngine(request), e);
         } catch (IOException | IllegalArgumentException e) {
-            throw new UsageException(request.name() + ": " + e.getMessage(), e);
+            throw new UsageException(request.name() + ": " + e.getMessage() + liftedBy(e), e);
         }
     }
 
-    private static Device openAsAsked(DeviceRequest request) throws IOException {
+    private static String otherEngine(DeviceRequest request) {
+        return request.engine() == EngineName.IO_URING
+                ? "; --ioengine libaio may be possible"
+                : request.engine() == EngineName.LIBAIO ? "; --ioengine posixaio is possible" : "";
+    }
+
+    /** What lifts the refusal of a block device that is in use. */
+    private static String liftedBy(Exception e) {
+        boolean busy = e instanceof FileSystemException refused && refused.getReason() != null
+                && refused.getReason().contains("(EBUSY)");
+        return busy ? "; allow_mounted_write=1 in the job lifts this" : "";
+    }
+
+    private static Device openAsAsked(DeviceRequest request, Layout layout) throws IOException {
         if (request.backing().isEmpty()) {
-            return openImage(request);
+            return openImage(request, layout);
         }
         Backing backing = request.backing().get();
-        return backing.kind() == Kind.FILE ? openLoop(request, backing, null) : openNull(request, backing);
+        if (backing.kind() != Kind.FILE) {
+            return openNull(request, backing);
+        }
+        if (request.invalidates() && Files.exists(backing.path())) {
+            boolean _ = PageCache.drop(backing.path());
+        }
+        Device device = openLoop(request, backing, backing.text(), null);
+        if (request.reads() && Files.isRegularFile(backing.path()) && PageCache.hasHole(backing.path())) {
+            device.notes.add(request.name() + ": " + backing.path()
+                    + " has holes: what is read there was never written, and comes from no disk");
+        }
+        return device;
     }
 
     private static Device useElevator(Device device, String elevator) {
@@ -103,13 +134,25 @@ public final class Device implements AutoCloseable {
                 memory ? "null block driver with memory" : "null block driver", null);
     }
 
-    private static Device openImage(DeviceRequest request) throws IOException {
-        TemporaryImage image = TemporaryImage.create(request.imageBytes());
+    private static Device openImage(DeviceRequest request, Layout layout) throws IOException {
+        ImageRequest wanted = request.image();
+        TemporaryImage image = TemporaryImage.create(wanted.directory(), wanted.bytes());
         boolean opened = false;
         try {
-            Device device = openLoop(request, Backing.ofFile(image.path()), image);
+            boolean written = request.reads() && !request.engine().hasNoFile() && wanted.isLaidOut();
+            if (written) {
+                image.fill(request.name(), wanted.bytes(), layout);
+                boolean _ = PageCache.drop(image.path());
+            }
+            Device device = openLoop(request, Backing.ofFile(image.path()),
+                    written ? "temporary image, written" : "temporary image, sparse", image);
             opened = true;
             image.forgetName();
+            if (request.reads() && !written && !request.engine().hasNoFile()) {
+                device.notes.add(request.name() + ": the temporary image of " + wanted.bytes()
+                        + " bytes is a hole: what is read was never written, and comes from no disk. Images of up to "
+                        + wanted.layoutBytesMax() + " bytes are written before (--layout-max)");
+            }
             return device;
         } finally {
             if (!opened) {
@@ -118,7 +161,7 @@ public final class Device implements AutoCloseable {
         }
     }
 
-    private static Device openLoop(DeviceRequest request, Backing backing, @Nullable TemporaryImage image)
+    private static Device openLoop(DeviceRequest request, Backing backing, String text, @Nullable TemporaryImage image)
             throws IOException {
         boolean direct = (request.direct() || request.engine().hasNoFile()) && !backing.buffered();
         Shape shape = shape(request, backing, pollsByChoice(request, backing, direct));
@@ -129,7 +172,6 @@ public final class Device implements AutoCloseable {
             shape = new Shape(shape.hardwareQueues, shape.depth, false);
             loop = attach(request, backing, shape, direct);
         }
-        String text = image == null ? backing.text() : "temporary image, sparse";
         Device device = new Device(request, loop.disk(), shape, text, loopMode(request, loop), image);
         if (direct && !loop.isDirect()) {
             device.notes.add(request.name() + ": direct I/O is not possible on " + text + ": buffered, engine "
@@ -140,10 +182,11 @@ public final class Device implements AutoCloseable {
 
     private static LoopDevice attach(DeviceRequest request, Backing backing, Shape shape, boolean direct)
             throws IOException {
-        return LoopDevice.attach(LoopConfig.builder(backing.path()).name(request.name()).readOnly(backing.readOnly())
-                .direct(direct).engine(request.engine().aioName()).polled(shape.polled)
-                .hardwareQueues(shape.hardwareQueues).depth(shape.depth).offsetBytes(backing.offsetBytes())
-                .sizeLimitBytes(backing.sizeLimitBytes()).workers(request.workers()).build());
+        return LoopDevice.attach(LoopConfig.builder(backing.path()).name(request.name())
+                .readOnly(backing.readOnly() || !request.writes()).exclusive(!request.mountedWrite()).direct(direct)
+                .engine(request.engine().aioName()).polled(shape.polled).hardwareQueues(shape.hardwareQueues)
+                .depth(shape.depth).offsetBytes(backing.offsetBytes()).sizeLimitBytes(backing.sizeLimitBytes())
+                .workers(request.workers()).build());
     }
 
     private static String loopMode(DeviceRequest request, LoopDevice loop) {
@@ -202,6 +245,15 @@ public final class Device implements AutoCloseable {
      */
     public Shape shape() {
         return shape;
+    }
+
+    /**
+     * What the user attached.
+     *
+     * @return null for a temporary image
+     */
+    public @Nullable Backing backing() {
+        return request.backing().orElse(null);
     }
 
     /**

@@ -14,15 +14,16 @@ public final class OpenDevices implements AutoCloseable {
      * Makes devices.
      *
      * @param requests what is needed of each
+     * @param layout is told when images are written
      * @return all of them, to be closed
      * @throws UsageException if one cannot be had; those made before are closed then
      */
-    public static OpenDevices open(List<DeviceRequest> requests) throws UsageException {
+    public static OpenDevices open(List<DeviceRequest> requests, Layout layout) throws UsageException {
         OpenDevices open = new OpenDevices();
         boolean complete = false;
         try {
             for (DeviceRequest request : requests) {
-                open.devices.add(Device.open(request));
+                open.devices.add(Device.open(request, layout));
             }
             complete = true;
             return open;

@@ -7,13 +7,17 @@ package io.blkmq.tools.job;
  * @param percent whether it is percent of the device's size
  */
 public record Extent(long value, boolean percent) {
+    /** Nothing. */
+    public static final Extent ZERO = new Extent(0, false);
+    private static final int WHOLE = 100;
+
     /** From {@code 32G} or {@code 50%}. */
     static Extent parse(String text) {
         String stripped = text.strip();
         if (!stripped.endsWith("%")) {
             return new Extent(Quantity.bytes(stripped), false);
         }
-        return new Extent(Quantity.count(stripped.substring(0, stripped.length() - 1), 0, 100), true);
+        return new Extent(Quantity.count(stripped.substring(0, stripped.length() - 1), 0, WHOLE), true);
     }
 
     /**
@@ -23,6 +27,6 @@ public record Extent(long value, boolean percent) {
      * @return bytes
      */
     public long of(long deviceBytes) {
-        return percent ? (long) (deviceBytes / 100.0 * value) : value;
+        return percent ? deviceBytes / WHOLE * value + deviceBytes % WHOLE * value / WHOLE : value;
     }
 }

@@ -2,24 +2,31 @@ package io.blkmq.tools.job;
 
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A job as its section and the global ones before it describe it. Immutable. */
 public final class JobSpec {
+    private static final int WHOLE = 100;
+
     private final String name;
     private final Location location;
     private final Map<Key, Setting> settings;
+    private final Set<String> unused;
 
     /** A value, how it was written, and where. */
     record Setting(Object value, String text, Location location) {}
 
-    JobSpec(String name, Location location, Map<Key, Setting> settings) {
-        this.name = name;
+    JobSpec(String section, Location location, Map<Key, Setting> settings, Set<String> unused) {
+        Setting named = settings.get(Key.NAME);
+        this.name = named == null ? section : (String) named.value;
         this.location = location;
+        this.unused = Set.copyOf(unused);
         this.settings = new EnumMap<>(Key.class);
         this.settings.putAll(settings);
     }
@@ -34,7 +41,7 @@ public final class JobSpec {
      * @throws UsageException if the key has no such value
      */
     public JobSpec with(Key key, String text, Location origin) throws UsageException {
-        JobSpec changed = new JobSpec(name, location, settings);
+        JobSpec changed = new JobSpec(name, location, settings, unused);
         changed.settings.put(key, parse(key, key.keyName(), text, origin));
         return changed;
     }
@@ -88,30 +95,129 @@ public final class JobSpec {
         return options;
     }
 
+    /**
+     * The keys of the job that are read and have no effect.
+     *
+     * @return their names
+     */
+    public Set<String> unusedKeys() {
+        return unused;
+    }
+
+    /**
+     * Whether something was written for a key.
+     *
+     * @param key which
+     * @return false if its default holds
+     */
+    public boolean has(Key key) {
+        return settings.containsKey(key);
+    }
+
     private @Nullable Object find(Key key) {
         Setting setting = settings.get(key);
         return setting == null ? key.defaultValue() : setting.value;
     }
 
     private Object value(Key key) {
-        return Objects.requireNonNull(find(key));
+        return Objects.requireNonNull(find(key), key.keyName());
     }
 
-    private boolean flag(Key key) {
-        return (Boolean) value(key);
+    /**
+     * The value of a key that is 0 or 1.
+     *
+     * @param key which
+     * @return true for 1
+     */
+    public boolean flag(Key key) {
+        return Boolean.TRUE.equals(find(key));
     }
 
-    private int count(Key key) {
+    /**
+     * The value of a key that is a number.
+     *
+     * @param key which
+     * @return the number
+     */
+    public int count(Key key) {
         return (Integer) value(key);
+    }
+
+    /**
+     * The value of a key that is a size, a time in nanoseconds, or a large number.
+     *
+     * @param key which
+     * @return bytes, nanoseconds or the number
+     */
+    public long amount(Key key) {
+        return (Long) value(key);
+    }
+
+    /**
+     * The value of a key that is a number with a fraction.
+     *
+     * @param key which
+     * @return the number
+     */
+    public double decimal(Key key) {
+        return (Double) value(key);
+    }
+
+    /**
+     * The value of a key that is a text or one of some words.
+     *
+     * @param key which
+     * @return the text; of words that mean the same, the first
+     */
+    public String word(Key key) {
+        return (String) value(key);
+    }
+
+    /**
+     * The value of a key that has no default.
+     *
+     * @param key which
+     * @return empty if the job does not mention it
+     */
+    public Optional<Object> optional(Key key) {
+        return Optional.ofNullable(find(key));
+    }
+
+    /**
+     * The value of a key that has one for each direction.
+     *
+     * @param key which
+     * @param direction of what
+     * @return bytes, nanoseconds or a number
+     */
+    public long amount(Key key, Direction direction) {
+        return ((Number) ((ByDirection<?>) value(key)).of(direction)).longValue();
     }
 
     /**
      * What it does.
      *
-     * @return the pattern
+     * @return the pattern; of a job that only verifies, that which reads where the job would write
      */
     public AccessPattern accessPattern() {
-        return (AccessPattern) value(Key.RW);
+        AccessPattern pattern = ((AccessPattern.Modified) value(Key.RW)).pattern();
+        if (!flag(Key.VERIFY_ONLY)) {
+            return pattern;
+        }
+        return switch (pattern) {
+            case WRITE, RW -> AccessPattern.READ;
+            case RANDWRITE, RANDRW -> AccessPattern.RANDREAD;
+            default -> pattern;
+        };
+    }
+
+    /**
+     * The number behind the pattern.
+     *
+     * @return 0 if there is none
+     */
+    public long patternModifier() {
+        return ((AccessPattern.Modified) value(Key.RW)).modifier();
     }
 
     /**
@@ -120,30 +226,68 @@ public final class JobSpec {
      * @return percent
      */
     public int readPercent() {
-        return switch (accessPattern()) {
-            case READ, RANDREAD -> 100;
-            case WRITE, RANDWRITE -> 0;
-            case RW, RANDRW -> count(Key.RWMIXREAD);
-        };
+        AccessPattern pattern = accessPattern();
+        if (!pattern.isMixed()) {
+            return pattern.reads() ? WHOLE : 0;
+        }
+        if (has(Key.RWMIXWRITE)) {
+            return WHOLE - count(Key.RWMIXWRITE);
+        }
+        return has(Key.RWMIXREAD) ? count(Key.RWMIXREAD) : WHOLE / 2;
     }
 
     /**
-     * How long its operations are. A range goes before a fixed size.
+     * How long its operations of a direction are: weights go before a range, and a range before a fixed size.
      *
+     * @param direction which
      * @return the sizes
      */
-    public BlockSizes blockSizes() {
-        Object range = find(Key.BSRANGE);
-        return (BlockSizes) (range != null ? range : value(Key.BS));
+    public BlockSizes blockSizes(Direction direction) {
+        Object sizes = find(Key.BSSPLIT);
+        if (sizes == null) {
+            sizes = find(Key.BSRANGE);
+        }
+        if (sizes == null) {
+            sizes = value(Key.BS);
+        }
+        Direction as = flag(Key.VERIFY_ONLY) && direction == Direction.READ ? Direction.WRITE : direction;
+        return (BlockSizes) ((ByDirection<?>) sizes).of(as);
     }
 
     /**
-     * How many bytes it moves.
+     * The longest operation of those that the job has.
+     *
+     * @return bytes
+     */
+    public int blockBytesMax() {
+        int max = 0;
+        for (Direction direction : Direction.values()) {
+            boolean reads = direction == Direction.READ && isReadBack();
+            if (accessPattern().has(direction)) {
+                max = Math.max(max, blockSizes(direction).max());
+            } else if (reads) {
+                max = Math.max(max, blockSizes(Direction.WRITE).max());
+            }
+        }
+        return max;
+    }
+
+    /**
+     * How long its part of the device is.
      *
      * @return empty for the rest of the device
      */
     public Optional<Extent> size() {
         return Optional.ofNullable((Extent) find(Key.SIZE));
+    }
+
+    /**
+     * How many bytes it moves, if that is not the size of its part.
+     *
+     * @return empty for the size
+     */
+    public Optional<Extent> ioSize() {
+        return Optional.ofNullable((Extent) find(Key.IO_SIZE)).filter(size -> size.value() > 0);
     }
 
     /**
@@ -156,12 +300,21 @@ public final class JobSpec {
     }
 
     /**
+     * How much later each further clone begins.
+     *
+     * @return nothing by default
+     */
+    public Extent offsetIncrement() {
+        return (Extent) value(Key.OFFSET_INCREMENT);
+    }
+
+    /**
      * When it ends at the latest.
      *
      * @return nanoseconds; 0 for no limit
      */
     public long runtimeNanos() {
-        return (Long) value(Key.RUNTIME);
+        return amount(Key.RUNTIME);
     }
 
     /**
@@ -197,11 +350,11 @@ public final class JobSpec {
      * @return the name of an elevator that there is
      */
     public String elevator() {
-        return (String) value(Key.IOSCHEDULER);
+        return word(Key.IOSCHEDULER);
     }
 
     /**
-     * How many operations it has in flight.
+     * How many operations it says that it has in flight.
      *
      * @return at least 1
      */
@@ -210,44 +363,23 @@ public final class JobSpec {
     }
 
     /**
-     * The most operations that are submitted together.
+     * A number that has no default.
      *
-     * @return empty if not said; 0 was written for the depth
-     */
-    public OptionalInt batchSubmit() {
-        return optionalCount(Key.IODEPTH_BATCH_SUBMIT);
-    }
-
-    /**
-     * How many completions it waits for when it can submit no more.
-     *
-     * @return 0 to look for completions after each submission
-     */
-    public int batchCompleteMin() {
-        return count(Key.IODEPTH_BATCH_COMPLETE_MIN);
-    }
-
-    /**
-     * The most completions that are taken together.
-     *
+     * @param key which
      * @return empty if not said
      */
-    public OptionalInt batchCompleteMax() {
-        return optionalCount(Key.IODEPTH_BATCH_COMPLETE_MAX);
-    }
-
-    private OptionalInt optionalCount(Key key) {
+    public OptionalInt optionalCount(Key key) {
         Object value = find(key);
         return value == null ? OptionalInt.empty() : OptionalInt.of((Integer) value);
     }
 
     /**
-     * Whether its device goes past the page cache.
+     * Whether its device goes past the page cache: what was said last, of the key and its opposite.
      *
      * @return true if so
      */
     public boolean isDirect() {
-        return flag(Key.DIRECT);
+        return has(Key.DIRECT) ? flag(Key.DIRECT) : has(Key.BUFFERED) && !flag(Key.BUFFERED);
     }
 
     /**
@@ -260,14 +392,45 @@ public final class JobSpec {
     }
 
     /**
-     * The name of the device that one of its clones uses. Without the key it is a device of its own, named as fio names files.
+     * The names of the devices that one of its clones uses. Without the key it is one device of its own, named as fio names files.
      *
      * @param clone from 0
-     * @return a name that means something only inside the command
+     * @return names that mean something only inside the command
      */
-    public String deviceName(int clone) {
-        Object named = find(Key.FILENAME);
-        return named != null ? (String) named : name + "." + clone + ".0";
+    public List<String> deviceNames(int clone) {
+        List<String> directories = names(Key.DIRECTORY);
+        String directory = directories.isEmpty() ? "" : directories.get(clone % directories.size()) + "/";
+        List<String> named = names(Key.FILENAME);
+        if (!named.isEmpty()) {
+            return named.stream().map(file -> directory + file).toList();
+        }
+        return List.of(directory + word(Key.FILENAME_FORMAT).replace("$jobname", name)
+                .replace("$clientuid", "localhost").replace("$jobnum", Integer.toString(clone))
+                .replace("$filenum", "0"));
+    }
+
+    @SuppressWarnings("unchecked") // the key's parser makes a list of names
+    private List<String> names(Key key) {
+        Object names = find(key);
+        return names == null ? List.of() : (List<String>) names;
+    }
+
+    /**
+     * How many files its image stands for.
+     *
+     * @return 1 for a job that names its devices
+     */
+    public int files() {
+        return has(Key.FILENAME) ? 1 : count(Key.NRFILES);
+    }
+
+    /**
+     * Which file or device is next.
+     *
+     * @return one after the other by default
+     */
+    public FileService fileService() {
+        return (FileService) value(Key.FILE_SERVICE_TYPE);
     }
 
     /**
@@ -285,25 +448,35 @@ public final class JobSpec {
      * @return 0 for never
      */
     public int flushEvery() {
-        return count(Key.FSYNC);
+        int each = count(Key.FSYNC);
+        return each != 0 ? each : count(Key.FDATASYNC);
     }
 
     /**
-     * Whether its data carries checksums.
+     * How its data is verified.
      *
-     * @return true for crc32c
+     * @return the method
+     */
+    public VerifyMethod verification() {
+        return (VerifyMethod) value(Key.VERIFY);
+    }
+
+    /**
+     * Whether its data is verified.
+     *
+     * @return true if there is a method
      */
     public boolean isVerified() {
-        return flag(Key.VERIFY);
+        return verification() != VerifyMethod.NONE;
     }
 
     /**
-     * Whether a job that writes reads back what it wrote.
+     * Whether it reads back what it wrote.
      *
-     * @return true if so; means something only for a verified job
+     * @return true if it is verified, writes, and is not told to leave that
      */
     public boolean isReadBack() {
-        return flag(Key.DO_VERIFY);
+        return isVerified() && flag(Key.DO_VERIFY) && accessPattern().writes();
     }
 
     /**
@@ -312,7 +485,16 @@ public final class JobSpec {
      * @return the seed
      */
     public long seed() {
-        return (Long) value(Key.RANDSEED);
+        return amount(Key.RANDSEED);
+    }
+
+    /**
+     * How random offsets are spread.
+     *
+     * @return the distribution
+     */
+    public Distribution distribution() {
+        return (Distribution) value(Key.RANDOM_DISTRIBUTION);
     }
 
     /**
@@ -321,7 +503,7 @@ public final class JobSpec {
      * @return false if each block is used once
      */
     public boolean mayRepeatOffsets() {
-        return flag(Key.NORANDOMMAP);
+        return flag(Key.NORANDOMMAP) || distribution().kind() != Distribution.Kind.RANDOM || has(Key.BLOCKALIGN);
     }
 
     /**
@@ -331,5 +513,14 @@ public final class JobSpec {
      */
     public boolean isClockReduced() {
         return flag(Key.GTOD_REDUCE);
+    }
+
+    /**
+     * Which percentiles are reported.
+     *
+     * @return above 0 up to 100, in order
+     */
+    public double[] percentiles() {
+        return ((double[]) value(Key.PERCENTILE_LIST)).clone();
     }
 }

@@ -2,35 +2,90 @@ package io.blkmq.tools.report;
 
 import io.blkmq.tools.run.JobResult;
 import io.blkmq.tools.run.RunResult;
+import io.blkmq.tools.run.ThreadTimes;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
- * The same jobs on the same file in several ways. Ratios are to the first way.
+ * The same jobs on the same file in several ways, which took turns. Ratios are to the first way.
  *
  * @param image what they ran on
- * @param ways the runs, in the order in which they were made
+ * @param ways the ways, in the order in which they took turns
  */
 public record Comparison(String image, List<Way> ways) {
+    private static final double NANOS_PER_SECOND = 1e9;
+
     /**
      * One way.
      *
      * @param name short, for a machine
      * @param description for people
-     * @param result what became of it
+     * @param slices what became of it each time, at least once
      */
-    public record Way(String name, String description, RunResult result) {
-        /**
-         * How many operations a second all jobs made together.
-         *
-         * @return reads and writes
-         */
-        public double operationsPerSecond() {
-            return result.jobs().stream().map(Way::operationsPerSecond).mapToDouble(Double::doubleValue).sum();
+    public record Way(String name, String description, List<RunResult> slices) {
+        /** Operations a second of each slice, in order of size. */
+        private double[] rates() {
+            return slices.stream().mapToDouble(Way::operationsPerSecond).sorted().toArray();
         }
 
-        private static double operationsPerSecond(JobResult job) {
-            return job.reads().operationsPerSecond() + job.writes().operationsPerSecond();
+        private static double operationsPerSecond(RunResult slice) {
+            long nanos = slice.jobs().stream().mapToLong(JobResult::runtimeNanos).max().orElse(0);
+            long operations = slice.jobs().stream().mapToLong(JobResult::operations).sum();
+            return nanos == 0 ? 0 : operations * NANOS_PER_SECOND / nanos;
         }
+
+        /**
+         * Operations a second of the slice in the middle.
+         *
+         * @return reads, writes and trims of all jobs
+         */
+        public double medianIops() {
+            double[] rates = rates();
+            int half = rates.length / 2;
+            return rates.length % 2 == 1 ? rates[half] : (rates[half - 1] + rates[half]) / 2;
+        }
+
+        /**
+         * Operations a second of the slowest slice.
+         *
+         * @return of all jobs
+         */
+        public double minIops() {
+            return rates()[0];
+        }
+
+        /**
+         * Operations a second of the fastest slice.
+         *
+         * @return of all jobs
+         */
+        public double maxIops() {
+            return Arrays.stream(rates()).max().orElse(0);
+        }
+
+        /**
+         * All slices as if they had been one run.
+         *
+         * @return jobs with the sums of their slices; devices and statistics of the last slice
+         */
+        public RunResult result() {
+            RunResult last = slices.getLast();
+            List<JobResult> jobs = IntStream.range(0, last.jobs().size())
+                    .mapToObj(i -> JobResult.chainOf(slices.stream().map(slice -> slice.jobs().get(i)).toList()))
+                    .toList();
+            return last.withJobs(jobs,
+                    slices.stream().map(RunResult::deviceTimes).reduce(ThreadTimes.NONE, ThreadTimes::plus));
+        }
+    }
+
+    /**
+     * How often each way had its turn.
+     *
+     * @return at least 1
+     */
+    public int slices() {
+        return ways.getFirst().slices().size();
     }
 
     /**
@@ -40,8 +95,8 @@ public record Comparison(String image, List<Way> ways) {
      * @return 2 for twice as fast; 0 if the first did nothing
      */
     public double ratio(Way way) {
-        double first = ways.getFirst().operationsPerSecond();
-        return first == 0 ? 0 : way.operationsPerSecond() / first;
+        double first = ways.getFirst().medianIops();
+        return first == 0 ? 0 : way.medianIops() / first;
     }
 
     /**
@@ -50,6 +105,6 @@ public record Comparison(String image, List<Way> ways) {
      * @return true for I/O or verification errors
      */
     public boolean hasErrors() {
-        return ways.stream().anyMatch(way -> way.result().hasErrors());
+        return ways.stream().flatMap(way -> way.slices().stream()).anyMatch(RunResult::hasErrors);
     }
 }

@@ -3,20 +3,28 @@ package io.blkmq.tools.report;
 import io.blkmq.core.DiskStatistics;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.BlockSizes;
+import io.blkmq.tools.job.Direction;
 import io.blkmq.tools.job.JobSpec;
+import io.blkmq.tools.job.Key;
+import io.blkmq.tools.run.DepthCounts;
 import io.blkmq.tools.run.DirectionStatistics;
 import io.blkmq.tools.run.LatencyStatistics;
 import io.blkmq.tools.run.RunResult;
+import io.blkmq.tools.run.Spread;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /** A run for people, in the shape that users of fio know. */
 public final class TextReport {
     private static final int PERCENTILES_IN_LINE = 4;
+    private static final int KIBIBYTE = 1024;
 
     private final PrintWriter out;
 
@@ -36,19 +44,24 @@ public final class TextReport {
      */
     public void header(List<JobSpec> jobs) {
         for (JobSpec job : jobs) {
-            BlockSizes sizes = job.blockSizes();
             out.printf(Locale.ROOT, "%s: rw=%s, bs=%s, ioengine=%s, iodepth=%d%s%n", job.name(),
-                    job.accessPattern().name().toLowerCase(Locale.ROOT), sizes(job.accessPattern(), sizes),
-                    job.engine().fioName(), job.depth(), job.clones() > 1 ? ", numjobs=" + job.clones() : "");
+                    job.accessPattern().keyValue(), sizes(job), job.engine().fioName(), job.depth(),
+                    job.clones() > 1 ? ", numjobs=" + job.clones() : "");
         }
         int threads = jobs.stream().mapToInt(JobSpec::clones).sum();
         out.printf(Locale.ROOT, "starting %d thread%s%n", threads, threads == 1 ? "" : "s");
     }
 
-    private static String sizes(AccessPattern pattern, BlockSizes sizes) {
-        String reads = "(R) " + Amount.bytes(sizes.readMin()) + "-" + Amount.bytes(sizes.readMax());
-        String writes = "(W) " + Amount.bytes(sizes.writeMin()) + "-" + Amount.bytes(sizes.writeMax());
-        return !pattern.writes() ? reads : !pattern.reads() ? writes : reads + ", " + writes;
+    private static String sizes(JobSpec job) {
+        List<String> parts = new ArrayList<>();
+        for (Direction direction : Direction.values()) {
+            if (job.accessPattern().has(direction)) {
+                BlockSizes sizes = job.blockSizes(direction);
+                parts.add("(" + direction.name().charAt(0) + ") " + Amount.bytes(sizes.min()) + "-"
+                        + Amount.bytes(sizes.max()));
+            }
+        }
+        return String.join(", ", parts);
     }
 
     /**
@@ -69,29 +82,59 @@ public final class TextReport {
 
     private void group(ReportGroup group) {
         out.printf(Locale.ROOT, "%n%s: jobs=%d, err=%d%n", group.name(), group.threads(), group.failures().errno());
-        direction("read", group.reads());
-        direction("write", group.writes());
+        group.spec().optional(Key.DESCRIPTION).ifPresent(words -> out.printf("  description: %s%n", words));
+        group.reported().forEach((name, statistics) -> direction(group, name, statistics));
         LatencyStatistics flushes = group.flushes();
         if (flushes.count() > 0) {
             out.printf(Locale.ROOT, "  flush: total=%d%n", flushes.count());
             latency("lat", flushes);
         }
-        out.printf(Locale.ROOT, "  cpu: usr=%.2f%%, sys=%.2f%%%n", group.userPercent(), group.systemPercent());
+        out.printf(Locale.ROOT, "  cpu: usr=%.2f%%, sys=%.2f%%, of these %.2f%% by threads of the devices; ctx=%d%n",
+                group.userPercent(), group.systemPercent(), group.devicePercent(), group.use().contextSwitches());
+        depths(group.depths());
         errors(group);
     }
 
-    private void direction(String name, DirectionStatistics statistics) {
+    private void depths(DepthCounts depths) {
+        StringBuilder line = new StringBuilder("  IO depths:");
+        for (int i = 0; i < DepthCounts.LEVELS; i++) {
+            line.append(String.format(Locale.ROOT, " %s%d=%.1f%%", i == DepthCounts.LEVELS - 1 ? ">=" : "", 1 << i,
+                    depths.inFlightPercent(i)));
+        }
+        out.println(line);
+    }
+
+    private void direction(ReportGroup group, String name, DirectionStatistics statistics) {
         if (statistics.runtimeNanos() == 0) {
             return;
         }
+        JobSpec spec = group.spec();
         out.printf(Locale.ROOT, "  %s: IOPS=%s, BW=%s/s (%s/s), io=%s in %d ms, %d operations%n", name,
                 Amount.count(statistics.operationsPerSecond()), Amount.bytes(statistics.bytesPerSecond()),
                 Amount.decimalBytes(statistics.bytesPerSecond()), Amount.bytes((double) statistics.bytes()),
                 TimeUnit.NANOSECONDS.toMillis(statistics.runtimeNanos()), statistics.operations());
-        latency("slat", statistics.submission());
-        latency("clat", statistics.completion());
-        latency("lat", statistics.total());
-        percentiles(statistics.completion());
+        kind(spec, "slat", Key.DISABLE_SLAT, Key.SLAT_PERCENTILES, statistics.submission());
+        kind(spec, "clat", Key.DISABLE_CLAT, Key.CLAT_PERCENTILES, statistics.completion());
+        kind(spec, "lat", Key.DISABLE_LAT, Key.LAT_PERCENTILES, statistics.total());
+        samples("bw", "KiB/s", 1.0 / KIBIBYTE, statistics.bandwidthSamples());
+        samples("iops", "", 1, statistics.iopsSamples());
+    }
+
+    private void kind(JobSpec spec, String name, Key disabled, Key percentiles, LatencyStatistics latencies) {
+        if (!spec.flag(disabled)) {
+            latency(name, latencies);
+            if (spec.flag(percentiles)) {
+                percentiles(name, latencies, spec.percentiles());
+            }
+        }
+    }
+
+    private void samples(String name, String unit, double scale, Spread spread) {
+        if (spread.count() > 1) {
+            out.printf(Locale.ROOT, "    %4s%s: min=%.0f, max=%.0f, avg=%.2f, stdev=%.2f, samples=%d%n", name,
+                    unit.isEmpty() ? "" : " (" + unit + ")", spread.min() * scale, spread.max() * scale,
+                    spread.mean() * scale, spread.deviation() * scale, spread.count());
+        }
     }
 
     private void latency(String name, LatencyStatistics latency) {
@@ -104,13 +147,12 @@ public final class TextReport {
                 scale.exact(latency.deviationNanos()));
     }
 
-    private void percentiles(LatencyStatistics latency) {
-        if (latency.count() == 0) {
+    private void percentiles(String name, LatencyStatistics latency, double[] percentiles) {
+        if (!latency.hasPercentiles()) {
             return;
         }
         TimeScale scale = TimeScale.of(latency.meanNanos());
-        out.printf(Locale.ROOT, "    clat percentiles (%s):%n", scale.unitName());
-        double[] percentiles = JsonReport.percentiles();
+        out.printf(Locale.ROOT, "    %s percentiles (%s):%n", name, scale.unitName());
         for (int i = 0; i < percentiles.length; i++) {
             boolean begins = i % PERCENTILES_IN_LINE == 0;
             boolean ends = i % PERCENTILES_IN_LINE == PERCENTILES_IN_LINE - 1 || i == percentiles.length - 1;
@@ -163,27 +205,35 @@ public final class TextReport {
     }
 
     private void summary(List<ReportGroup> groups) {
-        out.printf(Locale.ROOT, "%nall jobs:%n");
-        summary("READ", groups.stream().map(ReportGroup::reads).toList());
-        summary("WRITE", groups.stream().map(ReportGroup::writes).toList());
+        Map<Integer, List<ReportGroup>> byNumber = groups.stream()
+                .collect(Collectors.groupingBy(ReportGroup::number, TreeMap::new, Collectors.toList()));
+        byNumber.forEach((number, members) -> {
+            out.printf(Locale.ROOT, "%nall jobs%s:%n", byNumber.size() == 1 ? "" : " of group " + number);
+            for (Direction direction : Direction.values()) {
+                summary(direction.name(), Totals.of(members, direction));
+            }
+        });
     }
 
-    private void summary(String name, List<DirectionStatistics> parts) {
-        List<DirectionStatistics> active = parts.stream().filter(part -> part.runtimeNanos() > 0).toList();
-        if (active.isEmpty()) {
+    private void summary(String name, Totals totals) {
+        if (totals.maxNanos() == 0) {
             return;
         }
-        double bandwidth = active.stream().mapToDouble(DirectionStatistics::bytesPerSecond).sum();
         out.printf(Locale.ROOT, "%6s: IOPS=%s, bw=%s/s (%s/s), io=%s, run=%d-%d ms%n", name,
-                Amount.count(active.stream().mapToDouble(DirectionStatistics::operationsPerSecond).sum()),
-                Amount.bytes(bandwidth), Amount.decimalBytes(bandwidth),
-                Amount.bytes((double) active.stream().mapToLong(DirectionStatistics::bytes).sum()),
-                active.stream().mapToLong(TextReport::millis).min().orElse(0),
-                active.stream().mapToLong(TextReport::millis).max().orElse(0));
+                Amount.count(totals.operationsPerSecond()), Amount.bytes(totals.bytesPerSecond()),
+                Amount.decimalBytes(totals.bytesPerSecond()), Amount.bytes((double) totals.bytes()),
+                TimeUnit.NANOSECONDS.toMillis(totals.minNanos()), TimeUnit.NANOSECONDS.toMillis(totals.maxNanos()));
     }
 
-    private static long millis(DirectionStatistics statistics) {
-        return TimeUnit.NANOSECONDS.toMillis(statistics.runtimeNanos());
+    /**
+     * Says what became of one way of a comparison.
+     *
+     * @param way all its slices together
+     */
+    public void way(Comparison.Way way) {
+        out.printf(Locale.ROOT, "%n---- %s: %s, %d slices together%n", way.name(), way.description(),
+                way.slices().size());
+        result(way.result());
     }
 
     /**
@@ -192,10 +242,14 @@ public final class TextReport {
      * @param comparison the runs
      */
     public void comparison(Comparison comparison) {
-        out.printf(Locale.ROOT, "%ncompared on %s:%n", comparison.image());
+        out.printf(Locale.ROOT,
+                "%ncompared on %s: %d slices of each way in turn, after one that is not counted%n"
+                        + "  IOPS: median (min to max of the slices), and its ratio to the first way%n",
+                comparison.image(), comparison.slices());
         for (Comparison.Way way : comparison.ways()) {
-            out.printf(Locale.ROOT, "  %10s IOPS  %6.2f x  %s%n", Amount.count(way.operationsPerSecond()),
-                    comparison.ratio(way), way.description());
+            out.printf(Locale.ROOT, "  %10s: %s (%s to %s), %.2f x  %s%n", way.name(), Amount.count(way.medianIops()),
+                    Amount.count(way.minIops()), Amount.count(way.maxIops()), comparison.ratio(way),
+                    way.description());
         }
     }
 }

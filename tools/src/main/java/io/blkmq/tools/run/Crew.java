@@ -1,16 +1,23 @@
 package io.blkmq.tools.run;
 
+import io.blkmq.tools.job.DelayRange;
+import io.blkmq.tools.job.Key;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** The threads of a run: they begin together, and are waited for. For one thread, which makes it, works and closes it. */
 final class Crew implements AutoCloseable {
     private final RunControl control;
     private final RunListener listener;
     private final CountDownLatch ready;
-    private final CountDownLatch start = new CountDownLatch(1);
+    private final CountDownLatch sign = new CountDownLatch(1);
     private final CountDownLatch done;
     private final List<JobThread> jobs = new ArrayList<>();
 
@@ -19,33 +26,54 @@ final class Crew implements AutoCloseable {
         this.listener = listener;
         this.ready = new CountDownLatch(workloads.size());
         this.done = new CountDownLatch(workloads.size());
-        for (Workload workload : workloads) {
-            jobs.add(new JobThread(workload, control, this::takePlace, done::countDown));
+        boolean made = false;
+        try {
+            List<JobStart> starts = new ArrayList<>();
+            for (Workload workload : workloads) {
+                starts.add(new JobStart(ready, sign, done, delayNanos(workload)));
+            }
+            Map<Integer, RunControl> groups = new HashMap<>();
+            for (Workload workload : workloads) {
+                RunControl group = groups.computeIfAbsent(workload.job().group(), _ -> control.inner());
+                int number = workload.job().number();
+                starts.get(number).waitFor(workload.job().after().stream().map(starts::get).toList());
+                jobs.add(new JobThread(workload, control, group, starts.get(number)));
+            }
+            made = true;
+        } finally {
+            if (!made) {
+                close();
+            }
         }
     }
 
-    /** Called by each thread: waits for the others and for the sign. */
-    private void takePlace() {
-        ready.countDown();
-        awaitUninterruptibly(start);
+    private static long delayNanos(Workload workload) {
+        DelayRange range = (DelayRange) workload.spec().optional(Key.STARTDELAY).orElseThrow();
+        long span = range.maxNanos() - range.minNanos();
+        return range.minNanos() + (span == 0 ? 0 : new XorShift(workload.seed() ^ 6).below(span + 1));
+    }
+
+    /** The threads of the jobs. */
+    Set<Long> threads() {
+        return jobs.stream().map(job -> job.thread().threadId()).collect(Collectors.toSet());
     }
 
     /** Starts all threads and waits until all have ended; an interrupt makes them end early, and is kept. */
     List<JobResult> work() {
         jobs.forEach(job -> job.thread().start());
         awaitUninterruptibly(ready);
-        start.countDown();
+        sign.countDown();
         boolean interrupted = false;
-        Progress progress = new Progress();
+        Teller teller = new Teller();
         for (boolean ended = false; !ended;) {
             try {
-                ended = done.await(progress.untilNextNanos(), TimeUnit.NANOSECONDS);
+                ended = done.await(teller.untilNextNanos(), TimeUnit.NANOSECONDS);
             } catch (InterruptedException e) {
                 interrupted = true;
                 control.stop();
             }
             if (!ended) {
-                progress.tellIfDue();
+                teller.tellIfDue();
             }
         }
         if (interrupted) {
@@ -76,14 +104,21 @@ final class Crew implements AutoCloseable {
     }
 
     /** Counts seconds, and what was done in each. */
-    private final class Progress {
+    private final class Teller {
         private final long secondNanos = TimeUnit.SECONDS.toNanos(1);
-        private long toldNanos = System.nanoTime();
-        private long operations;
-        private long bytes;
+        private final long beganNanos = System.nanoTime();
+        private long toldNanos = beganNanos;
+        private Progress.Amount reads = new Progress.Amount(0, 0);
+        private Progress.Amount writes = reads;
+        private Progress.Amount trims = reads;
 
         long untilNextNanos() {
             return Math.max(1, secondNanos - (System.nanoTime() - toldNanos));
+        }
+
+        private Progress.Amount sum(Function<JobProgress, Progress.Amount> of) {
+            return jobs.stream().map(job -> of.apply(job.progress())).reduce(new Progress.Amount(0, 0),
+                    Progress.Amount::plus);
         }
 
         void tellIfDue() {
@@ -91,11 +126,16 @@ final class Crew implements AutoCloseable {
             if (now - toldNanos < secondNanos) {
                 return;
             }
-            long operationsNow = jobs.stream().mapToLong(JobThread::progressOperations).sum();
-            long bytesNow = jobs.stream().mapToLong(JobThread::progressBytes).sum();
-            listener.progress((int) done.getCount(), operationsNow - operations, bytesNow - bytes, now - toldNanos);
-            operations = operationsNow;
-            bytes = bytesNow;
+            Progress.Amount readsNow = sum(JobProgress::reads);
+            Progress.Amount writesNow = sum(JobProgress::writes);
+            Progress.Amount trimsNow = sum(JobProgress::trims);
+            double part = jobs.stream().mapToDouble(job -> job.progress().done()).average().orElse(0);
+            long rest = part <= 0 ? -1 : (long) ((now - beganNanos) / part * (1 - part));
+            listener.progress(new Progress((int) done.getCount(), jobs.size(), readsNow.since(reads),
+                    writesNow.since(writes), trimsNow.since(trims), now - toldNanos, part, rest));
+            reads = readsNow;
+            writes = writesNow;
+            trims = trimsNow;
             toldNanos = now;
         }
     }

@@ -1,19 +1,42 @@
 package io.blkmq.tools.run;
 
-/** What was done in one direction, reads or writes. For one thread; to be read and merged when it has ended. */
+/** What was done in one direction: reads, writes or trims. For one thread; to be read and merged when it has ended. */
 public final class DirectionStatistics {
-    private final LatencyStatistics submission = new LatencyStatistics(false);
-    private final LatencyStatistics completion = new LatencyStatistics(true);
-    private final LatencyStatistics total = new LatencyStatistics(false);
+    private static final double NANOS_PER_SECOND = 1e9;
+
+    private final LatencyStatistics submission;
+    private final LatencyStatistics completion;
+    private final LatencyStatistics total;
+    private final Spread iopsSamples = new Spread();
+    private final Spread bandwidthSamples = new Spread();
     long operations;
     long bytes;
     long runtimeNanos;
+    private long sampledOperations;
+    private long sampledBytes;
 
-    DirectionStatistics() {}
+    /** Statistics that have percentiles of which latencies? */
+    DirectionStatistics(boolean ofSubmission, boolean ofCompletion, boolean ofTotal) {
+        this.submission = new LatencyStatistics(ofSubmission);
+        this.completion = new LatencyStatistics(ofCompletion);
+        this.total = new LatencyStatistics(ofTotal);
+    }
+
+    /** Forgets everything: what comes now counts. */
+    void reset() {
+        submission.reset();
+        completion.reset();
+        total.reset();
+        operations = 0;
+        bytes = 0;
+        sampledOperations = 0;
+        sampledBytes = 0;
+    }
 
     void recordTimes(long startNanos, long issueNanos, long endNanos) {
-        // An operation that ends inside its submission has ended before it was seen to be issued.
-        completion.record(Math.max(0, endNanos - issueNanos));
+        // What is found to have ended while its batch is being submitted has been issued by then.
+        long issued = Math.min(Math.max(issueNanos, startNanos), endNanos);
+        completion.record(Math.max(0, endNanos - issued));
         total.record(Math.max(0, endNanos - startNanos));
     }
 
@@ -21,14 +44,37 @@ public final class DirectionStatistics {
         submission.record(nanos);
     }
 
+    /** Some time has gone by: what was done in it is one sample of the rates. */
+    void sample(long nanos) {
+        if (operations == 0 || nanos <= 0) {
+            return;
+        }
+        iopsSamples.record((operations - sampledOperations) * NANOS_PER_SECOND / nanos);
+        bandwidthSamples.record((bytes - sampledBytes) * NANOS_PER_SECOND / nanos);
+        sampledOperations = operations;
+        sampledBytes = bytes;
+    }
+
     /** Adds what was done at the same time by another. */
     void add(DirectionStatistics other) {
+        addCounts(other);
+        runtimeNanos = Math.max(runtimeNanos, other.runtimeNanos);
+    }
+
+    /** Adds what was done after this. */
+    void append(DirectionStatistics other) {
+        addCounts(other);
+        runtimeNanos += other.runtimeNanos;
+    }
+
+    private void addCounts(DirectionStatistics other) {
         submission.add(other.submission);
         completion.add(other.completion);
         total.add(other.total);
+        iopsSamples.add(other.iopsSamples);
+        bandwidthSamples.add(other.bandwidthSamples);
         operations += other.operations;
         bytes += other.bytes;
-        runtimeNanos = Math.max(runtimeNanos, other.runtimeNanos);
     }
 
     /**
@@ -77,7 +123,25 @@ public final class DirectionStatistics {
     }
 
     private double perSecond(long amount) {
-        return runtimeNanos == 0 ? 0 : amount * 1e9 / runtimeNanos;
+        return runtimeNanos == 0 ? 0 : amount * NANOS_PER_SECOND / runtimeNanos;
+    }
+
+    /**
+     * Operations a second, in each half second of each job.
+     *
+     * @return their spread
+     */
+    public Spread iopsSamples() {
+        return iopsSamples;
+    }
+
+    /**
+     * Bytes a second, in each half second of each job.
+     *
+     * @return their spread
+     */
+    public Spread bandwidthSamples() {
+        return bandwidthSamples;
     }
 
     /**

@@ -18,12 +18,16 @@ final class IoSlot implements BioCompletion {
     private final Window window;
     private final MemorySegment memory;
 
+    /** In which part of the job's devices. */
+    int part;
     long startNanos;
     long issueNanos;
-    /** When it ended. Where that was on another thread, written before the slot is pushed and read after it was taken. */
+    /** When the job's thread found that it ended. */
     long endNanos;
     /** What its block was sealed with, where data is verified. */
     int sequence;
+    /** Flags of each write. */
+    int writeFlags;
     /** Link of {@link CompletionStack}. */
     @Nullable
     IoSlot older;
@@ -38,10 +42,15 @@ final class IoSlot implements BioCompletion {
 
     void aim(Operation operation, long offsetBytes, int lengthBytes) {
         long sector = offsetBytes >>> SECTOR_SHIFT;
-        if (lengthBytes == bio.bytes()) {
+        if (operation == Operation.DISCARD) {
+            bio.reset(operation, sector).length(lengthBytes);
+        } else if (lengthBytes == bio.bytes() && bio.vecCount() == 1) {
             bio.retarget(operation, sector);
         } else {
             bio.reset(operation, sector).add(memory, bufferOffset, lengthBytes);
+        }
+        if (writeFlags != 0) {
+            bio.flags(operation == Operation.WRITE ? writeFlags : 0);
         }
     }
 

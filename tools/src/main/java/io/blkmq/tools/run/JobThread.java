@@ -1,10 +1,14 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.core.Plug;
+import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.JobSpec;
-import java.lang.management.ManagementFactory;
-import java.lang.management.ThreadMXBean;
-import java.util.concurrent.atomic.AtomicLong;
+import io.blkmq.tools.job.Key;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,83 +26,122 @@ import org.jspecify.annotations.Nullable;
  */
 final class JobThread implements Runnable {
     private static final int OPERATIONS_PER_CLOCK = 512;
+    private static final long SAMPLE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long NAP_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+    private static final long SHORT_NAP_NANOS = TimeUnit.MICROSECONDS.toNanos(100);
 
     private final Workload workload;
     private final JobSpec spec;
+    private final RunControl run;
     private final RunControl control;
-    private final Runnable takePlace;
-    private final Runnable goHome;
+    private final JobStart start;
     private final Thread thread;
     private final boolean timed;
     private final Window window;
     private final IoSlot[] batch;
     private final int completeMin;
     private final int completeMax;
+    private final int depthLow;
 
     private final Accounts accounts;
     private final @Nullable Verifier verifier;
-    private final AtomicLong progressOperations = new AtomicLong();
-    private final AtomicLong progressBytes = new AtomicLong();
+    private final @Nullable DataFill fill;
+    private final @Nullable Pacer pacer;
+    private final @Nullable DepthSearch search;
+    private final @Nullable JobLogs logs;
+    private final Thinking thinking;
+    private final int backlog;
+    /** Whether there are other bounds on what may be submitted than free slots. */
+    private final boolean bounded;
+    private final JobProgress progress;
+    private final List<String> notes = new ArrayList<>();
     private long runtimeNanos;
-    private long userNanos;
-    private long systemNanos;
+    private ProcessorUse use = ProcessorUse.NONE;
 
     // The phase.
     private Choices choices;
+    private long startNanos;
+    private long rampEndNanos;
+    private boolean ramping;
     private long deadlineNanos;
     private boolean hasDeadline;
     private boolean timeIsOver;
     private int untilClock;
+    private long sampleNanos;
+    /** An operation is chosen that has to wait for its time. */
+    private boolean pending;
+    /** The last write that has been read back. */
+    private int verifiedWrite;
 
     /**
      * A thread, not started.
      *
      * @param workload what it does
-     * @param control ends it early
-     * @param takePlace called when it is ready; returns when it may begin
-     * @param goHome called when it has ended
+     * @param run ends all jobs early
+     * @param control ends those of its group
+     * @param start lets it begin, and is told when it has ended
      */
-    JobThread(Workload workload, RunControl control, Runnable takePlace, Runnable goHome) {
+    JobThread(Workload workload, RunControl run, RunControl control, JobStart start) {
         this.workload = workload;
         this.spec = workload.spec();
+        this.run = run;
         this.control = control;
-        this.takePlace = takePlace;
-        this.goHome = goHome;
+        this.start = start;
         this.timed = !spec.isClockReduced();
         this.thread = Thread.ofPlatform().daemon().name("blkmq-job-" + workload.job().number()).unstarted(this);
-        this.accounts = new Accounts(timed);
+        this.accounts = new Accounts(spec);
         this.window = new Window(workload, accounts, thread);
         this.batch = new IoSlot[workload.batchMax()];
-        this.completeMin = spec.batchCompleteMin();
+        this.completeMin = spec.count(Key.IODEPTH_BATCH_COMPLETE_MIN);
         this.completeMax = workload.completeMax();
+        this.depthLow = spec.count(Key.IODEPTH_LOW);
         this.verifier = spec.isVerified() ? new Verifier(window.memory(), workload, accounts.failures) : null;
         if (verifier != null) {
             accounts.verifyBy(verifier);
         }
-        this.choices = Choices.of(workload, verifier);
-        if (spec.accessPattern().writes()) {
-            window.fillMemory(new XorShift(workload.seed() ^ 2));
+        this.fill = dataFill();
+        Pacer rates = new Pacer(spec, workload.seed());
+        this.pacer = rates.isNeeded() ? rates : null;
+        long target = spec.amount(Key.LATENCY_TARGET);
+        this.search = target == 0
+                ? null
+                : new DepthSearch(target, spec.amount(Key.LATENCY_WINDOW), spec.decimal(Key.LATENCY_PERCENTILE),
+                        spec.flag(Key.LATENCY_RUN), workload.depth());
+        if (search != null) {
+            accounts.searchBy(search);
         }
+        this.logs = JobLogs.of(workload.job()).orElse(null);
+        if (logs != null) {
+            accounts.logTo(logs);
+        }
+        this.thinking = new Thinking(spec);
+        this.backlog = verifier != null && spec.isReadBack() ? spec.count(Key.VERIFY_BACKLOG) : 0;
+        this.bounded = search != null || thinking.isNeeded() || backlog > 0;
+        this.progress = new JobProgress(workload);
+        this.choices = JobChoices.of(workload, verifier);
+    }
+
+    private @Nullable DataFill dataFill() {
+        if (verifier != null || !workload.pattern().writes()) {
+            return null;
+        }
+        DataFill data = new DataFill(window.memory(), spec, new XorShift(workload.seed() ^ 2));
+        data.all(workload.strideBytes());
+        return data.isEachTime() ? data : null;
     }
 
     Thread thread() {
         return thread;
     }
 
-    /** Any thread: how many operations have ended, about. */
-    long progressOperations() {
-        return progressOperations.get();
-    }
-
-    /** Any thread: how much they have moved, about. */
-    long progressBytes() {
-        return progressBytes.get();
+    JobProgress progress() {
+        return progress;
     }
 
     /** After the thread has ended. */
     JobResult result() {
-        return new JobResult(workload.job(), accounts.reads, accounts.writes, accounts.flushes, accounts.failures,
-                runtimeNanos, userNanos, systemNanos);
+        return new JobResult(workload.job(), accounts.reads, accounts.writes, accounts.trims, accounts.flushes,
+                accounts.depths, accounts.failures, runtimeNanos, use, List.copyOf(notes));
     }
 
     /** Gives the memory back, unless the job broke off and the device may still use it. After the thread has ended. */
@@ -111,69 +154,141 @@ final class JobThread implements Runnable {
     @Override
     public void run() {
         try {
-            takePlace.run();
-            runPhases();
+            if (start.await(control)) {
+                runPhases();
+            }
         } catch (RuntimeException | Error e) {
             accounts.failures.jobFailed("job " + spec.name() + ": " + e);
-            control.stop();
+            run.stop();
         } finally {
-            goHome.run();
+            boolean failed = accounts.failures.errno() != 0;
+            if (spec.flag(Key.EXITALL) || (failed && spec.flag(Key.EXITALL_ON_ERROR))) {
+                (spec.word(Key.EXIT_WHAT).equals("all") ? run : control).stop();
+            }
+            progress.ended();
+            start.ended();
         }
     }
 
     private void runPhases() {
-        ThreadMXBean processor = ManagementFactory.getThreadMXBean();
-        long cpuBefore = processor.getCurrentThreadCpuTime();
-        long userBefore = processor.getCurrentThreadUserTime();
-        long took = runPhase(spec.runtimeNanos());
-        accounts.reads.runtimeNanos = spec.accessPattern().reads() ? took : 0;
-        accounts.writes.runtimeNanos = spec.accessPattern().writes() ? took : 0;
+        ProcessorUse before = ProcessorUse.ofThisThread();
+        AccessPattern pattern = workload.pattern();
+        long took = runPhase(spec.runtimeNanos(), true);
+        accounts.reads.runtimeNanos = pattern.reads() || verifiedWrite > 0 ? took : 0;
+        accounts.writes.runtimeNanos = pattern.writes() ? took : 0;
+        accounts.trims.runtimeNanos = pattern.trims() ? took : 0;
         runtimeNanos = took;
-        if (verifier != null && spec.accessPattern().writes() && spec.isReadBack() && mayGoOn()) {
-            choices = Choices.readBack(workload, verifier);
-            took = runPhase(0);
+        if (verifier != null && spec.isReadBack() && mayGoOn() && verifier.writes() > verifiedWrite) {
+            choices = new ReadBack(verifier.written(verifiedWrite), readBackBytes(), Integer.MAX_VALUE);
+            took = runPhase(0, false);
             accounts.reads.runtimeNanos += took;
             runtimeNanos += took;
         }
-        userNanos = processor.getCurrentThreadUserTime() - userBefore;
-        systemNanos = Math.max(0, processor.getCurrentThreadCpuTime() - cpuBefore - userNanos);
+        if (search != null) {
+            notes.add(search.note(spec.name()));
+        }
+        use = ProcessorUse.ofThisThread().since(before);
+        writeLogs();
+    }
+
+    private int readBackBytes() {
+        return workload.sizes().write().max();
+    }
+
+    private void writeLogs() {
+        if (logs != null) {
+            try {
+                logs.write(!spec.flag(Key.PER_JOB_LOGS) && workload.job().number() > 0);
+            } catch (IOException e) {
+                accounts.failures.jobFailed("job " + spec.name() + ": a log cannot be written: " + e);
+            }
+        }
     }
 
     /** One go through the loop, for so long or until all is done. Returns how long it took. */
-    private long runPhase(long limitNanos) {
-        long startNanos = System.nanoTime();
-        hasDeadline = limitNanos > 0;
-        deadlineNanos = startNanos + limitNanos;
-        timeIsOver = false;
-        untilClock = OPERATIONS_PER_CLOCK;
+    private long runPhase(long limitNanos, boolean first) {
+        begin(limitNanos, first);
         try (Plug plug = window.plug()) {
-            while (mayGoOn() && !timeIsOver && !choices.isOver()) {
+            while (mayGoOn() && !timeIsOver && (pending || !choices.isOver())) {
                 issueWhileFree(plug);
                 if (choices.isFlushDue()) {
                     flush();
+                } else if (bounded && first && pauseIsDue(plug)) {
+                    timeIsOver |= hasDeadline && System.nanoTime() - deadlineNanos >= 0;
+                } else if (pending) {
+                    awaitDue();
                 } else {
-                    window.reap(Math.max(1, completeMin), completeMax);
+                    window.reap(reapMin(), completeMax);
                 }
                 checkClock();
             }
             reapAll();
+            if (first && mayGoOn() && workload.pattern().writes()
+                    && (spec.flag(Key.END_FSYNC) || spec.flag(Key.FSYNC_ON_CLOSE))) {
+                flushDevices();
+            }
         }
-        publishProgress();
-        return System.nanoTime() - startNanos;
+        long now = System.nanoTime();
+        sample(now);
+        progress.publish(accounts, choices, now);
+        return now - startNanos;
     }
 
-    /** Whether nothing has happened that ends the job early. A block that fails verification does not. */
+    private void begin(long limitNanos, boolean first) {
+        startNanos = System.nanoTime();
+        ramping = first && spec.amount(Key.RAMP_TIME) > 0;
+        rampEndNanos = startNanos + spec.amount(Key.RAMP_TIME);
+        hasDeadline = limitNanos > 0;
+        deadlineNanos = (ramping ? rampEndNanos : startNanos) + limitNanos;
+        timeIsOver = false;
+        untilClock = OPERATIONS_PER_CLOCK;
+        sampleNanos = startNanos;
+        progress.begin(startNanos, hasDeadline ? deadlineNanos - startNanos : 0);
+        if (!first) {
+            return;
+        }
+        if (logs != null) {
+            logs.begin(startNanos);
+        }
+        if (pacer != null) {
+            pacer.begin(startNanos);
+        }
+        if (search != null) {
+            search.begin(startNanos);
+        }
+    }
+
+    /** Whether nothing has happened that ends the job early. */
     private boolean mayGoOn() {
-        return !accounts.hasFailedOperation() && !control.isStopped();
+        return !accounts.mustEnd() && !control.isStopped();
+    }
+
+    private int reapMin() {
+        int min = Math.max(1, completeMin);
+        return depthLow > 0 && window.freeCount() == 0 ? Math.max(min, window.inFlight() - depthLow) : min;
+    }
+
+    private int room() {
+        int room = Math.min(window.freeCount(), batch.length);
+        if (!bounded) {
+            return room;
+        }
+        if (search != null) {
+            room = Math.min(room, search.depth() - window.inFlight());
+        }
+        if (backlog > 0 && verifier != null) {
+            room = Math.min(room, verifiedWrite + backlog - verifier.writes());
+        }
+        return Math.max(0, Math.min(room, thinking.room()));
     }
 
     private void issueWhileFree(Plug plug) {
-        int room = Math.min(window.freeCount(), batch.length);
+        int room = room();
         while (room > 0 && issueBatch(plug, room) == room) {
             if (completeMin == 0) {
                 window.reap(0, completeMax);
             }
-            room = Math.min(window.freeCount(), batch.length);
+            room = room();
             if (room > 0) {
                 checkClock();
                 room = timeIsOver ? 0 : room;
@@ -185,16 +300,20 @@ final class JobThread implements Runnable {
     private int issueBatch(Plug plug, int room) {
         long begin = timed ? System.nanoTime() : 0;
         int chosen = chooseBatch(room, begin);
+        if (chosen == 0) {
+            return 0;
+        }
         if (chosen > 1) {
             plug.expecting(chosen);
         }
         for (int i = 0; i < chosen; i++) {
-            plug.submit(batch[i].bio);
+            window.submit(plug, batch[i]);
         }
         plug.flush();
         if (timed) {
             stampIssue(chosen, begin);
         }
+        accounts.depths.submitted(chosen, window.inFlight());
         untilClock -= chosen;
         return chosen;
     }
@@ -202,16 +321,32 @@ final class JobThread implements Runnable {
     /** All of a batch is chosen before any of it is submitted: a short loop over a few fields, which stay in registers. */
     private int chooseBatch(int room, long begin) {
         int chosen = 0;
-        while (chosen < room && choices.next(verifier == null || window.inFlight() == 0)) {
+        while (chosen < room && (pending || choices.next(!choices.needsQuiet() || window.inFlight() == 0))) {
+            if (pacer != null && !isDue(pacer)) {
+                return chosen;
+            }
             IoSlot slot = window.take();
+            slot.part = choices.part;
             slot.aim(choices.operation, choices.offsets.offsetBytes, choices.offsets.lengthBytes);
             slot.startNanos = begin;
             if (verifier != null) {
                 verifier.begins(slot);
+            } else if (fill != null) {
+                fill.one(slot);
             }
             batch[chosen++] = slot;
         }
+        thinking.began(chosen);
         return chosen;
+    }
+
+    /** Whether the operation that is chosen may begin; it stays chosen if not. */
+    private boolean isDue(Pacer rates) {
+        pending = rates.waitNanos(choices.operation, System.nanoTime()) > 0;
+        if (!pending) {
+            rates.began(choices.operation, choices.offsets.lengthBytes);
+        }
+        return !pending;
     }
 
     private void stampIssue(int issued, long begin) {
@@ -223,13 +358,62 @@ final class JobThread implements Runnable {
         }
     }
 
+    /** Until the next operation is due: looks for completions, and sleeps a little. */
+    private void awaitDue() {
+        window.reap(0, completeMax);
+        Pacer rates = pacer;
+        long wait = rates == null ? 0 : rates.waitNanos(choices.operation, System.nanoTime());
+        if (wait > SHORT_NAP_NANOS || (window.inFlight() == 0 && wait > 0)) {
+            LockSupport.parkNanos(this, Math.min(wait, window.inFlight() > 0 ? SHORT_NAP_NANOS : NAP_NANOS));
+        }
+        untilClock = 0;
+    }
+
+    /** Thinks, or reads back what was written last. Returns whether it was time for that. */
+    private boolean pauseIsDue(Plug plug) {
+        if (thinking.isDue()) {
+            reapAll();
+            thinking.think(control, hasDeadline ? deadlineNanos : Long.MAX_VALUE);
+            return true;
+        }
+        if (backlog > 0 && verifier != null && verifier.writes() >= verifiedWrite + backlog) {
+            readBacklog(plug, verifier);
+            return true;
+        }
+        return false;
+    }
+
+    private void readBacklog(Plug plug, Verifier written) {
+        reapAll();
+        Choices job = choices;
+        int batchMax = spec.count(Key.VERIFY_BACKLOG_BATCH);
+        int upTo = written.writes();
+        choices = new ReadBack(written.written(verifiedWrite), readBackBytes(),
+                batchMax == 0 ? Integer.MAX_VALUE : batchMax);
+        verifiedWrite = upTo;
+        while (mayGoOn() && !choices.isOver()) {
+            int room = Math.min(window.freeCount(), batch.length);
+            if (room == 0 || issueBatch(plug, room) == 0) {
+                window.reap(1, completeMax);
+            }
+        }
+        reapAll();
+        choices = job;
+    }
+
     /** A flush makes durable what was acknowledged before it: so all writes are waited for, and then the flush. */
     private void flush() {
         reapAll();
         if (mayGoOn()) {
-            window.submitFlush();
-            reapAll();
+            flushDevices();
             choices.flushed();
+        }
+    }
+
+    private void flushDevices() {
+        for (int i = 0; i < window.flushTargets(); i++) {
+            window.submitFlush(i);
+            reapAll();
         }
     }
 
@@ -245,12 +429,30 @@ final class JobThread implements Runnable {
             return;
         }
         untilClock = OPERATIONS_PER_CLOCK;
-        timeIsOver = hasDeadline && System.nanoTime() - deadlineNanos >= 0;
-        publishProgress();
+        long now = System.nanoTime();
+        timeIsOver = hasDeadline && now - deadlineNanos >= 0;
+        if (ramping && now - rampEndNanos >= 0) {
+            ramping = false;
+            startNanos = now;
+            sampleNanos = now;
+            accounts.reset();
+        }
+        if (now - sampleNanos >= SAMPLE_NANOS) {
+            sample(now);
+            if (pacer != null) {
+                pacer.check(accounts, now);
+            }
+        }
+        if (search != null && search.tick(now)) {
+            timeIsOver = true;
+        }
+        progress.publish(accounts, choices, now);
     }
 
-    private void publishProgress() {
-        progressOperations.lazySet(accounts.reads.operations + accounts.writes.operations);
-        progressBytes.lazySet(accounts.reads.bytes + accounts.writes.bytes);
+    private void sample(long now) {
+        accounts.reads.sample(now - sampleNanos);
+        accounts.writes.sample(now - sampleNanos);
+        accounts.trims.sample(now - sampleNanos);
+        sampleNanos = now;
     }
 }

@@ -9,9 +9,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LatencyStatistics {
     private static final long NANOS_MAX = 3_600_000_000_000L;
-    private static final int DIGITS = 3;
+    /** Of percentiles: they are exact to one part in a hundred, and a histogram is small enough for a thousand jobs. */
+    private static final int DIGITS = 2;
 
-    private final @Nullable Histogram histogram;
+    private final boolean percentiles;
+    /** Made when there is something to count: of a thousand jobs, most do not go in all directions. */
+    private @Nullable Histogram histogram;
     private long count;
     private long minNanos = Long.MAX_VALUE;
     private long maxNanos;
@@ -21,15 +24,27 @@ public final class LatencyStatistics {
     private double squares;
 
     LatencyStatistics(boolean percentiles) {
-        this.histogram = percentiles ? new Histogram(1, NANOS_MAX, DIGITS) : null;
+        this.percentiles = percentiles;
+    }
+
+    /** Forgets everything. */
+    void reset() {
+        histogram = null;
+        count = 0;
+        minNanos = Long.MAX_VALUE;
+        maxNanos = 0;
+        sum = 0;
+        squares = 0;
     }
 
     void record(long nanos) {
-        if (histogram != null) {
-            histogram.recordValue(Math.min(nanos, NANOS_MAX));
-        }
         if (count == 0) {
             origin = nanos;
+            histogram = percentiles ? new Histogram(1, NANOS_MAX, DIGITS) : null;
+        }
+        Histogram counts = histogram;
+        if (counts != null) {
+            counts.recordValue(Math.min(nanos, NANOS_MAX));
         }
         count++;
         minNanos = Math.min(minNanos, nanos);
@@ -43,11 +58,12 @@ public final class LatencyStatistics {
         if (other.count == 0) {
             return;
         }
-        if (histogram != null && other.histogram != null) {
-            histogram.add(other.histogram);
-        }
         if (count == 0) {
             origin = other.origin;
+            histogram = percentiles ? new Histogram(1, NANOS_MAX, DIGITS) : null;
+        }
+        if (histogram != null && other.histogram != null) {
+            histogram.add(other.histogram);
         }
         double shift = other.origin - origin;
         squares += other.squares + 2 * shift * other.sum + shift * shift * other.count;
@@ -110,5 +126,53 @@ public final class LatencyStatistics {
      */
     public long percentileNanos(double percent) {
         return histogram == null || count == 0 ? 0 : Math.min(histogram.getValueAtPercentile(percent), maxNanos);
+    }
+
+    /**
+     * How many took no longer than a time, and longer than another.
+     *
+     * @param fromNanos the other, not included
+     * @param toNanos the time, included
+     * @return how many, as exact as percentiles
+     */
+    public long countBetween(long fromNanos, long toNanos) {
+        Histogram counts = histogram;
+        return counts == null || count == 0 || fromNanos >= NANOS_MAX
+                ? 0
+                : counts.getCountBetweenValues(fromNanos + 1, Math.min(toNanos, NANOS_MAX));
+    }
+
+    /** Is told of the lengths that occurred. */
+    @FunctionalInterface
+    public interface Bins {
+        /**
+         * Some took so long.
+         *
+         * @param nanos how long
+         * @param number how many
+         */
+        void bin(long nanos, long number);
+    }
+
+    /**
+     * Tells all lengths that occurred, in order.
+     *
+     * @param bins is told
+     */
+    public void forEachBin(Bins bins) {
+        Histogram counts = histogram;
+        if (counts != null) {
+            counts.recordedValues()
+                    .forEach(value -> bins.bin(value.getValueIteratedTo(), value.getCountAddedInThisIterationStep()));
+        }
+    }
+
+    /**
+     * Whether there are percentiles.
+     *
+     * @return false if only bounds and means were kept
+     */
+    public boolean hasPercentiles() {
+        return histogram != null;
     }
 }

@@ -5,6 +5,17 @@ package io.blkmq.tools.run;
  * fields, so that nothing is allocated. For one thread.
  */
 abstract class OffsetSource {
+    /** Has no places. */
+    static final OffsetSource NOWHERE = new OffsetSource(0, 1, 0) {
+        @Override
+        boolean next(int wantedBytes) {
+            return false;
+        }
+
+        @Override
+        void restart() {}
+    };
+
     final long baseBytes;
     final int unitBytes;
     final long units;

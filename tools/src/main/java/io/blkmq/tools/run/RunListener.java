@@ -1,18 +1,26 @@
 package io.blkmq.tools.run;
 
-/** Is told that a run begins, and each second how far it is. */
-@FunctionalInterface
+/** Is told how far a run is. All methods are called by the thread that executes the run. */
 public interface RunListener {
+    /** Nobody listens. */
+    RunListener SILENT = _ -> {};
+
+    /**
+     * An image is being written.
+     *
+     * @param device whose it is
+     * @param bytes written until now
+     * @param ofBytes in all
+     */
+    default void laidOut(String device, long bytes, long ofBytes) {}
+
     /** All devices are there, and all jobs fit: they begin. */
     default void begins() {}
 
     /**
-     * How far it is.
+     * How far it is, each second.
      *
-     * @param running how many jobs have not ended
-     * @param operations how many operations ended since the last time
-     * @param bytes how much they moved
-     * @param intervalNanos how long the last time was ago
+     * @param progress what was done in the last second
      */
-    void progress(int running, long operations, long bytes, long intervalNanos);
+    void progress(Progress progress);
 }

@@ -11,9 +11,11 @@ import java.util.stream.Stream;
  * @param jobs what each thread did, in the order of the plan
  * @param devices what each device was
  * @param notes what turned out otherwise than asked for
+ * @param deviceTimes processor time of the threads that do the devices' I/O
  * @param stopped whether it was ended before its time
  */
-public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<String> notes, boolean stopped) {
+public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<String> notes, ThreadTimes deviceTimes,
+        boolean stopped) {
     /**
      * What a device was, and what passed through it.
      *
@@ -44,12 +46,23 @@ public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<St
     }
 
     /**
+     * The same with other jobs.
+     *
+     * @param others in their place
+     * @param times processor time of the devices' threads
+     * @return another result
+     */
+    public RunResult withJobs(List<JobResult> others, ThreadTimes times) {
+        return new RunResult(others, devices, notes, times, stopped);
+    }
+
+    /**
      * The same with more notes.
      *
      * @param more lines for people
      * @return another result
      */
     public RunResult withNotes(List<String> more) {
-        return new RunResult(jobs, devices, Stream.concat(notes.stream(), more.stream()).toList(), stopped);
+        return new RunResult(jobs, devices, Stream.concat(notes.stream(), more.stream()).toList(), deviceTimes, stopped);
     }
 }

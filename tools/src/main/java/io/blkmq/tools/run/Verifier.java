@@ -1,99 +1,129 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.core.Operation;
+import io.blkmq.tools.job.FillPattern;
+import io.blkmq.tools.job.Key;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps account of what a job has written where, seals what it writes and checks what it reads. The unit is the shortest
- * operation of the job: each carries a seal of its own.
+ * Keeps account of what a job has written where, seals what it writes and checks what it reads, block by block: each carries a
+ * {@link Seal} of its own.
  *
- * <p>A job that writes knows for each unit which write was the last, and so finds lost and misplaced writes too; a job that only
- * reads checks that each block is whole and in its place. Two operations on one unit at the same time would have no defined
- * outcome, so a unit is busy while something is in flight there. For one thread.
+ * <p>A job that writes knows for each block which write was the last, and so finds lost and misplaced writes too; a job that only
+ * reads checks that each block is whole and in its place. Two operations on one block at the same time would have no defined
+ * outcome, so a block is busy while something is in flight there. For one thread.
  */
 final class Verifier {
     static final long UNITS_MAX = 1L << 26;
-    /** In {@link #sequences}: never written. */
+    /** In {@link Part#sequences}: never written. */
     private static final int NEVER = 0;
 
-    private final BlockSeal seal;
+    private final Seal seal;
     private final Failures failures;
-    private final long baseBytes;
     private final int unitBytes;
     private final long seed;
-    /** By unit, the last write; null if the job only reads. */
-    private final int @Nullable [] sequences;
-    private final UsedUnits busy;
+    private final Part[] parts;
     private int sequence = NEVER;
 
-    Verifier(MemorySegment memory, Workload workload, Failures failures) {
-        this.seal = new BlockSeal(memory);
-        this.failures = failures;
-        this.baseBytes = workload.offsetBytes();
-        this.unitBytes = workload.unitBytes();
-        this.seed = workload.seed();
-        this.sequences = workload.pattern().writes() ? new int[(int) workload.units()] : null;
-        this.busy = new UsedUnits(workload.units());
+    /** What is known of a part of a device. */
+    private static final class Part {
+        private final long baseBytes;
+        private final long units;
+        /** By block, the last write; null if the job only reads. */
+        private final int @Nullable [] sequences;
+        private final UsedUnits busy;
+
+        Part(long baseBytes, long units, boolean written) {
+            this.baseBytes = baseBytes;
+            this.units = units;
+            this.sequences = written ? new int[(int) units] : null;
+            this.busy = new UsedUnits(units);
+        }
     }
 
-    private int unit(long offsetBytes) {
-        return (int) ((offsetBytes - baseBytes) / unitBytes);
+    Verifier(MemorySegment memory, Workload workload, Failures failures) {
+        this.failures = failures;
+        this.unitBytes = workload.verifyUnitBytes();
+        this.seed = workload.seed();
+        this.seal = new Seal(memory, workload.spec().verification(),
+                (FillPattern) workload.spec().optional(Key.VERIFY_PATTERN).orElse(null), workload.job().number() + 1);
+        boolean written = workload.pattern().writes();
+        this.parts = workload.parts().stream()
+                .map(part -> new Part(part.offsetBytes(), part.bytes() / unitBytes, written)).toArray(Part[]::new);
+    }
+
+    private int unit(Part part, long offsetBytes) {
+        return (int) ((offsetBytes - part.baseBytes) / unitBytes);
     }
 
     /** Whether something is in flight there. */
-    boolean isBusy(long offsetBytes, int lengthBytes) {
-        int first = unit(offsetBytes);
+    boolean isBusy(int partIndex, long offsetBytes, int lengthBytes) {
+        Part part = parts[partIndex];
+        int first = unit(part, offsetBytes);
         for (int i = 0; i < lengthBytes / unitBytes; i++) {
-            if (!busy.isFree(first + i)) {
+            if (!part.busy.isFree(first + i)) {
                 return true;
             }
         }
         return false;
     }
 
+    /** The seed in the header of a write's blocks. */
+    private long seedOf(int write) {
+        return XorShift.mix(seed + write);
+    }
+
     /** Before an operation is submitted. */
     void begins(IoSlot slot) {
-        int first = unit(slot.offsetBytes());
+        Part part = parts[slot.part];
+        int first = unit(part, slot.offsetBytes());
         boolean write = slot.operation() == Operation.WRITE;
         if (write) {
             slot.sequence = ++sequence;
         }
         for (int i = 0; i < slot.lengthBytes() / unitBytes; i++) {
-            busy.use(first + i);
+            part.busy.use(first + i);
             if (write) {
-                seal.seal(slot.bufferOffset + i * unitBytes, unitBytes, slot.offsetBytes() + (long) i * unitBytes, seed,
-                        slot.sequence);
+                seal.seal(slot.bufferOffset + i * unitBytes, unitBytes, slot.offsetBytes() + (long) i * unitBytes,
+                        seedOf(slot.sequence), slot.sequence);
             }
         }
     }
 
     /** After an operation has ended, well or not. */
     void ended(IoSlot slot, boolean well) {
-        int first = unit(slot.offsetBytes());
-        int[] written = sequences;
+        Part part = parts[slot.part];
+        int first = unit(part, slot.offsetBytes());
+        int[] written = part.sequences;
         for (int i = 0; i < slot.lengthBytes() / unitBytes; i++) {
-            busy.free(first + i);
+            part.busy.free(first + i);
             if (!well) {
                 continue;
             }
-            if (slot.operation() == Operation.READ) {
-                check(slot, i, written == null ? NEVER : written[first + i]);
-            } else if (written != null) {
-                written[first + i] = slot.sequence;
+            switch (slot.operation()) {
+                case READ -> check(slot, i, written == null ? NEVER : written[first + i], written != null);
+                case WRITE -> wrote(written, first + i, slot.sequence);
+                default -> wrote(written, first + i, NEVER);
             }
         }
     }
 
-    private void check(IoSlot slot, int index, int expectedSequence) {
-        if (expectedSequence == NEVER && sequences != null) {
+    private static void wrote(int @Nullable [] written, int unit, int sequence) {
+        if (written != null) {
+            written[unit] = sequence;
+        }
+    }
+
+    private void check(IoSlot slot, int index, int expectedSequence, boolean knows) {
+        if (expectedSequence == NEVER && knows) {
             return;
         }
         int at = slot.bufferOffset + index * unitBytes;
         long offset = slot.offsetBytes() + (long) index * unitBytes;
         String fault = seal.fault(at, unitBytes, offset);
         if (fault == null && expectedSequence != NEVER) {
-            fault = seal.staleness(at, seed, expectedSequence);
+            fault = seal.staleness(at, seedOf(expectedSequence));
         }
         if (fault != null) {
             failures.verificationFailed(
@@ -101,28 +131,48 @@ final class Verifier {
         }
     }
 
-    /** Where the job has written, in order: what is read back. */
-    OffsetSource written(long units) {
-        int[] written = sequences;
-        if (written == null) {
-            throw new IllegalStateException("a job that only reads has written nothing");
-        }
-        return new WrittenOffsets(baseBytes, unitBytes, units, written);
+    /** How many writes there were. */
+    int writes() {
+        return sequence;
     }
 
-    /** All units that were written, neighbours together. */
+    /**
+     * Where the job has written, in order: what is read back.
+     *
+     * @param sinceWrite only writes after that one
+     */
+    OffsetSource[] written(int sinceWrite) {
+        OffsetSource[] places = new OffsetSource[parts.length];
+        for (int i = 0; i < places.length; i++) {
+            Part part = parts[i];
+            int[] written = part.sequences;
+            if (written == null) {
+                throw new IllegalStateException("a job that only reads has written nothing");
+            }
+            places[i] = new WrittenOffsets(part.baseBytes, unitBytes, part.units, written, sinceWrite);
+        }
+        return places;
+    }
+
+    /** All blocks that were written, neighbours together. */
     private static final class WrittenOffsets extends OffsetSource {
         private final int[] written;
+        private final int since;
         private int unit;
 
-        WrittenOffsets(long baseBytes, int unitBytes, long units, int[] written) {
+        WrittenOffsets(long baseBytes, int unitBytes, long units, int[] written, int since) {
             super(baseBytes, unitBytes, units);
             this.written = written;
+            this.since = since;
+        }
+
+        private boolean isWanted(int which) {
+            return written[which] != NEVER && written[which] - since > 0;
         }
 
         @Override
         boolean next(int wantedBytes) {
-            while (unit < units && written[unit] == NEVER) {
+            while (unit < units && !isWanted(unit)) {
                 unit++;
             }
             if (unit == units) {
@@ -130,7 +180,7 @@ final class Verifier {
             }
             int first = unit;
             long end = Math.min(units, first + (long) wantedBytes / unitBytes);
-            while (unit < end && written[unit] != NEVER) {
+            while (unit < end && isWanted(unit)) {
                 unit++;
             }
             offsetBytes = baseBytes + (long) first * unitBytes;

@@ -1,11 +1,14 @@
 package io.blkmq.tools.run;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.tools.job.Key;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * The operations that a job has in flight, and those that it may submit: as many slots as the job is deep.
@@ -22,10 +25,10 @@ final class Window implements AutoCloseable {
     private static final int SPINS_BEFORE_YIELD = 64;
     private static final long NAP_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
-    private final Disk disk;
-    private final int context;
-    private final boolean polled;
-    private final boolean endsHere;
+    private final Target[] targets;
+    /** One for each polled device. */
+    private final Target[] polled;
+    private final boolean severalDisks;
     private final boolean timed;
     private final Accounts accounts;
     private final IoBuffer buffer;
@@ -44,19 +47,32 @@ final class Window implements AutoCloseable {
     private boolean foundAny;
     private boolean collecting;
 
+    /**
+     * A device of the job.
+     *
+     * @param disk to submit to
+     * @param context through which way in
+     * @param endsHere whether completions are told on the job's thread alone
+     */
+    private record Target(Disk disk, int context, boolean polled, boolean endsHere) {}
+
     Window(Workload workload, Accounts accounts, Thread owner) {
-        this.disk = workload.device().disk();
-        this.context = workload.job().deviceIndex() & disk.contexts() - 1;
-        this.polled = workload.device().shape().polled();
-        this.endsHere = workload.device().completesOnSubmitter();
+        this.targets = workload.parts().stream().map(part -> new Target(part.device().disk(),
+                part.user() & part.device().disk().contexts() - 1, part.device().shape().polled(),
+                part.device().completesOnSubmitter())).toArray(Target[]::new);
+        List<Target> devices = Stream.of(targets).distinct().toList();
+        this.polled = devices.stream().filter(Target::polled).toArray(Target[]::new);
+        this.severalDisks = devices.size() > 1;
         this.timed = !workload.spec().isClockReduced();
         this.accounts = accounts;
         this.completions = new CompletionStack(owner);
-        int depth = workload.spec().depth();
-        this.buffer = disk.allocate((long) depth * workload.strideBytes());
+        int depth = workload.depth();
+        this.buffer = IoBuffer.allocate((long) depth * workload.strideBytes());
         this.idle = new IoSlot[depth];
+        int writeFlags = workload.spec().word(Key.SYNC).equals("none") ? 0 : Bio.FUA;
         for (int i = 0; i < depth; i++) {
             idle[i] = new IoSlot(this, buffer.memory(), i * workload.strideBytes());
+            idle[i].writeFlags = writeFlags;
         }
         this.idleCount = depth;
         this.flushSlot = new IoSlot(this, buffer.memory(), 0);
@@ -66,16 +82,17 @@ final class Window implements AutoCloseable {
         return buffer.memory();
     }
 
-    /** What is written where no data is verified: noise, so that nothing below can make it smaller. */
-    void fillMemory(XorShift random) {
-        MemorySegment memory = buffer.memory();
-        for (long i = 0; i + Long.BYTES <= memory.byteSize(); i += Long.BYTES) {
-            memory.set(ValueLayout.JAVA_LONG_UNALIGNED, i, random.next());
-        }
+    Plug plug() {
+        return severalDisks ? targets[0].disk.plug() : targets[0].disk.plug(targets[0].context);
     }
 
-    Plug plug() {
-        return disk.plug(context);
+    /** Puts an operation on the plug. */
+    void submit(Plug plug, IoSlot slot) {
+        if (severalDisks) {
+            plug.submit(targets[slot.part].disk, slot.bio);
+        } else {
+            plug.submit(slot.bio);
+        }
     }
 
     /** How many operations may be submitted. */
@@ -93,24 +110,34 @@ final class Window implements AutoCloseable {
         return idle[--idleCount];
     }
 
-    /** Submits a flush. With no other in flight. */
-    void submitFlush() {
+    /** How many parts of devices may have to be flushed: each device once. */
+    int flushTargets() {
+        return targets.length;
+    }
+
+    /** Submits a flush of a part's device, unless a part before it has the same. With no other in flight. */
+    void submitFlush(int part) {
+        for (int i = 0; i < part; i++) {
+            if (targets[i].equals(targets[part])) {
+                return;
+            }
+        }
+        flushSlot.part = part;
         flushSlot.aimFlush();
         flushSlot.startNanos = System.nanoTime();
         flushInFlight = true;
-        disk.submit(flushSlot.bio, context);
+        targets[part].disk.submit(flushSlot.bio, targets[part].context);
     }
 
     /** On whatever thread found the completion. */
     void ended(IoSlot slot) {
-        if (endsHere) {
+        if (targets[slot.part].endsHere) {
             if (timed || slot == flushSlot) {
                 slot.endNanos = timeOfFinding();
             }
             settle(slot);
             return;
         }
-        slot.endNanos = timed || slot == flushSlot ? System.nanoTime() : 0;
         completions.push(slot);
     }
 
@@ -153,6 +180,7 @@ final class Window implements AutoCloseable {
             settledCount -= taken;
             reaped += taken;
             if (reaped >= wanted || inFlight() == 0) {
+                accounts.depths.completed(reaped);
                 return;
             }
             if (taken == 0) {
@@ -161,23 +189,28 @@ final class Window implements AutoCloseable {
         }
     }
 
-    /** Looks for operations that have ended, settles them, and never waits. */
+    /**
+     * Looks for operations that have ended, settles them, and never waits. An operation has ended when the job's thread finds that it
+     * has, as fio counts: whoever submits sees it no earlier.
+     */
     private void collect() {
         foundAny = false;
         collecting = true;
-        if (polled) {
-            disk.poll(context);
-        }
-        collecting = false;
-        if (endsHere) {
-            return;
+        for (Target target : polled) {
+            if (severalDisks) {
+                target.disk.poll();
+            } else {
+                target.disk.poll(target.context);
+            }
         }
         for (IoSlot slot = completions.takeAll(); slot != null;) {
             // Before settling: after that the slot may be submitted, and ended, again.
             IoSlot older = slot.older;
+            slot.endNanos = timed || slot == flushSlot ? timeOfFinding() : 0;
             settle(slot);
             slot = older;
         }
+        collecting = false;
     }
 
     /**
@@ -188,7 +221,7 @@ final class Window implements AutoCloseable {
     @SuppressWarnings("ThreadPriorityCheck") // where threads are more than processors, a thread that polls must make room
     private void await(int turns) {
         waited = true;
-        if (!polled) {
+        if (polled.length == 0) {
             completions.await(NAP_NANOS);
         } else if (turns < SPINS_BEFORE_YIELD) {
             Thread.onSpinWait();

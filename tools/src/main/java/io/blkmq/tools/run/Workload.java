@@ -2,137 +2,327 @@ package io.blkmq.tools.run;
 
 import io.blkmq.core.QueueLimits;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.tools.device.Backing;
 import io.blkmq.tools.device.Device;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.BlockSizes;
+import io.blkmq.tools.job.ByDirection;
+import io.blkmq.tools.job.Direction;
+import io.blkmq.tools.job.Distribution;
+import io.blkmq.tools.job.Extent;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
+import io.blkmq.tools.job.SizeRange;
 import io.blkmq.tools.job.UsageException;
 import java.math.BigInteger;
-import java.util.Optional;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What one thread does on its device, all of it known: the job as far as the device lets it. Immutable.
+ * What one thread does on its devices, all of it known: the job as far as the devices let it. Immutable.
  *
  * @param job whose it is
- * @param device where
+ * @param parts where: the parts of devices that it uses, at least one
  * @param pattern what it does
  * @param sizes how long its operations are
- * @param unitBytes what all lengths and offsets are a multiple of
- * @param offsetBytes where its part of the device begins
- * @param units how long that is
+ * @param units what lengths and offsets are a multiple of, in bytes
+ * @param verifyUnitBytes how long the blocks are that carry a header; 0 if nothing is verified
+ * @param bytes how many it moves
  * @param seed what its random numbers begin with
+ * @param depth how many operations are in flight
  * @param batchMax the most operations submitted together
  * @param completeMax the most completions taken together
+ * @param notes what is otherwise than the job says
  */
-record Workload(JobClone job, Device device, AccessPattern pattern, BlockSizes sizes, int unitBytes, long offsetBytes,
-        long units, long seed, int batchMax, int completeMax) {
+record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirection<BlockSizes> sizes,
+        ByDirection<Integer> units, int verifyUnitBytes, long bytes, long seed, int depth, int batchMax,
+        int completeMax, List<String> notes) {
     /** A plug goes down by itself with that many. */
     private static final int BATCH_MAX = 32;
     private static final long MEMORY_BYTES_MAX = 1L << 30;
 
     /**
-     * Fits a job to its device.
+     * A part of a device that a job uses.
+     *
+     * @param device the device
+     * @param user which of the device's users the job is, from 0
+     * @param offsetBytes where the part begins
+     * @param bytes how long it is
+     */
+    record Part(Device device, int user, long offsetBytes, long bytes) {
+        boolean overlaps(Part other) {
+            return device == other.device && offsetBytes < other.offsetBytes + other.bytes
+                    && other.offsetBytes < offsetBytes + bytes;
+        }
+    }
+
+    /**
+     * Fits a job to its devices.
      *
      * @throws UsageException naming what does not fit
      */
-    static Workload of(JobClone job, Device device) throws UsageException {
+    static Workload of(JobClone job, Function<String, Device> devices) throws UsageException {
         JobSpec spec = job.spec();
-        int unit = unit(spec, device);
-        long deviceBytes = device.disk().sizeBytes();
-        long offset = offset(spec, device, deviceBytes);
-        long wanted = spec.size().map(size -> size.of(deviceBytes)).orElse(deviceBytes - offset);
-        long units = Math.min(wanted, deviceBytes - offset) / unit;
-        if (units == 0) {
-            throw refused(spec, Key.SIZE, "device " + device.name() + " has " + deviceBytes + " bytes: no block of "
-                    + unit + " bytes fits between offset " + offset + " and the end of the job's " + wanted);
+        AccessPattern pattern = spec.accessPattern();
+        ByDirection<BlockSizes> sizes = new ByDirection<>(spec.blockSizes(Direction.READ),
+                spec.blockSizes(Direction.WRITE), spec.blockSizes(Direction.TRIM));
+        ByDirection<Integer> units = new ByDirection<>(unit(sizes.read()), unit(sizes.write()), unit(sizes.trim()));
+        List<Part> parts = new ArrayList<>();
+        List<String> notes = new ArrayList<>();
+        int unit = commonUnit(pattern, units);
+        for (JobClone.DeviceUse use : job.devices()) {
+            Device device = devices.apply(use.name());
+            checkUnits(spec, pattern, units, device);
+            checkAccess(spec, pattern, device);
+            parts.addAll(parts(job, device, use, unit, largestUnit(pattern, units), notes));
         }
-        checkAccess(spec, device, units);
         checkMemory(spec);
-        return new Workload(job, device, spec.accessPattern(), spec.blockSizes(), unit, offset, units,
-                XorShift.mix(spec.seed() + job.number()), batchMax(spec), completeMax(spec));
+        int verifyUnit = verifyUnit(spec, pattern, units, parts);
+        checkMap(spec, pattern, units, parts);
+        return new Workload(job, List.copyOf(parts), pattern, sizes, units, verifyUnit, bytes(spec, parts),
+                XorShift.mix(seed(spec) + job.number()), depth(spec, backing(job, devices)), batchMax(spec),
+                completeMax(spec), List.copyOf(notes));
+    }
+
+    private static @Nullable Backing backing(JobClone job, Function<String, Device> devices) {
+        return devices.apply(job.devices().getFirst().name()).backing();
+    }
+
+    /** How many operations a job has in flight on a device: one, where the engine below the device is a blocking call. */
+    static int depth(JobSpec spec, @Nullable Backing backing) {
+        boolean hasEngine = backing == null || backing.kind() == Backing.Kind.FILE;
+        return hasEngine && spec.engine().isSynchronous() && spec.workers().isEmpty() ? 1 : spec.depth();
+    }
+
+    private static long seed(JobSpec spec) {
+        boolean repeats = spec.has(Key.RANDSEED)
+                || (spec.flag(Key.RANDREPEAT) && spec.flag(Key.ALLRANDREPEAT));
+        return repeats ? spec.seed() : spec.seed() ^ System.nanoTime();
     }
 
     private static UsageException refused(JobSpec spec, Key key, String message) {
         return new UsageException(spec.location(key), "job " + spec.name() + ": " + message);
     }
 
-    private static int unit(JobSpec spec, Device device) throws UsageException {
-        BlockSizes sizes = spec.blockSizes();
-        AccessPattern pattern = spec.accessPattern();
-        int unit = !pattern.writes()
-                ? sizes.readMin()
-                : !pattern.reads()
-                        ? sizes.writeMin()
-                        : BigInteger.valueOf(sizes.readMin()).gcd(BigInteger.valueOf(sizes.writeMin())).intValue();
-        int block = device.disk().limits().logicalBlockBytes();
-        if (unit % block != 0) {
-            Key key = spec.options().containsKey(Key.BSRANGE.keyName()) ? Key.BSRANGE : Key.BS;
-            throw refused(spec, key, "operations of " + unit + " bytes: not a multiple of the block size of " + block
-                    + " bytes of device " + device.name());
+    private static int unit(BlockSizes sizes) {
+        return sizes.weights().isEmpty()
+                ? sizes.min()
+                : sizes.weights().stream().map(weight -> BigInteger.valueOf(weight.bytes())).reduce(BigInteger::gcd)
+                        .orElseThrow().intValue();
+    }
+
+    /** What everything that a job does is a multiple of. */
+    private static int commonUnit(AccessPattern pattern, ByDirection<Integer> units) {
+        int unit = 0;
+        for (Direction direction : Direction.values()) {
+            if (pattern.has(direction)) {
+                unit = BigInteger.valueOf(unit).gcd(BigInteger.valueOf(units.of(direction))).intValue();
+            }
         }
         return unit;
     }
 
-    private static long offset(JobSpec spec, Device device, long deviceBytes) throws UsageException {
-        int block = device.disk().limits().logicalBlockBytes();
-        long offset = spec.offset().of(deviceBytes);
-        if (spec.offset().percent()) {
-            return offset / block * block;
+    private static int largestUnit(AccessPattern pattern, ByDirection<Integer> units) {
+        int unit = 0;
+        for (Direction direction : Direction.values()) {
+            unit = pattern.has(direction) ? Math.max(unit, units.of(direction)) : unit;
         }
+        return unit;
+    }
+
+    private static void checkUnits(JobSpec spec, AccessPattern pattern, ByDirection<Integer> units, Device device)
+            throws UsageException {
+        int block = device.disk().limits().logicalBlockBytes();
+        Key key = spec.has(Key.BSSPLIT) ? Key.BSSPLIT : spec.has(Key.BSRANGE) ? Key.BSRANGE : Key.BS;
+        for (Direction direction : Direction.values()) {
+            if (pattern.has(direction) && units.of(direction) % block != 0) {
+                throw refused(spec, key, "operations of " + units.of(direction)
+                        + " bytes: not a multiple of the block size of " + block + " bytes of device " + device.name());
+            }
+        }
+        long interval = spec.amount(Key.VERIFY_INTERVAL);
+        if (spec.isVerified() && interval != 0) {
+            int of = pattern.writes() ? units.write() : units.read();
+            if (of % interval != 0) {
+                throw refused(spec, Key.VERIFY_INTERVAL,
+                        "verify_interval " + interval + " does not divide the block size of " + of);
+            }
+        }
+    }
+
+    private static void checkAccess(JobSpec spec, AccessPattern pattern, Device device) throws UsageException {
+        if ((pattern.writes() || pattern.trims()) && device.disk().limits().isReadOnly()) {
+            throw refused(spec, Key.RW, "writes, but device " + device.name() + " is read-only");
+        }
+        if (pattern.trims() && device.disk().limits().discardBytesMax() == 0) {
+            throw refused(spec, Key.RW, "device " + device.name() + " (" + device.mode() + ") cannot discard");
+        }
+        if (spec.isVerified() && !device.keepsData()) {
+            throw refused(spec, Key.VERIFY,
+                    "device " + device.name() + " keeps no data that could be verified (" + device.mode() + ")");
+        }
+    }
+
+    // ---- parts
+
+    private static List<Part> parts(JobClone job, Device device, JobClone.DeviceUse use, int unit, int largest,
+            List<String> notes) throws UsageException {
+        JobSpec spec = job.spec();
+        long deviceBytes = device.disk().sizeBytes();
+        long offset = offset(job, device, deviceBytes, unit);
+        int files = spec.files();
+        long[] each = fileBytes(spec, files);
+        long sum = 0;
+        for (long bytes : each) {
+            sum += bytes;
+        }
+        long wanted = sum != 0
+                ? sum
+                : spec.size().map(size -> share(size, spec, job.devices().size()).of(deviceBytes))
+                        .orElse(deviceBytes - offset);
+        long there = Math.min(wanted, deviceBytes - offset);
+        if (there < largest) {
+            throw refused(spec, Key.SIZE, "device " + device.name() + " has " + deviceBytes + " bytes: no block of "
+                    + largest + " bytes fits between offset " + offset + " and the end of the job's " + wanted);
+        }
+        if (wanted > there) {
+            notes.add("job " + spec.name() + ": size " + wanted + " reaches past the end of device " + device.name()
+                    + " of " + deviceBytes + " bytes, so " + there + " bytes are used");
+        }
+        List<Part> parts = new ArrayList<>();
+        long at = offset;
+        for (int i = 0; i < files; i++) {
+            long bytes = (sum != 0 ? Math.min(each[i], offset + there - at) : there / files) / unit * unit;
+            if (bytes < largest) {
+                throw refused(spec, Key.NRFILES, "no block of " + largest + " bytes fits into a file of " + bytes
+                        + " bytes, of " + files + " in " + there);
+            }
+            parts.add(new Part(device, use.index(), at, bytes));
+            at += bytes;
+        }
+        return parts;
+    }
+
+    /** A size is of all devices of a job together. */
+    private static Extent share(Extent size, JobSpec spec, int devices) {
+        return size.percent() || devices == 1 || spec.has(Key.FILESIZE)
+                ? size
+                : new Extent(size.value() / devices, false);
+    }
+
+    /** How long each file is, if the job says so. */
+    private static long[] fileBytes(JobSpec spec, int files) {
+        Object said = spec.optional(Key.FILESIZE).orElse(null);
+        long[] bytes = new long[files];
+        if (said != null) {
+            SizeRange range = (SizeRange) said;
+            XorShift random = new XorShift(spec.seed() ^ 3);
+            for (int i = 0; i < files; i++) {
+                bytes[i] = range.minBytes() + (range.maxBytes() == range.minBytes()
+                        ? 0
+                        : random.below((range.maxBytes() - range.minBytes()) / QueueLimits.SECTOR_BYTES + 1)
+                                * QueueLimits.SECTOR_BYTES);
+            }
+        }
+        return bytes;
+    }
+
+    private static long offset(JobClone job, Device device, long deviceBytes, int unit) throws UsageException {
+        JobSpec spec = job.spec();
+        int block = device.disk().limits().logicalBlockBytes();
+        long said = spec.amount(Key.OFFSET_ALIGN);
+        long align = said == 0 ? unit : said;
+        long offset = placed(spec.offset(), deviceBytes, align)
+                + placed(spec.offsetIncrement(), deviceBytes, align) * job.index();
         if (offset % block != 0) {
             throw refused(spec, Key.OFFSET, "offset " + offset + ": not a multiple of the block size of " + block
                     + " bytes of device " + device.name());
         }
-        if (offset >= deviceBytes) {
+        if (offset >= deviceBytes || offset < 0) {
             throw refused(spec, Key.OFFSET, "offset " + offset + " is past the end of device " + device.name() + " of "
                     + deviceBytes + " bytes");
         }
         return offset;
     }
 
-    private static void checkAccess(JobSpec spec, Device device, long units) throws UsageException {
-        if (spec.accessPattern().writes() && device.disk().limits().isReadOnly()) {
-            throw refused(spec, Key.RW, "writes, but device " + device.name() + " is read-only");
+    private static long placed(Extent extent, long deviceBytes, long align) {
+        long at = extent.of(deviceBytes);
+        return extent.percent() ? Math.ceilDiv(at, align) * align : at;
+    }
+
+    private static long bytes(JobSpec spec, List<Part> parts) {
+        long all = parts.stream().mapToLong(Part::bytes).sum();
+        long once = spec.ioSize().map(size -> size.of(all)).orElse(all);
+        long loops = spec.count(Key.LOOPS);
+        return once > Long.MAX_VALUE / loops ? Long.MAX_VALUE : once * loops;
+    }
+
+    // ---- bounds
+
+    private static int verifyUnit(JobSpec spec, AccessPattern pattern, ByDirection<Integer> units, List<Part> parts)
+            throws UsageException {
+        if (!spec.isVerified()) {
+            return 0;
         }
-        if (spec.isVerified() && !device.keepsData()) {
+        int interval = (int) spec.amount(Key.VERIFY_INTERVAL);
+        int unit = interval != 0 ? interval : pattern.writes() ? units.write() : units.read();
+        if (pattern.isMixed() && units.read() % unit != 0) {
+            throw refused(spec, Key.VERIFY, "reads of " + units.read() + " bytes and blocks to verify of " + unit
+                    + ": verify_interval has to divide both");
+        }
+        int least = Seal.headerBytes(spec.verification());
+        if (unit < least) {
+            throw refused(spec, Key.VERIFY, "blocks of " + unit + " bytes: " + spec.verification().keyValue()
+                    + " needs " + least + " bytes for its header");
+        }
+        long blocks = parts.stream().mapToLong(part -> part.bytes / unit).sum();
+        if (blocks > Verifier.UNITS_MAX) {
             throw refused(spec, Key.VERIFY,
-                    "device " + device.name() + " keeps no data that could be verified (" + device.mode() + ")");
+                    blocks + " blocks to verify: " + Verifier.UNITS_MAX + " are possible, so make size smaller");
         }
-        if (spec.isVerified() && units > Verifier.UNITS_MAX) {
-            throw refused(spec, Key.VERIFY,
-                    units + " blocks to verify: " + Verifier.UNITS_MAX + " are possible, so make size smaller");
+        return unit;
+    }
+
+    private static void checkMap(JobSpec spec, AccessPattern pattern, ByDirection<Integer> units, List<Part> parts)
+            throws UsageException {
+        if (!pattern.isRandom() || spec.mayRepeatOffsets() || spec.flag(Key.SOFTRANDOMMAP)) {
+            return;
         }
-        if (spec.accessPattern().isRandom() && !spec.mayRepeatOffsets() && units > UsedUnits.UNITS_MAX) {
-            throw refused(spec, Key.SIZE, units + " blocks: the map of random offsets has room for "
-                    + UsedUnits.UNITS_MAX + ", so make size smaller or set norandommap");
+        for (Direction direction : Direction.values()) {
+            long blocks = parts.stream().mapToLong(part -> part.bytes / units.of(direction)).max().orElse(0);
+            if (pattern.has(direction) && blocks > UsedUnits.UNITS_MAX) {
+                throw refused(spec, Key.SIZE, blocks + " blocks: the map of random offsets has room for "
+                        + UsedUnits.UNITS_MAX + ", so make size smaller or set norandommap");
+            }
         }
     }
 
     private static void checkMemory(JobSpec spec) throws UsageException {
-        long memory = (long) spec.depth() * strideBytes(spec.blockSizes());
+        long memory = (long) spec.depth() * strideBytes(spec);
         if (memory > MEMORY_BYTES_MAX) {
-            throw refused(spec, Key.IODEPTH, spec.depth() + " operations of up to " + spec.blockSizes().max()
+            throw refused(spec, Key.IODEPTH, spec.depth() + " operations of up to " + spec.blockBytesMax()
                     + " bytes need " + memory + " bytes of memory: " + MEMORY_BYTES_MAX + " are possible");
         }
     }
 
     private static int batchMax(JobSpec spec) {
-        int said = spec.batchSubmit().orElse(BATCH_MAX);
+        int said = spec.count(Key.IODEPTH_BATCH_SUBMIT);
         return Math.min(said == 0 ? spec.depth() : said, BATCH_MAX);
     }
 
     private static int completeMax(JobSpec spec) {
-        int said = spec.batchCompleteMax().orElse(0);
-        return said == 0 ? Integer.MAX_VALUE : Math.max(said, spec.batchCompleteMin());
+        int said = spec.optionalCount(Key.IODEPTH_BATCH_COMPLETE_MAX).orElse(0);
+        return said == 0 ? Integer.MAX_VALUE : Math.max(said, spec.count(Key.IODEPTH_BATCH_COMPLETE_MIN));
     }
 
     /** Whole pages, unless several operations fit into one. */
-    private static int strideBytes(BlockSizes sizes) {
-        int alignment = sizes.max() > IoBuffer.ALIGNMENT_BYTES / 2
-                ? IoBuffer.ALIGNMENT_BYTES
-                : QueueLimits.SECTOR_BYTES;
-        return Math.ceilDiv(sizes.max(), alignment) * alignment;
+    private static int strideBytes(JobSpec spec) {
+        int max = Math.max(spec.blockBytesMax(), QueueLimits.SECTOR_BYTES);
+        int alignment = max > IoBuffer.ALIGNMENT_BYTES / 2 ? IoBuffer.ALIGNMENT_BYTES : QueueLimits.SECTOR_BYTES;
+        return Math.ceilDiv(max, alignment) * alignment;
     }
 
     JobSpec spec() {
@@ -141,25 +331,28 @@ record Workload(JobClone job, Device device, AccessPattern pattern, BlockSizes s
 
     /** How far the operations in flight are apart in memory. */
     int strideBytes() {
-        return strideBytes(sizes);
+        return strideBytes(spec());
     }
 
-    /** How many bytes the job moves in a pass. */
-    long bytes() {
-        return units * unitBytes;
+    /** Whether random offsets are each used once. */
+    boolean hasMap() {
+        return pattern.isRandom() && !spec().mayRepeatOffsets()
+                && spec().distribution().kind() == Distribution.Kind.RANDOM
+                && parts.stream().allMatch(part -> part.bytes / commonUnit(pattern, units) <= UsedUnits.UNITS_MAX);
     }
 
-    /** A device that is smaller than the job is used as far as it goes, as fio does with block devices. */
-    Optional<String> cutNote() {
-        long deviceBytes = device.disk().sizeBytes();
-        return spec().size().map(size -> size.of(deviceBytes)).filter(size -> size > deviceBytes - offsetBytes)
-                .map(size -> "job " + spec().name() + ": size " + size + " reaches past the end of device "
-                        + device.name() + " of " + deviceBytes + " bytes, so " + bytes() + " bytes are used");
+    /** Whether one of two jobs waits for the end of the other. */
+    boolean isOrdered(Workload other) {
+        return job.after().contains(other.job.number()) || other.job.after().contains(job.number());
     }
 
     /** Whether two jobs touch the same bytes. */
     boolean overlaps(Workload other) {
-        return device == other.device && offsetBytes < other.offsetBytes + other.bytes()
-                && other.offsetBytes < offsetBytes + bytes();
+        return parts.stream().anyMatch(mine -> other.parts.stream().anyMatch(mine::overlaps));
+    }
+
+    @Override
+    public String toString() {
+        return Objects.toString(job);
     }
 }

@@ -5,10 +5,10 @@ import io.blkmq.testkit.disk.TraceSummary;
 import io.blkmq.tools.device.Backing;
 import io.blkmq.tools.device.Device;
 import io.blkmq.tools.device.DeviceRequest;
+import io.blkmq.tools.device.Layout;
 import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.job.Location;
 import io.blkmq.tools.job.UsageException;
-import java.util.Optional;
 
 /** The device that a trace is replayed on. */
 public final class ReplayDevice {
@@ -24,12 +24,14 @@ public final class ReplayDevice {
      * @param engine below a file
      * @param direct whether a file is used past the page cache
      * @param depth how many bios are in flight
+     * @param writes whether the trace changes it
      * @return the device, to be closed
      * @throws UsageException if it cannot be had
      */
-    public static Device open(Backing backing, EngineName engine, boolean direct, int depth) throws UsageException {
-        return Device.open(new DeviceRequest(NAME, Optional.of(backing), 1, depth, engine, direct, "none", 0, 0,
-                Location.ofOption(OPTION)));
+    public static Device open(Backing backing, EngineName engine, boolean direct, int depth, boolean writes)
+            throws UsageException {
+        return Device.open(DeviceRequest.builder(NAME, Location.ofOption(OPTION)).backing(backing).users(1, depth)
+                .engine(engine, direct).access(false, writes).build(), Layout.SILENT);
     }
 
     /**

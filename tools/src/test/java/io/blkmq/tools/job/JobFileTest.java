@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -54,13 +57,13 @@ class JobFileTest {
         assertThat(job.name()).isEqualTo("f");
         assertThat(job.isDirect()).isTrue();
         assertThat(job.size()).contains(new Extent(32L << 30, false));
-        assertThat(job.blockSizes()).isEqualTo(new BlockSizes(4096, 4096, 4096, 4096));
+        assertThat(job.blockSizes(Direction.READ)).isEqualTo(BlockSizes.fixed(4096));
         assertThat(job.runtimeNanos()).isEqualTo(TimeUnit.SECONDS.toNanos(20));
         assertThat(job.isTimeBased()).isFalse();
         assertThat(job.clones()).isEqualTo(1);
         assertThat(job.engine()).isEqualTo(EngineName.LIBAIO);
         assertThat(job.depth()).isEqualTo(64);
-        assertThat(job.deviceName(0)).isEqualTo("/dev/loop0");
+        assertThat(job.deviceNames(0)).containsExactly("/dev/loop0");
         assertThat(job.isGroupReporting()).isTrue();
         assertThat(job.accessPattern()).isEqualTo(AccessPattern.RANDREAD);
         assertThat(job.mayRepeatOffsets()).isFalse();
@@ -73,15 +76,15 @@ class JobFileTest {
         assertThat(job.accessPattern()).isEqualTo(AccessPattern.READ);
         assertThat(job.engine()).isEqualTo(EngineName.PSYNC);
         assertThat(job.depth()).isEqualTo(1);
-        assertThat(job.blockSizes().readMin()).isEqualTo(4096);
+        assertThat(job.blockSizes(Direction.READ).min()).isEqualTo(4096);
         assertThat(job.isDirect()).isFalse();
         assertThat(job.size()).isEmpty();
         assertThat(job.runtimeNanos()).isZero();
         assertThat(job.workers()).isEmpty();
-        assertThat(job.isReadBack()).isTrue();
+        assertThat(job.flag(Key.DO_VERIFY)).isTrue();
         assertThat(job.isVerified()).isFalse();
-        assertThat(job.deviceName(0)).isEqualTo("a.0.0");
-        assertThat(job.deviceName(3)).isEqualTo("a.3.0");
+        assertThat(job.deviceNames(0)).containsExactly("a.0.0");
+        assertThat(job.deviceNames(3)).containsExactly("a.3.0");
     }
 
     @Test
@@ -121,13 +124,19 @@ class JobFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"bs=8k|8192 8192 8192 8192", "bs=4k,8k|4096 4096 8192 8192",
-            "bs=,8k|4096 4096 8192 8192", "bs=8k,|8192 8192 4096 4096", "blocksize=512|512 512 512 512",
-            "bsrange=1k-4k|1024 4096 1024 4096", "bsrange=1k-4k,2k-8k|1024 4096 2048 8192"})
-    void blockSizesAreForReadsAndWrites(String line, String expected) throws UsageException {
-        BlockSizes sizes = only("[a]\n" + line).blockSizes();
-        assertThat(sizes.readMin() + " " + sizes.readMax() + " " + sizes.writeMin() + " " + sizes.writeMax())
-                .isEqualTo(expected);
+    @CsvSource(delimiter = '|', value = {"bs=8k|8192 8192 8192", "bs=4k,8k|4096 8192 8192", "bs=,8k|4096 8192 8192",
+            "bs=8k,|8192 4096 4096", "bs=8k,16k,|8192 16384 4096", "bs=4k,8k,16k|4096 8192 16384", "bs=0x1000|4096 4096 4096",
+            "blocksize=512|512 512 512", "bsrange=1k-4k|1024-4096 1024-4096 1024-4096",
+            "bsrange=4k-1k|1024-4096 1024-4096 1024-4096", "bsrange=1k:4k,2k-8k|1024-4096 2048-8192 2048-8192",
+            "bsrange=1k-4k/2k-8k|1024-4096 2048-8192 2048-8192",
+            // The range goes before the size, whichever comes last.
+            "bsrange=1k-4k~bs=16k|1024-4096 1024-4096 1024-4096", "bs=16k~bsrange=1k-4k|1024-4096 1024-4096 1024-4096",
+            "bssplit=4k/50:1k/:32k/|1024-32768 1024-32768 1024-32768"})
+    void blockSizesAreForReadsWritesAndTrims(String lines, String expected) throws UsageException {
+        JobSpec job = only("[a]\n" + lines.replace('~', '\n'));
+        assertThat(Stream.of(Direction.values()).map(job::blockSizes)
+                .map(sizes -> sizes.isFixed() ? "" + sizes.min() : sizes.min() + "-" + sizes.max())
+                .collect(Collectors.joining(" "))).isEqualTo(expected);
     }
 
     @ParameterizedTest
@@ -143,19 +152,24 @@ class JobFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"nosuchkey=1|unknown key \"nosuchkey\"; possible are rw, readwrite",
-            "stonewall|unknown key \"stonewall\"", "rw=trim|rw=trim: \"trim\" is not known; possible are read, write",
+    @CsvSource(delimiter = '|', value = {"nosuchkey=1|unknown key \"nosuchkey\"",
+            "ioengin=psync|unknown key \"ioengin\"; is it ioengine?", "BS=4k|unknown key \"BS\"",
+            "rw=erase|rw=erase: \"erase\" is not known; possible are read, write",
+            "read_iolog=x|read_iolog: replays a log of fio; record", "ioengine=rbd|is about Ceph; map the image",
             "ioscheduler=cfq|ioscheduler=cfq: unknown elevator 'cfq': there are [none, kyber, mq-deadline]",
-            "ioengine=spdk|ioengine=spdk: \"spdk\" is not known; possible are io_uring, libaio, sync, psync",
+            "ioengine=spdk|ioengine=spdk: \"spdk\" is not known; possible are io_uring, libaio, posixaio",
             "iodepth=0|iodepth=0: 1 to 10240 are possible", "iodepth=10241|iodepth=10241: 1 to 10240 are possible",
             "iodepth=-1|is negative", "iodepth|iodepth needs a value", "iodepth=|a number is needed",
             "numjobs=0|1 to 1024 are possible", "rwmixread=101|0 to 100 are possible",
-            "bs=0|1 to 67108864 are possible", "bs=1g|1 to 67108864 are possible", "bs=4k,4k,4k|there are no trims",
-            "bs=abc|a size like", "bsrange=8k-4k|begins with 8192 and ends with 4096", "bsrange=4k|a range like",
+            "bs=0|1 to 67108864 are possible", "bs=1g|1 to 67108864 are possible", "bs=4k,4k,4k,4k|values for reads, writes and trims are possible",
+            "bs=abc|a size like", "bssplit=4k/50|add up to 50", "bssplit=4k/60:8k/50|add up to 110", "bsrange=4k|a range like",
             "size=0|at least one block", "size=-1|is negative", "size=1x|unknown unit",
             "size=101%|0 to 100 are possible", "offset=-512|is negative", "runtime=5y|unknown unit",
-            "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible", "verify=md5|crc32c and 0 are possible",
-            "randseed=x|a number of 64 bits", "filename=|a name is needed", "filename=a:b|one name is possible",
+            "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible",
+            "verify=adler|possible are crc32c", "include x.fio|there is no such job file",
+            "random_distribution=zipf:1|a theta above 0 that is not 1", "startdelay=soon|a time like",
+            "percentile_list=50:101|101.00: above 0 up to 100", "buffer_pattern=0x|hexadecimal digits are needed",
+            "randseed=x|a number of 64 bits", "filename=|a name is needed", "filename=a::b|a name is needed",
             "fsync=-1|is negative", "workers=0|workers=0: 1 to 1024 are possible",
             "workers=1025|1 to 1024 are possible", "iodepth_batch_submit=99999|0 to 10240 are possible"})
     void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
@@ -180,9 +194,66 @@ class JobFileTest {
                 .withMessage(missing + ": there is no such job file");
         assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.read(directory))
                 .withMessageContaining("is a directory");
-        Path binary = Files.write(directory.resolve("binary.fio"), new byte[]{(byte) 0xff, (byte) 0xfe, 0});
-        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> JobFile.read(binary))
-                .withMessageContaining(binary.toString());
+    }
+
+    @Test
+    void aFileInAnyEncodingIsRead(@TempDir Path directory) throws IOException, UsageException {
+        Path latin = Files.write(directory.resolve("latin.fio"),
+                "; Gr\u00f6\u00dfe\n[a]\nbs=8k\n".getBytes(StandardCharsets.ISO_8859_1));
+        assertThat(JobFile.read(latin).getFirst().blockSizes(Direction.READ).min()).isEqualTo(8192);
+    }
+
+    @Test
+    void everySectionWhoseNameBeginsWithGlobalIsGlobal() throws UsageException {
+        List<JobSpec> jobs = JobFile.parse("t.fio", "[global settings]\niodepth=3\n[a]\n[GLOBAL]\n");
+        assertThat(jobs).extracting(JobSpec::name).containsExactly("a", "GLOBAL");
+        assertThat(jobs.getFirst().depth()).isEqualTo(3);
+    }
+
+    @Test
+    void allThatIsWrongIsToldAtOnceWithItsLine() {
+        assertThatExceptionOfType(UsageException.class)
+                .isThrownBy(() -> JobFile.parse("t.fio", "[a]\nfoo=1\niodepth=x\n[b]\nbar\nexec_prerun=ls\n"))
+                .satisfies(refused -> assertThat(refused.getMessage()).hasLineCount(4).contains(
+                        "t.fio:2: unknown key \"foo\"", "t.fio:3: iodepth=x: ", "t.fio:5: unknown key \"bar\"",
+                        "t.fio:6: exec_prerun: runs another program"));
+    }
+
+    @Test
+    void keysWithoutEffectAreKept() throws UsageException {
+        assertThat(only("[global]\nthread\n[a]\nrandom_generator=lfsr\nbs=4k\n").unusedKeys())
+                .containsExactlyInAnyOrder("thread", "random_generator");
+    }
+
+    @Test
+    void filesAreIncludedAndVariablesReplaced(@TempDir Path directory) throws IOException, UsageException {
+        Files.writeString(directory.resolve("common.inc"), "iodepth=5\n");
+        Path file = Files.writeString(directory.resolve("t.fio"),
+                "[a]\ninclude common.inc\nsize=$pagesize\nfilename=${HOME}/x\ndescription=[${NO_SUCH_VARIABLE}]\n");
+        JobSpec job = JobFile.read(file).getFirst();
+        assertThat(job.depth()).isEqualTo(5);
+        assertThat(job.size()).contains(new Extent(4096, false));
+        assertThat(job.deviceNames(0)).containsExactly(System.getenv("HOME") + "/x");
+        assertThat(job.word(Key.DESCRIPTION)).isEqualTo("[]");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"filename=a:b|a b", "filename=a\\:b|a:b", "filename=a~directory=/x|/x/a",
+            "directory=/x|/x/a.0.0", "filename_format=$jobname-$jobnum-$filenum|a-0-0", "name=c|c.0.0"})
+    void namesOfDevicesAreMadeAsFioMakesThoseOfFiles(String lines, String names) throws UsageException {
+        assertThat(only("[a]\n" + lines.replace('~', '\n')).deviceNames(0)).containsExactly(names.split(" "));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"rwmixread=30, 30", "rwmixwrite=30, 70", "rwmixread=30~rwmixwrite=40, 60", "bs=4k, 50"})
+    void theMixIsOfReadsOrOfWrites(String lines, int readPercent) throws UsageException {
+        assertThat(only("[a]\nrw=rw\n" + lines.replace('~', '\n')).readPercent()).isEqualTo(readPercent);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"bs=4k, false", "direct=1, true", "buffered=0, true", "buffered=1, false", "buffered=0~direct=0, false"})
+    void bufferedIsTheOppositeOfDirect(String lines, boolean direct) throws UsageException {
+        assertThat(only("[a]\n" + lines.replace('~', '\n')).isDirect()).isEqualTo(direct);
     }
 
     @Test

@@ -29,7 +29,7 @@ class QuantityTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, '1 to 8'", "9, '1 to 8'", "4k, not a number", "-1, negative"})
+    @CsvSource({"0, '1 to 8'", "9, '1 to 8'", "4k, '1 to 8'", "4kb, not a number", "4x, not a number", "-1, negative"})
     void countsStayWithinTheirBounds(String text, String message) {
         assertThatIllegalArgumentException().isThrownBy(() -> Quantity.count(text, 1, 8))
                 .withMessageContaining(message);

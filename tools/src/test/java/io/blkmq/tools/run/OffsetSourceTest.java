@@ -71,7 +71,7 @@ class OffsetSourceTest {
 
     @Test
     void inOrderMeansOneAfterTheOtherAndTheLastIsCut() {
-        OffsetSource source = new SequentialOffsets(BASE, UNIT, 5);
+        OffsetSource source = new SequentialOffsets(BASE, UNIT, 5, 0);
         assertThat(pass(source, 2 * UNIT)).containsExactly(BASE, BASE + UNIT, BASE + 2 * UNIT, BASE + 3 * UNIT,
                 BASE + 4 * UNIT);
         assertThat(source.lengthBytes).isEqualTo(UNIT);

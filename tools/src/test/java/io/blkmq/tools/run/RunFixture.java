@@ -1,6 +1,8 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.tools.device.Backing;
+import io.blkmq.tools.device.ImageRequest;
+import io.blkmq.tools.device.Layout;
 import io.blkmq.tools.device.OpenDevices;
 import io.blkmq.tools.job.JobFile;
 import io.blkmq.tools.job.UsageException;
@@ -10,16 +12,18 @@ import java.util.Map;
 /** Runs the text of a job file, and gives the parts of a run to those who test them. */
 final class RunFixture implements AutoCloseable {
     private final OpenDevices devices;
+    private final Workload workload;
     private final Window window;
 
-    private RunFixture(OpenDevices devices, Window window) {
+    private RunFixture(OpenDevices devices, Workload workload, Window window) {
         this.devices = devices;
+        this.workload = workload;
         this.window = window;
     }
 
     /** Plans and runs. Attachments are {@code NAME=BACKING}. */
     static RunResult run(String text, String... attachments) throws UsageException {
-        return run(new RunControl(), (_, _, _, _) -> {}, text, attachments);
+        return run(new RunControl(), RunListener.SILENT, text, attachments);
     }
 
     static RunResult run(RunControl control, RunListener listener, String text, String... attachments)
@@ -33,16 +37,21 @@ final class RunFixture implements AutoCloseable {
             String[] parts = attachment.split("=", 2);
             attached.put(parts[0], Backing.parse(parts[1]));
         }
-        return RunPlan.of(JobFile.parse("test.fio", text), attached, 0);
+        return RunPlan.of(JobFile.parse("test.fio", text), new RunPlan.Setup(attached, 0, ImageRequest.NONE));
     }
 
     /** The window of the first job, owned by the calling thread. */
     static RunFixture open(String text, String... attachments) throws UsageException {
         RunPlan plan = plan(text, attachments);
-        OpenDevices devices = OpenDevices.open(plan.devices());
+        OpenDevices devices = OpenDevices.open(plan.devices(), Layout.SILENT);
         JobClone job = plan.clones().getFirst();
-        Workload workload = Workload.of(job, devices.named(job.deviceName()));
-        return new RunFixture(devices, new Window(workload, new Accounts(true), Thread.currentThread()));
+        Workload workload = Workload.of(job, devices::named);
+        return new RunFixture(devices, workload,
+                new Window(workload, new Accounts(job.spec()), Thread.currentThread()));
+    }
+
+    Workload workload() {
+        return workload;
     }
 
     Window window() {

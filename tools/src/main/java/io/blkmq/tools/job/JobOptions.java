@@ -1,0 +1,145 @@
+package io.blkmq.tools.job;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keys of jobs on the command line. From a {@code --name} on they describe a job, as in fio; those before the first one hold for all
+ * jobs that follow. Without a {@code --name} they replace what job files say.
+ */
+public final class JobOptions {
+    private static final String NAME = "name";
+    private static final String GLOBAL = "global";
+
+    private final List<Option> options = new ArrayList<>();
+
+    /** An option, and what stands behind it. */
+    private record Option(String name, @Nullable String value) {
+        Location location() {
+            return Location.ofOption("--" + name);
+        }
+
+        String line() {
+            return value == null ? name : name + "=" + value;
+        }
+    }
+
+    /** None yet. */
+    public JobOptions() {}
+
+    /**
+     * Whether an option is a key of jobs.
+     *
+     * @param name without hyphens
+     * @return true also of keys that are refused
+     */
+    public static boolean isKey(String name) {
+        return Key.find(name) != null || UnusedKeys.find(name) != null || RefusedKeys.find(name) != null;
+    }
+
+    /**
+     * Whether a key may stand alone.
+     *
+     * @param name of a key
+     * @return true of flags, and of keys without effect
+     */
+    public static boolean isFlag(String name) {
+        Key key = Key.find(name);
+        return key == null ? UnusedKeys.isFlag(name) : key.isFlag();
+    }
+
+    /**
+     * Adds an option.
+     *
+     * @param name of a key
+     * @param value null if there is none
+     */
+    public void add(String name, @Nullable String value) {
+        options.add(new Option(name, value));
+    }
+
+    /**
+     * What was said last of an option.
+     *
+     * @param name of a key
+     * @return its value; null if there is none
+     */
+    public @Nullable String value(String name) {
+        return options.reversed().stream().filter(option -> option.name.equals(name)).findFirst().map(Option::value)
+                .orElse(null);
+    }
+
+    /**
+     * Whether the options describe jobs.
+     *
+     * @return true if there is a {@code --name}
+     */
+    public boolean hasJobs() {
+        return options.stream().anyMatch(option -> option.name.equals(NAME));
+    }
+
+    /**
+     * All jobs: those of files, changed by the options or not, and those of the options.
+     *
+     * @param files job files
+     * @param sections those wanted of the files; empty for all
+     * @return at least one
+     * @throws UsageException naming everything that is wrong
+     */
+    public List<JobSpec> jobs(List<JobText> files, Set<String> sections) throws UsageException {
+        JobSettings settings = new JobSettings();
+        for (JobText file : files) {
+            JobFile.parse(file.source(), file.text(), settings, sections, System.getenv());
+        }
+        requireSections(settings, sections);
+        if (hasJobs()) {
+            describe(settings);
+            return settings.jobs("the command line");
+        }
+        List<JobSpec> jobs = new ArrayList<>();
+        for (JobSpec job : settings.jobs(files.isEmpty() ? "the command line" : files.getFirst().source())) {
+            jobs.add(replaced(job));
+        }
+        return jobs;
+    }
+
+    private static void requireSections(JobSettings settings, Set<String> sections) throws UsageException {
+        Set<String> missing = new TreeSet<>(sections);
+        missing.removeAll(settings.sectionNames());
+        if (!missing.isEmpty()) {
+            throw new UsageException("--section " + String.join(", ", missing) + ": there is no such job");
+        }
+    }
+
+    private void describe(JobSettings settings) {
+        settings.beginGlobal();
+        for (Option option : options) {
+            if (option.name.equals(NAME)) {
+                String name = option.value == null ? "" : option.value;
+                settings.endSection();
+                settings.beginSection(name, option.location(), name.equals(GLOBAL));
+            } else {
+                settings.add(option.line(), option.location());
+            }
+        }
+        settings.endSection();
+    }
+
+    private JobSpec replaced(JobSpec job) throws UsageException {
+        JobSpec changed = job;
+        for (Option option : options) {
+            Key key = Key.find(option.name);
+            String refused = RefusedKeys.find(option.name);
+            if (refused != null) {
+                throw new UsageException(option.location(), option.name + ": " + refused);
+            }
+            if (key != null) {
+                changed = changed.with(key, option.value == null ? "1" : option.value, option.location());
+            }
+        }
+        return changed;
+    }
+}
