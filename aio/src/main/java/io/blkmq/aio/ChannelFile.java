@@ -478,7 +478,8 @@ final class ChannelFile extends AioFile {
         NativeFile another = null;
         try {
             another = companion == null ? null : companion.reopen(false);
-            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct, another);
+            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct,
+                    another);
             another = null;
             if (companion == null && !Objects.equals(identity, opened.identity)) {
                 opened.close();

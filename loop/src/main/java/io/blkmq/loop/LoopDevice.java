@@ -677,9 +677,8 @@ public final class LoopDevice implements AutoCloseable {
      */
     public void changeBackingFile(Path file) throws IOException {
         Objects.requireNonNull(file, "file");
-        changeBacking("changeBackingFile",
-                old -> medium.open(file, AioFile.Access.READ_ONLY, old.isDirect(), old.offsetBytes(),
-                        medium.binding().blockBytes()));
+        changeBacking("changeBackingFile", old -> medium.open(file, AioFile.Access.READ_ONLY, old.isDirect(),
+                old.offsetBytes(), medium.binding().blockBytes()));
     }
 
     /**

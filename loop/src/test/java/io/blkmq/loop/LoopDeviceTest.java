@@ -209,7 +209,8 @@ class LoopDeviceTest {
                     assertThat(e.status()).isEqualTo(Status.NOTSUPP);
                 }
             };
-            assertThat(submittedBy(device, read)).as("direct").isEqualTo(device.medium().file().io().isInMemory() ? 0 : 1);
+            assertThat(submittedBy(device, read)).as("direct")
+                    .isEqualTo(device.medium().file().io().isInMemory() ? 0 : 1);
             assertThat(submittedBy(device, write)).as("direct").isOne();
             for (Io io : List.of(flush, discard)) {
                 assertThat(submittedBy(device, io)).as("flush and discard").isZero();

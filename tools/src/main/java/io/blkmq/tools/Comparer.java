@@ -135,8 +135,8 @@ final class Comparer {
             }
         }
         return new Comparison(description,
-                ways.stream().map(
-                        way -> new Comparison.Way(way.name, way.description, results.getOrDefault(way, List.of())))
+                ways.stream()
+                        .map(way -> new Comparison.Way(way.name, way.description, results.getOrDefault(way, List.of())))
                         .filter(way -> !way.slices().isEmpty()).toList());
     }
 
@@ -149,10 +149,9 @@ final class Comparer {
     private List<Way> ways() {
         EngineName aio = aioEngine();
         return List.of(
-                new Way("workqueue", "buffered, work queue of 1 thread: the driver before patch 9",
-                        EngineName.POSIXAIO, "0", 1),
-                new Way("pool", "direct, pool of " + POOL_THREADS + " threads", EngineName.POSIXAIO, "1",
-                        POOL_THREADS),
+                new Way("workqueue", "buffered, work queue of 1 thread: the driver before patch 9", EngineName.POSIXAIO,
+                        "0", 1),
+                new Way("pool", "direct, pool of " + POOL_THREADS + " threads", EngineName.POSIXAIO, "1", POOL_THREADS),
                 new Way("aio", "direct, AIO: " + aio.fioName(), aio, "1", 0));
     }
 
@@ -167,8 +166,8 @@ final class Comparer {
     private RunPlan plan(Way way, Backing backing, long nanos) throws UsageException {
         List<JobSpec> changed = new ArrayList<>();
         for (JobSpec job : jobs) {
-            JobSpec other = job.with(Key.DIRECT, way.direct, ORIGIN)
-                    .with(Key.IOENGINE, way.engine.fioName(), ORIGIN).with(Key.INVALIDATE, "0", ORIGIN);
+            JobSpec other = job.with(Key.DIRECT, way.direct, ORIGIN).with(Key.IOENGINE, way.engine.fioName(), ORIGIN)
+                    .with(Key.INVALIDATE, "0", ORIGIN);
             if (nanos != 0 && job.runtimeNanos() > 0) {
                 other = other.with(Key.RUNTIME, TimeUnit.NANOSECONDS.toMicros(nanos) + "us", ORIGIN);
             }

@@ -42,8 +42,8 @@ final class ProgressLine implements RunListener {
         this.header = header;
         this.err = err;
         this.statusNanos = statusNanos;
-        this.visible = when == When.ALWAYS || (when == When.AUTO
-                && Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false));
+        this.visible = when == When.ALWAYS
+                || (when == When.AUTO && Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false));
     }
 
     @Override

@@ -58,8 +58,7 @@ import picocli.CommandLine.Spec;
                 "Engines (ioengine): io_uring, libaio; posixaio is a pool of threads; psync, sync, vsync, pvsync,",
                 "pvsync2, mmap and splice all stand for blocking calls, one at a time; memory reads an attached file",
                 "once and keeps written data to itself; null does nothing. The work queue does all I/O through the",
-                "page cache, except with memory and null.", "", "Examples:",
-                "  blkmq run docs/jobs/randread.fio",
+                "page cache, except with memory and null.", "", "Examples:", "  blkmq run docs/jobs/randread.fio",
                 "  blkmq run --name=a --rw=randwrite --size=1g --direct=1 --ioengine=io_uring --iodepth=32",
                 "  blkmq run --attach /dev/loop0=disk.img docs/jobs/loop-randread.fio",
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
@@ -248,8 +247,7 @@ final class RunCommand implements Callable<Integer> {
         Set<String> wanted = new LinkedHashSet<>();
         for (String format : formats.isEmpty() ? List.of("normal") : formats) {
             if (!List.of("normal", "terse", "json", "json+").contains(format.strip())) {
-                throw new UsageException(
-                        "--output-format " + format + ": possible are normal, terse, json, json+");
+                throw new UsageException("--output-format " + format + ": possible are normal, terse, json, json+");
             }
             wanted.add(format.strip());
         }
@@ -368,8 +366,8 @@ final class RunCommand implements Callable<Integer> {
     private long compareBytes() throws UsageException {
         long bytes = option("--compare-size", compareSize, Quantity::bytes);
         if (bytes < IMAGE_BYTES_MIN) {
-            throw new UsageException("--compare-size " + compareSize + ": at least " + IMAGE_BYTES_MIN
-                    + " bytes are needed");
+            throw new UsageException(
+                    "--compare-size " + compareSize + ": at least " + IMAGE_BYTES_MIN + " bytes are needed");
         }
         return bytes;
     }

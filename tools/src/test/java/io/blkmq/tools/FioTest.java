@@ -73,8 +73,8 @@ class FioTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"crc32c", "crc64", "crc16", "crc7", "xxhash", "md5", "sha1", "sha3-224", "sha3-256",
-            "sha3-384", "sha3-512", "meta", "pattern~verify_pattern=0xdeadbeef", "pattern~verify_pattern=0xff%o\"ab\"-12",
-            "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234"})
+            "sha3-384", "sha3-512", "meta", "pattern~verify_pattern=0xdeadbeef",
+            "pattern~verify_pattern=0xff%o\"ab\"-12", "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234"})
     void fioVerifiesWhatBlkmqWroteAndBlkmqWhatFioWrote(String method) throws IOException, InterruptedException {
         image(1 << 20);
         String lines = "size=1m~bs=4k~verify=" + method + "~rw=";

@@ -202,9 +202,8 @@ class RunCommandTest {
                 "[a]\nsize=1g\nfilename=/dev/loop0\nrw=randread\niodepth=16\ndirect=1\nioengine=libaio\nworkers=5\n");
         Path images = Files.createDirectory(directory.resolve("images"));
         Path json = directory.resolve("compare.json");
-        assertThat(execute("run", "--compare", "--compare-slices", "2", "--compare-size", "4m", "--compare-dir",
-                images, "--json", json, job))
-                .as(err.toString()).isZero();
+        assertThat(execute("run", "--compare", "--compare-slices", "2", "--compare-size", "4m", "--compare-dir", images,
+                "--json", json, job)).as(err.toString()).isZero();
         assertThat(out.toString()).contains("compared on", "work queue of 1 thread", "pool of 16 threads",
                 "direct, AIO: libaio", "1.00 x", "work queue, workers=1;", "engine channel, workers=16;");
         Map<String, Object> report = JsonText.parse(Files.readString(json));
@@ -269,8 +268,9 @@ class RunCommandTest {
     void theReportHasTheFormatsThatAreAskedFor() throws IOException {
         Path job = job("[a]\nfilename=d\n");
         Path report = directory.resolve("report");
-        assertThat(execute("run", "--attach", "d=null:64k", "--output", report, "--output-format=normal,terse,json+",
-                job)).isZero();
+        assertThat(
+                execute("run", "--attach", "d=null:64k", "--output", report, "--output-format=normal,terse,json+", job))
+                .isZero();
         assertThat(out.toString()).isEmpty();
         List<String> lines = Files.readAllLines(report);
         assertThat(lines.getFirst()).startsWith("a: rw=read");
@@ -289,7 +289,8 @@ class RunCommandTest {
     void progressIsShownWhereItIsAskedFor() throws IOException {
         assertThat(execute("run", "--attach", "d=null:1m", "--status-interval", "1", "--eta=never",
                 job("[a]\nfilename=d\nrw=randrw\nnorandommap\ntime_based\nruntime=2500ms\n"))).isZero();
-        assertThat(err.toString()).containsPattern("1 s: jobs: 1 of 1, \\d+\\.\\d%, read .* IOPS, write .* IOPS, eta 0:0\\d");
+        assertThat(err.toString())
+                .containsPattern("1 s: jobs: 1 of 1, \\d+\\.\\d%, read .* IOPS, write .* IOPS, eta 0:0\\d");
     }
 
     @Test

@@ -111,7 +111,8 @@ class RunReportTest {
     @Test
     void anImageThatCannotBeIsToldWithItsPlaceAndSize() throws IOException {
         assertThat(execute("run", "--image-dir", directory, job("[a]\nrw=write\nsize=7000p\n"))).isEqualTo(2);
-        assertThat(err.toString()).contains("a temporary image of 7881299347898368000 bytes cannot be made in " + directory,
+        assertThat(err.toString()).contains(
+                "a temporary image of 7881299347898368000 bytes cannot be made in " + directory,
                 "bytes are free there");
         assertThat(execute("run", "--image-dir", directory, job("[a]\nrw=read\nsize=1p\n"), "--layout-max", "4p"))
                 .isEqualTo(2);
@@ -126,8 +127,8 @@ class RunReportTest {
             assumeTrue(!Files.getFileStore(image).type().equals("tmpfs"), "skipped: tmpfs is its page cache");
             Files.write(image, new byte[4 << 20]);
             Command.run("", "sync", image.toString());
-            assertThat(execute("run", "--attach", "d=" + image,
-                    job("[a]\nfilename=d\nsize=4k\n" + line + "\n"))).as(err.toString()).isZero();
+            assertThat(execute("run", "--attach", "d=" + image, job("[a]\nfilename=d\nsize=4k\n" + line + "\n")))
+                    .as(err.toString()).isZero();
             long pages = Long.parseLong(
                     Command.run("", "fincore", "--noheadings", "--output", "PAGES", image.toString()).strip());
             assertThat(pages == 1024).as(pages + " pages are cached").isEqualTo(stays);
@@ -149,7 +150,8 @@ class RunReportTest {
 
     @Test
     void operationsAreSubmittedOneByOneUnlessTheJobSaysOtherwise() throws IOException {
-        assertThat(execute("run", "--json", "-", "--attach", "d=null:1m", job("[a]\nfilename=d\niodepth=16\n"))).isZero();
+        assertThat(execute("run", "--json", "-", "--attach", "d=null:1m", job("[a]\nfilename=d\niodepth=16\n")))
+                .isZero();
         assertThat(JsonText.number(firstJob(), "iodepth_submit", "4")).isEqualTo(100);
         out.getBuffer().setLength(0);
         assertThat(execute("run", "--json", "-", "--attach", "d=null:1m",
@@ -196,11 +198,9 @@ class RunReportTest {
     void aReportThatCannotBeWrittenIsAnError(String format) throws IOException, InterruptedException {
         assumeTrue(Files.exists(Path.of("/dev/full")), "skipped: there is no /dev/full");
         Path file = job("[a]\nfilename=d\nsize=64k\n");
-        Process process = JavaProcess
-                .of("java",
-                        List.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(),
-                                Blkmq.class.getName(), "run", "--output-format", format, "--attach", "d=null:1m",
-                                file.toString()))
+        Process process = JavaProcess.of("java",
+                List.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), Blkmq.class.getName(),
+                        "run", "--output-format", format, "--attach", "d=null:1m", file.toString()))
                 .redirectOutput(Path.of("/dev/full").toFile()).start();
         String text = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(text).isEqualTo(1);

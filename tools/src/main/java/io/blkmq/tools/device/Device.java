@@ -74,7 +74,8 @@ public final class Device implements AutoCloseable {
             throw new UsageException(request.name() + ": access to " + e.getFile() + " is denied"
                     + (request.writes()
                             ? "; jobs write to it. " + request.name() + " can be attached with ,ro for jobs that read"
-                            : ""), e);
+                            : ""),
+                    e);
         } catch (AioUnavailableException e) {
             throw new UsageException(request.location() + ": " + e.getMessage() + otherEngine(request), e);
         } catch (IOException | IllegalArgumentException e) {

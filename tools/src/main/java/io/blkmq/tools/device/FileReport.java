@@ -65,8 +65,8 @@ public record FileReport(List<String> lines) {
             add(lines, "first hole", hole < 0 ? "not known" : hole >= file.size() ? "none" : "at byte " + hole);
             add(lines, "preferred block", file.blockBytes() + " bytes");
             direct(engine, path, lines);
-            add(lines, "operations", Arrays.stream(AioOperation.values()).filter(file::supports)
-                    .map(Enum::name).collect(Collectors.joining(", ")));
+            add(lines, "operations", Arrays.stream(AioOperation.values()).filter(file::supports).map(Enum::name)
+                    .collect(Collectors.joining(", ")));
         }
         for (AioEngineProvider provider : AioEngines.providers()) {
             add(lines, "engine " + provider.name(), provider.unavailable().orElse("can be used"));

@@ -126,8 +126,8 @@ public final class TemporaryImage implements AutoCloseable {
             }
             channel.force(true);
         } catch (IOException e) {
-            throw new IOException("a temporary image of " + bytes + " bytes cannot be written in " + path.resolveSibling("")
-                    + " (" + freeBytes(path) + "): " + e.getMessage(), e);
+            throw new IOException("a temporary image of " + bytes + " bytes cannot be written in "
+                    + path.resolveSibling("") + " (" + freeBytes(path) + "): " + e.getMessage(), e);
         }
     }
 

@@ -52,8 +52,8 @@ public record Distribution(Kind kind, double value, double center, List<Zone> zo
             case "normal" -> law(Kind.NORMAL, rest, 0, 0.5);
             case "zoned" -> new Distribution(Kind.ZONED, 0, 0, zones(rest, true));
             case "zoned_abs" -> new Distribution(Kind.ZONED_ABS, 0, 0, zones(rest, false));
-            default -> throw new IllegalArgumentException("\"" + parts[0]
-                    + "\" is not known; possible are random, zipf, pareto, normal, zoned, zoned_abs");
+            default -> throw new IllegalArgumentException(
+                    "\"" + parts[0] + "\" is not known; possible are random, zipf, pareto, normal, zoned, zoned_abs");
         };
     }
 
@@ -68,12 +68,11 @@ public record Distribution(Kind kind, double value, double center, List<Zone> zo
                 default -> value >= 0 && value <= PERCENT;
             };
             if (!fits || parts.length > 2 || where > 1) {
-                throw new IllegalArgumentException("\"" + text + "\": possible are "
-                        + switch (kind) {
-                            case ZIPF -> "a theta above 0 that is not 1";
-                            case PARETO -> "a power between 0 and 1";
-                            default -> "a deviation from 0 to 100";
-                        } + ", and behind it a place from 0 to 1");
+                throw new IllegalArgumentException("\"" + text + "\": possible are " + switch (kind) {
+                    case ZIPF -> "a theta above 0 that is not 1";
+                    case PARETO -> "a power between 0 and 1";
+                    default -> "a deviation from 0 to 100";
+                } + ", and behind it a place from 0 to 1");
             }
             return new Distribution(kind, value, where, List.of());
         } catch (NumberFormatException e) {
@@ -112,9 +111,9 @@ public record Distribution(Kind kind, double value, double center, List<Zone> zo
         long all = LongStream.of(access).sum();
         long size = LongStream.of(sizes).sum();
         if (all != PERCENT || (percent && size != PERCENT) || zones.size() > ZONES_MAX || size == 0) {
-            throw new IllegalArgumentException("the zones have " + all + "% of the operations"
-                    + (percent ? " and " + size + "% of the size" : "") + ", and not 100%, or are more than "
-                    + ZONES_MAX);
+            throw new IllegalArgumentException(
+                    "the zones have " + all + "% of the operations" + (percent ? " and " + size + "% of the size" : "")
+                            + ", and not 100%, or are more than " + ZONES_MAX);
         }
         return List.copyOf(zones);
     }

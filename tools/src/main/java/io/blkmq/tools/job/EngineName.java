@@ -49,17 +49,15 @@ public enum EngineName {
             Map.entry("mtd", "is about raw flash"), Map.entry("dev-dax", "is about persistent memory as a device"),
             Map.entry("libpmem", "is about persistent memory; use mmap or psync on a file there"),
             Map.entry("pmemblk", "is about persistent memory; use psync on a file there"),
-            Map.entry("libcufile", "is about the memory of graphics processors"),
-            Map.entry("dfs", "is about DAOS"), Map.entry("ime", "is about DDN's IME"),
-            Map.entry("ime_psync", "is about DDN's IME"), Map.entry("ime_psyncv", "is about DDN's IME"),
-            Map.entry("ime_aio", "is about DDN's IME"),
+            Map.entry("libcufile", "is about the memory of graphics processors"), Map.entry("dfs", "is about DAOS"),
+            Map.entry("ime", "is about DDN's IME"), Map.entry("ime_psync", "is about DDN's IME"),
+            Map.entry("ime_psyncv", "is about DDN's IME"), Map.entry("ime_aio", "is about DDN's IME"),
             Map.entry("filecreate", "is about names of files and not about disks"),
             Map.entry("filestat", "is about names of files and not about disks"),
             Map.entry("filedelete", "is about names of files and not about disks"),
             Map.entry("ftruncate", "is about the length of files; a disk has a fixed size"),
             Map.entry("falloc", "is about the allocation of files; use rw=trim to discard"),
-            Map.entry("e4defrag", "is about ext4's extents"),
-            Map.entry("cpp_null", "loads native code; use null"),
+            Map.entry("e4defrag", "is about ext4's extents"), Map.entry("cpp_null", "loads native code; use null"),
             Map.entry("external", "loads native code; the engines of blkmq are its own"));
 
     private final String fioName;
@@ -90,8 +88,8 @@ public enum EngineName {
             }
         }
         String why = REFUSED.get(plain);
-        throw new IllegalArgumentException("\"" + wanted + "\" "
-                + (why != null ? why : "is not known; possible are " + allNames()));
+        throw new IllegalArgumentException(
+                "\"" + wanted + "\" " + (why != null ? why : "is not known; possible are " + allNames()));
     }
 
     /** Whether fio has such an engine and blkmq will not. */

@@ -23,8 +23,8 @@ public record FileService(Order order, int operations) {
             case "roundrobin" -> Order.ROUNDROBIN;
             case "sequential" -> Order.SEQUENTIAL;
             case "random" -> Order.RANDOM;
-            default -> throw new IllegalArgumentException(
-                    "\"" + parts[0] + "\": possible are roundrobin, sequential, random");
+            default ->
+                throw new IllegalArgumentException("\"" + parts[0] + "\": possible are roundrobin, sequential, random");
         };
         return new FileService(order, parts.length < 2 ? 1 : Quantity.count(parts[1], 1, Integer.MAX_VALUE));
     }

@@ -404,9 +404,9 @@ public final class JobSpec {
         if (!named.isEmpty()) {
             return named.stream().map(file -> directory + file).toList();
         }
-        return List.of(directory + word(Key.FILENAME_FORMAT).replace("$jobname", name)
-                .replace("$clientuid", "localhost").replace("$jobnum", Integer.toString(clone))
-                .replace("$filenum", "0"));
+        return List
+                .of(directory + word(Key.FILENAME_FORMAT).replace("$jobname", name).replace("$clientuid", "localhost")
+                        .replace("$jobnum", Integer.toString(clone)).replace("$filenum", "0"));
     }
 
     @SuppressWarnings("unchecked") // the key's parser makes a list of names

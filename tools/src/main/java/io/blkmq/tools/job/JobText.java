@@ -27,8 +27,7 @@ public record JobText(String source, String text) {
             return new JobText(name, JobFile.text(Path.of(name), name));
         }
         try {
-            return new JobText("standard input",
-                    new String(standardInput.readAllBytes(), StandardCharsets.UTF_8));
+            return new JobText("standard input", new String(standardInput.readAllBytes(), StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UsageException("standard input cannot be read: " + e, e);
         }

@@ -18,10 +18,12 @@ import org.jspecify.annotations.Nullable;
 public enum Key {
     // ---- what the job does
     /** What the job does. */
-    RW(new ValueType("pattern, or pattern:N", false, AccessPattern::parse), "read", """
-        what the job does: `read`, `write`, `trim`, `randread`, `randwrite`, `randtrim`, `rw` (`readwrite`), `randrw`, \
-        `trimwrite`, `randtrimwrite`. With `:N`, a random job takes a new offset for every N operations only; a sequential \
-        one leaves N bytes out after each operation, or with a negative N goes backwards""", "rw", "readwrite"),
+    RW(new ValueType("pattern, or pattern:N", false, AccessPattern::parse), "read",
+            """
+                what the job does: `read`, `write`, `trim`, `randread`, `randwrite`, `randtrim`, `rw` (`readwrite`), `randrw`, \
+                `trimwrite`, `randtrimwrite`. With `:N`, a random job takes a new offset for every N operations only; a sequential \
+                one leaves N bytes out after each operation, or with a negative N goes backwards""",
+            "rw", "readwrite"),
     /** What {@code rw=...:N} does. */
     RW_SEQUENCER(ValueType.words("sequential", "identical"), "sequential",
             "the operations between two new offsets of `rw=randread:N` follow each other, or all have the same offset",
@@ -90,9 +92,11 @@ public enum Key {
 
     // ---- the device
     /** Names of devices, inside the command. */
-    FILENAME(ValueType.NAMES, null, """
-        the names of the job's devices. A name means something only inside the command (see `--attach`); `\\:` is a colon in \
-        a name. Without it each clone has a temporary image of its own""", "filename"),
+    FILENAME(ValueType.NAMES, null,
+            """
+                the names of the job's devices. A name means something only inside the command (see `--attach`); `\\:` is a colon in \
+                a name. Without it each clone has a temporary image of its own""",
+            "filename"),
     /** What stands before names. */
     DIRECTORY(ValueType.NAMES, null, "stands before the names of devices, and is only a part of the name", "directory"),
     /** What the device of a clone is called. */
@@ -140,8 +144,8 @@ public enum Key {
             "how many completions are waited for; 0 only looks for them", "iodepth_batch_complete_min",
             "iodepth_batch_complete"),
     /** The most completions taken together. */
-    IODEPTH_BATCH_COMPLETE_MAX(ValueType.count(0, TagSet.DEPTH_MAX), null,
-            "how many completions are taken together", "iodepth_batch_complete_max"),
+    IODEPTH_BATCH_COMPLETE_MAX(ValueType.count(0, TagSet.DEPTH_MAX), null, "how many completions are taken together",
+            "iodepth_batch_complete_max"),
     /** Where filling begins again. */
     IODEPTH_LOW(ValueType.count(0, TagSet.DEPTH_MAX), "0",
             "a full queue is filled again when no more than so many are left in flight", "iodepth_low"),
@@ -154,8 +158,7 @@ public enum Key {
     /** Bytes a second at the most. */
     RATE(ValueType.SIZES, "0", "the most bytes a second", "rate"),
     /** Bytes a second at the least. */
-    RATE_MIN(ValueType.SIZES, "0", "the job fails if it moves fewer bytes a second", "rate_min",
-            "ratemin"),
+    RATE_MIN(ValueType.SIZES, "0", "the job fails if it moves fewer bytes a second", "rate_min", "ratemin"),
     /** Operations a second at the most. */
     RATE_IOPS(ValueType.RATES, "0", "the most operations a second", "rate_iops"),
     /** Operations a second at the least. */
@@ -205,9 +208,11 @@ public enum Key {
     /** Whether that is so where a map is too large. */
     SOFTRANDOMMAP(ValueType.FLAG, "0", "the same, only where a map of offsets would be too large", "softrandommap"),
     /** How random offsets are spread. */
-    RANDOM_DISTRIBUTION(new ValueType("distribution", false, Distribution::parse), "random", """
-        how random offsets are spread: `random`, `zipf:THETA`, `pareto:POWER`, `normal:PERCENT`, `zoned:ACCESS%/SIZE%:...`, \
-        `zoned_abs:ACCESS%/SIZE:...`; all but the first without a map""", "random_distribution"),
+    RANDOM_DISTRIBUTION(new ValueType("distribution", false, Distribution::parse), "random",
+            """
+                how random offsets are spread: `random`, `zipf:THETA`, `pareto:POWER`, `normal:PERCENT`, `zoned:ACCESS%/SIZE%:...`, \
+                `zoned_abs:ACCESS%/SIZE:...`; all but the first without a map""",
+            "random_distribution"),
     /** How many are random. */
     PERCENTAGE_RANDOM(ValueType.PERCENTS, "100", "so many operations of a random job are random, the others follow",
             "percentage_random"),
@@ -228,15 +233,16 @@ public enum Key {
 
     // ---- verification
     /** How data is verified. */
-    VERIFY(new ValueType("method", false, VerifyMethod::parse), "0", """
-        each block carries a header of fio and a checksum: `crc32c`, `crc64`, `crc16`, `crc7`, `md5`, `sha1`, `sha256`, \
-        `sha512`, `sha3-224`, `sha3-256`, `sha3-384`, `sha3-512`, `xxhash`, `meta` (the header alone), `pattern` (no header); \
-        what a job has written it reads back and checks""", "verify"),
+    VERIFY(new ValueType("method", false, VerifyMethod::parse), "0",
+            """
+                each block carries a header of fio and a checksum: `crc32c`, `crc64`, `crc16`, `crc7`, `md5`, `sha1`, `sha256`, \
+                `sha512`, `sha3-224`, `sha3-256`, `sha3-384`, `sha3-512`, `xxhash`, `meta` (the header alone), `pattern` (no header); \
+                what a job has written it reads back and checks""",
+            "verify"),
     /** Whether a job that writes reads back what it wrote. */
     DO_VERIFY(ValueType.FLAG, "1", "with 0, a job that writes reads nothing back", "do_verify"),
     /** Whether nothing is written. */
-    VERIFY_ONLY(ValueType.FLAG, "0", "nothing is written: what the job would write is read and checked",
-            "verify_only"),
+    VERIFY_ONLY(ValueType.FLAG, "0", "nothing is written: what the job would write is read and checked", "verify_only"),
     /** How far headers are apart. */
     VERIFY_INTERVAL(ValueType.SIZE, "0", "a header each so many bytes, and not in each block", "verify_interval",
             "header_interval"),

@@ -31,8 +31,8 @@ public final class UnusedKeys {
         reason("buffers are aligned to pages and handed to the engine as they are", "mem", "iomem", "mem_align",
                 "iomem_align", "lockmem", "hugepage-size");
         reason("random numbers are of one kind", "random_generator");
-        reason("random data is random in each block anyway", "scramble_buffers", "buffer_compress_chunk",
-                "dedupe_mode", "dedupe_working_set_percentage", "dedupe_global");
+        reason("random data is random in each block anyway", "scramble_buffers", "buffer_compress_chunk", "dedupe_mode",
+                "dedupe_working_set_percentage", "dedupe_global");
         reason("blocks are checked by the job's thread", "verify_async", "verify_async_cpus");
         reason("a report names bad blocks, and no files are written for them", "verify_dump", "verify_state_save",
                 "experimental_verify", "verifysort", "verifysort_nr", "verify_header_seed", "verify_write_sequence");

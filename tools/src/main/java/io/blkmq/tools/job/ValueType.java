@@ -50,8 +50,9 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
 
     /** One of some words. Several words may mean the same: {@code none 0|mixed 1}. */
     static ValueType words(String... groups) {
-        return new ValueType(Arrays.stream(groups).map(group -> group.split(" ", -1)[0]).collect(Collectors.joining(", ")),
-                false, text -> word(text, groups));
+        return new ValueType(
+                Arrays.stream(groups).map(group -> group.split(" ", -1)[0]).collect(Collectors.joining(", ")), false,
+                text -> word(text, groups));
     }
 
     private static Object word(String text, String... groups) {

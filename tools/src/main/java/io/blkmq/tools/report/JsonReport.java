@@ -215,8 +215,7 @@ public final class JsonReport {
         json.name("iops_samples").value(statistics.iopsSamples().count()).endObject();
     }
 
-    private void latency(String name, LatencyStatistics latency, boolean percentiles, JobSpec spec)
-            throws IOException {
+    private void latency(String name, LatencyStatistics latency, boolean percentiles, JobSpec spec) throws IOException {
         json.name(name).beginObject().name("min").value(latency.minNanos()).name("max").value(latency.maxNanos());
         number("mean", latency.meanNanos());
         number("stddev", latency.deviationNanos());

@@ -248,8 +248,7 @@ public final class TextReport {
                 comparison.image(), comparison.slices());
         for (Comparison.Way way : comparison.ways()) {
             out.printf(Locale.ROOT, "  %10s: %s (%s to %s), %.2f x  %s%n", way.name(), Amount.count(way.medianIops()),
-                    Amount.count(way.minIops()), Amount.count(way.maxIops()), comparison.ratio(way),
-                    way.description());
+                    Amount.count(way.minIops()), Amount.count(way.maxIops()), comparison.ratio(way), way.description());
         }
     }
 }

@@ -122,9 +122,9 @@ final class Accounts {
                 search.ended(slot.endNanos - slot.startNanos);
             }
             if (hasLatencyMax && slot.endNanos - slot.startNanos > latencyMaxNanos[direction.code()]) {
-                fail(Status.TIMEOUT, slot.describe().replace(" failed", "") + " took "
-                        + (slot.endNanos - slot.startNanos) / 1000 + " us, and max_latency is "
-                        + latencyMaxNanos[direction.code()] / 1000 + " us");
+                fail(Status.TIMEOUT,
+                        slot.describe().replace(" failed", "") + " took " + (slot.endNanos - slot.startNanos) / 1000
+                                + " us, and max_latency is " + latencyMaxNanos[direction.code()] / 1000 + " us");
             }
         }
     }

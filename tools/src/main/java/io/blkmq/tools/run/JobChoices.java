@@ -83,9 +83,7 @@ final class JobChoices extends Choices {
     /** The operations of a job. Where reads and writes are alike, a map of offsets is one for both: each block is used once. */
     static JobChoices of(Workload workload, @Nullable Verifier verifier) {
         OffsetSource[] reads = OffsetSources.of(workload, Direction.READ);
-        OffsetSource[] writes = OffsetSources.areShared(workload)
-                ? reads
-                : OffsetSources.of(workload, Direction.WRITE);
+        OffsetSource[] writes = OffsetSources.areShared(workload) ? reads : OffsetSources.of(workload, Direction.WRITE);
         return new JobChoices(workload, verifier, reads, writes, OffsetSources.of(workload, Direction.TRIM));
     }
 

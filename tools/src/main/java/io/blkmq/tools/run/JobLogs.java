@@ -152,8 +152,7 @@ final class JobLogs {
                     log.endWindow();
                 }
                 try (BufferedWriter writer = append
-                        ? Files.newBufferedWriter(log.path, StandardOpenOption.CREATE,
-                                StandardOpenOption.APPEND)
+                        ? Files.newBufferedWriter(log.path, StandardOpenOption.CREATE, StandardOpenOption.APPEND)
                         : Files.newBufferedWriter(log.path)) {
                     writer.append(log.lines);
                 }

@@ -48,8 +48,7 @@ final class JobStart {
         }
         long begin = System.nanoTime();
         for (long rest = delayNanos; rest > 0 && !control.isStopped();) {
-            LockSupport.parkNanos(this,
-                    Math.min(rest, TimeUnit.MILLISECONDS.toNanos(LOOK_MILLIS)));
+            LockSupport.parkNanos(this, Math.min(rest, TimeUnit.MILLISECONDS.toNanos(LOOK_MILLIS)));
             rest = delayNanos - (System.nanoTime() - begin);
         }
         return (before.isEmpty() && delayNanos == 0) || !control.isStopped();

@@ -118,9 +118,9 @@ final class Pacer {
             accounts.fail(Status.TIMEOUT, String.format("rate_min: %.0f bytes a second are needed, and there were %.0f",
                     lane.bytesMin, bytes));
         } else if (operations < lane.operationsMin) {
-            accounts.fail(Status.TIMEOUT, String.format(
-                    "rate_iops_min: %.0f operations a second are needed, and there were %.0f", lane.operationsMin,
-                    operations));
+            accounts.fail(Status.TIMEOUT,
+                    String.format("rate_iops_min: %.0f operations a second are needed, and there were %.0f",
+                            lane.operationsMin, operations));
         }
     }
 }

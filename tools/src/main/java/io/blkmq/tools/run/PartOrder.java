@@ -20,8 +20,8 @@ final class PartOrder {
 
     /** A part that is not finished; any, if all are. */
     int next() {
-        boolean stays = operations > 0 && (service.order() == FileService.Order.SEQUENTIAL
-                || operations < service.operations());
+        boolean stays = operations > 0
+                && (service.order() == FileService.Order.SEQUENTIAL || operations < service.operations());
         if (!stays) {
             if (operations > 0 || service.order() == FileService.Order.RANDOM) {
                 part = service.order() == FileService.Order.RANDOM ? (int) random.below(parts) : (part + 1) % parts;

@@ -15,8 +15,7 @@ import java.nio.file.Path;
  * @param majorFaults pages that were read from a disk; 0 where the system does not tell
  * @param minorFaults pages that were only mapped; 0 where the system does not tell
  */
-public record ProcessorUse(long userNanos, long systemNanos, long contextSwitches, long majorFaults,
-        long minorFaults) {
+public record ProcessorUse(long userNanos, long systemNanos, long contextSwitches, long majorFaults, long minorFaults) {
     static final ProcessorUse NONE = new ProcessorUse(0, 0, 0, 0, 0);
     private static final Path STATUS = Path.of("/proc/thread-self/status");
     private static final Path STAT = Path.of("/proc/thread-self/stat");

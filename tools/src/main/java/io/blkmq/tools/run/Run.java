@@ -77,7 +77,8 @@ public final class Run {
         for (Workload one : verified) {
             for (Workload other : workloads) {
                 boolean written = one.pattern().writes() || other.pattern().writes();
-                if (one.job().number() != other.job().number() && written && !one.isOrdered(other) && one.overlaps(other)) {
+                if (one.job().number() != other.job().number() && written && !one.isOrdered(other)
+                        && one.overlaps(other)) {
                     Workload first = one.job().number() < other.job().number() ? one : other;
                     Workload second = one.job().number() < other.job().number() ? other : one;
                     throw new UsageException(second.spec().location(Key.VERIFY),
@@ -107,7 +108,6 @@ public final class Run {
         if (names.isEmpty()) {
             return List.of();
         }
-        return List.of("keys without effect here: " + String.join(", ", names)
-                + "; docs/guide/blkmq-run.md says why");
+        return List.of("keys without effect here: " + String.join(", ", names) + "; docs/guide/blkmq-run.md says why");
     }
 }

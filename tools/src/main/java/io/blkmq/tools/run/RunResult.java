@@ -63,6 +63,7 @@ public record RunResult(List<JobResult> jobs, List<DeviceFacts> devices, List<St
      * @return another result
      */
     public RunResult withNotes(List<String> more) {
-        return new RunResult(jobs, devices, Stream.concat(notes.stream(), more.stream()).toList(), deviceTimes, stopped);
+        return new RunResult(jobs, devices, Stream.concat(notes.stream(), more.stream()).toList(), deviceTimes,
+                stopped);
     }
 }

@@ -57,9 +57,10 @@ final class Window implements AutoCloseable {
     private record Target(Disk disk, int context, boolean polled, boolean endsHere) {}
 
     Window(Workload workload, Accounts accounts, Thread owner) {
-        this.targets = workload.parts().stream().map(part -> new Target(part.device().disk(),
-                part.user() & part.device().disk().contexts() - 1, part.device().shape().polled(),
-                part.device().completesOnSubmitter())).toArray(Target[]::new);
+        this.targets = workload.parts().stream()
+                .map(part -> new Target(part.device().disk(), part.user() & part.device().disk().contexts() - 1,
+                        part.device().shape().polled(), part.device().completesOnSubmitter()))
+                .toArray(Target[]::new);
         List<Target> devices = Stream.of(targets).distinct().toList();
         this.polled = devices.stream().filter(Target::polled).toArray(Target[]::new);
         this.severalDisks = devices.size() > 1;

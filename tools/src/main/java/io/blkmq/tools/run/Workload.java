@@ -98,8 +98,7 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
     }
 
     private static long seed(JobSpec spec) {
-        boolean repeats = spec.has(Key.RANDSEED)
-                || (spec.flag(Key.RANDREPEAT) && spec.flag(Key.ALLRANDREPEAT));
+        boolean repeats = spec.has(Key.RANDSEED) || (spec.flag(Key.RANDREPEAT) && spec.flag(Key.ALLRANDREPEAT));
         return repeats ? spec.seed() : spec.seed() ^ System.nanoTime();
     }
 

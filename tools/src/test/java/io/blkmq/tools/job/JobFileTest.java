@@ -125,8 +125,8 @@ class JobFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"bs=8k|8192 8192 8192", "bs=4k,8k|4096 8192 8192", "bs=,8k|4096 8192 8192",
-            "bs=8k,|8192 4096 4096", "bs=8k,16k,|8192 16384 4096", "bs=4k,8k,16k|4096 8192 16384", "bs=0x1000|4096 4096 4096",
-            "blocksize=512|512 512 512", "bsrange=1k-4k|1024-4096 1024-4096 1024-4096",
+            "bs=8k,|8192 4096 4096", "bs=8k,16k,|8192 16384 4096", "bs=4k,8k,16k|4096 8192 16384",
+            "bs=0x1000|4096 4096 4096", "blocksize=512|512 512 512", "bsrange=1k-4k|1024-4096 1024-4096 1024-4096",
             "bsrange=4k-1k|1024-4096 1024-4096 1024-4096", "bsrange=1k:4k,2k-8k|1024-4096 2048-8192 2048-8192",
             "bsrange=1k-4k/2k-8k|1024-4096 2048-8192 2048-8192",
             // The range goes before the size, whichever comes last.
@@ -161,17 +161,18 @@ class JobFileTest {
             "iodepth=0|iodepth=0: 1 to 10240 are possible", "iodepth=10241|iodepth=10241: 1 to 10240 are possible",
             "iodepth=-1|is negative", "iodepth|iodepth needs a value", "iodepth=|a number is needed",
             "numjobs=0|1 to 1024 are possible", "rwmixread=101|0 to 100 are possible",
-            "bs=0|1 to 67108864 are possible", "bs=1g|1 to 67108864 are possible", "bs=4k,4k,4k,4k|values for reads, writes and trims are possible",
-            "bs=abc|a size like", "bssplit=4k/50|add up to 50", "bssplit=4k/60:8k/50|add up to 110", "bsrange=4k|a range like",
+            "bs=0|1 to 67108864 are possible", "bs=1g|1 to 67108864 are possible",
+            "bs=4k,4k,4k,4k|values for reads, writes and trims are possible", "bs=abc|a size like",
+            "bssplit=4k/50|add up to 50", "bssplit=4k/60:8k/50|add up to 110", "bsrange=4k|a range like",
             "size=0|at least one block", "size=-1|is negative", "size=1x|unknown unit",
             "size=101%|0 to 100 are possible", "offset=-512|is negative", "runtime=5y|unknown unit",
-            "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible",
-            "verify=adler|possible are crc32c", "include x.fio|there is no such job file",
-            "random_distribution=zipf:1|a theta above 0 that is not 1", "startdelay=soon|a time like",
-            "percentile_list=50:101|101.00: above 0 up to 100", "buffer_pattern=0x|hexadecimal digits are needed",
-            "randseed=x|a number of 64 bits", "filename=|a name is needed", "filename=a::b|a name is needed",
-            "fsync=-1|is negative", "workers=0|workers=0: 1 to 1024 are possible",
-            "workers=1025|1 to 1024 are possible", "iodepth_batch_submit=99999|0 to 10240 are possible"})
+            "direct=2|0 and 1 are possible", "direct=yes|0 and 1 are possible", "verify=adler|possible are crc32c",
+            "include x.fio|there is no such job file", "random_distribution=zipf:1|a theta above 0 that is not 1",
+            "startdelay=soon|a time like", "percentile_list=50:101|101.00: above 0 up to 100",
+            "buffer_pattern=0x|hexadecimal digits are needed", "randseed=x|a number of 64 bits",
+            "filename=|a name is needed", "filename=a::b|a name is needed", "fsync=-1|is negative",
+            "workers=0|workers=0: 1 to 1024 are possible", "workers=1025|1 to 1024 are possible",
+            "iodepth_batch_submit=99999|0 to 10240 are possible"})
     void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
         assertThatExceptionOfType(UsageException.class)
                 .isThrownBy(() -> JobFile.parse("jobs/t.fio", "; comment\n[a]\n" + line + "\n"))
@@ -251,7 +252,8 @@ class JobFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"bs=4k, false", "direct=1, true", "buffered=0, true", "buffered=1, false", "buffered=0~direct=0, false"})
+    @CsvSource({"bs=4k, false", "direct=1, true", "buffered=0, true", "buffered=1, false",
+            "buffered=0~direct=0, false"})
     void bufferedIsTheOppositeOfDirect(String lines, boolean direct) throws UsageException {
         assertThat(only("[a]\n" + lines.replace('~', '\n')).isDirect()).isEqualTo(direct);
     }

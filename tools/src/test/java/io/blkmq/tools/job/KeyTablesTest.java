@@ -64,8 +64,7 @@ class KeyTablesTest {
     @Test
     void noKeyIsInTwoTables() {
         List<String> all = Stream.of(Stream.of(Key.values()).flatMap(key -> key.names().stream()),
-                UnusedKeys.all().keySet().stream(), RefusedKeys.all().keySet().stream()).flatMap(each -> each)
-                .toList();
+                UnusedKeys.all().keySet().stream(), RefusedKeys.all().keySet().stream()).flatMap(each -> each).toList();
         assertThat(all).doesNotHaveDuplicates().hasSizeGreaterThan(200);
     }
 

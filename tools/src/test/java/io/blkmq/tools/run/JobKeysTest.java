@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class JobKeysTest {
     private static final String D = "[a]\nfilename=d\n";
 
-    private static final List<String> METHODS = List.of("crc32c", "crc64", "crc16", "crc7", "md5", "sha1", "sha256", "sha512",
-            "sha3-256", "xxhash");
+    private static final List<String> METHODS = List.of("crc32c", "crc64", "crc16", "crc7", "md5", "sha1", "sha256",
+            "sha512", "sha3-256", "xxhash");
 
     @TempDir
     private Path directory;
@@ -123,7 +123,8 @@ class JobKeysTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"zipf:1.2:0, 0.5", "pareto:0.2:0, 0.5", "normal:5:0.05, 0.5", "'zoned:80/10:20/90', 0.7", "'zoned:70/5:10/5:/10:/', 0.7"})
+    @CsvSource({"zipf:1.2:0, 0.5", "pareto:0.2:0, 0.5", "normal:5:0.05, 0.5", "'zoned:80/10:20/90', 0.7",
+            "'zoned:70/5:10/5:/10:/', 0.7"})
     void distributionsPreferAPartOfTheDevice(String distribution, double least) throws UsageException {
         List<Chosen> all = chosen("rw=randread\nio_size=64m\nrandom_distribution=" + distribution + "\n");
         assertThat(all).hasSize(5000).allMatch(each -> each.offset >= 0 && each.offset <= (1 << 20) - 4096);
@@ -159,7 +160,8 @@ class JobKeysTest {
     @Test
     void clonesBeginLater() throws UsageException {
         RunResult result = RunFixture.run(
-                "[a]\nfilename=d\nrw=write\nsize=64k\nnumjobs=4\noffset_increment=64k\nverify=crc32c\n", "d=mem:256k,hw=4");
+                "[a]\nfilename=d\nrw=write\nsize=64k\nnumjobs=4\noffset_increment=64k\nverify=crc32c\n",
+                "d=mem:256k,hw=4");
         assertThat(result.hasErrors()).isFalse();
         assertThat(result.jobs()).allMatch(job -> job.writes().bytes() == 64 << 10);
     }
@@ -214,14 +216,14 @@ class JobKeysTest {
             """, "d=mem:64k,hw=4");
         assertThat(result.jobs()).allMatch(job -> job.failures().told().isEmpty());
         assertThat(result.jobs()).extracting(job -> job.job().group()).containsExactly(0, 1, 1, 2);
-        assertThat(result.jobs()).extracting(job -> job.job().after())
-                .containsExactly(List.of(), List.of(0), List.of(0, 1), List.of(0));
+        assertThat(result.jobs()).extracting(job -> job.job().after()).containsExactly(List.of(), List.of(0),
+                List.of(0, 1), List.of(0));
     }
 
     @Test
     void theOthersEndWithAJobThatSaysSo() throws UsageException {
-        RunResult result = RunFixture.run(
-                "[global]\nfilename=d\nsize=64k\n[a]\nexitall\n[b]\ntime_based\nruntime=1h\n", "d=null:64k,hw=2");
+        RunResult result = RunFixture.run("[global]\nfilename=d\nsize=64k\n[a]\nexitall\n[b]\ntime_based\nruntime=1h\n",
+                "d=null:64k,hw=2");
         assertThat(result.jobs()).hasSize(2);
         assertThat(result.stopped()).as("nobody asked for an end").isFalse();
         assertThat(RunFixture.run("""
@@ -236,8 +238,8 @@ class JobKeysTest {
             time_based
             runtime=1h
             """, "d=null:64k,hw=2").jobs()).hasSize(2);
-        assertThat(RunFixture.run("[global]\nfilename=d\nsize=64k\n[a]\nexitall\n[b]\nstonewall\n", "d=null:64k")
-                .jobs().getLast().reads().operations()).as("another group is not ended").isEqualTo(16);
+        assertThat(RunFixture.run("[global]\nfilename=d\nsize=64k\n[a]\nexitall\n[b]\nstonewall\n", "d=null:64k").jobs()
+                .getLast().reads().operations()).as("another group is not ended").isEqualTo(16);
     }
 
     @Test
@@ -248,8 +250,8 @@ class JobKeysTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"rate_iops=200", "rate=800k", "rate_iops=200\nrate_process=poisson",
-            "thinktime=5ms", "thinktime=10ms\nthinktime_blocks=2\nthinktime_spin=1ms"})
+    @ValueSource(strings = {"rate_iops=200", "rate=800k", "rate_iops=200\nrate_process=poisson", "thinktime=5ms",
+            "thinktime=10ms\nthinktime_blocks=2\nthinktime_spin=1ms"})
     void aRatedJobTakesItsTime(String lines) throws UsageException {
         for (String shape : List.of("poll", "reaper")) {
             JobResult job = only(D + "io_size=128k\nsize=128k\niodepth=4\n" + lines + "\n", "d=null:1m," + shape);
@@ -278,12 +280,12 @@ class JobKeysTest {
         RunResult result = RunFixture.run(D
                 + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=10s\nlatency_window=1000\n",
                 "d=null:1m");
-        assertThat(result.notes()).anyMatch(note -> note.contains("latency_target") && note.contains("iodepth 8 meets it"));
-        assertThat(RunFixture.run(D
-                + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=0.0\n".replace("0.0",
-                        "1us")
-                + "latency_window=1000\nlatency_percentile=100\n", "d=null:1m,reaper").notes())
-                .anyMatch(note -> note.contains("latency_target"));
+        assertThat(result.notes())
+                .anyMatch(note -> note.contains("latency_target") && note.contains("iodepth 8 meets it"));
+        assertThat(RunFixture
+                .run(D + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=0.0\n"
+                        .replace("0.0", "1us") + "latency_window=1000\nlatency_percentile=100\n", "d=null:1m,reaper")
+                .notes()).anyMatch(note -> note.contains("latency_target"));
     }
 
     // ---- durability
@@ -394,7 +396,8 @@ class JobKeysTest {
     @Test
     void theFirstBadBlockEndsAJobThatSaysSo() throws UsageException {
         assertThat(only(D + "size=64k\nverify=md5\n", "d=mem:64k").failures().verifyErrors()).isEqualTo(16);
-        assertThat(only(D + "size=64k\nverify=md5\nverify_fatal=1\n", "d=mem:64k").failures().verifyErrors()).isEqualTo(1);
+        assertThat(only(D + "size=64k\nverify=md5\nverify_fatal=1\n", "d=mem:64k").failures().verifyErrors())
+                .isEqualTo(1);
     }
 
     @Test
@@ -433,8 +436,8 @@ class JobKeysTest {
     @Test
     void logsHaveALineForEachOperationOrForATime() throws UsageException, IOException {
         Path log = directory.resolve("l");
-        assertThat(only(D + "rw=randrw\nsize=64k\nwrite_lat_log=" + log + "\nwrite_iops_log=" + log + "\nwrite_bw_log=" + log
-                + "\nlog_offset=1\n", "d=mem:64k").failures().told()).isEmpty();
+        assertThat(only(D + "rw=randrw\nsize=64k\nwrite_lat_log=" + log + "\nwrite_iops_log=" + log + "\nwrite_bw_log="
+                + log + "\nlog_offset=1\n", "d=mem:64k").failures().told()).isEmpty();
         for (String kind : List.of("slat", "clat", "lat")) {
             assertThat(Files.readAllLines(directory.resolve("l_" + kind + ".1.log"))).as(kind).hasSize(16)
                     .allMatch(line -> line.matches("\\d+, \\d+, [01], 4096, \\d+, 0"));
@@ -442,8 +445,10 @@ class JobKeysTest {
         assertThat(Files.readAllLines(directory.resolve("l_iops.1.log"))).isNotEmpty()
                 .allMatch(line -> line.matches("\\d+, \\d+, [01], 0, 0"));
         assertThat(directory.resolve("l_bw.1.log")).isNotEmptyFile();
-        assertThat(only(D + "size=64k\nwrite_lat_log=" + directory.resolve("m") + "\nlog_avg_msec=1000\nper_job_logs=0\n",
-                "d=mem:64k").failures().told()).isEmpty();
+        assertThat(
+                only(D + "size=64k\nwrite_lat_log=" + directory.resolve("m") + "\nlog_avg_msec=1000\nper_job_logs=0\n",
+                        "d=mem:64k").failures().told())
+                .isEmpty();
         assertThat(Files.readAllLines(directory.resolve("m_lat.log"))).hasSizeBetween(1, 2);
     }
 
