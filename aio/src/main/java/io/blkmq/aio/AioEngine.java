@@ -72,6 +72,16 @@ public interface AioEngine extends AutoCloseable {
     }
 
     /**
+     * Whether a sync ({@link Kiocb#prepareSync}) is the kernel's to carry out, as a transfer is. Otherwise a thread of this process
+     * does it, and waits for it.
+     *
+     * @return true for {@code io_uring} and {@code libaio}
+     */
+    default boolean syncsAlone() {
+        return false;
+    }
+
+    /**
      * Accepts an operation, or refuses it. Never waits.
      *
      * @param kiocb the operation, prepared

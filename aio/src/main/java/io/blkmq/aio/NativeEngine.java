@@ -144,6 +144,11 @@ abstract class NativeEngine extends RingCalls {
     }
 
     @Override
+    public final boolean syncsAlone() {
+        return operations().contains(AioOperation.FSYNC);
+    }
+
+    @Override
     final Class<NativeFile> family() {
         return NativeFile.class;
     }

@@ -21,9 +21,11 @@ final class BackingFile implements Backing {
     private final SyncLatch syncs;
     /** One of the device's, or of its kind. */
     private final AioEngine engine;
+    private final boolean syncsByEngine;
 
     private BackingFile(AioFile base, AioFile io, boolean aio, long offsetBytes, SyncLatch syncs, AioEngine engine) {
         this.engine = engine;
+        this.syncsByEngine = engine.syncsAlone();
         this.base = base;
         this.io = io;
         this.aio = aio;
@@ -117,6 +119,11 @@ final class BackingFile implements Backing {
     /** Whether transfers go to the engine, and not to the work queue. */
     boolean isAio() {
         return aio;
+    }
+
+    /** Whether the engine that does the transfers syncs as well, with no thread of ours that waits for it. */
+    boolean canSyncByEngine() {
+        return aio && syncsByEngine;
     }
 
     SyncLatch syncs() {

@@ -154,9 +154,32 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return kiocb;
     }
 
+    /** Gives a flush to the engine; false if it is to go to the workers: another sync is under way, one has failed, or the engine takes none. */
+    boolean syncByEngine(BackingFile on, LoopQueue from) {
+        if (!on.syncs().tryBegin()) {
+            return false;
+        }
+        boolean taken = false;
+        try {
+            begin(on, from);
+            kiocb.prepareSync(on.base(), false, this, rq.generation());
+            taken = from.engine().submit(kiocb) == 0;
+        } finally {
+            if (!taken) {
+                on.syncs().unbegin();
+            }
+        }
+        return taken;
+    }
+
     /** The engine is done: bytes, or a negative errno. */
     @Override
     public void complete(long generation, long result) {
+        if (rq.operation() == Operation.FLUSH) {
+            BackingFile on = Objects.requireNonNull(backing);
+            rq.complete(generation, flushed(on, false, on.syncs().end((int) result)));
+            return;
+        }
         Status status = statusOrFailure(result);
         rq.complete(generation, isDurable() ? durableStatus(status, result) : status);
     }
@@ -331,7 +354,10 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     private Status flush(BackingFile on) {
         boolean failedBefore = on.syncs().hasFailed();
-        int result = on.syncs().sync();
+        return flushed(on, failedBefore, on.syncs().sync());
+    }
+
+    private Status flushed(BackingFile on, boolean failedBefore, int result) {
         if (result == 0) {
             return Status.OK;
         }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver of one loop device, as the patch series of 2014 built it: a request is a command on a file; reads and writes of a direct device go
- * to the engine, everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA comes here where the engine, or that disk, can write
+ * to the engine, and so do flushes where that syncs by itself; everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA comes here where the engine, or that disk, can write
  * durably; elsewhere the flush machine makes a flush of it.
  *
  * <p>A flush request needs no repair after it was cloned: its {@link LoopCommand} is its own and points at itself, and the bytes
@@ -64,7 +64,7 @@ final class LoopDriver implements BlockDriver {
         Status status = Status.IOERR;
         try {
             status = switch (backing) {
-                case BackingFile file -> queue(command, file, queue, throughEngine);
+                case BackingFile file -> queue(command, file, queue, rq.operation());
                 case BackingDisk below -> command.pass(below);
             };
         } finally {
@@ -85,14 +85,18 @@ final class LoopDriver implements BlockDriver {
         return rq.operation() == Operation.READ && file.io().isInMemory() && queue.isReaperAlone();
     }
 
-    private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, boolean throughEngine) {
-        if (throughEngine) {
+    private static Status queue(LoopCommand command, BackingFile file, LoopQueue queue, Operation operation) {
+        if (operation.hasData() && file.isAio()) {
             return switch (command.submit(file, queue)) {
                 case 0 -> Status.OK;
                 // The application's engine has as many in flight as it takes, perhaps all of others.
                 case -Errno.EAGAIN -> Status.RESOURCE;
                 default -> Status.IOERR;
             };
+        }
+        if (operation == Operation.FLUSH && queue.mayLeaveSyncs() && file.canSyncByEngine()
+                && command.syncByEngine(file, queue)) {
+            return Status.OK;
         }
         command.work(file, queue);
         return Status.OK;

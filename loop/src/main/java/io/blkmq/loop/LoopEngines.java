@@ -55,7 +55,8 @@ final class LoopEngines {
         given = use;
         queues = new LoopQueue[parameters.hardwareQueues()];
         for (int i = 0; i < queues.length; i++) {
-            queues[i] = new LoopQueue(parameters.isPolled(), workers, use == null ? null : use.owner());
+            queues[i] = new LoopQueue(parameters.isPolled(), queues.length == 1, workers,
+                    use == null ? null : use.owner());
         }
     }
 

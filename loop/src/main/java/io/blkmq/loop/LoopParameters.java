@@ -264,7 +264,7 @@ public final class LoopParameters {
          * run by one thread. The device starts no thread for them. {@link Agent#doWork} carries out commands, and blocks as long as
          * the file does. An agent that is closed lets go of its thread, so that another may run it; the device stays as it is.
          *
-         * <p>I/O of a buffered device, and flushes and discards of any, wait until an agent is run. Changing, detaching and closing the device
+         * <p>I/O of a buffered device, and discards of any, and flushes unless {@code io_uring} or {@code libaio} does them, wait until an agent is run. Changing, detaching and closing the device
          * does not: what is in flight ends then whether the agents are run or not.
          *
          * @param runner is given each of the workers once, when the device is made; null for threads of the runtime

@@ -23,6 +23,7 @@ final class LoopQueue {
     /** Opened with the device's first file, and kept if that can be attached. Volatile: a poller looks at it without having passed the gate of the queue. */
     private volatile @Nullable AioEngine engine;
     private final boolean polled;
+    private final boolean only;
     private final WorkQueue workers;
     /** Of several queues on one polled engine of the application's the same. */
     private final AtomicReference<@Nullable Thread> owner;
@@ -37,12 +38,15 @@ final class LoopQueue {
     private final AtomicReference<@Nullable Work> done = new AtomicReference<>();
 
     /**
+    /**
      * A queue without an engine.
      *
+     * @param only whether the device has no other
      * @param owner whose the engine is, where others use it, too; null for an owner of its own
      */
-    LoopQueue(boolean polled, WorkQueue workers, @Nullable AtomicReference<@Nullable Thread> owner) {
+    LoopQueue(boolean polled, boolean only, WorkQueue workers, @Nullable AtomicReference<@Nullable Thread> owner) {
         this.polled = polled;
+        this.only = only;
         this.workers = workers;
         this.owner = owner != null ? owner : new AtomicReference<>();
     }
@@ -71,6 +75,14 @@ final class LoopQueue {
         if (!polled && !batched) {
             batched = true;
         }
+    }
+
+    /**
+     * Whether a sync may be left to the engine, whose end others may have to wait for. Of several polled contexts each has an owner, who need
+     * not look for the sync's end soon.
+     */
+    boolean mayLeaveSyncs() {
+        return only || !polled;
     }
 
     /** Whether completions come from a reaper, and nobody has submitted what is still to be rung for. */

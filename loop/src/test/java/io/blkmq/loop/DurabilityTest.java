@@ -149,6 +149,47 @@ class DurabilityTest {
     }
 
     @ParameterizedTest
+    @MethodSource("ways")
+    void aFlushStartsNoWorkerWhereTheEngineSyncs(LoopDeviceTest.Way way) throws Exception {
+        try (LoopDevice device = LoopDevice.attach(way.config(image).build());
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            for (int i = 0; i < 10; i++) {
+                device.disk().write(i * 4096L, buffer.memory());
+                device.disk().flush();
+            }
+            assertThat(device.syncs().count()).isEqualTo(10);
+            boolean byEngine = way.direct() && !way.engine().equals("channel");
+            assertThat(device.workQueue().workers()).isEqualTo(byEngine ? 0 : 1);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("waysOfManyThreads")
+    void aFlushOfOneOfSeveralQueuesWaitsForThatOfAnother(LoopDeviceTest.Way way) throws Exception {
+        int each = 200;
+        try (LoopDevice device = LoopDevice.attach(way.config(image).hardwareQueues(4).build());
+                ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Callable<Boolean>> all = new ArrayList<>();
+            for (int i = 0; i < 8; i++) {
+                long offset = i * 4096L;
+                all.add(() -> {
+                    try (IoBuffer buffer = IoBuffer.allocate(4096)) {
+                        for (int n = 0; n < each; n++) {
+                            device.disk().write(offset, buffer.memory(), n % 2 == 0 ? Bio.FUA : 0);
+                            device.disk().flush();
+                        }
+                    }
+                    return true;
+                });
+            }
+            for (Future<Boolean> done : threads.invokeAll(all)) {
+                assertThat(done.get()).isTrue();
+            }
+            assertThat(device.syncs().count()).isBetween((long) each, 8L * each + 4L * each);
+        }
+    }
+
+    @ParameterizedTest
     @MethodSource("waysOfManyThreads")
     void everyAcknowledgedRecordIsFoundAfterTheProcessWasKilled(LoopDeviceTest.Way way) throws Exception {
         long seed = RandomSeed.of(DurabilityTest.class);

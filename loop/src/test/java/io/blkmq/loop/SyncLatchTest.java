@@ -49,6 +49,52 @@ class SyncLatchTest {
     }
 
     @Test
+    void aSyncThatAnEngineDoesIsOneOfThemAndAloneToo() throws Exception {
+        results.add(0);
+        assertThat(latch.tryBegin()).isTrue();
+        assertThat(latch.tryBegin()).as("another is under way").isFalse();
+        try (ExecutorService worker = Executors.newSingleThreadExecutor()) {
+            Future<Integer> waits = worker.submit(latch::sync);
+            while (!latch.isAwaited()) {
+                Thread.onSpinWait();
+            }
+            assertThat(waits.isDone()).isFalse();
+            assertThat(latch.end(0)).isZero();
+            assertThat(waits.get()).isZero();
+        }
+        assertThat(latch.count()).isEqualTo(2);
+        assertThat(latch.tryBegin()).isTrue();
+        latch.unbegin();
+        assertThat(latch.count()).as("one that was not done").isEqualTo(2);
+        assertThat(latch.tryBegin()).isTrue();
+        assertThat(latch.end(-EIO)).isEqualTo(-EIO);
+        assertThat(latch.tryBegin()).as("after one that failed").isFalse();
+        assertThat(latch.sync()).isEqualTo(-EIO);
+        latch.clear();
+        assertThat(latch.tryBegin()).isTrue();
+        assertThat(latch.end(-EINVAL)).isZero();
+    }
+
+    @Test
+    void aFailureThatIsForgottenWhileItsSyncIsUnderWayFailsThatSyncAlone() {
+        results.add(0);
+        assertThat(latch.tryBegin()).isTrue();
+        latch.clear();
+        assertThat(latch.end(-EIO)).isEqualTo(-EIO);
+        assertThat(latch.hasFailed()).isFalse();
+        assertThat(latch.sync()).isZero();
+    }
+
+    @Test
+    void aDurableWriteThatFailedBesideASyncFailsItToo() {
+        assertThat(latch.tryBegin()).isTrue();
+        assertThat(latch.failedBeside(-EIO)).isTrue();
+        assertThat(latch.failedBeside(-EIO)).as("the first is remembered").isFalse();
+        assertThat(latch.end(0)).isEqualTo(-EIO);
+        assertThat(latch.tryBegin()).isFalse();
+    }
+
+    @Test
     void ofManyAtOnceNoneIsToldThatAllIsWellAfterOneHasTakenTheError() throws Exception {
         AtomicInteger inside = new AtomicInteger();
         AtomicInteger together = new AtomicInteger();

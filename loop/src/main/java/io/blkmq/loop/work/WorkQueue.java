@@ -13,7 +13,7 @@ import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The threads that do a device's blocking work: all I/O of a buffered one, flushes and discards of any. The kernel's counterpart is the
+ * The threads that do a device's blocking work: all I/O of a buffered one, discards of any, and flushes that no engine does. The kernel's counterpart is the
  * loop driver's work queue.
  *
  * <pre>
