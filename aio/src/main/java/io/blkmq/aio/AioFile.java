@@ -195,6 +195,21 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract long write(long offset, MemorySegment memory);
 
     /**
+     * The same out of a part of the memory, without an object for the part where the file can do that.
+     *
+     * @param offset where in the file the write begins, in bytes
+     * @param memory native memory
+     * @param from where in the memory the part begins, in bytes
+     * @param bytes of the part
+     * @return as of {@link #write(long, MemorySegment)}
+     * @throws IllegalArgumentException if it is heap memory or the offset is negative
+     * @throws IndexOutOfBoundsException if the part is not in the memory
+     */
+    public long write(long offset, MemorySegment memory, long from, long bytes) {
+        return write(offset, memory.asSlice(from, bytes));
+    }
+
+    /**
      * Makes the data that was written durable.
      *
      * @param dataOnly whether by {@code fdatasync}; otherwise by {@code fsync}

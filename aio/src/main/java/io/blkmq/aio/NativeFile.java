@@ -334,6 +334,13 @@ final class NativeFile extends AioFile {
         return isWritable() ? transfer(offset, memory, 0, memory.byteSize(), true) : -Errno.EBADF;
     }
 
+    @Override
+    public long write(long offset, MemorySegment memory, long from, long bytes) {
+        requireNative(offset, memory);
+        Objects.checkFromIndexSize(from, bytes, memory.byteSize());
+        return isWritable() ? transfer(offset, memory, from, bytes, true) : -Errno.EBADF;
+    }
+
     private long transfer(long offset, MemorySegment memory, long from, long bytes, boolean write) {
         if (!acquire()) {
             return -Errno.EBADF;

@@ -466,7 +466,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         }
         AioFile file = Objects.requireNonNull(backing).io();
         long result = rq.operation() == Operation.WRITE
-                ? file.write(position + visited, memory.asSlice(offset, bytes))
+                ? file.write(position + visited, memory, offset, bytes)
                 : file.read(position + visited, memory, offset, bytes);
         if (result < 0) {
             errno = result;

@@ -61,6 +61,7 @@ public final class LoopDevice implements AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());
 
+    private static final int WORKERS_DEFAULT = 16;
     /**
      * Held while a device gets a disk behind it, so that no two make a circle. Not of the runtime: its holder may wait for I/O to
      * end, and those who wait for it are about to do the same. Before the device's lock.
@@ -91,6 +92,14 @@ public final class LoopDevice implements AutoCloseable {
     /** Of other controls or devices, what is to be told when the lock has been let go. Guarded by the lock. */
     private final List<LoopEvents> alsoToTell = new ArrayList<>();
 
+    /** By default as many as it takes, but one for an application that runs them. */
+    private static int workers(LoopParameters parameters) {
+        if (parameters.workers() != 0) {
+            return parameters.workers();
+        }
+        return parameters.workerRunner() == null ? WORKERS_DEFAULT : 1;
+    }
+
     /** A device without a file. */
     LoopDevice(@Nullable LoopControl control, int index, String name, LoopParameters parameters, LoopEvents events)
             throws IOException {
@@ -100,8 +109,8 @@ public final class LoopDevice implements AutoCloseable {
         this.parameters = parameters;
         this.events = events;
         this.lock = parameters.runtime().newLock();
-        this.workQueue = new WorkQueue(parameters.runtime(), name, Math.max(1, parameters.workers()),
-                LoopQueue::workDone, parameters.workerRunner());
+        this.workQueue = new WorkQueue(parameters.runtime(), name, workers(parameters), LoopQueue::workDone,
+                parameters.workerRunner());
         this.engines = new LoopEngines(name, parameters, workQueue, undo);
         AutoCloseable _ = undo.add(workQueue::stop);
         try {

@@ -1,7 +1,9 @@
 package io.blkmq.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
@@ -14,11 +16,16 @@ import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.NoRescues;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.agrona.concurrent.Agent;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Steady I/O of a loop device makes no garbage, with a transfer function or without, over engines that do no system call. */
 @Timeout(300)
@@ -69,6 +76,32 @@ class AllocationTest {
         }
     }
 
+    /** The worker is the calling thread. */
+    @ParameterizedTest
+    @ValueSource(strings = {"io_uring", "libaio"})
+    void aWorkerAllocatesNothing(String engine) throws Exception {
+        assumeTrue(AioEngines.find(engine).unavailable().isEmpty(), "skipped: no " + engine);
+        Path image = Files.write(directory.resolve("disk.img"), new byte[QUEUE_DEPTH * 2 * IO_BYTES]);
+        List<Agent> agents = new ArrayList<>();
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).direct(false).engine(engine).polled(true)
+                .workerRunner(agents::add).build());
+                Disk disk = device.disk();
+                Plug plug = disk.plug();
+                IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES)) {
+            Agent worker = agents.getFirst();
+            Bio[] bios = bios(buffer);
+            long least = Long.MAX_VALUE;
+            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
+                long before = AllocatedBytes.ofThisThread();
+                for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
+                    batch(disk, plug, bios, worker);
+                }
+                least = Math.min(least, AllocatedBytes.ofThisThread() - before);
+            }
+            assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
+        }
+    }
+
     /** Reads and writes by turns, apart from each other, so that each is a request of its own. */
     private Bio[] bios(IoBuffer buffer) {
         Bio[] bios = new Bio[QUEUE_DEPTH];
@@ -79,7 +112,11 @@ class AllocationTest {
         return bios;
     }
 
-    private void batch(Disk disk, Plug plug, Bio[] bios) {
+    private void batch(Disk disk, Plug plug, Bio[] bios) throws Exception {
+        batch(disk, plug, bios, null);
+    }
+
+    private void batch(Disk disk, Plug plug, Bio[] bios, @Nullable Agent worker) throws Exception {
         ended = 0;
         plug.expecting(QUEUE_DEPTH);
         for (Bio bio : bios) {
@@ -87,6 +124,9 @@ class AllocationTest {
         }
         plug.flush();
         while (ended < QUEUE_DEPTH) {
+            if (worker != null) {
+                int _ = worker.doWork();
+            }
             disk.poll();
         }
     }

@@ -27,11 +27,23 @@ import org.jspecify.annotations.Nullable;
  * something slow comes next.
  *
  * <p>Submitters add as many as they have and then {@link #wake}: one system call at the most. Who takes its part and leaves something
- * wakes the next, so that as many work as there is work for. A worker is started when there is something to do and none sleeps.
+ * wakes the next. A worker is started when there is something to do and none sleeps.
+ *
+ * <p>As many work as it takes. Who is woken, or started, watches at first, and does nothing, as long as those at work get on: while none of
+ * them has been in one command for {@value #SLOW_NANOS} ns. Where commands end at once, as in the page cache, one does more than
+ * several that are in each other's way; where they wait for a disk, all that there may be are at work soon: who has done a slow command
+ * calls the watcher.
+ *
+ * <pre>
+ *   asleep --woken--> comes --nobody watches, nothing is slow--> watches --slow or stuck, or nobody at work--> at work --> asleep
+ *                       +--------------------------------------------------------------------------------------^
+ * </pre>
  *
  * <p>No wake-up is lost. A worker that goes to sleep says so, and then looks for work once more; a submitter adds, and then looks who
  * sleeps; both are volatile, so one of them sees the other. Who takes a worker's {@code asleep} from it owes it an unpark, and counts it as
- * {@code coming} until it looks for work again: a submitter that finds one coming may leave it at that.
+ * {@code coming} until it looks for work again: a submitter that finds one coming may leave it at that. The watcher is one that is
+ * coming. It says that it watches, and then looks whether somebody is at work; a submitter that finds nobody at work after it has added
+ * calls the watcher.
  *
  * <p>Where the application runs the workers, as {@link WorkAgent}s, the queue starts no thread and wakes nobody: an agent looks whenever
  * it is run. While a caller waits for the commands in the queue ({@link #standIn}), a thread of the runtime does those that no agent takes,
@@ -47,6 +59,13 @@ public final class WorkQueue {
     static final int REPORT_MAX = 4;
     /** After so long a worker reports what it has done, though there is more to do. */
     static final long REPORT_NANOS_MAX = 20_000;
+
+    /** A command of more than that waits for something: others need not wait for it. */
+    static final long SLOW_NANOS = 50_000;
+    /** The longest time between two looks of the watcher. */
+    private static final long WATCH_NANOS_MAX = 2_000_000;
+    /** The most that a worker takes at a time while commands are quick: they may be slow. */
+    private static final int PART_MAX = 8;
 
     private static final System.Logger LOG = System.getLogger(WorkQueue.class.getName());
 
@@ -81,10 +100,18 @@ public final class WorkQueue {
     private final boolean agents;
     /** Agents that are at work, or look for some. Volatile steps: an agent raises it, then looks at {@code stopped}. */
     private final AtomicInteger atWork = new AtomicInteger();
+    /** Whether there may be several workers, which the queue has started. */
+    private final boolean several;
+    /** Whether the command that ended last was a slow one. Written by workers, any of them: what they say is out of date at once. */
+    private volatile boolean slow;
+    /** The worker that watches; null if none does. Written by itself. */
+    private final AtomicReference<@Nullable Worker> watcher = new AtomicReference<>();
     /** Held to start and stop workers. */
     private final Lock starting;
     /** Replaced under the lock. */
     private volatile Worker[] workers = {};
+    /** How many have been started, those included that are not in the array yet. Written under the lock. */
+    private volatile int started;
     /** Written under the lock. */
     private volatile boolean stopped;
     /** Whether the system has refused a thread that could have been done without. Written under the lock. */
@@ -113,6 +140,7 @@ public final class WorkQueue {
         this.runtime = runtime;
         this.name = name;
         this.threads = threads;
+        this.several = threads > 1 && !agents;
         this.report = report;
         this.starting = runtime.newLock();
         this.ready = new Ready(runtime.newLock(), threads);
@@ -149,7 +177,14 @@ public final class WorkQueue {
 
     /** Lets one more work, if there is one more and none is on its way: who comes calls the next. */
     private void call() {
-        if (agents || coming.get() > 0) {
+        if (agents) {
+            return;
+        }
+        if (coming.get() > 0) {
+            Worker watching = several ? watcher.get() : null;
+            if (watching != null && !isAnotherAtWork()) {
+                runtime.unpark(watching.thread());
+            }
             return;
         }
         if (sleeping.get() > 0) {
@@ -200,9 +235,11 @@ public final class WorkQueue {
     private void start() {
         Worker worker = new Worker();
         int _ = coming.incrementAndGet();
+        started = workers.length + 1;
         try {
             worker.thread = runtime.startAgent("blkmq-" + name + "-worker-" + workers.length, worker);
         } catch (Throwable t) {
+            started = workers.length;
             int _ = coming.decrementAndGet();
             throw t;
         }
@@ -213,7 +250,9 @@ public final class WorkQueue {
 
     /** Whether some worker is awake. */
     public boolean isBusy() {
-        return agents ? atWork.get() > 0 || incoming.get() != null : workers.length > sleeping.get();
+        return agents
+                ? atWork.get() > 0 || incoming.get() != null
+                : workers.length - (watcher.get() == null ? 0 : 1) > sleeping.get();
     }
 
     /** How many have been started. */
@@ -231,6 +270,10 @@ public final class WorkQueue {
         }
         for (Worker worker : workers) {
             boolean _ = worker.wake();
+        }
+        Worker watching = watcher.get();
+        if (watching != null) {
+            runtime.unpark(watching.thread());
         }
         for (Worker worker : workers) {
             Parking.join(runtime, worker.thread());
@@ -251,7 +294,7 @@ public final class WorkQueue {
         int _ = atWork.incrementAndGet();
         try {
             Work part = stopped ? null : takePart();
-            return part == null ? 0 : carryOut(part);
+            return part == null ? 0 : carryOut(part, null);
         } finally {
             int _ = atWork.decrementAndGet();
         }
@@ -260,7 +303,7 @@ public final class WorkQueue {
     private int doAll() {
         int count = 0;
         for (Work part = takePart(); part != null; part = takePart()) {
-            count += carryOut(part);
+            count += carryOut(part, null);
         }
         return count;
     }
@@ -307,6 +350,8 @@ public final class WorkQueue {
         /** Written by itself, and taken from it by who wakes it. */
         private final AtomicBoolean asleep = new AtomicBoolean();
         private volatile @Nullable Thread thread;
+        /** When it began the command that it is in; 0 if it is in none. Written by itself, for the watcher. */
+        private volatile long beganNanos;
 
         Thread thread() {
             return Objects.requireNonNull(thread);
@@ -338,6 +383,9 @@ public final class WorkQueue {
             boolean called = true;
             for (;;) {
                 if (called) {
+                    if (several) {
+                        watch();
+                    }
                     // Before the look: who added something and found it coming is seen to by it.
                     int _ = coming.decrementAndGet();
                 }
@@ -345,7 +393,7 @@ public final class WorkQueue {
                 boolean last = stopped;
                 Work part = takePart();
                 if (part != null) {
-                    int _ = carryOut(part);
+                    int _ = carryOut(part, this);
                     called = false;
                 } else if (last) {
                     return;
@@ -355,12 +403,26 @@ public final class WorkQueue {
             }
         }
 
+        /** Waits while others get on with what there is. */
+        private void watch() {
+            if (slow || !watcher.compareAndSet(null, this)) {
+                return;
+            }
+            // After saying that it watches: who adds something from now on, and finds nobody at work, calls it.
+            for (long pause = SLOW_NANOS; !stopped && !slow && hasWork() && isAnotherAtWork() && !isAnyStuck(); //
+                    pause = Math.min(2 * pause, WATCH_NANOS_MAX)) {
+                Parking.parkNanos(runtime, WorkQueue.this, pause);
+                boolean _ = Thread.interrupted();
+            }
+            watcher.set(null);
+        }
+
         /** Returns whether it has been woken, and not found something to do by itself. */
         private boolean sleep() {
             int _ = sleeping.incrementAndGet();
             asleep.set(true);
             // After saying that it sleeps: who added something before this look finds it awake, who adds later finds it asleep.
-            if (incoming.get() != null || !ready.isEmpty() || stopped) {
+            if (hasWork() || stopped) {
                 // Another may have been faster, and counts it as coming.
                 return !rise();
             }
@@ -380,8 +442,43 @@ public final class WorkQueue {
         }
     }
 
+    private boolean hasWork() {
+        return incoming.get() != null || !ready.isEmpty();
+    }
+
+    /** Whether any but the watcher is awake, and so looks for work before it sleeps. */
+    private boolean isAnotherAtWork() {
+        return started - sleeping.get() > 1;
+    }
+
+    /** Whether a worker has been in one command for too long. */
+    private boolean isAnyStuck() {
+        long now = runtime.nanoTime();
+        for (Worker worker : workers) {
+            long began = worker.beganNanos;
+            if (began != 0 && now - began >= SLOW_NANOS) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Says how long a command has taken. */
+    private void judge(long nanos) {
+        boolean isSlow = nanos >= SLOW_NANOS;
+        if (slow != isSlow) {
+            slow = isSlow;
+        }
+        if (isSlow) {
+            Worker watching = watcher.get();
+            if (watching != null) {
+                runtime.unpark(watching.thread());
+            }
+        }
+    }
+
     private @Nullable Work takePart() {
-        Work part = ready.take(incoming);
+        Work part = ready.take(incoming, several && !slow);
         if (part != null && threads > 1 && !ready.isEmpty()) {
             call();
         }
@@ -389,15 +486,26 @@ public final class WorkQueue {
     }
 
     /** Does a list of commands, and reports them in parts. Returns how many there were. */
-    private int carryOut(Work first) {
+    private int carryOut(Work first, @Nullable Worker by) {
         Work unreported = first;
         int all = 0;
         int count = 0;
-        // One that comes alone, as those of a slow device do, is not worth a look at the clock.
-        long began = first.next == null ? 0 : runtime.nanoTime();
+        boolean judged = several && by != null;
+        // One that comes alone to an only worker is not worth a look at the clock.
+        long began = first.next == null && !judged ? 0 : runtime.nanoTime();
+        long commandBegan = began;
         for (Work work = first; work != null;) {
             Work following = work.next;
+            if (judged) {
+                // 0 stands for no command.
+                by.beganNanos = commandBegan == 0 ? 1 : commandBegan;
+            }
             run(work);
+            if (judged) {
+                long ended = runtime.nanoTime();
+                judge(ended - commandBegan);
+                commandBegan = ended;
+            }
             all++;
             count++;
             if (following == null) {
@@ -413,6 +521,9 @@ public final class WorkQueue {
                 }
             }
             work = following;
+        }
+        if (judged) {
+            by.beganNanos = 0;
         }
         return all;
     }
@@ -454,7 +565,7 @@ public final class WorkQueue {
 
         /** Takes over what has come in, and gives the caller its part of all that is there: null if there is nothing. */
         @Nullable
-        Work take(AtomicReference<@Nullable Work> incoming) {
+        Work take(AtomicReference<@Nullable Work> incoming, boolean quick) {
             lock.lock();
             try {
                 Work newest = incoming.get() == null ? null : incoming.getAndSet(null);
@@ -464,7 +575,7 @@ public final class WorkQueue {
                 if (newest != null) {
                     append(newest);
                 }
-                Work part = part();
+                Work part = part(quick);
                 if (some != count > 0) {
                     some = count > 0;
                 }
@@ -489,13 +600,17 @@ public final class WorkQueue {
             count += more;
         }
 
-        /** Half of what would be its share if all took theirs now: what is left evens out who gets the slow ones. */
-        private @Nullable Work part() {
+        /**
+         * Half of what would be its share if all took theirs now: what is left evens out who gets the slow ones. While commands are
+         * quick, few are at work, and a part is larger.
+         */
+        private @Nullable Work part(boolean quick) {
             Work taken = first;
             if (taken == null) {
                 return null;
             }
-            int size = Math.max(1, count / (2 * threads));
+            int share = count / (2 * threads);
+            int size = Math.max(1, quick ? Math.max(share, Math.min(PART_MAX, count / 2)) : share);
             Work end = taken;
             for (int i = 1; i < size; i++) {
                 end = Objects.requireNonNull(end.next);

@@ -9,6 +9,7 @@ import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -154,6 +155,60 @@ class WorkQueueSimulationTest {
             users.submit(new Batch(0, 6, (int) WorkQueue.REPORT_NANOS_MAX / 2, true));
             users.queue.stop();
             assertThat(users.reports).containsExactly(1, 2, 2, 2);
+        });
+    }
+
+    private static void forSeeds(int count, LongConsumer program) {
+        for (long seed = 1; seed <= count; seed++) {
+            program.accept(seed);
+        }
+    }
+
+    /** One at work, and one that watches. */
+    @Test
+    void quickCommandsAreOneWorkers() {
+        SimulationOptions timeless = SimulationOptions.DEFAULT.withStepNanosMax(0);
+        forSeeds(50, seed -> {
+            var _ = DeterministicRuntime.run(seed, timeless, runtime -> {
+                Users users = new Users(runtime, 8);
+                users.submit(new Batch(0, 200, 10_000, true));
+                assertThat(users.mostRunning).isEqualTo(1);
+                assertThat(users.queue.workers()).isLessThanOrEqualTo(2);
+                users.queue.stop();
+            });
+        });
+    }
+
+    /** The watcher's pause is long by then. */
+    @Test
+    void whatIsAddedWhenNobodyButTheWatcherIsAwakeBeginsAtOnce() {
+        SimulationOptions timeless = SimulationOptions.DEFAULT.withStepNanosMax(0);
+        forSeeds(200, seed -> {
+            var _ = DeterministicRuntime.run(seed, timeless, runtime -> {
+                Users users = new Users(runtime, 4);
+                users.submit(new Batch(0, 200, 40_000, true));
+                runtime.sleep(10_000);
+                long began = runtime.nanoTime();
+                users.submit(new Batch(0, 1, 10_000, true));
+                assertThat(runtime.nanoTime() - began).isLessThan(WorkQueue.SLOW_NANOS);
+                users.queue.stop();
+            });
+        });
+    }
+
+    @Test
+    void aCommandThatDoesNotEndHoldsUpNoOthers() {
+        SimulationOptions timeless = SimulationOptions.DEFAULT.withStepNanosMax(0);
+        forSeeds(50, seed -> {
+            var _ = DeterministicRuntime.run(seed, timeless, runtime -> {
+                Users users = new Users(runtime, 4);
+                users.submit(new Batch(0, 1, 1_000_000_000, false));
+                runtime.sleep(1);
+                long began = runtime.nanoTime();
+                users.submit(new Batch(0, 6, 0, true));
+                assertThat(runtime.nanoTime() - began).isLessThan(4 * WorkQueue.SLOW_NANOS);
+                users.queue.stop();
+            });
         });
     }
 
