@@ -110,7 +110,8 @@ public final class LoopParameters {
     /**
      * How many threads do blocking I/O at the most: of the work queue, or of the {@code channel} engine.
      *
-     * @return 0 for the default: 1 for the work queue, 16 for the engine
+     * @return 0 for the default: up to 16, but one {@link #workerRunner agent} where the application runs the workers of the work queue. With 1
+     *         the work queue does its commands in the order in which they come
      */
     public int workers() {
         return workers;

@@ -490,18 +490,18 @@ public final class WorkQueue {
         Work unreported = first;
         int all = 0;
         int count = 0;
-        boolean judged = several && by != null;
+        Worker judged = several ? by : null;
         // One that comes alone to an only worker is not worth a look at the clock.
-        long began = first.next == null && !judged ? 0 : runtime.nanoTime();
+        long began = first.next == null && judged == null ? 0 : runtime.nanoTime();
         long commandBegan = began;
         for (Work work = first; work != null;) {
             Work following = work.next;
-            if (judged) {
+            if (judged != null) {
                 // 0 stands for no command.
-                by.beganNanos = commandBegan == 0 ? 1 : commandBegan;
+                judged.beganNanos = commandBegan == 0 ? 1 : commandBegan;
             }
             run(work);
-            if (judged) {
+            if (judged != null) {
                 long ended = runtime.nanoTime();
                 judge(ended - commandBegan);
                 commandBegan = ended;
@@ -522,8 +522,8 @@ public final class WorkQueue {
             }
             work = following;
         }
-        if (judged) {
-            by.beganNanos = 0;
+        if (judged != null) {
+            judged.beganNanos = 0;
         }
         return all;
     }
