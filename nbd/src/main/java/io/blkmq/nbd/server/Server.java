@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
@@ -28,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 public final class Server {
     private static final System.Logger LOG = System.getLogger(Server.class.getName());
     private static final int BACKLOG = 128;
+    private static final int SEND_BYTES = 4 << 20;
     /** How long nobody is accepted after that has failed, for want of descriptors for one. */
     private static final long ACCEPT_PAUSE_NANOS = 200_000_000L;
 
@@ -153,7 +156,7 @@ public final class Server {
             if (own != null && own.isValid()) {
                 own.interestOps(0);
                 Thread.ofVirtual().start(() -> {
-                    java.util.concurrent.locks.LockSupport.parkNanos(ACCEPT_PAUSE_NANOS);
+                    LockSupport.parkNanos(ACCEPT_PAUSE_NANOS);
                     loop.execute(() -> {
                         if (own.isValid()) {
                             own.interestOps(SelectionKey.OP_ACCEPT);
@@ -168,7 +171,10 @@ public final class Server {
         counters.accepted.increment();
         try {
             channel.configureBlocking(false);
-            if (!(channel.getLocalAddress() instanceof UnixDomainSocketAddress)) {
+            if (channel.getLocalAddress() instanceof UnixDomainSocketAddress) {
+                // As much as the system allows: a large reply goes out in fewer turns. A TCP socket finds its size by itself.
+                channel.setOption(StandardSocketOptions.SO_SNDBUF, SEND_BYTES);
+            } else {
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
             }
@@ -369,7 +375,7 @@ public final class Server {
         }
     }
 
-    private void onEach(Predicate<Connection> which, java.util.function.Consumer<Connection> action) {
+    private void onEach(Predicate<Connection> which, Consumer<Connection> action) {
         for (Worker worker : workers) {
             worker.loop.execute(() -> worker.connections().stream().filter(which).forEach(action));
         }
