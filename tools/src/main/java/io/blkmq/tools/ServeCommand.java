@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
 /** Serves disks over the network block device protocol, until it is interrupted. */
 @Command(name = "serve", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
         description = "Serves disks over the network block device protocol (NBD), until Ctrl-C.", footer = {"",
-                "BACKING is a PATH, mem:SIZE or null:SIZE. Each is an export. One alone has the empty name unless --name",
+                "BACKING is a PATH, mem:SIZE, null:SIZE, or the export of another server: nbd://HOST[:PORT]/EXPORT or",
+                "nbd+unix:///EXPORT?socket=PATH. Each is an export. One alone has the empty name unless --name",
                 "says otherwise, several have the names of their files; --name, given once for each, overrides that.",
                 "",
                 "Ctrl-C and SIGTERM: no client is accepted any more, what was asked for is answered, what was written is",

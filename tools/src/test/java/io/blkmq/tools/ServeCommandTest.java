@@ -132,6 +132,20 @@ class ServeCommandTest {
         }
     }
 
+    @Test
+    void whatAnotherServerExportsIsServedOn() throws Exception {
+        Command.require("nbdcopy");
+        Path source = Files.write(directory.resolve("source"), new byte[(int) MIB]);
+        Files.write(source, "at the beginning".getBytes(StandardCharsets.UTF_8), java.nio.file.StandardOpenOption.WRITE);
+        Path image = image(MIB);
+        try (Served first = new Served(directory.resolve("first"), image.toString());
+                Served second = new Served(directory.resolve("second"), first.uri())) {
+            assertThat(second.lines.getFirst()).contains("export of another server, 4 connections");
+            Command.run("", "nbdcopy", "--flush", source.toString(), second.uri());
+        }
+        assertThat(Files.mismatch(source, image)).isEqualTo(-1);
+    }
+
     /** What docs/guide/mount.md tells: a file system on a disk of this JVM, with FUSE and the kernel's loop device. */
     @Test
     void aFileSystemIsMountedThroughFuseAndLoop() throws Exception {

@@ -6,7 +6,9 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.nbd.AllocationMap;
+import io.blkmq.nbd.NbdDisk;
 import io.blkmq.nbd.NbdExport;
+import io.blkmq.nbd.NbdUri;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
@@ -17,7 +19,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A disk that is served: a file, {@code mem:SIZE} or {@code null:SIZE}.
+ * A disk that is served: a file, {@code mem:SIZE}, {@code null:SIZE}, or what another server exports.
  *
  * <p>Where nothing stands in the way, the server's threads poll it, each a hardware queue of its own: then an I/O is one thread's from
  * socket to disk and back.
@@ -50,6 +52,9 @@ public final class ServedDisk implements AutoCloseable {
             if (text.startsWith("mem:") || text.startsWith("null:")) {
                 return openNull(text, settings);
             }
+            if (text.startsWith("nbd://") || text.startsWith("nbd+unix:")) {
+                return openExport(text, settings);
+            }
             return openFile(text, settings);
         } catch (NoSuchFileException e) {
             throw new UsageException(text + ": there is no such file", e);
@@ -72,6 +77,12 @@ public final class ServedDisk implements AutoCloseable {
                 .hardwareQueues(settings.hardwareQueues()).completion(NullBlk.Completion.POLLED)
                 .readOnly(settings.readOnly()).build();
         return new ServedDisk(text, disk, memory ? "memory" : "no data at all", settings.readOnly(), null);
+    }
+
+    private static ServedDisk openExport(String text, ServeSettings settings) throws IOException {
+        Disk disk = NbdDisk.builder(NbdUri.parse(text)).readOnly(settings.readOnly()).open();
+        return new ServedDisk(text, disk, "export of another server, " + disk.queue().hardwareContexts() + " connections",
+                settings.readOnly(), null);
     }
 
     private static ServedDisk openFile(String text, ServeSettings settings) throws IOException {
