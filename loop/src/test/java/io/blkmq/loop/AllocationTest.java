@@ -83,8 +83,8 @@ class AllocationTest {
         assumeTrue(AioEngines.find(engine).unavailable().isEmpty(), "skipped: no " + engine);
         Path image = Files.write(directory.resolve("disk.img"), new byte[QUEUE_DEPTH * 2 * IO_BYTES]);
         List<Agent> agents = new ArrayList<>();
-        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).direct(false).engine(engine).polled(true)
-                .workerRunner(agents::add).build());
+        try (LoopDevice device = LoopDevice.attach(
+                LoopConfig.builder(image).direct(false).engine(engine).polled(true).workerRunner(agents::add).build());
                 Disk disk = device.disk();
                 Plug plug = disk.plug();
                 IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES)) {

@@ -136,7 +136,8 @@ class ServeCommandTest {
     void whatAnotherServerExportsIsServedOn() throws Exception {
         Command.require("nbdcopy");
         Path source = Files.write(directory.resolve("source"), new byte[(int) MIB]);
-        Files.write(source, "at the beginning".getBytes(StandardCharsets.UTF_8), java.nio.file.StandardOpenOption.WRITE);
+        Files.write(source, "at the beginning".getBytes(StandardCharsets.UTF_8),
+                java.nio.file.StandardOpenOption.WRITE);
         Path image = image(MIB);
         try (Served first = new Served(directory.resolve("first"), image.toString());
                 Served second = new Served(directory.resolve("second"), first.uri())) {

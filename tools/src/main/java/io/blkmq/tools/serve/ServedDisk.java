@@ -81,8 +81,9 @@ public final class ServedDisk implements AutoCloseable {
 
     private static ServedDisk openExport(String text, ServeSettings settings) throws IOException {
         Disk disk = NbdDisk.builder(NbdUri.parse(text)).readOnly(settings.readOnly()).open();
-        return new ServedDisk(text, disk, "export of another server, " + disk.queue().hardwareContexts() + " connections",
-                settings.readOnly(), null);
+        return new ServedDisk(text, disk,
+                "export of another server, " + disk.queue().hardwareContexts() + " connections", settings.readOnly(),
+                null);
     }
 
     private static ServedDisk openFile(String text, ServeSettings settings) throws IOException {
