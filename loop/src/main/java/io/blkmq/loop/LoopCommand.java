@@ -197,7 +197,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         if (status == Status.IOERR && mayHaveBegun(result)) {
             int errno = result < 0 ? (int) -result : Errno.EIO;
             if (on.syncs().failedBeside(-errno)) {
-                device.logDurableWriteFailure(on, errno);
+                LoopFailures.durableWrite(device, on, errno);
             }
         }
         return status == Status.OK && on.syncs().hasFailed() ? Status.IOERR : status;
@@ -306,7 +306,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         } catch (Throwable t) {
             doneStatus = Status.IOERR;
             endPrepared();
-            device.logFailure(rq, t);
+            LoopFailures.request(device, rq, t);
         }
     }
 
@@ -362,7 +362,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
             return Status.OK;
         }
         if (!failedBefore) {
-            device.logSyncFailure(on, -result);
+            LoopFailures.sync(device, on, -result);
         }
         return Status.IOERR;
     }
@@ -388,7 +388,7 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         try {
             return statusOf(result);
         } catch (Throwable t) {
-            device.logFailure(rq, t);
+            LoopFailures.request(device, rq, t);
             return Status.IOERR;
         }
     }

@@ -6,7 +6,6 @@ import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
 import io.blkmq.core.PartitionListener;
 import io.blkmq.core.driver.Parking;
-import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.loop.work.WorkQueue;
@@ -58,8 +57,6 @@ import org.jspecify.annotations.Nullable;
 public final class LoopDevice implements AutoCloseable {
     // The device has the lock, the handles, the events, and the order of the steps. Its parts have a state of their own: LoopMedium the file or
     // disk with size and limits, LoopEngines queues and engines, LoopPartitions what is put off, Undo the steps of the end.
-
-    private static final System.Logger LOG = System.getLogger(LoopDevice.class.getName());
 
     private static final int WORKERS_DEFAULT = 16;
     /**
@@ -885,21 +882,6 @@ public final class LoopDevice implements AutoCloseable {
 
     LoopQueue loopQueue(int queue) {
         return engines.queues()[queue];
-    }
-
-    void logFailure(Request rq, Throwable thrown) {
-        LOG.log(System.Logger.Level.ERROR, name + ": " + rq + " failed", thrown);
-    }
-
-    void logDurableWriteFailure(BackingFile file, int errno) {
-        LOG.log(System.Logger.Level.ERROR,
-                "{0}: a durable write to {1} failed with errno {2}, perhaps in its sync; flushes fail from now on",
-                name, file.path(), errno);
-    }
-
-    void logSyncFailure(BackingFile file, int errno) {
-        LOG.log(System.Logger.Level.ERROR, "{0}: sync of {1} failed with errno {2}; flushes fail from now on", name,
-                file.path(), errno);
     }
 
     @Override

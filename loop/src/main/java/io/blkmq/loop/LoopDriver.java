@@ -112,7 +112,7 @@ final class LoopDriver implements BlockDriver {
         try {
             commit(queue, last);
         } catch (Throwable t) {
-            device.logFailure(rq, t);
+            LoopFailures.request(device, rq, t);
         }
     }
 
