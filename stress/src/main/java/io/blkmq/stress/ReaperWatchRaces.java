@@ -17,7 +17,7 @@ public final class ReaperWatchRaces {
     private ReaperWatchRaces() {}
 
     /** What is in flight, counted without any order but what the protocol makes, as an engine counts. */
-    private abstract static class Ring {
+    abstract static class Ring {
         private final EngineEnd end = new EngineEnd();
         private final ReaperWatch watch = new ReaperWatch();
         private int one;
@@ -57,7 +57,7 @@ public final class ReaperWatchRaces {
 
         /** 1 if the reaper sleeps beside an operation. */
         final int after() {
-            return parks && watch.isRetired() && isInFlight() || parks && !watch.isRetired() && !unparked ? 1 : 0;
+            return parks && (watch.isRetired() ? isInFlight() : !unparked) ? 1 : 0;
         }
     }
 
