@@ -430,13 +430,15 @@ final class JobThread implements Runnable {
         }
         untilClock = OPERATIONS_PER_CLOCK;
         long now = System.nanoTime();
-        timeIsOver = hasDeadline && now - deadlineNanos >= 0;
         if (ramping && now - rampEndNanos >= 0) {
             ramping = false;
+            // The job's time begins when the end of the ramp is noticed: from there on it is counted.
+            deadlineNanos += now - rampEndNanos;
             startNanos = now;
             sampleNanos = now;
             accounts.reset();
         }
+        timeIsOver = hasDeadline && now - deadlineNanos >= 0;
         if (now - sampleNanos >= SAMPLE_NANOS) {
             sample(now);
             if (pacer != null) {
