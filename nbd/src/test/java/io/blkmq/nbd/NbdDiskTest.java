@@ -7,6 +7,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
 import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.runtime.IoBuffer;
@@ -160,10 +161,8 @@ class NbdDiskTest {
         assertThat(Command.run("", "qemu-img", "check", image.toString())).contains("No errors");
     }
 
-    static Path awaitSocket(Path socket) throws InterruptedException, IOException {
-        for (int i = 0; i < 1000 && !Files.exists(socket); i++) {
-            Thread.sleep(10);
-        }
+    static Path awaitSocket(Path socket) {
+        Eventually.until("a server listens on " + socket, () -> Files.exists(socket));
         return socket;
     }
 
