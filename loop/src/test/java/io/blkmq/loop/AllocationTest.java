@@ -32,11 +32,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 @NoRescues
 @Isolated
 class AllocationTest {
-    private static final int IO_COUNT = 100_000;
+    private static final int IO_COUNT = 25_000;
     private static final int QUEUE_DEPTH = 50;
     private static final int IO_BYTES = 4096;
-    private static final int ROUNDS_MAX = 12;
-    /** What the measurement itself may take, and the runtime compiler's last corrections: less than one object in 2000 I/Os. */
+    private static final int ROUNDS_MAX = 48;
+    /** What the measurement itself may take, and the runtime compiler's last corrections: less than one object in 400 I/Os. */
     private static final long TOLERATED_BYTES = 1000;
 
     @TempDir

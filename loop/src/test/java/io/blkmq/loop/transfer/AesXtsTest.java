@@ -157,10 +157,10 @@ class AesXtsTest {
             while (threads.size() < 2) {
                 int n = threads.size();
                 Thread thread = new Thread(() -> {
-                    MemorySegment memory = MemorySegment.ofArray(new byte[4096]);
+                    MemorySegment memory = MemorySegment.ofArray(new byte[512]);
                     long before = AllocatedBytes.ofThisThread();
                     for (int i = 0; i < 50_000; i++) {
-                        xts.toFile(i, memory, 0, memory, 0, 4096);
+                        xts.toFile(i, memory, 0, memory, 0, 512);
                     }
                     allocated[n] = AllocatedBytes.ofThisThread() - before;
                 });
