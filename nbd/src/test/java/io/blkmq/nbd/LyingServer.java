@@ -24,6 +24,9 @@ final class LyingServer implements AutoCloseable {
     private final boolean structured;
     private final Answer answer;
     volatile long sizeBytes = 1 << 20;
+    volatile int flags = Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA;
+    /** Whether clients that come from now on get extended headers. */
+    volatile boolean extended;
     final AtomicInteger connections = new AtomicInteger();
 
     LyingServer(Path socket, boolean structured, Answer answer) throws IOException {
@@ -49,6 +52,7 @@ final class LyingServer implements AutoCloseable {
             write(client, ByteBuffer.allocate(18).putLong(Nbd.INIT_PASSWD).putLong(Nbd.OPTS_MAGIC).putShort((short) 3));
             read(client, 4);
             boolean haggling = true;
+            boolean long64 = false;
             while (haggling) {
                 ByteBuffer head = read(client, Nbd.OPTION_BYTES);
                 head.getLong();
@@ -56,17 +60,19 @@ final class LyingServer implements AutoCloseable {
                 read(client, head.getInt());
                 boolean go = option == Nbd.OPT_GO;
                 if (go) {
-                    reply(client, option, Nbd.REP_INFO, ByteBuffer.allocate(12).putShort((short) 0).putLong(sizeBytes)
-                            .putShort((short) (Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA)));
+                    reply(client, option, Nbd.REP_INFO,
+                            ByteBuffer.allocate(12).putShort((short) 0).putLong(sizeBytes).putShort((short) flags));
                 }
-                boolean known = go || (structured && option == Nbd.OPT_STRUCTURED_REPLY);
+                long64 |= extended && option == Nbd.OPT_EXTENDED_HEADERS;
+                boolean known = go || (long64 && option == Nbd.OPT_EXTENDED_HEADERS)
+                        || (structured && option == Nbd.OPT_STRUCTURED_REPLY);
                 reply(client, option, known ? Nbd.REP_ACK : Nbd.REP_ERR_UNSUP, ByteBuffer.allocate(0));
                 haggling = !go;
             }
             while (true) {
                 RequestHeader request = new RequestHeader();
-                boolean _ = request.read(read(client, Nbd.REQUEST_BYTES), false);
-                read(client, (int) request.payloadBytes(false));
+                boolean _ = request.read(read(client, RequestHeader.bytes(long64)), long64);
+                read(client, (int) request.payloadBytes(long64));
                 byte @org.jspecify.annotations.Nullable [] bytes = answer.to(request);
                 if (bytes != null) {
                     write(client, ByteBuffer.wrap(bytes).position(bytes.length));

@@ -3,13 +3,17 @@ package io.blkmq.nbd;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -19,8 +23,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -165,6 +172,67 @@ class NbdDiskBreakTest {
             server.sizeBytes = 2 << 20;
             assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOf(BlockIOException.class);
             assertThat(answered.get()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void anExportWhoseHeadersHaveBecomeShorterIsNotUsed() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), true, request -> {
+            if (asked.incrementAndGet() == 1) {
+                throw new java.io.UncheckedIOException(new IOException("closed"));
+            }
+            return simple(request.cookie, 0, 0);
+        })) {
+            server.extended = true;
+            try (Disk disk = client("s").open()) {
+                server.extended = false;
+                assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOfSatisfying(BlockIOException.class,
+                        e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+                assertThat(asked.get()).isEqualTo(1);
+            }
+        }
+    }
+
+    /**
+     * The server of a connection is gone, perhaps with all that it has acknowledged on another one, which does not know that yet.
+     */
+    @Test
+    void whatAnotherConnectionWasToldIsNoLongerBelievedWhenOneBreaks() throws Exception {
+        Map<Integer, Set<Long>> connectionsOf = new ConcurrentHashMap<>();
+        AtomicInteger reads = new AtomicInteger();
+        LyingServer.Answer answer = request -> {
+            connectionsOf.computeIfAbsent(request.command, _ -> ConcurrentHashMap.newKeySet())
+                    .add(Thread.currentThread().threadId());
+            if (request.command == Nbd.CMD_READ && reads.incrementAndGet() == 1) {
+                throw new java.io.UncheckedIOException(new IOException("closed"));
+            }
+            return simple(request.cookie, 0, request.command == Nbd.CMD_READ ? (int) request.length : 0);
+        };
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, answer)) {
+            server.flags |= Nbd.FLAG_CAN_MULTI_CONN;
+            try (Disk disk = client("s").connections(2).open()) {
+                assertThat(disk.queue().hardwareContexts()).isEqualTo(2);
+                through(disk, 0, Operation.WRITE);
+                through(disk, 1, Operation.READ);
+                assertThat(connectionsOf.get(Nbd.CMD_WRITE)).hasSize(1)
+                        .doesNotContainAnyElementsOf(connectionsOf.get(Nbd.CMD_READ));
+                assertThatThrownBy(disk::flush).isInstanceOfSatisfying(BlockIOException.class,
+                        e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+                disk.flush();
+                assertThat(server.connections.get()).as("both have connected again").isEqualTo(4);
+            }
+        }
+    }
+
+    /** An I/O on the connection of a context. */
+    private static void through(Disk disk, int context, Operation operation) {
+        CompletableFuture<Status> ended = new CompletableFuture<>();
+        try (IoBuffer buffer = disk.allocate(BLOCK); Plug plug = disk.plug(context)) {
+            plug.submit(new Bio(1).reset(operation, 0).add(buffer.memory(), 0, BLOCK)
+                    .onEnd(bio -> ended.complete(bio.status())));
+            plug.flush();
+            assertThat(ended.join()).isEqualTo(Status.OK);
         }
     }
 

@@ -23,8 +23,7 @@ final class ClientRequest {
     long generation;
     /** Whether it writes something that a flush makes durable. */
     boolean dirties;
-    /** Whether it fails whatever the server says, of a flush. */
-    boolean doomed;
+    /** How many connections of its own link have broken while it had no reply. */
     int tries;
     /** How many acknowledged writes it covers, of a flush. */
     long covers;
@@ -50,7 +49,6 @@ final class ClientRequest {
 
     /** Begins another try. */
     void beginTry(long cookie, boolean extended) {
-        tries++;
         header.cookie = cookie;
         arrived.clear();
         arrivedBytes = 0;

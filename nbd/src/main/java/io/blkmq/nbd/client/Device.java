@@ -11,6 +11,7 @@ import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -18,7 +19,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,8 +26,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Flushes and broken connections.</b> A server that goes may take with it what it has acknowledged and not flushed. Each
  * acknowledged write has a number, and a flush that succeeds covers all that were acknowledged before it was sent. When a connection
- * breaks whose last acknowledged write no flush has covered, that write may be lost: the flushes that are in flight then fail, or the
- * next one does if there is none. So no flush succeeds that should have covered it.
+ * breaks, nobody knows whether the server behind it is still the one that the other connections have: so all are left, what they have
+ * not told yet is not listened to any more, and each link begins anew ({@link #epoch}). If there is an acknowledged write then that no
+ * flush has covered, it may be lost: the flushes that are in flight fail, or the next one does if there is none. So no flush succeeds
+ * that should have covered it.
  */
 public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     private final String name;
@@ -40,6 +42,8 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     private long flushed;
     /** Of the loop's thread: whether a write may be lost that no flush has failed for. */
     private boolean lost;
+    /** Of the loop's thread: how many times connections were left. */
+    private long epoch;
 
     private Device(String name, Target target, Offer offer) throws IOException {
         this.name = name;
@@ -62,12 +66,12 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         List<Greeting.Established> established = new ArrayList<>();
         boolean connected = false;
         try {
-            established.add(await(Greeting.begin(target), target));
+            established.add(await(Greeting.begin(target)));
             Offer offer = established.getFirst().offer();
             Device device = new Device(name, target, offer);
             int more = offer.isMultiConn() ? connections : 1;
             for (int i = 1; i < more; i++) {
-                Greeting.Established next = await(Greeting.begin(target), target);
+                Greeting.Established next = await(Greeting.begin(target));
                 established.add(next);
                 String other = device.difference(next.offer());
                 if (other != null) {
@@ -91,13 +95,12 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         }
     }
 
-    private static Greeting.Established await(CompletableFuture<Greeting.Established> greeting, Target target)
-            throws IOException {
+    private static Greeting.Established await(CompletableFuture<Greeting.Established> greeting) throws IOException {
         try {
             return greeting.join();
         } catch (CompletionException e) {
             Throwable cause = Objects.requireNonNull(e.getCause());
-            throw new IOException(target.address() + ": " + cause.getMessage(), cause);
+            throw new IOException(Objects.requireNonNullElse(cause.getMessage(), cause.toString()), cause);
         }
     }
 
@@ -140,6 +143,10 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         if (other.blockBytes() > offer.blockBytes() || other.requestBytes() < offer.requestBytes()) {
             return "blocks of " + other.blockBytes() + " to " + other.requestBytes() + " bytes";
         }
+        if (offer.style() == ReplyStyle.EXTENDED && other.style() != ReplyStyle.EXTENDED) {
+            // A discard may be longer than other headers can say.
+            return "without extended headers";
+        }
         int needed = Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES
                 | (links.size() > 1 ? Nbd.FLAG_CAN_MULTI_CONN : 0);
         int missing = offer.flags() & ~other.flags() & needed;
@@ -160,14 +167,21 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         flushed = Math.max(flushed, covers);
     }
 
-    boolean isAtRisk(long write) {
-        return write > flushed;
+    /** Which connections count: those that were begun in this epoch. One that was begun before may lead to a server that is gone. */
+    long epoch() {
+        return epoch;
     }
 
-    void lose() {
-        lost = true;
-        // It is told once: by the flushes that fail now, or by the next.
-        flushed = acknowledged;
+    /** A link has left its broken connection: all others leave theirs. */
+    void broke() {
+        epoch++;
+        links.forEach(Link::leave);
+        if (acknowledged > flushed) {
+            // It is told once: by the flushes that fail now, or by the next.
+            lost = true;
+            flushed = acknowledged;
+            links.forEach(Link::failFlushes);
+        }
     }
 
     /** Whether the next flush has to fail. */
@@ -178,10 +192,6 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     /** A flush fails for it. */
     void tellLoss() {
         lost = false;
-    }
-
-    void forEachLink(Consumer<Link> action) {
-        links.forEach(action);
     }
 
     // ---- driver
@@ -203,7 +213,6 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         describe(request.header, rq);
         boolean fua = (rq.flags() & Bio.FUA) != 0;
         request.dirties = rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !fua;
-        request.doomed = false;
         linkOf(hctx).push(request);
         if (last) {
             loop.wake();

@@ -8,10 +8,14 @@ import io.blkmq.nbd.wire.ReplyStyle;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
@@ -65,12 +69,13 @@ final class Greeting {
     }
 
     private static Established establish(Target target) throws IOException {
-        boolean unix = target.address() instanceof UnixDomainSocketAddress;
+        SocketAddress address = resolved(target.address());
+        boolean unix = address instanceof UnixDomainSocketAddress;
         SocketChannel channel = unix ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
         Thread watch = Thread.ofVirtual().name("blkmq-nbd-greeting-watch").start(() -> closeLater(channel, target));
         boolean established = false;
         try {
-            boolean _ = channel.connect(target.address());
+            boolean _ = channel.connect(address);
             if (!unix) {
                 channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
@@ -81,12 +86,27 @@ final class Greeting {
             channel.configureBlocking(false);
             established = true;
             return new Established(channel, greeting.transport, offer);
+        } catch (ClosedChannelException e) {
+            throw new IOException("no connection, or no answer, within "
+                    + TimeUnit.NANOSECONDS.toMillis(target.connectNanos()) + " ms", e);
         } finally {
             watch.interrupt();
             if (!established) {
                 channel.close();
             }
         }
+    }
+
+    /** Looks up a host that was not known when the disk was described. */
+    private static SocketAddress resolved(SocketAddress address) throws IOException {
+        if (!(address instanceof InetSocketAddress inet) || !inet.isUnresolved()) {
+            return address;
+        }
+        InetSocketAddress again = new InetSocketAddress(inet.getHostString(), inet.getPort());
+        if (again.isUnresolved()) {
+            throw new UnknownHostException("host " + inet.getHostString() + " is not known");
+        }
+        return again;
     }
 
     /** Ends the wait of a thread that is in a call of the socket. */

@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One hardware context's connection. What is given to it goes out at once; replies come back in any order, and each is matched with its
- * request by a number that is never used twice. A reply that does not fit what was asked breaks the connection, as its end does.
+ * request by a number that is never used twice. A reply that does not fit what was asked breaks the connection, as its end does. When a
+ * connection of another link breaks, this one leaves its own too.
  *
  * <pre>
  *   CONNECTED ──broken──▶ WAITING ──after a moment──▶ GREETING ──▶ CONNECTED: all that has no reply is sent again
@@ -74,8 +75,6 @@ final class Link implements Loop.Handler {
     /** Since when nothing has come from a server that should have; 0 while all is well. */
     private long brokenSince;
     private boolean closing;
-    /** The number of the last write that was acknowledged here, of those that a flush has to cover. */
-    private long lastWrite;
 
     Link(Device device, int depth) {
         this.device = device;
@@ -391,12 +390,8 @@ final class Link implements Loop.Handler {
         brokenSince = 0;
         retryNanos = RETRY_NANOS_MIN;
         pending[request.rq.tag()] = null;
-        if (request.doomed) {
-            end(request, Status.TRANSPORT);
-            return 1;
-        }
         if (request.error == 0 && request.dirties) {
-            lastWrite = device.acknowledge();
+            device.acknowledge();
         } else if (request.error == 0 && command == Nbd.CMD_FLUSH) {
             device.flushed(request.covers);
         }
@@ -434,28 +429,38 @@ final class Link implements Loop.Handler {
         if (!closing) {
             LOG.log(Level.WARNING, device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()));
         }
-        closeChannel();
         long now = System.nanoTime();
-        state = State.WAITING;
-        if (brokenSince == 0) {
-            // The first time it is perhaps the connection alone.
-            brokenSince = now;
-            retryAt = now;
-        } else {
+        boolean first = brokenSince == 0;
+        leave();
+        if (!first) {
             retryLater(now);
+        }
+        for (ClientRequest request : pending) {
+            if (request != null) {
+                // Leaving alone does not count.
+                request.tries++;
+                if (request.tries >= TRIES_MAX) {
+                    pending[request.rq.tag()] = null;
+                    end(request, Status.TRANSPORT);
+                }
+            }
+        }
+        device.broke();
+    }
+
+    /** Leaves its connection, if it has one, for another one at once: the first time it is perhaps the connection alone. */
+    void leave() {
+        if (state != State.CONNECTED) {
+            return;
+        }
+        closeChannel();
+        state = State.WAITING;
+        retryAt = System.nanoTime();
+        if (brokenSince == 0) {
+            brokenSince = retryAt;
         }
         out.clear();
         reading = null;
-        if (device.isAtRisk(lastWrite)) {
-            device.lose();
-            failFlushes();
-        }
-        for (ClientRequest request : pending) {
-            if (request != null && request.tries >= TRIES_MAX) {
-                pending[request.rq.tag()] = null;
-                end(request, Status.TRANSPORT);
-            }
-        }
     }
 
     private void retryLater(long now) {
@@ -464,21 +469,12 @@ final class Link implements Loop.Handler {
     }
 
     /** Flushes in flight cannot promise what they were asked for. */
-    private void failFlushes() {
-        device.forEachLink(Link::failOwnFlushes);
-    }
-
-    private void failOwnFlushes() {
+    void failFlushes() {
         for (ClientRequest request : pending) {
-            if (request != null && request.header.command == Nbd.CMD_FLUSH && !request.doomed) {
+            if (request != null && request.header.command == Nbd.CMD_FLUSH) {
                 device.tellLoss();
-                if (state == State.CONNECTED) {
-                    // Its reply will come, and changes nothing any more.
-                    request.doomed = true;
-                } else {
-                    pending[request.rq.tag()] = null;
-                    end(request, Status.TRANSPORT);
-                }
+                pending[request.rq.tag()] = null;
+                end(request, Status.TRANSPORT);
             }
         }
     }
@@ -506,11 +502,12 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.GREETING;
-        var _ = Greeting.begin(device.target())
-                .whenComplete((established, failure) -> device.loop().execute(() -> greeted(established, failure)));
+        long epoch = device.epoch();
+        var _ = Greeting.begin(device.target()).whenComplete(
+                (established, failure) -> device.loop().execute(() -> greeted(established, failure, epoch)));
     }
 
-    private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {
+    private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure, long epoch) {
         if (established == null) {
             LOG.log(Level.DEBUG, device.name() + ": no connection", failure);
             state = State.WAITING;
@@ -518,6 +515,12 @@ final class Link implements Loop.Handler {
             if (closing) {
                 die("closed", null);
             }
+            return;
+        }
+        if (!closing && epoch != device.epoch()) {
+            channel = established.channel();
+            closeChannel();
+            state = State.WAITING;
             return;
         }
         String other = device.difference(established.offer());
