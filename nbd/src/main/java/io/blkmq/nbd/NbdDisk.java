@@ -81,7 +81,8 @@ public final class NbdDisk {
         }
 
         /**
-         * Sets keys and certificates, which a URI that wants TLS needs; with any other, they turn TLS on.
+         * Sets keys and certificates, in place of those that the URI names. A URI that wants TLS needs them; with any other, they turn TLS
+         * on.
          *
          * @param value of a client
          * @return this
@@ -174,19 +175,16 @@ public final class NbdDisk {
          * Connects.
          *
          * @return the disk; closing it disconnects
-         * @throws IOException if there is no such server or export, or the server offers what cannot be used; says which
+         * @throws IOException if there is no such server or export, or the server offers what cannot be used; names the URI and says which
          * @throws IllegalStateException if the URI wants TLS, and there are no keys and certificates
          */
         public Disk open() throws IOException {
-            NbdTls own = tls;
-            if (uri.encrypted() && own == null) {
-                throw new IllegalStateException(uri + " wants TLS: tls() has to be given keys and certificates");
-            }
+            NbdTls own = tls();
             String host = uri.address() instanceof InetSocketAddress inet ? inet.getHostString() : null;
             Target target = new Target(uri.address(), uri.export(), own == null ? null : own.context(), host,
                     connectTimeout.toNanos(), replyTimeout.toNanos(), giveUpAfter.toNanos());
             String shown = name == null ? uri.toString() : name;
-            Device device = Device.connect(shown, target, connections, depth);
+            Device device = connect(shown, target);
             try {
                 QueueLimits limits = limits(device.offer());
                 long block = limits.logicalBlockBytes();
@@ -208,6 +206,26 @@ public final class NbdDisk {
             } catch (RuntimeException | IOException | Error e) {
                 device.close();
                 throw e;
+            }
+        }
+
+        private @Nullable NbdTls tls() throws IOException {
+            if (tls == null && uri.certificates() != null) {
+                return NbdTls.ofClientDirectory(uri.certificates());
+            }
+            if (tls == null && uri.encrypted()) {
+                throw new IllegalStateException(
+                        uri + " wants TLS: ?tls-certificates=DIR in the URI, or tls(), has to give"
+                                + " keys and certificates");
+            }
+            return tls;
+        }
+
+        private Device connect(String shown, Target target) throws IOException {
+            try {
+                return Device.connect(shown, target, connections, depth);
+            } catch (IOException e) {
+                throw new IOException(uri + ": " + e.getMessage(), e);
             }
         }
 

@@ -6,12 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
+import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -116,6 +118,9 @@ class NbdDiskTest {
             try (Disk disk = NbdDisk.builder(uri).tls(NbdTls.ofClientDirectory(certificates)).open()) {
                 exercise(disk);
             }
+            try (Disk disk = NbdDisk.builder(NbdUri.parse(uri + "?tls-certificates=" + certificates)).open()) {
+                assertThat(disk.sizeBytes()).isEqualTo(16 * MIB);
+            }
             NbdUri plain = new NbdUri(uri.address(), "d", false);
             assertThatThrownBy(() -> NbdDisk.builder(plain).open()).isInstanceOf(IOException.class)
                     .hasMessageContaining("TLS");
@@ -174,13 +179,21 @@ class NbdDiskTest {
                 NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start()) {
             server.addExport(NbdExport.builder("d", behind).build());
             assertThatThrownBy(() -> NbdDisk.builder(unix(directory.resolve("s"), "other")).open())
-                    .isInstanceOf(IOException.class).hasMessageContaining("other");
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContainingAll("nbd+unix:///other?socket=", "none of that name");
         }
         try (ServerSocket mute = new ServerSocket(0)) {
             NbdUri uri = NbdUri.parse("nbd://127.0.0.1:" + mute.getLocalPort() + "/");
             assertThatThrownBy(() -> NbdDisk.builder(uri).connectTimeout(Duration.ofMillis(200)).open())
-                    .isInstanceOf(IOException.class);
+                    .isInstanceOf(IOException.class).hasMessageContainingAll(uri.toString(), "within 200 ms");
         }
+    }
+
+    @Test
+    void aHostThatIsNotKnownIsNamed() {
+        NbdUri uri = new NbdUri(InetSocketAddress.createUnresolved("nowhere.invalid", 10809), "d", false);
+        assertThatThrownBy(() -> NbdDisk.builder(uri).open()).isInstanceOf(IOException.class)
+                .hasMessageContainingAll(uri.toString(), "host nowhere.invalid is not known");
     }
 
     @Test

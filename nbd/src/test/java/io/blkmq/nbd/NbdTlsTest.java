@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Disk;
 import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.NoRescues;
 import java.net.UnixDomainSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,7 +31,8 @@ class NbdUriTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"nbd://127.0.0.1/disk", "nbd://127.0.0.1:99/", "nbd+unix:///a?socket=/tmp/x",
-            "nbds+unix:///?socket=/tmp/x%20y", "nbds://[::1]:5/a%2Bb"})
+            "nbds+unix:///?socket=/tmp/x%20y", "nbds://[::1]:5/a%2Bb", "nbds://127.0.0.1/?tls-certificates=/etc/a%20b",
+            "nbds+unix:///d?tls-certificates=pki&socket=/tmp/x%26y"})
     void whatIsPrintedIsWhatWasRead(String text) {
         NbdUri uri = NbdUri.parse(text);
         assertThat(NbdUri.parse(uri.toString())).isEqualTo(uri);
@@ -37,9 +40,23 @@ class NbdUriTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "disk.img", "http://localhost/", "nbd:///disk", "nbd+unix:///disk",
-            "nbd+unix:///?socket=", "nbd+unix:///?socket=/a&x=1", "nbd://localhost/?x=1", "nbd://local host/"})
+            "nbd+unix:///?socket=", "nbd+unix:///?socket=/a&x=1", "nbd://localhost/?x=1", "nbd://local host/",
+            "nbd://localhost:0/", "nbd://localhost:70000/", "nbd://localhost/?tls-certificates=/a",
+            "nbd+unix:///?socket=/a&socket=/b", "nbd://localhost/?socket=/a", "nbd+unix:///?/a"})
     void whatIsWrongIsRefusedByName(String text) {
         assertThatThrownBy(() -> NbdUri.parse(text)).isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining(text);
+    }
+
+    @Test
+    void certificatesAreADirectoryOfTheClient() {
+        NbdUri uri = NbdUri.parse("nbds+unix:///d?socket=/tmp/x&tls-certificates=/etc/pki%2Cmine");
+        assertThat(uri.certificates()).isEqualTo(Path.of("/etc/pki,mine"));
+    }
+
+    @Test
+    void aPathIsNotMeantAsAUri() {
+        assertThat(List.of("nbd://h/", "nbds://h/", "nbd+unix:x", "nbds+unix:///")).allMatch(NbdUri::isMeantBy);
+        assertThat(List.of("", "nbd", "nbd.img", "./nbd:x", "mem:1m", ":", "NBD.img:1")).noneMatch(NbdUri::isMeantBy);
     }
 }

@@ -1,16 +1,15 @@
-package io.blkmq.nbd;
+package io.blkmq.testing;
 
-import io.blkmq.testing.Command;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Makes keys and certificates with the names that servers and clients of NBD look for. */
-final class Certificates {
+public final class Certificates {
     private Certificates() {}
 
     /** An authority with its certificate, and a key and certificate for each of these. */
-    static Path make(Path directory, String... owners) throws IOException, InterruptedException {
+    public static Path make(Path directory, String... owners) throws IOException, InterruptedException {
         Command.require("openssl");
         Files.createDirectories(directory);
         String ca = directory.resolve("ca-cert.pem").toString();

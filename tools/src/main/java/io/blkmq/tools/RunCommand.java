@@ -44,8 +44,10 @@ import picocli.CommandLine.Spec;
                 "A filename in a job is only a name: no file or device node of the host is opened through it.",
                 "A name that is not attached is a temporary image of the job's size, removed at the end; it is",
                 "written before it is read.", "",
-                "BACKING is a PATH, mem:SIZE or null:SIZE, with options behind commas:",
-                "  hw=N       hardware queues (1)", //
+                "BACKING is a PATH, mem:SIZE, null:SIZE, or the export of an NBD server: nbd://HOST[:PORT]/EXPORT or",
+                "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query (a comma in",
+                "a URI is %%2C). Options stand behind commas:",
+                "  hw=N       hardware queues (1); connections to an NBD server (4)", //
                 "  depth=N    requests of each (128, or what the jobs need)",
                 "  poll       the jobs' threads look for completions; each needs a hardware queue of its own",
                 "  reaper     a thread of the device looks for completions",
@@ -62,6 +64,7 @@ import picocli.CommandLine.Spec;
                 "  blkmq run --name=a --rw=randwrite --size=1g --direct=1 --ioengine=io_uring --iodepth=32",
                 "  blkmq run --attach /dev/loop0=disk.img docs/jobs/loop-randread.fio",
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
+                "  blkmq run --attach 'verify=nbd+unix:///?socket=/tmp/disk.sock' docs/jobs/verify.fio",
                 "  blkmq run docs/jobs/verify.fio --ioengine libaio",
                 "  blkmq run --compare docs/jobs/loop-randread.fio", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})

@@ -32,14 +32,15 @@ import picocli.CommandLine.Spec;
 @Command(name = "serve", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
         description = "Serves disks over the network block device protocol (NBD), until Ctrl-C.", footer = {"",
                 "BACKING is a PATH, mem:SIZE, null:SIZE, or the export of another server: nbd://HOST[:PORT]/EXPORT or",
-                "nbd+unix:///EXPORT?socket=PATH. Each is an export. One alone has the empty name unless --name",
-                "says otherwise, several have the names of their files; --name, given once for each, overrides that.",
-                "",
+                "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query. Each is an",
+                "export. One alone has the empty name unless --name says otherwise, several have the names of their",
+                "files; --name, given once for each, overrides that.", "",
                 "Ctrl-C and SIGTERM: no client is accepted any more, what was asked for is answered, what was written is",
                 "made durable, and the command leaves.", "", "Examples:",
                 "  blkmq serve --socket /tmp/disk.sock disk.img",
                 "  blkmq serve --port 10809 --read-only --name golden golden.img",
-                "  blkmq serve --port 0 --tls certificates --tls-verify-peer disk.img", "",
+                "  blkmq serve --port 0 --tls certificates --tls-verify-peer disk.img",
+                "  blkmq serve --socket /tmp/disk.sock nbds://storage/disk?tls-certificates=certificates", "",
                 "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
 final class ServeCommand implements Callable<Integer> {
     private static final long PATIENCE_SECONDS = 120;

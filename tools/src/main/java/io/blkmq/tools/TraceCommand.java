@@ -159,7 +159,7 @@ final class TraceCommand implements Runnable {
             Backing backing = Backing.parse(attach);
             ReplayDevice.requireMayWrite(backing, TraceSummary.of(file), overwrite);
             try (Device device = ReplayDevice.open(backing, EngineName.parse(engine), direct, depth,
-                    overwrite || backing.kind() != Backing.Kind.FILE)) {
+                    overwrite || !backing.hasDataBefore())) {
                 TraceReplay.Result result = (timed ? replay.timed() : replay).run(device.disk());
                 print(device, result);
                 return result.failed() > 0;

@@ -76,7 +76,7 @@ class LayoutTest {
             Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
             Map.entry("tools.job", Set.of("aio", "core.driver")), //
-            Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "tools.job")), //
+            Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "nbd", "tools.job")), //
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
             Map.entry("tools.report", Set.of("core", "tools.job", "tools.run")), //
             Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //

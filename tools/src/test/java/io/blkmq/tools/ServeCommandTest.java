@@ -51,45 +51,6 @@ class ServeCommandTest {
         assertThat(err.toString()).contains(message);
     }
 
-    /** A process that serves; ends like one whose user has pressed Ctrl-C. */
-    private static final class Served implements AutoCloseable {
-        final Process process;
-        final List<String> lines = new ArrayList<>();
-
-        Served(Path socket, String... more) throws IOException {
-            List<String> arguments = new ArrayList<>(List.of("--enable-native-access=ALL-UNNAMED", "-cp",
-                    JavaProcess.classPath(), "io.blkmq.tools.Blkmq", "serve", "--socket", socket.toString()));
-            arguments.addAll(List.of(more));
-            process = JavaProcess.start(arguments.toArray(String[]::new));
-            BufferedReader out = new BufferedReader(
-                    new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-            for (String line = out.readLine(); line != null; line = out.readLine()) {
-                lines.add(line);
-                if (line.contains("nbd-client")) {
-                    return;
-                }
-            }
-            throw new IOException("it ended: " + lines);
-        }
-
-        String uri() {
-            return lines.get(1).strip();
-        }
-
-        @Override
-        public void close() throws IOException {
-            process.destroy();
-            try {
-                if (!process.waitFor(60, TimeUnit.SECONDS)) {
-                    process.destroyForcibly();
-                    throw new IOException("it does not end");
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }
-    }
-
     private Path image(long bytes) throws IOException {
         Path image = directory.resolve("disk.img");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {

@@ -2,19 +2,24 @@ package io.blkmq.tools.device;
 
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.nbd.NbdDisk;
+import io.blkmq.nbd.NbdUri;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What the user wants behind a device: {@code PATH}, {@code mem:SIZE} or {@code null:SIZE}, with options behind commas.
+ * What the user wants behind a device: {@code PATH}, {@code mem:SIZE}, {@code null:SIZE} or the URI of another server's export, with
+ * options behind commas.
  *
- * @param kind file, memory, or nothing
+ * @param kind file, memory, nothing, or an export
  * @param text how it was written
  * @param path the file; meaningless without one
- * @param sizeBytes size of a device without a file
+ * @param export where the export is; null for what is none
+ * @param sizeBytes size of a device of memory or nothing
  * @param hardwareQueues 0 if not said
  * @param depth 0 if not said
  * @param completion how completions are found
@@ -24,8 +29,9 @@ import java.util.List;
  * @param sizeLimitBytes the device's size at the most; 0 for no limit
  * @param workers threads that do blocking I/O; 0 if not said
  */
-public record Backing(Kind kind, String text, Path path, long sizeBytes, int hardwareQueues, int depth,
-        Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes, int workers) {
+public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export, long sizeBytes, int hardwareQueues,
+        int depth, Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes,
+        int workers) {
     private static final String OPTIONS = "hw=N, depth=N, poll, reaper, ro";
     private static final String FILE_OPTIONS = OPTIONS + ", buffered, offset=BYTES, sizelimit=BYTES, workers=N";
 
@@ -36,7 +42,9 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
         /** Memory, by the null block driver. */
         MEMORY("mem:"),
         /** Nothing, by the null block driver. */
-        NOTHING("null:");
+        NOTHING("null:"),
+        /** What another server exports, by the network block device protocol. */
+        EXPORT("");
 
         private final String prefix;
 
@@ -62,7 +70,7 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
      * @return the backing
      */
     public static Backing ofFile(Path path) {
-        return new Backing(Kind.FILE, path.toString(), path, 0, 0, 0, Completion.CHOSEN, false, false, 0, 0, 0);
+        return new Backing(Kind.FILE, path.toString(), path, null, 0, 0, 0, Completion.CHOSEN, false, false, 0, 0, 0);
     }
 
     /**
@@ -78,22 +86,35 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
         Kind kind = kind(first);
         Options options = new Options(text, kind);
         try {
-            long sizeBytes = kind == Kind.FILE ? 0 : size(first.substring(kind.prefix.length()));
             if (first.isEmpty()) {
-                throw new IllegalArgumentException("a path, mem:SIZE or null:SIZE is needed");
+                throw new IllegalArgumentException("a path, mem:SIZE, null:SIZE or the URI of an export is needed");
             }
+            long sizeBytes = kind.prefix.isEmpty() ? 0 : size(first.substring(kind.prefix.length()));
+            NbdUri export = kind == Kind.EXPORT ? NbdUri.parse(first) : null;
             for (String option : parts.subList(1, parts.size())) {
                 options.set(option.strip());
             }
-            return new Backing(kind, text, Path.of(kind == Kind.FILE ? first : ""), sizeBytes, options.hardwareQueues,
-                    options.depth, options.completion, options.buffered, options.readOnly, options.offsetBytes,
-                    options.sizeLimitBytes, options.workers);
+            return new Backing(kind, text, Path.of(kind == Kind.FILE ? first : ""), export, sizeBytes,
+                    options.hardwareQueues, options.depth, options.completion, options.buffered, options.readOnly,
+                    options.offsetBytes, options.sizeLimitBytes, options.workers);
         } catch (IllegalArgumentException e) {
             throw new UsageException("--attach: " + text + ": " + e.getMessage(), e);
         }
     }
 
+    /**
+     * Whether there are data in it that were there before, and that a user may want to keep.
+     *
+     * @return true for a file and for an export
+     */
+    public boolean hasDataBefore() {
+        return kind == Kind.FILE || kind == Kind.EXPORT;
+    }
+
     private static Kind kind(String first) {
+        if (NbdUri.isMeantBy(first)) {
+            return Kind.EXPORT;
+        }
         return first.startsWith(Kind.MEMORY.prefix)
                 ? Kind.MEMORY
                 : first.startsWith(Kind.NOTHING.prefix) ? Kind.NOTHING : Kind.FILE;
@@ -147,9 +168,10 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
 
         private void apply(String name, String value) {
             switch (name) {
-                case "hw" -> hardwareQueues = Quantity.count(value, 1, TagSet.HARDWARE_QUEUES_MAX);
+                case "hw" -> hardwareQueues = Quantity.count(value, 1,
+                        kind == Kind.EXPORT ? NbdDisk.CONNECTIONS_MAX : TagSet.HARDWARE_QUEUES_MAX);
                 case "depth" -> depth = Quantity.count(value, 1, TagSet.DEPTH_MAX);
-                case "poll" -> choose(Completion.POLL);
+                case "poll" -> poll();
                 case "reaper" -> choose(Completion.REAPER);
                 case "buffered" -> buffered = true;
                 case "ro" -> readOnly = true;
@@ -159,6 +181,14 @@ public record Backing(Kind kind, String text, Path path, long sizeBytes, int har
                 default -> throw new IllegalArgumentException(
                         "is not known; possible are " + (kind == Kind.FILE ? FILE_OPTIONS : OPTIONS));
             }
+        }
+
+        private void poll() {
+            if (kind == Kind.EXPORT) {
+                throw new IllegalArgumentException(
+                        "an export's replies are looked for by a thread of the device alone");
+            }
+            choose(Completion.POLL);
         }
 
         private void choose(Completion value) {

@@ -7,6 +7,8 @@ import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
+import io.blkmq.nbd.NbdDisk;
+import io.blkmq.nbd.NbdUri;
 import io.blkmq.tools.device.Backing.Completion;
 import io.blkmq.tools.device.Backing.Kind;
 import io.blkmq.tools.job.EngineName;
@@ -101,6 +103,9 @@ public final class Device implements AutoCloseable {
             return openImage(request, layout);
         }
         Backing backing = request.backing().get();
+        if (backing.export() != null) {
+            return openExport(request, backing, backing.export());
+        }
         if (backing.kind() != Kind.FILE) {
             return openNull(request, backing);
         }
@@ -133,6 +138,29 @@ public final class Device implements AutoCloseable {
                 .completion(shape.polled ? NullBlk.Completion.POLLED : NullBlk.Completion.REAPER).build();
         return new Device(request, disk, shape, backing.text(),
                 memory ? "null block driver with memory" : "null block driver", null);
+    }
+
+    private static Device openExport(DeviceRequest request, Backing backing, NbdUri export) throws IOException {
+        // The server says how many connections are one device: one of them alone has to be deep enough.
+        Shape wanted = shape(request, backing, false);
+        NbdDisk.Builder builder = NbdDisk.builder(export).name(request.name()).depth(wanted.depth)
+                .readOnly(backing.readOnly() || !request.writes());
+        if (backing.hardwareQueues() != 0) {
+            builder.connections(backing.hardwareQueues());
+        }
+        try {
+            Disk disk = builder.open();
+            int connections = disk.queue().hardwareContexts();
+            Device device = new Device(request, disk, new Shape(connections, wanted.depth, false), backing.text(),
+                    "NBD, connections=" + connections, null);
+            if (backing.hardwareQueues() > connections) {
+                device.notes.add(request.name() + ": hw=" + backing.hardwareQueues()
+                        + " is not possible, since the server does not say that several connections are one device");
+            }
+            return device;
+        } catch (IllegalStateException e) {
+            throw new IOException(e.getMessage(), e);
+        }
     }
 
     private static Device openImage(DeviceRequest request, Layout layout) throws IOException {
@@ -216,7 +244,8 @@ public final class Device implements AutoCloseable {
 
     private static Shape shape(DeviceRequest request, Backing backing, boolean polled) {
         int queues = Math.max(1, backing.hardwareQueues());
-        int wanted = Math.max(DEPTH_DEFAULT, Math.ceilDiv(request.depthTotal(), queues));
+        int sharing = backing.kind() == Kind.EXPORT ? 1 : queues;
+        int wanted = Math.max(DEPTH_DEFAULT, Math.ceilDiv(request.depthTotal(), sharing));
         int depth = backing.depth() != 0 ? backing.depth() : Math.min(TagSet.DEPTH_MAX, wanted);
         return new Shape(queues, depth, polled);
     }

@@ -52,7 +52,7 @@ public final class ServedDisk implements AutoCloseable {
             if (text.startsWith("mem:") || text.startsWith("null:")) {
                 return openNull(text, settings);
             }
-            if (text.startsWith("nbd://") || text.startsWith("nbd+unix:")) {
+            if (NbdUri.isMeantBy(text)) {
                 return openExport(text, settings);
             }
             return openFile(text, settings);
@@ -62,8 +62,9 @@ public final class ServedDisk implements AutoCloseable {
             throw new UsageException(text + ": access is denied", e);
         } catch (AioUnavailableException e) {
             throw new UsageException("--engine: " + e.getMessage(), e);
-        } catch (IOException | IllegalArgumentException e) {
-            throw new UsageException(text + ": " + e.getMessage(), e);
+        } catch (IOException | IllegalArgumentException | IllegalStateException e) {
+            String message = String.valueOf(e.getMessage());
+            throw new UsageException(message.startsWith(text) ? message : text + ": " + message, e);
         }
     }
 

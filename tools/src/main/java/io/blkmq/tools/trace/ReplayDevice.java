@@ -35,7 +35,7 @@ public final class ReplayDevice {
     }
 
     /**
-     * Refuses to overwrite a file that nobody has said may be overwritten.
+     * Refuses to overwrite data that nobody has said may be overwritten.
      *
      * @param backing what is behind the device
      * @param summary of the trace
@@ -46,9 +46,9 @@ public final class ReplayDevice {
         long writes = summary.operations().entrySet().stream()
                 .filter(each -> each.getKey().isWrite() && each.getKey() != Operation.FLUSH)
                 .mapToLong(each -> each.getValue().count()).sum();
-        if (backing.kind() == Backing.Kind.FILE && writes > 0 && !allowed) {
+        if (backing.hasDataBefore() && writes > 0 && !allowed) {
             throw new UsageException(OPTION + " " + backing + ": the trace has " + writes
-                    + " writes, which would overwrite the file; --overwrite allows it");
+                    + " writes, which would overwrite its data; --overwrite allows it");
         }
     }
 }
