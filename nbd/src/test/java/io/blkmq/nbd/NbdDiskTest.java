@@ -8,7 +8,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
-import io.blkmq.testing.Eventually;
+import io.blkmq.testing.Listening;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.runtime.IoBuffer;
@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -137,7 +136,8 @@ class NbdDiskTest {
         Process server = new ProcessBuilder("nbdkit", "-f", "-U", socket.toString(), "memory", "16M").inheritIO()
                 .start();
         try {
-            try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "")).open()) {
+            Listening.await(server, socket);
+            try (Disk disk = NbdDisk.builder(unix(socket, "")).open()) {
                 assertThat(disk.sizeBytes()).isEqualTo(16 * MIB);
                 exercise(disk);
             }
@@ -156,7 +156,8 @@ class NbdDiskTest {
         Process server = new ProcessBuilder("qemu-nbd", "-k", socket.toString(), "-f", "qcow2", "-t", "-e", "4", "-x",
                 "d", image.toString()).inheritIO().start();
         try {
-            try (Disk disk = NbdDisk.builder(unix(awaitSocket(socket), "d")).open()) {
+            Listening.await(server, socket);
+            try (Disk disk = NbdDisk.builder(unix(socket, "d")).open()) {
                 exercise(disk);
             }
         } finally {
@@ -164,11 +165,6 @@ class NbdDiskTest {
             server.waitFor();
         }
         assertThat(Command.run("", "qemu-img", "check", image.toString())).contains("No errors");
-    }
-
-    static Path awaitSocket(Path socket) {
-        Eventually.until("a server listens on " + socket, () -> Files.exists(socket));
-        return socket;
     }
 
     @Test

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
-import io.blkmq.testing.Eventually;
+import io.blkmq.testing.Listening;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
@@ -55,7 +55,7 @@ class ExportBackingTest {
     private void verifyBefore(Path socket, String uri, String... server) throws Exception {
         Process process = new ProcessBuilder(server).inheritIO().start();
         try {
-            Eventually.until(server[0] + " listens", () -> Files.exists(socket) || !process.isAlive());
+            Listening.await(process, socket);
             verify(uri);
         } finally {
             process.destroy();
