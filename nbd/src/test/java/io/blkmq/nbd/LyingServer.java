@@ -10,6 +10,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** A server that negotiates as it should, and answers each request as its test says. */
@@ -28,6 +30,10 @@ final class LyingServer implements AutoCloseable {
     /** Whether clients that come from now on get extended headers. */
     volatile boolean extended;
     final AtomicInteger connections = new AtomicInteger();
+    /** What it was asked in the negotiations. */
+    final Queue<Integer> options = new ConcurrentLinkedQueue<>();
+    /** What it says to those who come from now on, before they have asked for anything; null for nothing. */
+    volatile byte @org.jspecify.annotations.Nullable [] unasked;
 
     LyingServer(Path socket, boolean structured, Answer answer) throws IOException {
         this.structured = structured;
@@ -57,6 +63,7 @@ final class LyingServer implements AutoCloseable {
                 ByteBuffer head = read(client, Nbd.OPTION_BYTES);
                 head.getLong();
                 int option = head.getInt();
+                options.add(option);
                 read(client, head.getInt());
                 boolean go = option == Nbd.OPT_GO;
                 if (go) {
@@ -68,6 +75,10 @@ final class LyingServer implements AutoCloseable {
                         || (structured && option == Nbd.OPT_STRUCTURED_REPLY);
                 reply(client, option, known ? Nbd.REP_ACK : Nbd.REP_ERR_UNSUP, ByteBuffer.allocate(0));
                 haggling = !go;
+            }
+            byte @org.jspecify.annotations.Nullable [] first = unasked;
+            if (first != null) {
+                write(client, ByteBuffer.wrap(first).position(first.length));
             }
             while (true) {
                 RequestHeader request = new RequestHeader();

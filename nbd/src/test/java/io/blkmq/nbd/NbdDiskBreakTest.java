@@ -385,4 +385,58 @@ class NbdDiskBreakTest {
             assertThat(server.connections.get()).isEqualTo(3);
         }
     }
+
+    @Test
+    void aServerThatStopsWithinAReplyIsLeft() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            byte[] reply = simple(request.cookie, 0, (int) request.length);
+            return asked.incrementAndGet() == 1 ? Arrays.copyOf(reply, reply.length / 2) : reply;
+        }); Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).open()) {
+            disk.read(0, ByteBuffer.allocate(BLOCK));
+            assertThat(asked.get()).isEqualTo(2);
+            assertThat(server.connections.get()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aReplyBeforeAnyRequestIsTheEndOfItsConnection() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            asked.incrementAndGet();
+            return simple(request.cookie, 0, (int) request.length);
+        })) {
+            server.unasked = simple(1, 0, 0);
+            try (Disk disk = client("s").open()) {
+                // The first connection may have been left already, or be left now.
+                server.unasked = null;
+                disk.read(0, ByteBuffer.allocate(BLOCK));
+                assertThat(server.connections.get()).isEqualTo(2);
+            }
+            assertThat(asked.get()).isBetween(1, 2);
+        }
+    }
+
+    /** The server takes two requests, and no more of them before its client has taken the replies, which are large. */
+    @Test
+    void manyLargeReadsAndWritesGoThroughAServerThatTakesTwoAtATime() throws Exception {
+        try (Disk behind = Scratch.memory(16 << 20);
+                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).requestsMax(2)
+                        .connectionBytesMax(1 << 20).start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            try (Disk disk = client("s").connections(1).open()) {
+                List<CompletableFuture<Void>> all = new ArrayList<>();
+                List<IoBuffer> buffers = new ArrayList<>();
+                for (int i = 0; i < 32; i++) {
+                    IoBuffer buffer = IoBuffer.allocate(256 << 10);
+                    buffers.add(buffer);
+                    all.add(i % 2 == 0
+                            ? disk.async().write(i * (256L << 10), buffer.memory(), 0)
+                            : disk.async().read(i * (256L << 10), buffer.memory()));
+                }
+                CompletableFuture.allOf(all.toArray(CompletableFuture<?>[]::new)).join();
+                buffers.forEach(IoBuffer::close);
+            }
+        }
+    }
 }

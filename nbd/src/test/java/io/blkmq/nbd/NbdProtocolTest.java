@@ -9,8 +9,10 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import com.sun.management.UnixOperatingSystemMXBean;
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -451,6 +453,59 @@ class NbdProtocolTest {
     }
 
     @Test
+    void allClientsTogetherHaveNoMoreMemoryThanAllowedButOneRequestEach() throws IOException {
+        int total = 512 * KIB;
+        serve(NbdServer.builder().totalBytesMax(total));
+        try (RawClient first = RawClient.simple(socket, "d");
+                RawClient second = RawClient.simple(socket, "d");
+                RawClient third = RawClient.simple(socket, "d")) {
+            List<RawClient> deaf = List.of(first, second, third);
+            for (int i = 0; i < 64; i++) {
+                for (RawClient client : deaf) {
+                    client.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, EXPORT_BYTES));
+                }
+            }
+            // More than a socket takes: what is answered waits, and has memory.
+            Eventually.until("memory is in use", () -> server.statistics().memoryBytes() >= total);
+            for (int i = 0; i < 20; i++) {
+                stillServes();
+                assertThat(server.statistics().memoryBytes())
+                        .isLessThanOrEqualTo(total + (long) deaf.size() * EXPORT_BYTES + 4 * KIB);
+            }
+            for (RawClient client : deaf) {
+                for (int i = 0; i < 64; i++) {
+                    assertThat(client.reply(EXPORT_BYTES).error()).isZero();
+                }
+            }
+        }
+    }
+
+    @Test
+    void closingWaitsForADeafClientNoLongerThanItHasBeenTold() throws IOException {
+        serve(NbdServer.builder().drainTimeout(Duration.ofMillis(200)));
+        try (RawClient deaf = RawClient.simple(socket, "d")) {
+            for (int i = 0; i < 100; i++) {
+                deaf.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, EXPORT_BYTES));
+            }
+            Eventually.until("it is answered", () -> server.statistics().reads() > 0);
+            server.close();
+            assertThat(server.statistics().connections()).isZero();
+            assertThat(server.statistics().memoryBytes()).isZero();
+        }
+    }
+
+    @Test
+    void aClientThatOnlyListensIsLeft() throws IOException {
+        try (RawClient half = RawClient.simple(socket, "d")) {
+            half.write(RawClient.request(Nbd.CMD_READ, 0, 1, 0, 512));
+            assertThat(half.reply(512).error()).isZero();
+            half.channel.shutdownOutput();
+            assertThat(half.isClosedByServer()).isTrue();
+        }
+        Eventually.until("it is gone", () -> server.statistics().connections() == 0);
+    }
+
+    @Test
     void moreRequestsThanAllowedWaitAndAreAnswered() throws IOException {
         serve(NbdServer.builder().requestsMax(2).connectionBytesMax(8192));
         try (RawClient client = RawClient.simple(socket, "d")) {
@@ -484,6 +539,7 @@ class NbdProtocolTest {
 
     @Test
     void tenThousandConnectionsLeaveNothingBehind() throws IOException {
+        long before = openFiles();
         for (int i = 0; i < 10_000; i++) {
             try (RawClient client = RawClient.connect(socket)) {
                 if (i % 3 == 0) {
@@ -493,7 +549,15 @@ class NbdProtocolTest {
         }
         Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
         assertThat(server.statistics().accepted() - server.statistics().refused()).isPositive();
+        assertThat(server.statistics().memoryBytes()).isZero();
+        assertThat(openFiles()).as("open files, of 10000 sockets").isLessThan(before + 1000);
         stillServes();
+    }
+
+    private static long openFiles() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getOpenFileDescriptorCount()
+                : 0;
     }
 
     // ---- the end of the server

@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -108,6 +109,22 @@ class NbdTlsTest {
                 assertThat(client.isClosedByServer()).isTrue();
             }
             Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
+        }
+    }
+
+    @Test
+    void aHandshakeThatStopsHalfwayIsTheEndInTime() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        Path socket = directory.resolve("s");
+        try (NbdServer server = NbdServer.builder().unix(socket).tls(NbdTls.ofServerDirectory(certificates, false))
+                .handshakeTimeout(Duration.ofMillis(300)).start()) {
+            try (RawClient client = RawClient.greet(socket)) {
+                assertThat(client.answerTo(Nbd.OPT_STARTTLS, new byte[0])).isEqualTo(Nbd.REP_ACK);
+                // The beginning of a record that never comes.
+                client.write(ByteBuffer.wrap(new byte[]{22, 3, 1, 1, 0, 1}));
+                assertThat(client.isClosedByServer()).isTrue();
+            }
+            assertThat(server.statistics().aborted()).isEqualTo(1);
         }
     }
 
