@@ -96,7 +96,8 @@ class NbdKilledServersTest {
         private final Kind kind;
         private final Path file = directory.resolve("image");
         private final Path socket = directory.resolve("s");
-        private Process process;
+        private final Path said = directory.resolve("said");
+        private volatile Process process;
 
         Victim(Kind kind) throws Exception {
             this.kind = kind;
@@ -105,8 +106,18 @@ class NbdKilledServersTest {
         }
 
         private Process begin() throws Exception {
-            return kind.server(file, socket).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                    .start();
+            return kind.server(file, socket).redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile())).start();
+        }
+
+        /** For a message, if something goes wrong. */
+        @Override
+        public String toString() {
+            try {
+                return kind + (process.isAlive() ? " alive" : " dead") + ", which has said: " + Files.readString(said);
+            } catch (IOException e) {
+                return kind + ": " + e;
+            }
         }
 
         /** By a signal that nobody can catch. */
@@ -155,12 +166,16 @@ class NbdKilledServersTest {
                 }
             });
             Load load = new Load(disk, random, done);
-            do {
+            try {
+                do {
+                    load.round();
+                } while (!ended.get());
+                assertThat(killer.join()).isTrue();
                 load.round();
-            } while (!ended.get());
-            assertThat(killer.join()).isTrue();
-            load.round();
-            load.check();
+                load.check();
+            } catch (IOException | RuntimeException e) {
+                throw new AssertionError("with " + victim, e);
+            }
             System.out.println(kind + ": " + KILLS + " kills, " + load);
         }
     }

@@ -1,6 +1,7 @@
 package io.blkmq.nbd.client;
 
 import io.blkmq.core.driver.Request;
+import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.RequestHeader;
 import java.nio.ByteBuffer;
@@ -11,9 +12,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * What the driver keeps of a request: header and memory as they go over the wire, and what has come back.
  *
- * <p>Who submits fills it and pushes it on its link's list; from there on it belongs to the link's thread.
+ * <p>Who submits fills it and gives it to its link; from there on it belongs to the link's thread.
  */
-final class ClientRequest {
+final class ClientRequest implements HandOver.Item<ClientRequest> {
     final Request rq;
     final RequestHeader header = new RequestHeader();
     final ByteBuffer head = ByteBuffer.allocateDirect(Nbd.EXTENDED_REQUEST_BYTES);
@@ -32,11 +33,20 @@ final class ClientRequest {
     long arrivedBytes;
     /** The first error that has come; 0 for none. */
     int error;
-    @Nullable
-    ClientRequest next;
+    private @Nullable ClientRequest before;
 
     ClientRequest(Request rq) {
         this.rq = rq;
+    }
+
+    @Override
+    public @Nullable ClientRequest before() {
+        return before;
+    }
+
+    @Override
+    public void before(@Nullable ClientRequest item) {
+        before = item;
     }
 
     /** Begins with what the driver was given. */

@@ -213,7 +213,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         describe(request.header, rq);
         boolean fua = (rq.flags() & Bio.FUA) != 0;
         request.dirties = rq.operation().isWrite() && rq.operation() != Operation.FLUSH && !fua;
-        linkOf(hctx).push(request);
+        linkOf(hctx).give(request);
         if (last) {
             loop.wake();
         }
@@ -247,7 +247,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         ClientRequest request = of(rq);
         long generation = rq.generation();
         Link link = linkOf(rq.hardwareContext());
-        loop.execute(() -> link.timedOut(request, generation));
+        boolean _ = loop.execute(() -> link.timedOut(request, generation));
         return TimeoutAction.RESET_TIMER;
     }
 
@@ -286,7 +286,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
 
     @Override
     public void close() {
-        loop.execute(() -> links.forEach(Link::close));
+        boolean _ = loop.execute(() -> links.forEach(Link::close));
         loop.stop();
     }
 }

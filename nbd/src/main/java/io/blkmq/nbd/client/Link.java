@@ -2,6 +2,7 @@ package io.blkmq.nbd.client;
 
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.nbd.socket.Transport;
 import io.blkmq.nbd.wire.Nbd;
@@ -15,7 +16,7 @@ import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,8 +59,9 @@ final class Link implements Loop.Handler {
     private final ByteBuffer[] gather = new ByteBuffer[BUFFERS_PER_WRITE];
     private final ByteBuffer in = ByteBuffer.allocateDirect(IN_BYTES);
     private final ByteBuffer[] intoIn = {in};
-    /** Given and not looked at; the newest first. Pushed by any thread, taken by the loop's. */
-    private final AtomicReference<@Nullable ClientRequest> given = new AtomicReference<>();
+    /** Given and not looked at. */
+    private final HandOver<ClientRequest> given = new HandOver<>();
+    private final Consumer<ClientRequest> taker = this::take;
     private State state = State.WAITING;
     private @Nullable SocketChannel channel;
     private @Nullable SelectionKey key;
@@ -85,34 +87,17 @@ final class Link implements Loop.Handler {
     // ---- what is given to it
 
     /** Any thread. */
-    void push(ClientRequest request) {
-        ClientRequest newest;
-        do {
-            newest = given.get();
-            request.next = newest;
-        } while (!given.compareAndSet(newest, request));
+    void give(ClientRequest request) {
+        boolean _ = given.add(request);
     }
 
     boolean isGivenSomething() {
-        return given.get() != null;
+        return !given.isEmpty();
     }
 
     /** Takes what was given, and sends it. */
     void turn(long now) {
-        ClientRequest newest = given.getAndSet(null);
-        ClientRequest oldest = null;
-        while (newest != null) {
-            ClientRequest next = newest.next;
-            newest.next = oldest;
-            oldest = newest;
-            newest = next;
-        }
-        while (oldest != null) {
-            ClientRequest next = oldest.next;
-            oldest.next = null;
-            take(oldest);
-            oldest = next;
-        }
+        boolean _ = given.takeAll(taker);
         if (state == State.WAITING && now - retryAt >= 0 && !closing) {
             greet();
         }
@@ -484,15 +469,19 @@ final class Link implements Loop.Handler {
             key.cancel();
         }
         if (channel != null) {
-            try {
-                channel.close();
-            } catch (IOException e) {
-                LOG.log(Level.DEBUG, "a connection could not be closed", e);
-            }
+            close(channel);
         }
         key = null;
         channel = null;
         transport = null;
+    }
+
+    private static void close(SocketChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+        }
     }
 
     private void greet() {
@@ -503,8 +492,12 @@ final class Link implements Loop.Handler {
         }
         state = State.GREETING;
         long epoch = device.epoch();
-        var _ = Greeting.begin(device.target()).whenComplete(
-                (established, failure) -> device.loop().execute(() -> greeted(established, failure, epoch)));
+        var _ = Greeting.begin(device.target()).whenComplete((established, failure) -> {
+            if (!device.loop().execute(() -> greeted(established, failure, epoch)) && established != null) {
+                // The device is closed, and nobody else knows of the connection.
+                close(established.channel());
+            }
+        });
     }
 
     private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure, long epoch) {

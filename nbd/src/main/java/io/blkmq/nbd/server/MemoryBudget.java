@@ -2,8 +2,13 @@ package io.blkmq.nbd.server;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** The memory of all requests. Any thread. */
-final class MemoryBudget {
+/**
+ * The memory of all requests. Any thread.
+ *
+ * <p>Who is refused says so and tries once more; who gives back looks at that afterwards. So one of the two sees the other, and nobody
+ * waits for memory that is free.
+ */
+public final class MemoryBudget {
     private final long bytesMax;
     private final Runnable returned;
     private final AtomicLong used = new AtomicLong();
@@ -16,12 +21,18 @@ final class MemoryBudget {
      * @param bytesMax as much as may be taken
      * @param returned is run when memory came back that somebody waits for
      */
-    MemoryBudget(long bytesMax, Runnable returned) {
+    public MemoryBudget(long bytesMax, Runnable returned) {
         this.bytesMax = bytesMax;
         this.returned = returned;
     }
 
-    boolean tryTake(long bytes) {
+    /**
+     * Takes memory, if there is some.
+     *
+     * @param bytes how much
+     * @return whether it was taken; otherwise the caller is told once some is back, if it asks again only then
+     */
+    public boolean tryTake(long bytes) {
         if (tryTakeOnce(bytes)) {
             return true;
         }
@@ -46,7 +57,12 @@ final class MemoryBudget {
         used.addAndGet(bytes);
     }
 
-    void give(long bytes) {
+    /**
+     * Gives memory back.
+     *
+     * @param bytes as many as were taken
+     */
+    public void give(long bytes) {
         used.addAndGet(-bytes);
         if (wanted) {
             wanted = false;

@@ -3,6 +3,7 @@ package io.blkmq.nbd.server;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BioCompletion;
 import io.blkmq.core.Status;
+import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
 import io.blkmq.runtime.IoBuffer;
@@ -15,14 +16,14 @@ import org.jspecify.annotations.Nullable;
  * A request of a client, from its header to the last byte of its reply. Its connection uses it again.
  *
  * <p>It belongs to the thread of its connection, except while its bio is in flight: then all that the thread which completes it does is
- * to push it on the worker's list of what has ended.
+ * to hand it over to the worker.
  *
  * <pre>
  *   RECEIVING ──▶ IN FLIGHT ⇄ ENDED ──▶ REPLYING ──▶ free
  *   (a write's data)  (again for each piece, and for a flush behind it)
  * </pre>
  */
-final class ServedRequest extends Message implements BioCompletion {
+final class ServedRequest extends Message implements BioCompletion, HandOver.Item<ServedRequest> {
     /** What its bio is doing. */
     enum Phase {
         /** What was asked for. */
@@ -41,22 +42,30 @@ final class ServedRequest extends Message implements BioCompletion {
     private ByteBuffer view;
     private @Nullable ByteBuffer data;
     Phase phase = Phase.OPERATION;
-    /** How its bio ended. Written before it is pushed. */
+    /** How its bio ended. Written before it is handed over. */
     Status status = Status.OK;
     /** The error that it is answered with, once it is known. */
     int error;
     /** Bytes that are done of an operation in pieces, and those of the piece in flight. */
     long doneBytes;
     long pieceBytes;
-    /** The next on the list of what has ended. Written before the push, read after the list was taken. */
-    @Nullable
-    ServedRequest nextEnded;
+    private @Nullable ServedRequest before;
 
     ServedRequest(Connection connection, ByteBuffer head) {
         this.connection = connection;
         this.head = head;
         this.view = head;
         bio.onEnd(this);
+    }
+
+    @Override
+    public @Nullable ServedRequest before() {
+        return before;
+    }
+
+    @Override
+    public void before(@Nullable ServedRequest item) {
+        before = item;
     }
 
     /** Begins with a new header. */

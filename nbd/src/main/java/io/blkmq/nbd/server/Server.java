@@ -94,7 +94,7 @@ public final class Server {
             Worker first = workers.getFirst();
             Acceptor acceptor = new Acceptor(channel, first.loop);
             CompletableFuture<@Nullable Void> registered = new CompletableFuture<>();
-            first.loop.execute(() -> {
+            boolean _ = first.loop.execute(() -> {
                 try {
                     acceptor.key = first.loop.register(channel, SelectionKey.OP_ACCEPT, acceptor);
                     registered.complete(null);
@@ -157,7 +157,7 @@ public final class Server {
                 own.interestOps(0);
                 Thread.ofVirtual().start(() -> {
                     LockSupport.parkNanos(ACCEPT_PAUSE_NANOS);
-                    loop.execute(() -> {
+                    boolean _ = loop.execute(() -> {
                         if (own.isValid()) {
                             own.interestOps(SelectionKey.OP_ACCEPT);
                         }
@@ -193,7 +193,8 @@ public final class Server {
             places++;
             worker = workers.get(turn++ % workers.size());
         }
-        worker.loop.execute(() -> open(worker, channel));
+        // Its place keeps the loop from being stopped.
+        boolean _ = worker.loop.execute(() -> open(worker, channel));
     }
 
     /** Connections, and clients that are about to become some. Guarded by {@link #connections}. */
@@ -273,7 +274,7 @@ public final class Server {
 
     private void memoryIsBack() {
         for (Worker worker : workers) {
-            worker.loop.execute(() -> worker.connections().forEach(Connection::memoryIsBack));
+            boolean _ = worker.loop.execute(() -> worker.connections().forEach(Connection::memoryIsBack));
         }
     }
 
@@ -341,11 +342,13 @@ public final class Server {
         disconnect(connection -> export.equals(connection.export()));
         for (Worker worker : workers) {
             CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
-            worker.loop.execute(() -> {
+            boolean accepted = worker.loop.execute(() -> {
                 worker.forget(export);
                 done.complete(null);
             });
-            done.join();
+            if (accepted) {
+                done.join();
+            }
         }
         return true;
     }
@@ -377,7 +380,7 @@ public final class Server {
 
     private void onEach(Predicate<Connection> which, Consumer<Connection> action) {
         for (Worker worker : workers) {
-            worker.loop.execute(() -> worker.connections().stream().filter(which).forEach(action));
+            boolean _ = worker.loop.execute(() -> worker.connections().stream().filter(which).forEach(action));
         }
     }
 
@@ -425,7 +428,7 @@ public final class Server {
             }
             Worker worker = workers.getFirst();
             CompletableFuture<Status> result = new CompletableFuture<>();
-            worker.loop.execute(() -> worker.sync(export, result));
+            boolean _ = worker.loop.execute(() -> worker.sync(export, result));
             Status status = result.exceptionally(_ -> Status.IOERR).join();
             if (status != Status.OK) {
                 IOException one = new IOException("export '" + export.name() + "': what was written could not be made"

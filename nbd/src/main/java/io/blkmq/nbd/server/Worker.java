@@ -3,6 +3,7 @@ package io.blkmq.nbd.server;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.socket.Loop;
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -13,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * ask for to the disks as one batch each, looks for completions where nobody else does, and writes the replies of each connection
  * together.
  *
- * <p>All belongs to its thread, but for the list of requests that have ended: any thread pushes there, and the worker takes all at once.
+ * <p>All belongs to its thread, but for the requests that have ended: any thread hands them over, and the worker takes all at once.
  */
 final class Worker implements Loop.Turn {
     final Loop loop;
@@ -33,8 +34,8 @@ final class Worker implements Loop.Turn {
     private final ArrayDeque<Connection> unread = new ArrayDeque<>();
     /** Connections that have something to write. */
     private final ArrayDeque<Connection> unsent = new ArrayDeque<>();
-    /** The newest first. */
-    private final AtomicReference<@Nullable ServedRequest> ended = new AtomicReference<>();
+    private final HandOver<ServedRequest> ended = new HandOver<>();
+    private final Consumer<ServedRequest> proceeding = request -> request.connection.ended(request);
     /** About now. */
     private long now = System.nanoTime();
 
@@ -85,7 +86,7 @@ final class Worker implements Loop.Turn {
             Lane lane = lane(export);
             lane.submit(new Bio(0).reset(Operation.FLUSH, 0).onEnd(bio -> {
                 Status status = bio.status();
-                loop.execute(() -> {
+                boolean _ = loop.execute(() -> {
                     lane.ended();
                     result.complete(status);
                 });
@@ -97,13 +98,8 @@ final class Worker implements Loop.Turn {
 
     /** A request's bio has ended. Any thread. */
     void ended(ServedRequest request) {
-        ServedRequest newest;
-        do {
-            newest = ended.get();
-            request.nextEnded = newest;
-        } while (!ended.compareAndSet(newest, request));
         // Only the first wakes: the worker takes all of them.
-        if (newest == null && !loop.isCurrent()) {
+        if (ended.add(request) && !loop.isCurrent()) {
             loop.wake();
         }
     }
@@ -126,7 +122,7 @@ final class Worker implements Loop.Turn {
         for (int i = 0; i < laneList.size(); i++) {
             laneList.get(i).poll();
         }
-        if (proceed()) {
+        if (ended.takeAll(proceeding)) {
             flushLanes();
         }
         for (int left = unsent.size(); left > 0; left--) {
@@ -140,30 +136,9 @@ final class Worker implements Loop.Turn {
         }
     }
 
-    private boolean proceed() {
-        ServedRequest newest = ended.getAndSet(null);
-        if (newest == null) {
-            return false;
-        }
-        ServedRequest oldest = null;
-        while (newest != null) {
-            ServedRequest next = newest.nextEnded;
-            newest.nextEnded = oldest;
-            oldest = newest;
-            newest = next;
-        }
-        while (oldest != null) {
-            ServedRequest next = oldest.nextEnded;
-            oldest.nextEnded = null;
-            oldest.connection.ended(oldest);
-            oldest = next;
-        }
-        return true;
-    }
-
     @Override
     public boolean isBusy() {
-        if (!unread.isEmpty() || !unsent.isEmpty() || ended.get() != null) {
+        if (!unread.isEmpty() || !unsent.isEmpty() || !ended.isEmpty()) {
             return true;
         }
         for (int i = 0; i < laneList.size(); i++) {

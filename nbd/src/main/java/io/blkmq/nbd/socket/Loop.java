@@ -6,15 +6,15 @@ import java.io.UncheckedIOException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /**
  * One thread that serves many sockets, one turn after the other: what is ready, then tasks of other threads, then the {@link Turn} that
  * its owner has given it. It sleeps when there is nothing to do.
  *
- * <p>How it is woken: who leaves it something calls {@link #wake} afterwards. The loop says that it sleeps before it looks for the last
- * time, and who wakes it looks at that after having left something: one of them sees the other.
+ * <p>Who leaves it something calls {@link #wake} afterwards ({@link Slumber}).
  */
 public final class Loop {
     private static final System.Logger LOG = System.getLogger(Loop.class.getName());
@@ -53,10 +53,12 @@ public final class Loop {
     private final Selector selector;
     private final Turn turn;
     private final Thread thread;
-    private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
-    /** Written by the loop before it looks for tasks for the last time; read by who has left one. Volatile for that. */
-    private volatile boolean sleeping;
-    private volatile boolean stopping;
+    private final Tasks tasks = new Tasks();
+    private final Slumber slumber;
+    private final BooleanSupplier busy;
+    private final Consumer<Runnable> doing = this::runTask;
+    /** Of the loop's thread. */
+    private boolean stopping;
     private long nextTick;
 
     /**
@@ -69,6 +71,8 @@ public final class Loop {
     public Loop(String name, Turn turn) throws IOException {
         this.selector = Selector.open();
         this.turn = turn;
+        this.slumber = new Slumber(selector::wakeup);
+        this.busy = () -> turn.isBusy() || !tasks.isEmpty();
         this.thread = Thread.ofPlatform().name(name).daemon().unstarted(this::run);
     }
 
@@ -90,18 +94,17 @@ public final class Loop {
      * Has something done by its thread.
      *
      * @param task short; what it throws is logged
+     * @return false if nobody will do it, since the loop was {@linkplain #stop stopped}
      */
-    public void execute(Runnable task) {
-        tasks.add(task);
+    public boolean execute(Runnable task) {
+        boolean accepted = tasks.add(task);
         wake();
+        return accepted;
     }
 
     /** Makes it look again, if it sleeps. */
     public void wake() {
-        // Pairs with the write before the last look: without the order of the two both could miss the other.
-        if (sleeping) {
-            selector.wakeup();
-        }
+        slumber.wake();
     }
 
     /**
@@ -117,11 +120,11 @@ public final class Loop {
         return channel.register(selector, ops, handler);
     }
 
-    /** Ends it, once it has done what was given to it before, and waits for that. */
+    /** Ends it, once it has done what was given to it before, and waits for that. One that was not started ends at once. */
     public void stop() {
-        execute(() -> stopping = true);
-        if (!thread.isAlive()) {
-            close();
+        boolean _ = execute(() -> stopping = true);
+        if (thread.getState() == Thread.State.NEW) {
+            end();
             return;
         }
         boolean interrupted = false;
@@ -146,25 +149,34 @@ public final class Loop {
                 LOG.log(Level.ERROR, "a turn of " + thread.getName() + " failed", e);
             }
         }
-        close();
+        end();
+    }
+
+    private void end() {
+        tasks.end(doing);
+        try {
+            selector.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void runTask(Runnable task) {
+        try {
+            task.run();
+        } catch (RuntimeException e) {
+            LOG.log(Level.ERROR, "a task of " + thread.getName() + " failed", e);
+        }
     }
 
     private void turnOnce() throws IOException {
-        sleeping = true;
-        if (turn.isBusy() || !tasks.isEmpty()) {
-            sleeping = false;
-            selector.selectNow(this::tell);
-        } else {
+        if (slumber.begin(busy)) {
             selector.select(this::tell, TimeUnit.NANOSECONDS.toMillis(TICK_NANOS));
-            sleeping = false;
+            slumber.end();
+        } else {
+            selector.selectNow(this::tell);
         }
-        for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
-            try {
-                task.run();
-            } catch (RuntimeException e) {
-                LOG.log(Level.ERROR, "a task of " + thread.getName() + " failed", e);
-            }
-        }
+        tasks.runAll(doing);
         turn.turn();
         long now = System.nanoTime();
         if (now - nextTick >= 0) {
@@ -181,14 +193,6 @@ public final class Loop {
             ((Handler) key.attachment()).ready(key.readyOps());
         } catch (RuntimeException e) {
             LOG.log(Level.ERROR, "a socket of " + thread.getName() + " failed", e);
-        }
-    }
-
-    private void close() {
-        try {
-            selector.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 }

@@ -161,7 +161,7 @@ public final class TlsTransport implements Transport {
             try {
                 task.run();
             } finally {
-                waiting.execute(() -> {
+                boolean _ = waiting.execute(() -> {
                     computing = false;
                     resume.run();
                 });
