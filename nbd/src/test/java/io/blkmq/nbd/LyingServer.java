@@ -10,9 +10,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 
 /** A server that negotiates as it should, and answers each request as its test says. */
 final class LyingServer implements AutoCloseable {
@@ -30,6 +34,11 @@ final class LyingServer implements AutoCloseable {
     /** Whether clients that come from now on get extended headers. */
     volatile boolean extended;
     final AtomicInteger connections = new AtomicInteger();
+    /** How many of them have ended. */
+    final AtomicInteger ended = new AtomicInteger();
+    /** Gets the number of a connection, from 1, before the answer that chooses the export. */
+    volatile IntConsumer beforeGo = _ -> {};
+    private final Map<Integer, SocketChannel> clients = new ConcurrentHashMap<>();
     /** What it was asked in the negotiations. */
     final Queue<Integer> options = new ConcurrentLinkedQueue<>();
     /** What it says to those who come from now on, before they have asked for anything; null for nothing. */
@@ -44,8 +53,9 @@ final class LyingServer implements AutoCloseable {
             while (listener.isOpen()) {
                 try {
                     SocketChannel client = listener.accept();
-                    connections.incrementAndGet();
-                    Thread.ofVirtual().start(() -> serve(client));
+                    int number = connections.incrementAndGet();
+                    clients.put(number, client);
+                    Thread.ofVirtual().start(() -> serve(client, number));
                 } catch (IOException e) {
                     return;
                 }
@@ -53,7 +63,12 @@ final class LyingServer implements AutoCloseable {
         });
     }
 
-    private void serve(SocketChannel client) {
+    /** Ends a connection without a word. */
+    void end(int number) throws IOException {
+        Objects.requireNonNull(clients.get(number)).close();
+    }
+
+    private void serve(SocketChannel client, int number) {
         try (client) {
             write(client, ByteBuffer.allocate(18).putLong(Nbd.INIT_PASSWD).putLong(Nbd.OPTS_MAGIC).putShort((short) 3));
             read(client, 4);
@@ -67,6 +82,7 @@ final class LyingServer implements AutoCloseable {
                 read(client, head.getInt());
                 boolean go = option == Nbd.OPT_GO;
                 if (go) {
+                    beforeGo.accept(number);
                     reply(client, option, Nbd.REP_INFO,
                             ByteBuffer.allocate(12).putShort((short) 0).putLong(sizeBytes).putShort((short) flags));
                 }
@@ -92,6 +108,8 @@ final class LyingServer implements AutoCloseable {
         } catch (IOException | java.io.UncheckedIOException e) {
             // The client is gone, or is to be.
             assert !e.toString().isEmpty();
+        } finally {
+            ended.incrementAndGet();
         }
     }
 

@@ -14,6 +14,7 @@ import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -28,7 +29,10 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -225,15 +229,108 @@ class NbdDiskBreakTest {
         }
     }
 
+    @Test
+    void aConnectionThatWasBegunBeforeAnotherBrokeIsNotUsed() throws Exception {
+        CountDownLatch mayGo = new CountDownLatch(1);
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false,
+                request -> simple(request.cookie, 0, request.command == Nbd.CMD_READ ? (int) request.length : 0))) {
+            server.flags |= Nbd.FLAG_CAN_MULTI_CONN;
+            server.beforeGo = number -> {
+                if (number == 4) {
+                    await(mayGo);
+                }
+            };
+            try (Disk disk = client("s").connections(2).open()) {
+                server.end(1);
+                Eventually.until("both are about to connect again",
+                        () -> server.options.stream().filter(option -> option == Nbd.OPT_GO).count() == 4);
+                List<CompletableFuture<Status>> reads = IntStream.range(0, 2)
+                        .mapToObj(context -> begin(disk, context, Operation.READ)).toList();
+                assertThat(CompletableFuture.anyOf(reads.toArray(CompletableFuture<?>[]::new)).join())
+                        .isEqualTo(Status.OK);
+                server.end(3);
+                Eventually.until("the one knows that it is broken again", () -> server.connections.get() == 5);
+                mayGo.countDown();
+                assertThat(reads).allMatch(read -> read.join() == Status.OK);
+                through(disk, 0, Operation.READ);
+                through(disk, 1, Operation.READ);
+                assertThat(server.connections.get()).isEqualTo(6);
+            }
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void aFlushCoversOnlyWhatWasAcknowledgedBeforeIt() throws Exception {
+        AtomicReference<byte[]> answerToFlush = new AtomicReference<>(new byte[0]);
+        AtomicInteger flushes = new AtomicInteger();
+        AtomicInteger reads = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> switch (request.command) {
+            case Nbd.CMD_FLUSH -> {
+                answerToFlush.set(simple(request.cookie, 0, 0));
+                yield flushes.incrementAndGet() == 1 ? null : answerToFlush.get();
+            }
+            case Nbd.CMD_WRITE -> pieces(simple(request.cookie, 0, 0), answerToFlush.getAndSet(new byte[0]));
+            default -> {
+                if (reads.incrementAndGet() == 1) {
+                    throw new java.io.UncheckedIOException(new IOException("closed"));
+                }
+                yield simple(request.cookie, 0, (int) request.length);
+            }
+        }); Disk disk = client("s").open()) {
+            disk.write(0, block(1));
+            CompletableFuture<Void> flush = disk.async().flush();
+            Eventually.until("the flush is on its way", () -> flushes.get() == 1);
+            // Acknowledged before the flush is, and after that was sent.
+            disk.write(BLOCK, block(2));
+            flush.join();
+            disk.read(0, ByteBuffer.allocate(BLOCK));
+            assertThat(reads.get()).as("the connection has broken").isEqualTo(2);
+            assertThatThrownBy(disk::flush).isInstanceOfSatisfying(BlockIOException.class,
+                    e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+        }
+    }
+
+    @Test
+    void aConnectionThatComesAfterTheEndIsClosed() throws Exception {
+        CountDownLatch mayGo = new CountDownLatch(1);
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, _ -> null)) {
+            server.beforeGo = number -> {
+                if (number == 2) {
+                    await(mayGo);
+                }
+            };
+            try (Disk disk = client("s").open()) {
+                assertThat(disk.isClosed()).isFalse();
+                server.end(1);
+                Eventually.until("it is about to connect again",
+                        () -> server.options.stream().filter(option -> option == Nbd.OPT_GO).count() == 2);
+            }
+            mayGo.countDown();
+            Eventually.until("both connections have ended", () -> server.ended.get() == 2);
+        }
+    }
+
     /** An I/O on the connection of a context. */
     private static void through(Disk disk, int context, Operation operation) {
+        assertThat(begin(disk, context, operation).join()).isEqualTo(Status.OK);
+    }
+
+    private static CompletableFuture<Status> begin(Disk disk, int context, Operation operation) {
         CompletableFuture<Status> ended = new CompletableFuture<>();
-        try (IoBuffer buffer = disk.allocate(BLOCK); Plug plug = disk.plug(context)) {
+        IoBuffer buffer = disk.allocate(BLOCK);
+        try (Plug plug = disk.plug(context)) {
             plug.submit(new Bio(1).reset(operation, 0).add(buffer.memory(), 0, BLOCK)
                     .onEnd(bio -> ended.complete(bio.status())));
-            plug.flush();
-            assertThat(ended.join()).isEqualTo(Status.OK);
         }
+        return ended.whenComplete((_, _) -> buffer.close());
     }
 
     /** What a server may say that was not asked for. */

@@ -579,6 +579,13 @@ class NbdProtocolTest {
     }
 
     @Test
+    void anExportCanBeRemovedFromAServerThatIsClosed() throws IOException {
+        server.close();
+        assertThat(server.removeExport("d")).isTrue();
+        assertThat(server.removeExport("d")).isFalse();
+    }
+
+    @Test
     void aSocketOfADeadServerIsTakenOverAndThatOfALivingOneIsNot() throws IOException {
         assertThatThrownBy(() -> NbdServer.builder().unix(socket).start()).isInstanceOf(IOException.class)
                 .hasMessageContaining("another server listens there");

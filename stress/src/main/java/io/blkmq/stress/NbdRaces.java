@@ -146,7 +146,8 @@ public final class NbdRaces {
 
     /** Two threads that leave something: only who was first wakes the loop. */
     @JCStressTest
-    @Outcome(id = {"0, 0, 0", "0, 1, 0", "0, 0, 1", "1, 1, 0", "1, 0, 1"}, expect = ACCEPTABLE, desc = "it has seen one, or is woken")
+    @Outcome(id = {"0, 0, 0", "0, 1, 0", "0, 0, 1", "1, 1, 0",
+            "1, 0, 1"}, expect = ACCEPTABLE, desc = "it has seen one, or is woken")
     @Outcome(expect = FORBIDDEN, desc = "it sleeps, and nobody wakes it, or both do")
     @State
     public static class TheFirstWakes {
@@ -214,7 +215,8 @@ public final class NbdRaces {
 
     /** Memory that is given back while another connection is refused for want of it. */
     @JCStressTest
-    @Outcome(id = {"1, 0", "1, 1", "0, 1"}, expect = ACCEPTABLE, desc = "it has the memory, or is told that some is back")
+    @Outcome(id = {"1, 0", "1, 1",
+            "0, 1"}, expect = ACCEPTABLE, desc = "it has the memory, or is told that some is back")
     @Outcome(id = "0, 0", expect = FORBIDDEN, desc = "it waits for memory that is free")
     @State
     public static class NobodyWaitsForFreeMemory {
