@@ -41,18 +41,20 @@ final class Comparer {
     private final String device;
     private final int slices;
     private final ImageRequest images;
+    private final boolean timelines;
     private final RunControl control;
     private final RunListener listener;
 
     /** How jobs are run. */
     private record Way(String name, String description, EngineName engine, String direct, int workers) {}
 
-    Comparer(List<JobSpec> jobs, int slices, ImageRequest images, RunControl control, RunListener listener)
-            throws UsageException {
+    Comparer(List<JobSpec> jobs, int slices, ImageRequest images, boolean timelines, RunControl control,
+            RunListener listener) throws UsageException {
         this.jobs = jobs;
         this.device = jobs.getFirst().deviceNames(0).getFirst();
         this.slices = slices;
         this.images = images;
+        this.timelines = timelines;
         this.control = control;
         this.listener = listener;
         for (JobSpec job : jobs) {
@@ -68,7 +70,7 @@ final class Comparer {
 
     /** How large an image the jobs need. */
     long imageBytes(long bytesMax) throws UsageException {
-        RunPlan.Setup none = new RunPlan.Setup(Map.of(), 0, images);
+        RunPlan.Setup none = new RunPlan.Setup(Map.of(), 0, images, false);
         return Math.min(RunPlan.of(jobs, none).devices().getFirst().image().bytes(), bytesMax);
     }
 
@@ -173,6 +175,6 @@ final class Comparer {
             }
             changed.add(other);
         }
-        return RunPlan.of(changed, new RunPlan.Setup(Map.of(device, backing), way.workers, images));
+        return RunPlan.of(changed, new RunPlan.Setup(Map.of(device, backing), way.workers, images, timelines));
     }
 }

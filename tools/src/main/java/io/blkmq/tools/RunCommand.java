@@ -8,6 +8,7 @@ import io.blkmq.tools.job.JobText;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import io.blkmq.tools.report.Comparison;
+import io.blkmq.tools.report.HtmlReport;
 import io.blkmq.tools.report.JsonReport;
 import io.blkmq.tools.report.TerseReport;
 import io.blkmq.tools.report.TextReport;
@@ -66,7 +67,8 @@ import picocli.CommandLine.Spec;
                 "  blkmq run --attach /dev/loop0=null:32g,hw=2 --json - docs/jobs/loop-randread.fio",
                 "  blkmq run --attach 'verify=nbd+unix:///?socket=/tmp/disk.sock' docs/jobs/verify.fio",
                 "  blkmq run docs/jobs/verify.fio --ioengine libaio",
-                "  blkmq run --compare docs/jobs/loop-randread.fio", "",
+                "  blkmq run --compare docs/jobs/loop-randread.fio",
+                "  blkmq run --html report.html docs/jobs/depths.fio", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 final class RunCommand implements Callable<Integer> {
     private static final int IMAGE_BYTES_MIN = 4096;
@@ -98,6 +100,9 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(names = "--json", paramLabel = "FILE|-", description = "Also write the report as JSON; with -, write only JSON, to standard output.")
     private @Nullable String json;
+
+    @Option(names = "--html", paramLabel = "FILE|-", description = "Also write the report as a page with charts, to be looked at with a browser; with -, write only that, to standard output.")
+    private @Nullable String html;
 
     @Option(names = "--parse-only", description = "Only read the jobs.")
     private boolean parseOnly;
@@ -178,6 +183,9 @@ final class RunCommand implements Callable<Integer> {
             return finished(out, KeyHelp.print(keyHelp, out));
         }
         Set<String> wanted = formats();
+        if ("-".equals(html) && "-".equals(json)) {
+            throw new UsageException("--html - and --json -: only one of them fits on standard output");
+        }
         ProgressLine.When when = when();
         long statusNanos = option("--status-interval", statusInterval, Quantity::nanos);
         RunControl control = new RunControl();
@@ -186,7 +194,7 @@ final class RunCommand implements Callable<Integer> {
             if (parseOnly) {
                 return finished(out, Blkmq.OK);
             }
-            boolean text = wanted.contains("normal") && !"-".equals(json);
+            boolean text = wanted.contains("normal") && !"-".equals(json) && !"-".equals(html);
             // Only where it is the first of what is printed does the header come before the run.
             boolean early = text && output == null;
             ProgressLine progress = new ProgressLine(err(), when, statusNanos, () -> {
@@ -196,20 +204,25 @@ final class RunCommand implements Callable<Integer> {
                 }
             });
             try (RunOutput report = RunOutput.open("--output", output, out);
-                    RunOutput jsonOutput = RunOutput.open("--json", json, out)) {
+                    RunOutput jsonOutput = RunOutput.open("--json", json, out);
+                    RunOutput page = RunOutput.open("--html", html, out)) {
                 Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);
                 progress.clear();
+                long endMillis = System.currentTimeMillis();
                 outcome.notes().forEach(note -> err().println("blkmq: note: " + note));
                 if (text) {
                     report.write(text(outcome, early ? List.of() : jobs));
                 }
                 for (String format : wanted) {
                     if (!format.equals("normal")) {
-                        report.write(outcome.machine(format));
+                        report.write(outcome.machine(format, endMillis));
                     }
                 }
                 if (json != null) {
-                    jsonOutput.write(outcome.machine("json"));
+                    jsonOutput.write(outcome.machine("json", endMillis));
+                }
+                if (html != null) {
+                    page.write(outcome.page(endMillis));
                 }
                 return finished(out, outcome.hasErrors() ? Blkmq.IO_ERRORS : Blkmq.OK);
             }
@@ -229,7 +242,9 @@ final class RunCommand implements Callable<Integer> {
 
         void print(TextReport report);
 
-        String machine(String format);
+        String machine(String format, long endMillis);
+
+        String page(long endMillis);
 
         boolean hasErrors();
     }
@@ -300,7 +315,7 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private Outcome run(List<JobSpec> jobs, RunControl control, ProgressLine progress) throws UsageException {
-        RunPlan plan = RunPlan.of(jobs, new RunPlan.Setup(attachments(), 0, images()));
+        RunPlan plan = RunPlan.of(jobs, new RunPlan.Setup(attachments(), 0, images(), html != null));
         RunResult result = Run.execute(plan, control, progress);
         return new Outcome() {
             @Override
@@ -314,10 +329,15 @@ final class RunCommand implements Callable<Integer> {
             }
 
             @Override
-            public String machine(String format) {
+            public String machine(String format, long endMillis) {
                 return format.equals("terse")
                         ? TerseReport.of(Blkmq.version(), result)
-                        : JsonReport.of(Blkmq.version(), result, System.currentTimeMillis(), format.equals("json+"));
+                        : JsonReport.of(Blkmq.version(), result, endMillis, format.equals("json+"));
+            }
+
+            @Override
+            public String page(long endMillis) {
+                return HtmlReport.of(Blkmq.version(), result, endMillis);
             }
 
             @Override
@@ -334,8 +354,8 @@ final class RunCommand implements Callable<Integer> {
         }
         Map<String, Backing> attached = attachments();
         ImageRequest images = new ImageRequest(compareDirectory, 0, 0);
-        Comparer comparer = new Comparer(jobs, compareSlices, images, control, progress);
-        RunPlan.of(jobs, new RunPlan.Setup(attached, 0, images));
+        Comparer comparer = new Comparer(jobs, compareSlices, images, html != null, control, progress);
+        RunPlan.of(jobs, new RunPlan.Setup(attached, 0, images, html != null));
         Comparison comparison = attached.isEmpty()
                 ? comparer.onNewImage(comparer.imageBytes(compareBytes()))
                 : comparer.onFile(attached.values().iterator().next());
@@ -352,11 +372,16 @@ final class RunCommand implements Callable<Integer> {
             }
 
             @Override
-            public String machine(String format) {
+            public String machine(String format, long endMillis) {
                 return format.equals("terse")
                         ? comparison.ways().stream().map(way -> TerseReport.of(Blkmq.version(), way.result()))
                                 .collect(Collectors.joining())
-                        : JsonReport.of(Blkmq.version(), comparison, System.currentTimeMillis());
+                        : JsonReport.of(Blkmq.version(), comparison, endMillis, format.equals("json+"));
+            }
+
+            @Override
+            public String page(long endMillis) {
+                return HtmlReport.of(Blkmq.version(), comparison, endMillis);
             }
 
             @Override

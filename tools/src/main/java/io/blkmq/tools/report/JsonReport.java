@@ -76,10 +76,11 @@ public final class JsonReport {
      * @param version of blkmq
      * @param comparison the runs
      * @param timeMillis when it ended, since the epoch
+     * @param bins whether latencies are told by length and number, as in {@code json+}
      * @return a JSON text
      */
-    public static String of(String version, Comparison comparison, long timeMillis) {
-        JsonReport report = new JsonReport(false);
+    public static String of(String version, Comparison comparison, long timeMillis, boolean bins) {
+        JsonReport report = new JsonReport(bins);
         return text(report, () -> report.comparison(version, comparison, timeMillis));
     }
 

@@ -12,6 +12,7 @@ import io.blkmq.tools.run.LatencyStatistics;
 import io.blkmq.tools.run.ProcessorUse;
 import io.blkmq.tools.run.RunResult;
 import io.blkmq.tools.run.ThreadTimes;
+import io.blkmq.tools.run.Timeline;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -101,6 +102,10 @@ final class ReportGroup {
 
     Failures failures() {
         return sum.failures();
+    }
+
+    Timeline timeline() {
+        return sum.timeline();
     }
 
     long runtimeNanos() {

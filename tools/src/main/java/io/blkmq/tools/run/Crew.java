@@ -21,7 +21,7 @@ final class Crew implements AutoCloseable {
     private final CountDownLatch done;
     private final List<JobThread> jobs = new ArrayList<>();
 
-    Crew(List<Workload> workloads, RunControl control, RunListener listener) {
+    Crew(List<Workload> workloads, boolean timelines, RunControl control, RunListener listener) {
         this.control = control;
         this.listener = listener;
         this.ready = new CountDownLatch(workloads.size());
@@ -37,7 +37,7 @@ final class Crew implements AutoCloseable {
                 RunControl group = groups.computeIfAbsent(workload.job().group(), _ -> control.inner());
                 int number = workload.job().number();
                 starts.get(number).waitFor(workload.job().after().stream().map(starts::get).toList());
-                jobs.add(new JobThread(workload, control, group, starts.get(number)));
+                jobs.add(new JobThread(workload, timelines, control, group, starts.get(number)));
             }
             made = true;
         } finally {

@@ -17,10 +17,11 @@ import java.util.List;
  * @param runtimeNanos from its first to its last operation
  * @param use what the thread took of the machine
  * @param notes what turned out otherwise than asked for
+ * @param timeline what it did over time, if that was asked for
  */
 public record JobResult(JobClone job, DirectionStatistics reads, DirectionStatistics writes, DirectionStatistics trims,
         LatencyStatistics flushes, DepthCounts depths, Failures failures, long runtimeNanos, ProcessorUse use,
-        List<String> notes) {
+        List<String> notes, Timeline timeline) {
     /**
      * What it did in a direction.
      *
@@ -105,7 +106,8 @@ public record JobResult(JobClone job, DirectionStatistics reads, DirectionStatis
             use = use.plus(result.use);
             notes.addAll(result.notes);
         }
+        List<Timeline> timelines = results.stream().map(JobResult::timeline).toList();
         return new JobResult(first, reads, writes, trims, flushes, depths, failures, runtimeNanos, use,
-                List.copyOf(notes));
+                List.copyOf(notes), inTurn ? Timeline.inTurn(timelines) : Timeline.together(timelines));
     }
 }

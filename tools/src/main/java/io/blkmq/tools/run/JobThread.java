@@ -49,6 +49,7 @@ final class JobThread implements Runnable {
     private final @Nullable Pacer pacer;
     private final @Nullable DepthSearch search;
     private final @Nullable JobLogs logs;
+    private final @Nullable Sampler sampler;
     private final Thinking thinking;
     private final int backlog;
     /** Whether there are other bounds on what may be submitted than free slots. */
@@ -77,11 +78,12 @@ final class JobThread implements Runnable {
      * A thread, not started.
      *
      * @param workload what it does
+     * @param timeline whether it is told what it did over time
      * @param run ends all jobs early
      * @param control ends those of its group
      * @param start lets it begin, and is told when it has ended
      */
-    JobThread(Workload workload, RunControl run, RunControl control, JobStart start) {
+    JobThread(Workload workload, boolean timeline, RunControl run, RunControl control, JobStart start) {
         this.workload = workload;
         this.spec = workload.spec();
         this.run = run;
@@ -114,6 +116,7 @@ final class JobThread implements Runnable {
         if (logs != null) {
             accounts.logTo(logs);
         }
+        this.sampler = timeline ? new Sampler(accounts) : null;
         this.thinking = new Thinking(spec);
         this.backlog = verifier != null && spec.isReadBack() ? spec.count(Key.VERIFY_BACKLOG) : 0;
         this.bounded = search != null || thinking.isNeeded() || backlog > 0;
@@ -141,7 +144,8 @@ final class JobThread implements Runnable {
     /** After the thread has ended. */
     JobResult result() {
         return new JobResult(workload.job(), accounts.reads, accounts.writes, accounts.trims, accounts.flushes,
-                accounts.depths, accounts.failures, runtimeNanos, use, List.copyOf(notes));
+                accounts.depths, accounts.failures, runtimeNanos, use, List.copyOf(notes),
+                sampler == null ? Timeline.NONE : sampler.timeline());
     }
 
     /** Gives the memory back, unless the job broke off and the device may still use it. After the thread has ended. */
@@ -230,6 +234,9 @@ final class JobThread implements Runnable {
         }
         long now = System.nanoTime();
         sample(now);
+        if (sampler != null) {
+            sampler.end(now);
+        }
         progress.publish(accounts, choices, now);
         return now - startNanos;
     }
@@ -244,6 +251,9 @@ final class JobThread implements Runnable {
         untilClock = OPERATIONS_PER_CLOCK;
         sampleNanos = startNanos;
         progress.begin(startNanos, hasDeadline ? deadlineNanos - startNanos : 0);
+        if (sampler != null) {
+            sampler.begin(startNanos);
+        }
         if (!first) {
             return;
         }
@@ -437,6 +447,9 @@ final class JobThread implements Runnable {
             startNanos = now;
             sampleNanos = now;
             accounts.reset();
+            if (sampler != null) {
+                sampler.begin(now);
+            }
         }
         timeIsOver = hasDeadline && now - deadlineNanos >= 0;
         if (now - sampleNanos >= SAMPLE_NANOS) {
@@ -444,6 +457,9 @@ final class JobThread implements Runnable {
             if (pacer != null) {
                 pacer.check(accounts, now);
             }
+        }
+        if (sampler != null && !ramping) {
+            sampler.tick(now);
         }
         if (search != null && search.tick(now)) {
             timeIsOver = true;

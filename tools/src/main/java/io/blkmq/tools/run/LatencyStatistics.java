@@ -167,6 +167,12 @@ public final class LatencyStatistics {
         }
     }
 
+    /** All lengths so far, to be read by the job's thread; null if there was none, or only bounds and means are kept. */
+    @Nullable
+    Histogram histogram() {
+        return histogram;
+    }
+
     /**
      * Whether there are percentiles.
      *

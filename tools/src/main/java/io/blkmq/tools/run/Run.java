@@ -33,7 +33,7 @@ public final class Run {
             List<DiskStatistics> before = new ArrayList<>();
             List<JobResult> results;
             ThreadTimes deviceTimes;
-            try (Crew crew = new Crew(workloads, own, listener)) {
+            try (Crew crew = new Crew(workloads, plan.timelines(), own, listener)) {
                 listener.begins();
                 all.forEach(device -> before.add(device.disk().statistics()));
                 ThreadTimes begun = ThreadTimes.now(crew.threads());

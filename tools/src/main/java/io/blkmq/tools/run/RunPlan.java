@@ -22,18 +22,20 @@ import org.jspecify.annotations.Nullable;
  *
  * @param clones all threads, in the order of the job file
  * @param devices what is needed of each device, in the order of first use
+ * @param timelines whether it is told what the threads did over time
  */
-public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
+public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolean timelines) {
     private static final int THREADS_MAX = 1024;
 
     /**
-     * What is behind devices.
+     * What is behind devices, and what is wanted of the run.
      *
      * @param attached by name, what the user attached
      * @param workers threads that do blocking I/O for a device, whatever jobs and names say; 0 for what they say
      * @param images where temporary images lie
+     * @param timelines whether it is told what the threads did over time
      */
-    public record Setup(Map<String, Backing> attached, int workers, ImageRequest images) {}
+    public record Setup(Map<String, Backing> attached, int workers, ImageRequest images, boolean timelines) {}
 
     /** A job that uses a device, and how many operations it has in flight there. */
     private record User(JobSpec spec, int index, int depth) {}
@@ -54,7 +56,7 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices) {
         for (Map.Entry<String, List<User>> entry : users.entrySet()) {
             devices.add(request(entry.getKey(), entry.getValue(), setup));
         }
-        return new RunPlan(List.copyOf(clones), List.copyOf(devices));
+        return new RunPlan(List.copyOf(clones), List.copyOf(devices), setup.timelines);
     }
 
     private static List<JobClone> clones(List<JobSpec> jobs, Map<String, List<User>> users, Setup setup)

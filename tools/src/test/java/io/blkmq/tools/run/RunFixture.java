@@ -37,7 +37,7 @@ final class RunFixture implements AutoCloseable {
             String[] parts = attachment.split("=", 2);
             attached.put(parts[0], Backing.parse(parts[1]));
         }
-        return RunPlan.of(JobFile.parse("test.fio", text), new RunPlan.Setup(attached, 0, ImageRequest.NONE));
+        return RunPlan.of(JobFile.parse("test.fio", text), new RunPlan.Setup(attached, 0, ImageRequest.NONE, true));
     }
 
     /** The window of the first job, owned by the calling thread. */
