@@ -7,6 +7,8 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
     requires transitive org.agrona;
     requires org.jctools.core.jdk11;
+    // Not static: then a recording that begins later would find that the module is not there.
+    requires jdk.jfr;
     // For ExtendedOpenOption.DIRECT, nothing else.
     requires jdk.unsupported;
 

@@ -4,6 +4,8 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked module io.blkmq.core {
     requires static transitive org.jspecify;
     requires transitive io.blkmq.runtime;
+    // Not static: then a recording that begins later would find that the module is not there.
+    requires jdk.jfr;
 
     exports io.blkmq.core;
     exports io.blkmq.core.driver;

@@ -8,6 +8,8 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
     requires transitive io.blkmq.core;
     requires transitive io.blkmq.sim;
+    // Not static: then a recording that begins later would find that the module is not there.
+    requires jdk.jfr;
     // Only io.blkmq.testkit.junit needs these, and who uses that has them: a program without them must not be asked for them.
     requires static org.junit.jupiter.api;
     requires static org.junit.platform.commons;

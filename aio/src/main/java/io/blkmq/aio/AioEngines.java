@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
@@ -84,6 +85,7 @@ public final class AioEngines {
                 return provider.open(config);
             } catch (AioUnavailableException e) {
                 LOGGER.log(System.Logger.Level.INFO, e::getMessage);
+                EngineEvents.passedOver(provider.name(), e.reason());
                 reasons.add(provider.name() + ": " + e.reason());
             }
         }
@@ -94,8 +96,12 @@ public final class AioEngines {
     public static String best() {
         for (String name : PREFERENCE) {
             for (AioEngineProvider provider : Found.PROVIDERS) {
-                if (provider.name().equals(name) && provider.unavailable().isEmpty()) {
-                    return name;
+                if (provider.name().equals(name)) {
+                    Optional<String> reason = provider.unavailable();
+                    if (reason.isEmpty()) {
+                        return name;
+                    }
+                    EngineEvents.passedOver(name, reason.get());
                 }
             }
         }

@@ -527,6 +527,7 @@ abstract class NativeEngine extends RingCalls {
     final int setBack(Throwable failure) {
         long now = config.nanoTime();
         boolean last = setbacks.add(now);
+        EngineEvents.ringFailed(this, failure, setbacks.inARow(), last);
         if (last) {
             LOGGER.log(System.Logger.Level.ERROR, () -> "the ring of " + this + " has failed " + Setbacks.IN_A_ROW_MAX
                     + " times in a row, and is given up: what is in flight ends with EIO", failure);

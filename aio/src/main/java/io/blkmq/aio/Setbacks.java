@@ -30,6 +30,11 @@ final class Setbacks {
         return inARow != 0;
     }
 
+    /** How many there have been since it last worked. */
+    int inARow() {
+        return inARow;
+    }
+
     /** One more. Returns whether it was one too many. */
     boolean add(long now) {
         notBefore = now + (PAUSE_NANOS << Math.min(inARow, IN_A_ROW_MAX));

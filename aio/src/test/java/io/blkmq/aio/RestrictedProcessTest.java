@@ -13,6 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -104,6 +107,14 @@ class RestrictedProcessTest {
     }
 
     @Test
+    void theFlightRecorderIsToldOfEnginesThatArePassedOver() throws Exception {
+        assertThat(run(List.of(), "--illegal-native-access=deny", "recorded").lines()
+                .filter(line -> line.startsWith("recorded ")).map(line -> line.replaceFirst(", which.*", "")))
+                .containsExactlyInAnyOrder("recorded io_uring: this JVM denies native access",
+                        "recorded libaio: this JVM denies native access");
+    }
+
+    @Test
     void enginesThatAreAllRefusedAreAllNamed() throws Exception {
         assertThat(run("only-native")).contains("not available here: io_uring: ").contains("; libaio: native AIO");
     }
@@ -187,6 +198,7 @@ class RestrictedProcessTest {
                 openFirst(file, "memory");
                 confined(file);
             }
+            case "recorded" -> recorded(file);
             case "only-native" -> {
                 forbid(Errno.EPERM, 425, 206);
                 try {
@@ -202,6 +214,22 @@ class RestrictedProcessTest {
             case "locked-memory" -> lockedMemory(file);
             default -> throw new IllegalArgumentException(arguments[0]);
         }
+    }
+
+    private static void recorded(Path file) throws IOException {
+        Path recorded = Files.createTempFile(file.toAbsolutePath().getParent(), "engines", ".jfr");
+        try (Recording recording = new Recording()) {
+            recording.enable("io.blkmq.EngineFallback");
+            recording.start();
+            AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "libaio", "channel").close();
+            recording.dump(recorded);
+        }
+        for (RecordedEvent event : RecordingFile.readAllEvents(recorded)) {
+            if (event.getEventType().getName().equals("io.blkmq.EngineFallback")) {
+                System.out.println("recorded " + event.getString("engine") + ": " + event.getString("reason"));
+            }
+        }
+        Files.delete(recorded);
     }
 
     private static void openFirst(Path file, String... names) throws IOException {

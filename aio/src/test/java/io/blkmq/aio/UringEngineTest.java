@@ -19,6 +19,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -312,10 +315,15 @@ class UringEngineTest {
 
     @Test
     @Timeout(60)
-    void ringThatIsRefusedForAWhileGoesOn() throws IOException {
+    void ringThatIsRefusedForAWhileGoesOnAndTheFlightRecorderIsTold() throws IOException {
         RefusingRing.REFUSALS.clear();
         AioEngineConfig config = config(CompletionMode.POLLED);
-        try (AioEngine engine = UringEngine.open(config, RefusingRing::new, UringEngine.wantedFlags(config));
+        Recording recording = new Recording();
+        recording.enable("io.blkmq.RingError");
+        recording.start();
+        Path recorded = Files.createTempFile(Path.of("target", "io"), "ring", ".jfr");
+        try (recording;
+                AioEngine engine = UringEngine.open(config, RefusingRing::new, UringEngine.wantedFlags(config));
                 AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
             for (int round = 0; round < 3; round++) {
                 Told told = new Told();
@@ -332,6 +340,21 @@ class UringEngineTest {
                 assertThat(told.result(1)).isEqualTo(BLOCK);
                 assertThat(RefusingRing.REFUSALS).isEmpty();
             }
+            recording.dump(recorded);
+            List<RecordedEvent> events = RecordingFile.readAllEvents(recorded).stream()
+                    .filter(event -> event.getEventType().getName().equals("io.blkmq.RingError")).toList();
+            // The first refusal is told to who commits, and is no failure yet.
+            assertThat(events).hasSize(3 * (Setbacks.IN_A_ROW_MAX - 6));
+            assertThat(events.subList(0, Setbacks.IN_A_ROW_MAX - 6)).extracting(event -> event.getInt("inARow"))
+                    .containsExactly(1, 2, 3, 4);
+            assertThat(events).allSatisfy(event -> {
+                assertThat(event.getString("engine")).isEqualTo(engine.toString());
+                assertThat(event.getString("error")).contains("EPERM");
+                assertThat(event.getBoolean("givenUp")).isFalse();
+                assertThat(event.getEventType().getCategoryNames()).containsExactly("blkmq");
+            });
+        } finally {
+            Files.delete(recorded);
         }
     }
 

@@ -3,10 +3,13 @@ package io.blkmq.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testing.DocPage;
+import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +28,23 @@ class GuidesTest {
         assertThat(page.example("class RamDisk").lines().count()).isLessThan(DRIVER_LINES_MAX);
         page.write("RamDisk", directory);
         assertThat(DocPage.run(page.write("Main", directory))).isEqualTo(page.printedBy("class Main"));
+    }
+
+    @Test
+    void theStalledDeviceIsFoundByTheFlightRecorder() throws Exception {
+        DocPage page = DocPage.read("docs/guide/observe.md");
+        assertThat(DocPage.run(page.write("Stalled", directory))).isEqualTo(page.printedBy("class Stalled"));
+        try (InputStream settings = Disk.class.getResourceAsStream("/META-INF/blkmq.jfc")) {
+            Files.copy(Objects.requireNonNull(settings), directory.resolve("blkmq.jfc"));
+        }
+        Path recorded = directory.resolve("stalled.jfr");
+        DocPage.run("java",
+                List.of("-XX:StartFlightRecording:settings=" + directory.resolve("blkmq.jfc") + ",filename=" + recorded,
+                        "-Xlog:jfr*=off", "-cp", JavaProcess.classPath(),
+                        directory.resolve("Stalled.java").toString()));
+        assertThat(DocPage.run("jfr", List.of("print", "--events", "io.blkmq.Request,io.blkmq.Timeout", "" + recorded)))
+                .contains("io.blkmq.Timeout {", "io.blkmq.Request {", "  device = \"nullb7\"", "  sector = 336",
+                        "  status = \"TIMEOUT\"", "  answer = \"DONE\"");
     }
 
     @Test

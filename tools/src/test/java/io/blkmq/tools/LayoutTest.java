@@ -47,7 +47,8 @@ class LayoutTest {
             Map.entry("sim", Set.of("runtime")), //
             Map.entry("core.tag", Set.of("runtime")), //
             // The engine room uses the types that it implements, and those of the users' I/O.
-            Map.entry("core.mq", Set.of("core", "core.driver", "core.tag", "runtime")), //
+            Map.entry("core.mq", Set.of("core", "core.driver", "core.jfr", "core.tag", "runtime")), //
+            Map.entry("core.jfr", Set.of("core", "core.driver")), //
             // The door names its implementations, and nothing else of the engine room: see below.
             Map.entry("core.driver", Set.of("core", "core.mq", "core.tag", "runtime")), //
             Map.entry("core.elevator", Set.of("core", "core.driver")), //

@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.SegmentVisitor;
+import io.blkmq.core.jfr.SubmitWaitEvent;
 import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
@@ -56,6 +57,9 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
     TagRequest granted;
     /** Whether it is the turn of a bio that has waited for a bounce buffer. */
     boolean isTrying;
+    /** What the flight recorder will be told of its wait without a thread. */
+    @Nullable
+    SubmitWaitEvent waiting;
     /** What the bio is a part of, or, while it waits between two of its parts, what has cut it. */
     @Nullable
     BioSplit split;

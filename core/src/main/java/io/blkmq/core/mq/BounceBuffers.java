@@ -4,6 +4,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.BioVec;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoBuffer;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -63,6 +64,15 @@ final class BounceBuffers {
                 || BioSplit.isIllShaped(bio, lim);
     }
 
+    /** Why a bio needs one, for people. */
+    private static String cause(Bio bio, QueueLimits lim) {
+        BioState memory = bio;
+        if (lim.takesAnyMemory() || BioSplit.isIllShaped(bio, lim)) {
+            return "shape";
+        }
+        return memory.isAligned(lim.dmaAlignmentBytes()) ? "memory" : "alignment";
+    }
+
     /** Whether all of the memory that is not blkmq's own may go to the device as it is, because the caller says so. */
     private static boolean isVouchedFor(Bio bio) {
         if ((bio.flags() & Bio.CALLER_MEMORY) == 0) {
@@ -89,9 +99,9 @@ final class BounceBuffers {
                 DeviceQueue.end(bio, Status.AGAIN);
             } else {
                 if (first && plug != null && plug.endTrying()) {
-                    waiting.addFirst(DeviceQueue.inLine(bio, ctx));
+                    waiting.addFirst(DeviceQueue.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
                 } else {
-                    waiting.add(DeviceQueue.inLine(bio, ctx));
+                    waiting.add(DeviceQueue.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
                 }
                 // After adding: pairs with who frees memory, or ends the queue, and then looks at who waits for it.
                 if (gate.isDying() || mayBounce(bytesNow.get(), bytes)) {
@@ -101,6 +111,9 @@ final class BounceBuffers {
             return false;
         }
         try {
+            if (DiskEvents.recordsBounces()) {
+                DiskEvents.bounced(queue.name(), bio, cause(bio, lim));
+            }
             copyOut(bio, IoBuffer.allocate(bytes), lim);
         } catch (RuntimeException | OutOfMemoryError e) {
             // The caller has closed its arena, or the pool is at its limit.

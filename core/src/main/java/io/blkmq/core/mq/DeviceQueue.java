@@ -9,6 +9,8 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.core.jfr.SubmitWaitEvent;
 import java.io.IOException;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -115,8 +117,11 @@ public final class DeviceQueue extends QueueParts {
     void submitWaited(Bio bio, Batch.Deferred batch) {
         BioState state = bio;
         batch.begin(state.granted, state.isTrying);
+        SubmitWaitEvent waited = state.waiting;
         state.granted = null;
         state.isTrying = false;
+        state.waiting = null;
+        waitEnded(waited, bio, !gate.isDying());
         if (!isRefusedNow(bio)) {
             send(bio, batch.context(), batch, Wait.NONE);
         }
@@ -339,10 +344,10 @@ public final class DeviceQueue extends QueueParts {
         }
     }
 
-    /** Requests are on their way to the elevator or the driver. Returns the time, if it is counted. */
+    /** Requests are on their way to the elevator or the driver. Returns the time, if it is wanted. */
     private long countSent(int requests, EntryContext ctx, Trampoline batch) {
         if (!iostats) {
-            return 0;
+            return isTimed() ? batch.nowNanos(set.runtime()) : 0;
         }
         long now = batch.nowNanos(set.runtime());
         ctx.counters.sent(requests, now);
@@ -461,10 +466,12 @@ public final class DeviceQueue extends QueueParts {
      */
     private @Nullable TagRequest get(Bio bio, EntryContext ctx, @Nullable Batch plug, boolean sequenced,
             boolean interruptible) {
+        SubmitWaitEvent wait = null;
         for (;;) {
             int opened = gate.state();
             if (!QueueGate.isOpen(opened)) {
                 if (gate.isDying()) {
+                    waitEnded(wait, bio, false);
                     end(bio, Status.NODEV);
                     return null;
                 }
@@ -472,7 +479,9 @@ public final class DeviceQueue extends QueueParts {
                 if (mustNotWait(plug)) {
                     return tryGet(bio, ctx, plug, sequenced);
                 }
+                wait = wait != null ? wait : DiskEvents.waitBegins(DiskEvents.FROZEN, true);
                 if (!gate.awaitOpen(interruptible)) {
+                    waitEnded(wait, bio, false);
                     end(bio, Status.INTR);
                     return null;
                 }
@@ -486,9 +495,11 @@ public final class DeviceQueue extends QueueParts {
                 if (mustNotWait(plug)) {
                     return tryGet(bio, ctx, plug, sequenced);
                 }
+                wait = wait != null ? wait : DiskEvents.waitBegins(DiskEvents.QUEUE_FULL, true);
                 rq = awaitTag(ctx, hctx, source, false, interruptible);
                 if (rq == null) {
                     if (interruptible && Thread.currentThread().isInterrupted()) {
+                        waitEnded(wait, bio, false);
                         end(bio, Status.INTR);
                         return null;
                     }
@@ -496,8 +507,16 @@ public final class DeviceQueue extends QueueParts {
                 }
             }
             if (enter(rq, ctx, hctx, opened)) {
+                waitEnded(wait, bio, true);
                 return rq;
             }
+        }
+    }
+
+    /** Tells the flight recorder, if it is told of such a wait. */
+    private void waitEnded(@Nullable SubmitWaitEvent wait, Bio bio, boolean entered) {
+        if (wait != null) {
+            wait.ended(name, bio, entered);
         }
     }
 
@@ -528,9 +547,9 @@ public final class DeviceQueue extends QueueParts {
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             end(bio, Status.AGAIN);
         } else if (gate.isOpen()) {
-            source.await(inLine(bio, ctx), ctx);
+            source.await(inLine(bio, ctx, DiskEvents.QUEUE_FULL), ctx);
         } else {
-            atGate.add(inLine(bio, ctx));
+            atGate.add(inLine(bio, ctx, DiskEvents.FROZEN));
             // After adding: pairs with who opens the gate, or ends the queue, and then looks at who stands there.
             if (gate.isOpen() || gate.isDying()) {
                 letIn();
@@ -686,9 +705,10 @@ public final class DeviceQueue extends QueueParts {
     /**
      * Makes a bio ready to stand in a line: in a part's place its whole does, so that a bio of any length stands in one line at most.
      *
+     * @param cause why, for the flight recorder
      * @return what stands there; once it does it is not the calling thread's any more
      */
-    static Bio inLine(Bio bio, EntryContext ctx) {
+    static Bio inLine(Bio bio, EntryContext ctx, String cause) {
         BioState state = bio;
         BioSplit split = state.split;
         Bio stands = bio;
@@ -701,6 +721,7 @@ public final class DeviceQueue extends QueueParts {
         }
         BioState waits = stands;
         waits.context = ctx;
+        waits.waiting = DiskEvents.waitBegins(cause, false);
         return stands;
     }
 
@@ -760,6 +781,7 @@ public final class DeviceQueue extends QueueParts {
     // ---- requeue
 
     void requeue(TagRequest rq, boolean kick) {
+        DiskEvents.requeued(rq, "given back");
         requeued.add(rq.scheduled == null || rq.isPrepared() ? rq : requeued.handBack(rq));
         // After adding: pairs with who ends the queue, says so and then kicks the list.
         if (kick || gate.isDying()) {

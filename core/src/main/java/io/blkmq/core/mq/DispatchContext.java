@@ -297,7 +297,7 @@ public final class DispatchContext extends HardwareContext {
 
     /** The time of what is being done, if it is counted; then nobody reads a clock for nothing. */
     long nowIfCounted(Trampoline batch) {
-        return queue.iostats() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
+        return queue.isTimed() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
     }
 
     /**

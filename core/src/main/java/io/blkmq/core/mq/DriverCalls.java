@@ -5,6 +5,7 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestBatch;
+import io.blkmq.core.jfr.DiskEvents;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,7 +60,7 @@ final class DriverCalls {
         if (budget < 0) {
             return Issue.REFUSED;
         }
-        rq.issued(batch != null ? hctx.nowIfCounted(batch) : queue.iostats() ? queue.tagSet().runtime().nanoTime() : 0);
+        rq.issued(batch != null ? hctx.nowIfCounted(batch) : queue.isTimed() ? queue.tagSet().runtime().nanoTime() : 0);
         long use = rq.start();
         Status status;
         if (batch != null) {
@@ -147,6 +148,7 @@ final class DriverCalls {
         putBudget(budget);
         if (status == Status.RESOURCE || status == Status.DEV_RESOURCE) {
             if (rq.unstart(use)) {
+                DiskEvents.requeued(rq, status.name());
                 return Issue.REFUSED;
             }
         } else {

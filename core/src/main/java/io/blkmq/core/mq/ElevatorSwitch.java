@@ -3,6 +3,8 @@ package io.blkmq.core.mq;
 import io.blkmq.core.driver.ElevatorAttribute;
 import io.blkmq.core.driver.ElevatorType;
 import io.blkmq.core.driver.Elevators;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.core.jfr.ElevatorSwitchEvent;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -56,11 +58,16 @@ final class ElevatorSwitch {
             throw new UnsupportedOperationException(
                     queue.name() + ": elevator '" + name + "': the device takes none (NO_ELEVATOR)");
         }
+        ElevatorSwitchEvent recorded = DiskEvents.switchBegins();
         change("setElevator", () -> {
             Scheduler now = scheduler;
             if (!Objects.equals(now == null ? null : now.type(), type)) {
+                String before = name();
                 // Made first: if it cannot be, all stays as it is.
                 useScheduler(type == null ? null : new Scheduler(queue, type, Scheduler.depthByDefault(set.depth())));
+                if (recorded != null) {
+                    recorded.ended(queue.name(), before, name());
+                }
             }
         });
     }

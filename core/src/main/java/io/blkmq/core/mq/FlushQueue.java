@@ -1,6 +1,8 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.Status;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.core.jfr.FlushEvent;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.concurrent.TimeUnit;
@@ -53,6 +55,9 @@ class FlushQueue {
     private long pendingSinceNanos;
     private int dataInFlight;
     private boolean flushing;
+    /** What the flight recorder will be told of the flush under way, and whom that is for. They go with the flush request. */
+    private @Nullable FlushEvent recorded;
+    private int served;
 
     FlushQueue(DispatchContext hctx) throws IOException {
         RequestPool set = hctx.queue().tagSet();
@@ -128,6 +133,8 @@ class FlushQueue {
             RequestChain waiters = pending;
             pending = running;
             running = waiters;
+            recorded = DiskEvents.flushBegins();
+            served = recorded == null ? 0 : waiters.size();
         } finally {
             lock.unlock();
         }
@@ -157,6 +164,11 @@ class FlushQueue {
         assert rq == flushRq;
         Status status = rq.status();
         batch.countFlush(rq);
+        FlushEvent ended = recorded;
+        if (ended != null) {
+            recorded = null;
+            ended.ended(rq, served);
+        }
         rq.rewind();
         TagRequest lender = hctx.tags.requests[rq.tag()];
         hctx.tags.lend(rq.tag(), lender);

@@ -1,6 +1,8 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.driver.Parking;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.core.jfr.FreezeEvent;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.locks.Lock;
 
@@ -98,6 +100,17 @@ final class QueueLife {
         if (!gate.isFrozen()) {
             throw new IllegalStateException(queue.name() + " is not frozen");
         }
+        FreezeEvent recorded = DiskEvents.freezeBegins();
+        int tags = recorded == null ? 0 : queue.heldTags();
+        boolean drained = awaitIdle(timeoutNanos);
+        if (recorded != null) {
+            recorded.ended(queue.name(), tags, drained, gate.isDying());
+        }
+        return drained;
+    }
+
+    /** Whether nothing was in the queue any more before the time was over. */
+    private boolean awaitIdle(long timeoutNanos) {
         long start = runtime.nanoTime();
         boolean interrupted = false;
         // Also for a wait of no length, which does not park.

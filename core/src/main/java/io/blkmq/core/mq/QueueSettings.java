@@ -5,6 +5,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.jfr.DiskEvents;
 import java.util.Objects;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -186,6 +187,11 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     @Override
     public String toString() {
         return name;
+    }
+
+    /** Whether the times of its requests are wanted. They are read for the recorder, too, where nothing is counted. */
+    final boolean isTimed() {
+        return iostats || DiskEvents.recordsRequests();
     }
 
     /** Whether neighbours are looked for beyond the newest request. */

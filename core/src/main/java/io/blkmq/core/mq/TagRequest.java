@@ -8,6 +8,8 @@ import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SegmentVisitor;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.core.jfr.RequestEvent;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
@@ -77,6 +79,9 @@ public final class TagRequest extends RequestLife {
      */
     private long sentNanos;
     private long issuedNanos;
+
+    /** What the flight recorder will be told of it, if it is told of requests; may be left over from a use before. The holder's. */
+    private @Nullable RequestEvent trace;
 
     /** Whether it is a caller's own, without bios. Goes with the request, like the fields around it. */
     private PassThrough passThrough = PassThrough.NONE;
@@ -356,6 +361,33 @@ public final class TagRequest extends RequestLife {
     /** It leaves its plug, if it was with one, for the elevator or the driver. */
     void sent(long nowNanos) {
         sentNanos = nowNanos;
+        if (DiskEvents.recordsRequests()) {
+            beginTrace();
+        }
+    }
+
+    private void beginTrace() {
+        RequestEvent begun = trace;
+        // What was offered to the driver whole and not taken is sent once more, at the same time.
+        if (flushQueue == null && (begun == null || !begun.isOf(sentNanos))) {
+            trace = DiskEvents.requestBegins(sentNanos);
+        }
+    }
+
+    /** It ends, and its bios are told next: so is the flight recorder, which is told of requests. */
+    void endTrace() {
+        RequestEvent begun = trace;
+        if (begun != null) {
+            trace = null;
+            if (begun.isOf(sentNanos)) {
+                begun.ended(this, waitNanosOf(issuedNanos));
+            }
+        }
+    }
+
+    private long waitNanosOf(long issued) {
+        long until = issued == NOT_ISSUED ? runtime().nanoTime() : issued;
+        return Math.max(until - sentNanos, 0);
     }
 
     /** The driver may never be given it. */
@@ -435,6 +467,7 @@ public final class TagRequest extends RequestLife {
         bytes += following.bytes;
         if (following.sentNanos - sentNanos < 0) {
             sentNanos = following.sentNanos;
+            trace = following.trace;
         }
         following.bio = null;
         following.lastBio = null;
@@ -466,6 +499,9 @@ public final class TagRequest extends RequestLife {
         bytes = from.bytes;
         sentNanos = from.sentNanos;
         issuedNanos = from.issuedNanos;
+        if (DiskEvents.recordsRequests()) {
+            trace = from.trace;
+        }
         bio = from.bio;
         bioDoneBytes = from.bioDoneBytes;
         lastBio = from.lastBio;

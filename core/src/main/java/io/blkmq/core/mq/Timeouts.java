@@ -1,6 +1,7 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.driver.TimeoutAction;
+import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -116,6 +117,7 @@ final class Timeouts {
         } catch (Throwable t) {
             CallbackFailures.report("timeout of " + queue.name(), t);
         }
+        DiskEvents.timedOut(rq, (tick - rq.startTick()) * tickNanos, action);
         if (action == TimeoutAction.DONE) {
             rq.neverTimesOut();
         } else {

@@ -5,6 +5,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -477,6 +478,9 @@ public final class Trampoline extends CompletionBatch {
     /** A request whose bios are told next counts as an operation, and is not in flight any more. */
     void count(TagRequest rq) {
         tally.add(rq, this);
+        if (DiskEvents.recordsRequests()) {
+            rq.endTrace();
+        }
     }
 
     /** A flush of the device has ended. */

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntFunction;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -270,8 +271,14 @@ public final class Trial<I> {
             recent.add(event(position));
         }
         int acknowledged = history.acknowledgedAt(state.position());
-        return new CrashReport.Failure(code(state), state.position() == 0 ? "nothing" : event(state.position()),
-                acknowledgements.apply(acknowledged), told(state.lost()), told(survived), recent, cause, first.code());
+        CrashReport.Failure failure = new CrashReport.Failure(code(state),
+                state.position() == 0 ? "nothing" : event(state.position()), acknowledgements.apply(acknowledged),
+                told(state.lost()), told(survived), recent, cause, first.code());
+        // A class of events registers itself with the recorder when it is initialized, which takes long.
+        if (FlightRecorder.isInitialized()) {
+            new CrashFindingEvent(subject, failure, bounds.seed()).commit();
+        }
+        return failure;
     }
 
     private String event(int position) {

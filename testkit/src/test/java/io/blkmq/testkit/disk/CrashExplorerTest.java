@@ -11,12 +11,16 @@ import io.blkmq.testing.NoRescues;
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.CrashReport;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 @NoRescues
 class CrashExplorerTest {
@@ -89,6 +93,38 @@ class CrashExplorerTest {
             }
         }).check((disk, _) -> seen.add(contents(disk, 2)));
         assertThat(seen).containsExactly("..", ".b", "a.", "ab");
+    }
+
+    @Test
+    void theFlightRecorderIsToldOfAFinding(@TempDir Path folder) throws Exception {
+        Path recorded = folder.resolve("findings.jfr");
+        CrashReport report;
+        try (Recording recording = new Recording()) {
+            recording.enable("io.blkmq.CrashFinding");
+            recording.start();
+            report = CrashExplorer.<Integer>on(small()).run((disk, acknowledged) -> {
+                write(disk, 0, "x");
+                acknowledged.add(0);
+            }).explore((disk, acknowledged) -> {
+                for (int block : acknowledged) {
+                    assertThat(read(disk, block)).isEqualTo("x");
+                }
+            });
+            recording.dump(recorded);
+        }
+        CrashReport.Failure failure = Objects.requireNonNull(report.failure());
+        assertThat(RecordingFile.readAllEvents(recorded).stream()
+                .filter(event -> event.getEventType().getName().equals("io.blkmq.CrashFinding"))).singleElement()
+                .satisfies(event -> {
+                    assertThat(event.getString("subject")).isEqualTo(report.subject());
+                    assertThat(event.getString("crash")).isEqualTo(failure.crash());
+                    assertThat(event.getString("acknowledged")).isEqualTo("1 [0]");
+                    assertThat(event.getInt("lost")).isOne();
+                    assertThat(event.getString("failure")).isEqualTo(failure.cause().toString());
+                    assertThat(event.getString("replay")).isEqualTo(failure.code());
+                    assertThat(event.getLong("seed")).isEqualTo(report.seed());
+                    assertThat(event.getEventType().getCategoryNames()).containsExactly("blkmq");
+                });
     }
 
     @Test
