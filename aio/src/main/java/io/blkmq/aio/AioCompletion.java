@@ -14,6 +14,9 @@ package io.blkmq.aio;
 @FunctionalInterface
 public interface AioCompletion {
 
+    /** Does nothing: for an operation whose result is told by {@link AioEngine#run}. */
+    AioCompletion NONE = (_, _) -> {};
+
     /**
      * The operation has ended.
      *

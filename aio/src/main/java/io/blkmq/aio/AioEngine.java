@@ -44,19 +44,77 @@ public interface AioEngine extends AutoCloseable {
     Set<AioOperation> operations();
 
     /**
-     * Opens a regular file (or block device) that exists, for this engine and others of its family. Any thread may
-     * call it.
+     * Opens a regular file (or block device) for this engine and others of its family; one that does not exist, if that is asked for.
+     * Any thread may call it. A file that has been made stays, empty, where opening it then fails. A file of the {@code memory} engine
+     * is made in memory alone.
+     *
+     * <p>There is no append: an operation has its offset. Ask the {@linkplain AioFile#size size}, or keep count.
      *
      * @param path the name of the file
      * @param access what the file is opened for
      * @param direct whether I/O goes past the page cache
+     * @param options what else is done, or holds while the file is open
      * @return the open file, for the caller to close
-     * @throws java.nio.file.NoSuchFileException if the file does not exist
+     * @throws IllegalArgumentException if there are options, and access is for reading only
+     * @throws java.nio.file.ProviderMismatchException by {@code io_uring} and {@code libaio}, if the path is none of the default file
+     *         system: the system knows no other, and who wraps paths has to unwrap them. {@code channel}, {@code null} and
+     *         {@code memory} take a path of any provider that opens a {@link java.nio.channels.FileChannel}
+     * @throws java.nio.file.NoSuchFileException if the file does not exist and is not to be made, or its directory does not exist
+     * @throws java.nio.file.FileAlreadyExistsException if the file exists, with {@link AioFile.Option#CREATE_NEW}
      * @throws java.nio.file.AccessDeniedException if a permission is missing
      * @throws AioFile.DirectUnsupportedException if the file cannot do direct I/O
      * @throws IOException otherwise, naming the path: a directory, a FIFO, a block device in use, no descriptors left
      */
-    AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException;
+    AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options) throws IOException;
+
+    /**
+     * Takes an open file of another owner by its descriptor, which is duplicated: each closes its own. What the two do goes to one open
+     * of the system: its access, direct I/O and O_DSYNC are as they are, also where only the other changes them later. A
+     * descriptor comes from native code, from a library that tells it, or from the process that started this one. The JDK tells none of a
+     * {@link java.io.FileDescriptor} or {@link java.nio.channels.FileChannel}: open the path of those once more.
+     *
+     * @param descriptor an open descriptor of this process, of a regular file or block device
+     * @param name what the file is called, for messages; it need not lead to the file
+     * @return the file, for the caller to close
+     * @throws UnsupportedOperationException by {@code memory}, and where the C library cannot be called: the reason is in the message
+     * @throws IOException if there is no such descriptor (EBADF), it is no regular file or block device, or it can only be written
+     */
+    AioFile adopt(int descriptor, Path name) throws IOException;
+
+    /**
+     * Gives a file another name, for good: syncs the file, renames it, and syncs the directories. So a file that was written under
+     * another name appears under its own whole, or not at all, also after a crash. What has the name already is replaced in one step. Blocks.
+     * Files that are open stay open. Of the {@code memory} engine the name changes in memory alone.
+     *
+     * @param from the name that it has
+     * @param to its name from now on, in a directory of the same file system
+     * @throws java.nio.file.NoSuchFileException if there is no such file, or no such directory
+     * @throws java.nio.file.AtomicMoveNotSupportedException if the directories are on different file systems
+     * @throws IOException if the system refuses. If a sync fails after the file has been renamed, its name is the new one, and after a
+     *         crash either
+     */
+    void rename(Path from, Path to) throws IOException;
+
+    /**
+     * Takes a file's name away, for good: the directory is synced. Blocks. Files that are open stay open. Of the {@code memory} engine
+     * the name goes in memory alone.
+     *
+     * @param path the file
+     * @throws java.nio.file.NoSuchFileException if there is no such file
+     * @throws IOException if the system refuses
+     */
+    void delete(Path path) throws IOException;
+
+    /**
+     * Makes the names in a directory durable: of files that were made, renamed or deleted in it. A {@linkplain AioFile#sync sync} of a
+     * file is not promised to do that. Blocks. Nothing to do for the {@code memory} engine.
+     *
+     * @param directory the directory
+     * @throws java.nio.file.NoSuchFileException if it does not exist
+     * @throws java.nio.file.NotDirectoryException if it is none
+     * @throws IOException if the system refuses
+     */
+    void syncDirectory(Path directory) throws IOException;
 
     /**
      * Whether a write to a file that is to be durable ({@link Kiocb#thenSync}) is one operation for the kernel, which makes the data of
@@ -93,7 +151,42 @@ public interface AioEngine extends AutoCloseable {
      *         operation has been closed. EAGAIN: {@link AioEngineConfig#inFlightMax} operations are in flight
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
+    @CheckReturnValue
     int submit(Kiocb kiocb);
+
+    /**
+     * Accepts an operation, or throws; otherwise as {@link #submit}. After an exception the kiocb is free and still prepared.
+     *
+     * @param kiocb the operation, prepared
+     * @throws IllegalStateException if the kiocb is in flight or not prepared, its memory has been closed, its file is not open for
+     *         writing, the engine is closed, or it is polled and belongs to another thread
+     * @throws IllegalArgumentException if the file is of another family of engines
+     * @throws UnsupportedOperationException if the operation, or the sync after it, is none of {@link #operations}
+     * @throws AioException with EBADF if the file is closed, with EAGAIN if {@link AioEngineConfig#inFlightMax} operations are in
+     *         flight, with EIO if the kernel has refused the engine's ring for good
+     * @throws IOException as an {@link AioException}; no other
+     */
+    default void submitOrThrow(Kiocb kiocb) throws IOException {
+        int refused = submit(kiocb);
+        if (refused != 0) {
+            Refusal.raise(this, kiocb, refused);
+        }
+    }
+
+    /**
+     * Submits one operation, rings the doorbell, and waits until it has ended: the blocking form of whatever a kiocb can describe. In
+     * {@link CompletionMode#REAPER} and {@link CompletionMode#AGENT} the thread parks, so a virtual thread gives its carrier back. In
+     * {@link CompletionMode#POLLED} it {@linkplain #await awaits}, and calls the completions of others that it finds. An interrupt does
+     * not end the wait: the memory is the engine's until the end. The kiocb's own completion is called before this returns, and may not
+     * prepare the kiocb again; {@link AioCompletion#NONE} does nothing.
+     *
+     * @param kiocb the operation, prepared
+     * @return the result of the operation, or what {@link #submit} refused it with
+     * @throws IllegalStateException inside a completion of this engine, on the thread that runs its agent, or if it is polled and belongs
+     *         to another thread: the operation is not begun
+     */
+    @CheckReturnValue
+    long run(Kiocb kiocb);
 
     /**
      * Hands everything submitted to the kernel, with one system call for all of it (rings the doorbell). Does nothing if there is

@@ -37,6 +37,20 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         READ_WRITE_SHARED
     }
 
+    /** What is done when a file is opened, or holds as long as it is open. Each needs access for writing. */
+    public enum Option {
+        /** A file that does not exist is made, empty, with the permissions of the process's mask. */
+        CREATE,
+        /** The file is made; if it exists, opening fails with {@link java.nio.file.FileAlreadyExistsException}. */
+        CREATE_NEW,
+        /** A regular file that exists is cut to no bytes, when all else about opening it has succeeded. A device stays as it is. */
+        TRUNCATE_EXISTING,
+        /** Each write ends when its data is durable, with the metadata that is needed to find it ({@code O_DSYNC}). */
+        DSYNC,
+        /** Each write ends when its data and all metadata are durable ({@code O_SYNC}). */
+        SYNC
+    }
+
     /** The file cannot do direct I/O, as on a file system without it. It can be opened buffered. */
     public static final class DirectUnsupportedException extends IOException {
         @Serial
@@ -70,37 +84,43 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      */
     record Units(int memoryAlignment, int offsetAlignment, int blockBytes) {}
 
-    private final Path path;
-    private final boolean direct;
-    private final boolean writable;
+    private final Opening opening;
     private final int memoryAlignment;
     private final int offsetAlignment;
     private final int blockBytes;
 
     private volatile int references;
 
-    AioFile(Path path, Access access, boolean direct, Units units) {
-        this.path = path;
-        this.direct = direct;
+    AioFile(Opening opening, Units units) {
+        this.opening = opening;
         memoryAlignment = units.memoryAlignment();
         offsetAlignment = units.offsetAlignment();
         blockBytes = units.blockBytes();
-        writable = access != Access.READ_ONLY;
     }
 
     /** {@return the path by which it was opened} */
     public final Path path() {
-        return path;
+        return opening.path();
     }
 
     /** {@return whether its I/O goes past the page cache} */
     public final boolean isDirect() {
-        return direct;
+        return opening.direct();
     }
 
     /** {@return whether it was opened for writing} */
     public final boolean isWritable() {
-        return writable;
+        return opening.access() != Access.READ_ONLY;
+    }
+
+    /** How it was opened. */
+    final Opening opening() {
+        return opening;
+    }
+
+    /** How it is opened once more, for the same access. */
+    final Opening openingAgain(boolean direct) {
+        return opening.again(isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct);
     }
 
     /** {@return whether {@link #close} has been called} */
@@ -218,6 +238,38 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract int sync(boolean dataOnly);
 
     /**
+     * Sets the size: a longer file is cut, and of a shorter one the new part is a hole, which reads as zeroes. What is written at the
+     * same time may be cut or not. Durable after a {@link #sync}.
+     *
+     * @param bytes the size
+     * @return 0, or a negative errno: EINVAL for a block device, EBADF if the file is closed or not open for writing, EFBIG if it
+     *         cannot be so long
+     * @throws IllegalArgumentException if the size is negative
+     */
+    public abstract int setSize(long bytes);
+
+    static void requireSize(long bytes) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException("size " + bytes + " must not be negative");
+        }
+    }
+
+    /**
+     * Passes the result of an operation on, or throws: {@code file.check(engine.run(kiocb), "read")}.
+     *
+     * @param result bytes or 0; or a negative errno
+     * @param operation what was tried, for the message
+     * @return the result, if it is no error
+     * @throws IOException what {@link AioException#of} makes of an error, with the path of this file
+     */
+    public final long check(long result, String operation) throws IOException {
+        if (result < 0) {
+            throw AioException.of(result, path(), operation);
+        }
+        return result;
+    }
+
+    /**
      * Where the next hole is: reads of a hole are zeroes that come from no disk.
      *
      * @param offset where to look from, in bytes
@@ -305,11 +357,11 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     public abstract AioFile reopen(boolean direct) throws IOException;
 
     final FileSystemException closedFailure() {
-        return new FileSystemException(path.toString(), null, "is closed");
+        return new FileSystemException(path().toString(), null, "is closed");
     }
 
     final FileSystemException anotherFailure() {
-        return new FileSystemException(path.toString(), null, "is another file now");
+        return new FileSystemException(path().toString(), null, "is another file now");
     }
 
     /** Closes the file: new operations get EBADF; those in flight end as if it were open. Idempotent. */
@@ -362,7 +414,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
 
     @Override
     public String toString() {
-        return getClass().getSimpleName() + "[" + path + (writable ? " rw" : " ro") + (direct ? " direct" : "")
-                + (isClosed() ? " closed" : "") + "]";
+        return getClass().getSimpleName() + "[" + path() + (isWritable() ? " rw" : " ro")
+                + (isDirect() ? " direct" : "") + (isClosed() ? " closed" : "") + "]";
     }
 }

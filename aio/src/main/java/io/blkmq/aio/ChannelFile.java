@@ -9,6 +9,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
@@ -49,9 +50,9 @@ final class ChannelFile extends AioFile {
     /** Taken only where there is no companion. Guarded by the monitor. */
     private @Nullable FileLock lock;
 
-    private ChannelFile(Path path, Access access, boolean direct, @Nullable NativeFile companion,
-            Set<OpenOption> options, Path reopenPath, FileChannel channel, int alignment, @Nullable Identity identity) {
-        super(path, access, direct, new Units(alignment, alignment,
+    private ChannelFile(Opening opening, @Nullable NativeFile companion, Set<OpenOption> options, Path reopenPath,
+            FileChannel channel, int alignment, @Nullable Identity identity) {
+        super(opening, new Units(alignment, alignment,
                 companion != null ? companion.blockBytes() : Math.max(alignment, 4096)));
         this.companion = companion;
         this.options = options;
@@ -76,9 +77,37 @@ final class ChannelFile extends AioFile {
 
     /** Opens a file; see {@link AioEngine#open}. */
     static ChannelFile open(Path path, Access access, boolean direct) throws IOException {
-        NativeFile companion = NativeAccess.refusal() != null ? null : NativeFile.open(path, access, false);
+        return open(Opening.of(path, access, direct));
+    }
+
+    static ChannelFile open(Opening opening) throws IOException {
+        boolean ofDefault = opening.path().getFileSystem().equals(FileSystems.getDefault());
+        NativeFile companion = !ofDefault || NativeAccess.refusal() != null
+                ? null
+                : NativeFile.open(new Opening(opening.path(), opening.access(), false, opening.options())
+                        .without(Option.TRUNCATE_EXISTING));
         try {
-            ChannelFile opened = open(path, access, direct, companion);
+            ChannelFile opened = open(opening, companion);
+            companion = null;
+            return opened;
+        } finally {
+            if (companion != null) {
+                companion.close();
+            }
+        }
+    }
+
+    /** Takes a file by its descriptor; see {@link AioEngine#adopt}. */
+    static ChannelFile adopt(int descriptor, Path name) throws IOException {
+        String refusal = NativeAccess.refusal();
+        if (refusal != null) {
+            throw new UnsupportedOperationException("descriptor " + descriptor + " cannot be adopted: " + refusal);
+        }
+        NativeFile companion = NativeFile.adopt(descriptor, name);
+        try {
+            // The channel is an open of its own, since the JDK makes none of a descriptor.
+            ChannelFile opened = open(new Opening(name, companion.opening().access(), companion.isDirect(),
+                    companion.opening().options()), companion);
             companion = null;
             return opened;
         } finally {
@@ -91,35 +120,73 @@ final class ChannelFile extends AioFile {
     /** Opens a file, as it is done on systems other than Linux if there is no companion. */
     static ChannelFile open(Path path, Access access, boolean direct, @Nullable NativeFile companion)
             throws IOException {
+        return open(Opening.of(path, access, direct), companion);
+    }
+
+    private static ChannelFile open(Opening opening, @Nullable NativeFile companion) throws IOException {
+        Path path = opening.path();
+        boolean direct = opening.direct();
+        Set<OpenOption> options = options(opening);
+        Set<OpenOption> first = new HashSet<>(options);
         if (companion == null) {
-            requireFile(path);
-        }
-        Set<OpenOption> options = new HashSet<>();
-        options.add(StandardOpenOption.READ);
-        if (access != Access.READ_ONLY) {
-            options.add(StandardOpenOption.WRITE);
-        }
-        if (direct) {
-            options.add(directOption(path));
+            if (opening.creates() && !Files.exists(path)) {
+                first.add(StandardOpenOption.CREATE);
+            } else {
+                requireFile(path);
+            }
+            if (opening.has(Option.CREATE_NEW)) {
+                first.add(StandardOpenOption.CREATE_NEW);
+            }
         }
         Path link = companion == null ? null : Path.of("/proc/self/fd/" + companion.fd());
         Path reopenPath = link != null && Files.exists(link) ? link : path;
-        Identity identity = companion == null ? Identity.of(path) : null;
-        FileChannel channel = openChannel(path, reopenPath, options, direct);
+        boolean isThere = companion == null && Files.exists(path);
+        Identity identity = isThere ? Identity.of(path) : null;
+        FileChannel channel = openChannel(path, reopenPath, first, direct);
         ChannelFile opened = null;
         try {
             if (identity != null && !identity.equals(Identity.of(path))) {
                 throw new FileSystemException(path.toString(), null, "became another file while it was opened");
             }
+            if (companion == null && identity == null) {
+                identity = Identity.of(path);
+            }
             // What the JDK insists on is the block of the file store, which may be more than the file needs.
             int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
-            opened = new ChannelFile(path, access, direct, companion, options, reopenPath, channel, alignment,
-                    identity);
+            ChannelFile file = new ChannelFile(opening, companion, options, reopenPath, channel, alignment, identity);
+            if (opening.has(Option.TRUNCATE_EXISTING)) {
+                file.truncate();
+            }
+            opened = file;
             return opened;
         } finally {
             if (opened == null) {
                 channel.close();
             }
+        }
+    }
+
+    /** How a channel of the file is opened, and opened again. */
+    private static Set<OpenOption> options(Opening opening) throws DirectUnsupportedException {
+        Set<OpenOption> options = new HashSet<>();
+        options.add(StandardOpenOption.READ);
+        if (opening.access() != Access.READ_ONLY) {
+            options.add(StandardOpenOption.WRITE);
+        }
+        if (opening.has(Option.SYNC)) {
+            options.add(StandardOpenOption.SYNC);
+        } else if (opening.has(Option.DSYNC)) {
+            options.add(StandardOpenOption.DSYNC);
+        }
+        if (opening.direct()) {
+            options.add(directOption(opening.path()));
+        }
+        return options;
+    }
+
+    private void truncate() throws IOException {
+        if (companion == null || !companion.isBlockDevice()) {
+            check(setSize(0), "truncate");
         }
     }
 
@@ -387,6 +454,31 @@ final class ChannelFile extends AioFile {
         }
     }
 
+    @Override
+    public int setSize(long bytes) {
+        requireSize(bytes);
+        if (companion != null) {
+            return companion.setSize(bytes);
+        }
+        if (!isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return (int) use(null, open -> {
+                // A channel cuts, and grows by what is written.
+                if (open.size() < bytes) {
+                    return Math.min(0, open.write(ByteBuffer.allocate(1), bytes - 1) - 1);
+                }
+                open.truncate(bytes);
+                return 0;
+            });
+        } catch (IOException e) {
+            return -errno(e);
+        } finally {
+            release();
+        }
+    }
+
     private int force(boolean metadata) {
         try {
             return (int) use(null, open -> {
@@ -478,8 +570,7 @@ final class ChannelFile extends AioFile {
         NativeFile another = null;
         try {
             another = companion == null ? null : companion.reopen(false);
-            ChannelFile opened = open(path(), isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct,
-                    another);
+            ChannelFile opened = open(openingAgain(direct), another);
             another = null;
             if (companion == null && !Objects.equals(identity, opened.identity)) {
                 opened.close();

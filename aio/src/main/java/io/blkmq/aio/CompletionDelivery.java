@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import java.lang.System.Logger.Level;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Calls completions: gives the operation back first, and survives whatever the completion throws. Any thread may call
@@ -19,11 +20,26 @@ final class CompletionDelivery {
         this.engine = engine;
     }
 
-    /** Frees the kiocb, then tells its owner. */
+    /** Frees the kiocb, then tells its owner. Where a thread waits for the operation, it is freed last, and that thread goes on. */
     void tell(Kiocb kiocb, long result) {
         AioCompletion completion = kiocb.completion();
         long userData = kiocb.userData();
+        Thread waiter = kiocb.waiter;
+        if (waiter == null) {
+            kiocb.free();
+            complete(completion, userData, result);
+            return;
+        }
+        complete(completion, userData, result);
+        // Before it is freed, which releases both to the waiter.
+        kiocb.result = result;
         kiocb.free();
+        if (!waiter.equals(Thread.currentThread())) {
+            LockSupport.unpark(waiter);
+        }
+    }
+
+    private void complete(AioCompletion completion, long userData, long result) {
         try {
             completion.complete(userData, result);
         } catch (Throwable t) {

@@ -32,6 +32,8 @@ public final class Errno {
     public static final int EBUSY = 16;
     /** It exists already; a ring: it belongs to another thread. */
     public static final int EEXIST = 17;
+    /** The two paths are on different file systems. */
+    public static final int EXDEV = 18;
     /** There is no such device. */
     public static final int ENODEV = 19;
     /** A part of the path is no directory. */
@@ -54,6 +56,8 @@ public final class Errno {
     public static final int ERANGE = 34;
     /** The kernel has no such system call. */
     public static final int ENOSYS = 38;
+    /** The directory is not empty. */
+    public static final int ENOTEMPTY = 39;
     /** The path has too many symbolic links. */
     public static final int ELOOP = 40;
     /** The time is over. */
@@ -89,6 +93,7 @@ public final class Errno {
             case EFAULT -> "EFAULT";
             case EBUSY -> "EBUSY";
             case EEXIST -> "EEXIST";
+            case EXDEV -> "EXDEV";
             case ENODEV -> "ENODEV";
             case ENOTDIR -> "ENOTDIR";
             case EISDIR -> "EISDIR";
@@ -100,6 +105,7 @@ public final class Errno {
             case EROFS -> "EROFS";
             case ERANGE -> "ERANGE";
             case ENOSYS -> "ENOSYS";
+            case ENOTEMPTY -> "ENOTEMPTY";
             case ELOOP -> "ELOOP";
             case ETIME -> "ETIME";
             case EOVERFLOW -> "EOVERFLOW";
@@ -107,6 +113,37 @@ public final class Errno {
             case EDQUOT -> "EDQUOT";
             case ECANCELED -> "ECANCELED";
             default -> "errno " + Math.abs(errno);
+        };
+    }
+
+    /** An error in words, for a message. */
+    static String words(int errno) {
+        return switch (errno) {
+            case EPERM, EACCES -> "it is not permitted";
+            case ENOENT -> "there is no such file";
+            case EINTR -> "a signal ended the call";
+            case EIO -> "the device failed, or the ring was given up";
+            case EBADF -> "the file is closed, or not open in this direction";
+            case EAGAIN -> "there is no room now, another try may succeed";
+            case ENOMEM -> "the system lacks memory";
+            case EFAULT -> "the memory's arena is closed";
+            case EBUSY -> "it is in use";
+            case EEXIST -> "it exists already";
+            case EXDEV -> "the paths are on different file systems";
+            case ENOTDIR -> "a part of the path is no directory";
+            case EISDIR -> "it is a directory";
+            case EINVAL -> "an argument is not valid, for example its alignment for direct I/O";
+            case ENFILE, EMFILE -> "too many open files";
+            case EFBIG -> "the file would become too large";
+            case ENOSPC -> "no space is left on the device";
+            case EROFS -> "the file system is read-only";
+            case ENOTEMPTY -> "the directory is not empty";
+            case ELOOP -> "the path has too many symbolic links";
+            case ETIME -> "the time is over";
+            case EOPNOTSUPP, ENOSYS -> "engine, file or system has no such operation";
+            case EDQUOT -> "the user's quota is used up";
+            case ECANCELED -> "it was cancelled";
+            default -> "the system refused";
         };
     }
 }

@@ -15,8 +15,14 @@ import java.lang.invoke.MethodHandle;
 final class FileCalls {
 
     static final int O_RDONLY = 0;
+    static final int O_WRONLY = 1;
     static final int O_RDWR = 2;
+    static final int O_ACCMODE = 3;
+    static final int O_APPEND = 0x400;
+    static final int O_CREAT = 0x40;
     static final int O_EXCL = 0x80;
+    static final int O_DSYNC = 0x1000;
+    static final int O_SYNC = 0x101000;
     static final int O_CLOEXEC = 0x80000;
 
     static final int FALLOC_KEEP_SIZE = 0x1;
@@ -27,11 +33,14 @@ final class FileCalls {
     static final int F_WRLCK = 1;
     static final int F_UNLCK = 2;
 
+    private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_GETFL = 3;
     private static final int F_SETFL = 4;
     private static final int F_OFD_SETLK = 37;
     private static final long O_NONBLOCK = 0x800;
     private static final long TMPFS_MAGIC = 0x01021994;
+    /** What a new file is allowed, less the process's mask: as the JDK makes files. */
+    private static final int MODE = 0666;
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
@@ -59,6 +68,7 @@ final class FileCalls {
             FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
     private static final MethodHandle FSYNC = Libc.function("fsync", FunctionDescriptor.of(INT, INT));
     private static final MethodHandle FDATASYNC = Libc.function("fdatasync", FunctionDescriptor.of(INT, INT));
+    private static final MethodHandle FTRUNCATE = Libc.function("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
     private static final MethodHandle FALLOCATE = Libc.function("fallocate",
             FunctionDescriptor.of(INT, INT, INT, LONG, LONG));
     private static final MethodHandle FADVISE = Libc.function("posix_fadvise",
@@ -79,7 +89,7 @@ final class FileCalls {
     static int open(MemorySegment path, int flags) {
         MemorySegment errno = Libc.borrowErrno();
         try {
-            return (int) Libc.result((int) OPEN.invokeExact(errno, path.address(), flags, 0), errno);
+            return (int) Libc.result((int) OPEN.invokeExact(errno, path.address(), flags, MODE), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
@@ -125,6 +135,17 @@ final class FileCalls {
         try {
             int returned = dataOnly ? (int) FDATASYNC.invokeExact(errno, fd) : (int) FSYNC.invokeExact(errno, fd);
             return (int) Libc.result(returned, errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    static int setSize(int fd, long bytes) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return (int) Libc.result((int) FTRUNCATE.invokeExact(errno, fd, bytes), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
@@ -221,6 +242,27 @@ final class FileCalls {
             return (int) (flags < 0
                     ? flags
                     : Libc.result((int) FCNTL.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK), errno));
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        } finally {
+            Libc.giveBack(errno);
+        }
+    }
+
+    /** How a descriptor was opened: flags, or a negative errno. */
+    static int flags(int fd) {
+        return control(fd, F_GETFL);
+    }
+
+    /** Another descriptor of the same open file, or a negative errno. */
+    static int duplicate(int fd) {
+        return control(fd, F_DUPFD_CLOEXEC);
+    }
+
+    private static int control(int fd, int command) {
+        MemorySegment errno = Libc.borrowErrno();
+        try {
+            return (int) Libc.result((int) FCNTL.invokeExact(errno, fd, command, 0L), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {

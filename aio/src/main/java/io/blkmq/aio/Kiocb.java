@@ -83,8 +83,11 @@ public final class Kiocb {
     /** The engine's: what its file has in the ring, while it is in flight there. */
     @Nullable
     FileLane lane;
-    /** The engine's: how it ended, while it waits to be told. */
+    /** The engine's: how it ended, while it waits to be told; and until the {@link #waiter} has read it. */
     long result;
+    /** The thread that waits for it ({@link AioEngine#run}). Written by that thread before it submits, and when it has ended. */
+    @Nullable
+    Thread waiter;
     /** The engine's: tries after the kernel gave it back. */
     int retries;
     /** The engine's: the bytes have been written, and the sync after them is under way. */
@@ -425,6 +428,16 @@ public final class Kiocb {
     public boolean isInFlight() {
         // Acquire: pairs with the release in free().
         return (int) STATE.getAcquire(this) == IN_FLIGHT;
+    }
+
+    /** Whether it is prepared; its owner asks. */
+    boolean isPrepared() {
+        return state == PREPARED;
+    }
+
+    /** What it is to do, for a message. */
+    String operationInWords() {
+        return operation + (syncAfter == null ? "" : " with " + syncAfter + " after it");
     }
 
     @Override

@@ -190,7 +190,7 @@ final class LibaioEngine extends NativeEngine {
         int done = 0;
         int tries = 0;
         while (done < count) {
-            systemCalls.getAndIncrement();
+            counters.systemCalls.getAndIncrement();
             int taken = context.submit(batch.address() + 8L * done, count - done);
             if (taken > 0) {
                 done += taken;
@@ -259,7 +259,7 @@ final class LibaioEngine extends NativeEngine {
             ring();
         }
         if (!context.hasRing() && context.ready() == 0) {
-            systemCalls.getAndIncrement();
+            counters.systemCalls.getAndIncrement();
             checked(context.getEvents(0, 0));
         }
         return context.ready() + (hasRefused ? 1 : 0);
@@ -314,7 +314,7 @@ final class LibaioEngine extends NativeEngine {
         if (isReady()) {
             return false;
         }
-        systemCalls.getAndIncrement();
+        counters.systemCalls.getAndIncrement();
         checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
         return true;
     }
@@ -322,7 +322,7 @@ final class LibaioEngine extends NativeEngine {
     @Override
     void sleep(long timeoutNanos) {
         if (!isReady()) {
-            systemCalls.getAndIncrement();
+            counters.systemCalls.getAndIncrement();
             checked(context.getEvents(1, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
         }
     }

@@ -2,11 +2,15 @@ package io.blkmq.aio;
 
 import java.io.IOException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +28,10 @@ final class MemoryEngine extends InlineEngine {
 
     static final String NAME = "memory";
 
+    /** Guards itself and {@link #gone}. */
     private final Map<Path, MemoryFile.Content> contents = new HashMap<>();
+    /** Names that were taken away in memory, whatever the file system has under them. */
+    private final Set<Path> gone = new HashSet<>();
     private final SparseBytes.Quota quota;
     private final boolean delays;
 
@@ -53,22 +60,108 @@ final class MemoryEngine extends InlineEngine {
     }
 
     @Override
-    public AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
-        Path key;
-        try {
-            key = path.toRealPath();
-        } catch (NoSuchFileException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new FileSystemException(path.toString(), null, String.valueOf(e.getMessage()));
-        }
+    public AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options)
+            throws IOException {
+        Opening opening = Opening.of(path, access, direct, options);
         synchronized (contents) {
+            Path key = key(path);
             MemoryFile.Content content = contents.get(key);
             if (content == null) {
-                content = MemoryFile.Content.load(path, quota);
-                contents.put(key, content);
+                if (gone.contains(key) && !opening.creates()) {
+                    throw new NoSuchFileException(path.toString());
+                }
+                content = isThere(key) || !opening.creates()
+                        ? MemoryFile.Content.load(path, quota)
+                        : new MemoryFile.Content(new SparseBytes(quota, 0));
+            } else if (!opening.has(AioFile.Option.CREATE_NEW)) {
+                return opened(opening, content);
             }
-            return new MemoryFile(path, access, direct, content);
+            if (opening.has(AioFile.Option.CREATE_NEW) && (contents.containsKey(key) || isThere(key))) {
+                throw AioException.of(Errno.EEXIST, path, "open");
+            }
+            contents.put(key, content);
+            return opened(opening, content);
+        }
+    }
+
+    @Override
+    public AioFile adopt(int descriptor, Path name) {
+        throw new UnsupportedOperationException(
+                "AIO engine " + NAME + " has its files in memory, and cannot adopt descriptor " + descriptor);
+    }
+
+    @Override
+    public void rename(Path from, Path to) throws IOException {
+        synchronized (contents) {
+            Path key = key(from);
+            Path target = key(to);
+            if (Files.isDirectory(target)) {
+                throw new FileSystemException(to.toString(), null, "is a directory");
+            }
+            if (!key.equals(target)) {
+                contents.put(target, load(key, from));
+                remove(key);
+            }
+        }
+    }
+
+    @Override
+    public void delete(Path path) throws IOException {
+        synchronized (contents) {
+            Path key = key(path);
+            var _ = load(key, path);
+            remove(key);
+        }
+    }
+
+    @Override
+    public void syncDirectory(Path directory) throws IOException {
+        if (!Files.isDirectory(directory)) {
+            throw Files.exists(directory)
+                    ? new NotDirectoryException(directory.toString())
+                    : new NoSuchFileException(directory.toString());
+        }
+    }
+
+    private void remove(Path key) {
+        contents.remove(key);
+        gone.add(key);
+    }
+
+    /** Whether the file system has the name, and it has not been taken away. */
+    private boolean isThere(Path key) {
+        return !gone.contains(key) && Files.exists(key);
+    }
+
+    /** What is under a name that must be there. */
+    private MemoryFile.Content load(Path key, Path path) throws IOException {
+        MemoryFile.Content content = contents.get(key);
+        if (content == null && gone.contains(key)) {
+            throw new NoSuchFileException(path.toString());
+        }
+        return content != null ? content : MemoryFile.Content.load(path, quota);
+    }
+
+    private static MemoryFile opened(Opening opening, MemoryFile.Content content) {
+        if (opening.has(AioFile.Option.TRUNCATE_EXISTING)) {
+            int _ = content.bytes.setSize(0);
+        }
+        return new MemoryFile(opening, content);
+    }
+
+    /** The one name of a file that has several; of one that is in memory alone, the name that it would have. */
+    private static Path key(Path path) throws IOException {
+        try {
+            return path.toRealPath();
+        } catch (NoSuchFileException e) {
+            Path name = path.getFileName();
+            Path parent = path.toAbsolutePath().getParent();
+            if (name == null || parent == null || !Files.isDirectory(parent)) {
+                throw e;
+            }
+            return parent.toRealPath().resolve(name);
+        } catch (IOException e) {
+            throw new FileSystemException(path.toString(), null, String.valueOf(e.getMessage()));
         }
     }
 

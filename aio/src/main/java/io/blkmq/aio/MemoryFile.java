@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -25,7 +26,7 @@ final class MemoryFile extends AioFile {
         /** Number of shared locks; -1 for an exclusive one. Guarded by this. */
         private int locks;
 
-        private Content(SparseBytes bytes) {
+        Content(SparseBytes bytes) {
             this.bytes = bytes;
         }
 
@@ -34,8 +35,9 @@ final class MemoryFile extends AioFile {
             requireFile(path);
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
                     NativeFile holes = NativeAccess.refusal() != null
-                            ? null
-                            : NativeFile.open(path, Access.READ_ONLY, false)) {
+                            || !path.getFileSystem().equals(FileSystems.getDefault())
+                                    ? null
+                                    : NativeFile.open(path, Access.READ_ONLY, false)) {
                 long size = channel.size();
                 if (size > SparseBytes.SIZE_MAX) {
                     throw new FileSystemException(path.toString(), null,
@@ -90,8 +92,9 @@ final class MemoryFile extends AioFile {
     /** The lock that this open holds: 0, 1 shared, -1 exclusive. Guarded by the content. */
     private int held;
 
-    MemoryFile(Path path, Access access, boolean direct, Content content) {
-        super(path, access, direct, new Units(direct ? SECTOR : 1, direct ? SECTOR : 1, SparseBytes.CHUNK_BYTES));
+    MemoryFile(Opening opening, Content content) {
+        int alignment = opening.direct() ? SECTOR : 1;
+        super(opening, new Units(alignment, alignment, SparseBytes.CHUNK_BYTES));
         this.content = content;
     }
 
@@ -210,6 +213,19 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
+    public int setSize(long bytes) {
+        requireSize(bytes);
+        if (!isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return content.bytes.setSize(bytes);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
     public int punchHole(long offset, long bytes) {
         return range(AioOperation.PUNCH_HOLE, offset, bytes, true);
     }
@@ -268,7 +284,7 @@ final class MemoryFile extends AioFile {
         if (isClosed()) {
             throw closedFailure();
         }
-        return new MemoryFile(path(), isWritable() ? Access.READ_WRITE : Access.READ_ONLY, direct, content);
+        return new MemoryFile(openingAgain(direct), content);
     }
 
     @Override

@@ -5,7 +5,6 @@ import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -87,13 +86,7 @@ abstract class NativeEngine extends RingCalls {
     /** In AGENT mode, whether there is no ring any more. Guarded by reaping. */
     private boolean retired;
 
-    /** Not counted where operations are handed over. */
-    private final SingleWriterCounter submitted = new SingleWriterCounter();
-    private final SingleWriterCounter deferrals = new SingleWriterCounter();
-    final SingleWriterCounter overflows = new SingleWriterCounter();
-    final SingleWriterCounter fixedBuffers = new SingleWriterCounter();
-    final SingleWriterCounter fixedFiles = new SingleWriterCounter();
-    final AtomicLong systemCalls = new AtomicLong();
+    final RingCounters counters = new RingCounters();
 
     /**
      * An engine whose subclass opens a ring.
@@ -126,8 +119,16 @@ abstract class NativeEngine extends RingCalls {
     // Submitting.
 
     @Override
-    public final AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
-        NativeFile file = NativeFile.open(path, access, direct);
+    public final AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options)
+            throws IOException {
+        NativeFile file = NativeFile.open(Opening.of(path, access, direct, options));
+        opened(file);
+        return file;
+    }
+
+    @Override
+    public final AioFile adopt(int descriptor, Path name) throws IOException {
+        NativeFile file = NativeFile.adopt(descriptor, name);
         opened(file);
         return file;
     }
@@ -238,7 +239,7 @@ abstract class NativeEngine extends RingCalls {
             boolean _ = placeAllDeferred();
             // They are behind those that waited before.
             for (int waiting = Math.min(count, deferred.size()); waiting > 0; waiting--) {
-                deferrals.increment();
+                counters.deferrals.increment();
             }
         }
         return taken != null;
@@ -250,10 +251,10 @@ abstract class NativeEngine extends RingCalls {
             if (closed) {
                 return refusal();
             }
-            if (submitted.get() - outcomes.ended.get() >= config.inFlightMax()) {
+            if (counters.submitted.get() - outcomes.ended.get() >= config.inFlightMax()) {
                 return -Errno.EAGAIN;
             }
-            submitted.increment();
+            counters.submitted.increment();
             placeOrDefer(kiocb);
             return 0;
         } finally {
@@ -265,7 +266,7 @@ abstract class NativeEngine extends RingCalls {
     private void placeOrDefer(Kiocb kiocb) {
         FileLane lane = lane(kiocb);
         if (DeferredList.isWaiting(lane) || !DeferredList.mayTake(lane, slots.free()) || !tryPlace(lane, kiocb)) {
-            deferrals.increment();
+            counters.deferrals.increment();
             deferred.addLastFenced(lane, kiocb);
             boolean _ = placeAllDeferred();
             callRetired();
@@ -489,6 +490,13 @@ abstract class NativeEngine extends RingCalls {
         } finally {
             letGoIfIdle();
         }
+    }
+
+    @Override
+    final boolean isInCompletion() {
+        return polled
+                ? outcomes.isTelling() && owner.get() == Thread.currentThread()
+                : (reaper != null && reaper.isCaller()) || reaping.isHeldByCurrentThread();
     }
 
     @Override
@@ -729,7 +737,7 @@ abstract class NativeEngine extends RingCalls {
     }
 
     private long submittedSoFar() {
-        return handOver == null ? submitted.get() : handOver.accepted();
+        return handOver == null ? counters.submitted.get() : handOver.accepted();
     }
 
     // Figures, the end.
@@ -738,9 +746,7 @@ abstract class NativeEngine extends RingCalls {
     public final AioStatistics statistics() {
         // Told first: an operation is never seen told and not submitted.
         long toldNow = outcomes.told.get();
-        return new AioStatistics(submittedSoFar(), toldNow, systemCalls.get(), outcomes.continued.get(),
-                outcomes.resubmitted.get(), deferrals.get(), overflows.get(), fixedBuffers.get(), fixedFiles.get(),
-                delivery.thrown());
+        return counters.read(submittedSoFar(), toldNow, outcomes, delivery.thrown());
     }
 
     @Override
@@ -754,9 +760,7 @@ abstract class NativeEngine extends RingCalls {
 
     /** The end of an engine that any thread submits to. */
     private void closeShared(@Nullable RingReaper reaper) {
-        if ((reaper != null && reaper.isCaller()) || reaping.isHeldByCurrentThread()) {
-            throw new IllegalStateException("close inside a completion of AIO engine " + name());
-        }
+        requireNoCompletion("close");
         if (!end.tryBegin(false)) {
             end.awaitDone();
             return;
@@ -826,12 +830,10 @@ abstract class NativeEngine extends RingCalls {
     }
 
     private void closePolled() {
+        requireNoCompletion("close");
         Thread caller = Thread.currentThread();
-        if (outcomes.isTelling() && owner.get() == caller) {
-            throw new IllegalStateException("close inside a completion of AIO engine " + name());
-        }
         // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
-        if (!end.beginPolled(owner, name(), () -> submitted.get() != outcomes.ended.get())) {
+        if (!end.beginPolled(owner, name(), () -> counters.submitted.get() != outcomes.ended.get())) {
             return;
         }
         try {

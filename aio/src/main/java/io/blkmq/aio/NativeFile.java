@@ -8,12 +8,14 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.ProviderMismatchException;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -50,9 +52,9 @@ final class NativeFile extends AioFile {
     /** Modes of fallocate that have been tried. Guarded by itself. */
     private final Map<Integer, Boolean> tried = new HashMap<>();
 
-    private NativeFile(Path path, Access access, boolean direct, int fd, FileFacts facts) throws IOException {
+    private NativeFile(Opening opening, int fd, FileFacts facts) throws IOException {
         FileCalls.FileSystem system = FileCalls.fileSystem(fd);
-        super(path, access, direct, units(path, direct, fd, facts, system));
+        super(opening, units(opening.path(), opening.direct(), fd, facts, system));
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
@@ -84,28 +86,88 @@ final class NativeFile extends AioFile {
 
     /** Opens a regular file or block device; see {@link AioEngine#open}. */
     static NativeFile open(Path path, Access access, boolean direct) throws IOException {
-        if (!path.getFileSystem().equals(FileSystems.getDefault())) {
-            throw new IllegalArgumentException(path + " is not a path of the default file system");
+        return open(Opening.of(path, access, direct));
+    }
+
+    static NativeFile open(Opening opening) throws IOException {
+        requireOfDefault(opening.path());
+        NativeFile file = open(opening, opening.path());
+        if (opening.has(Option.TRUNCATE_EXISTING) && !file.blockDevice) {
+            boolean good = false;
+            try {
+                file.check(file.setSize(0), "truncate");
+                good = true;
+            } finally {
+                if (!good) {
+                    file.close();
+                }
+            }
         }
-        return open(path, path, access, direct);
+        return file;
+    }
+
+    /** Refuses paths that mean nothing to the system. */
+    static void requireOfDefault(Path path) {
+        if (!path.getFileSystem().equals(FileSystems.getDefault())) {
+            throw new ProviderMismatchException(path + " is a path of the provider "
+                    + path.getFileSystem().provider().getScheme() + " (" + path.getClass().getName()
+                    + "), and the system opens those of the default file system alone");
+        }
     }
 
     /** Opens what is under a name now, which may be another than that by which the file goes. */
-    private static NativeFile open(Path path, Path nameNow, Access access, boolean direct) throws IOException {
+    private static NativeFile open(Opening opening, Path nameNow) throws IOException {
+        Access access = opening.access();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = PathName.of(nameNow, arena);
             // Before opening: opening a FIFO waits for its other end.
             FileFacts facts = FileFacts.ofPath(name);
-            requireFile(path, access, direct, facts);
+            boolean missing = facts.result() == -Errno.ENOENT;
+            if (!missing || !opening.creates()) {
+                requireFile(opening, facts);
+            }
             int flags = FileCalls.O_CLOEXEC | (access == Access.READ_ONLY ? FileCalls.O_RDONLY : FileCalls.O_RDWR)
-                    | (access == Access.READ_WRITE && facts.isBlockDevice() ? FileCalls.O_EXCL : 0)
-                    | (direct ? Platform.CURRENT.openDirect : 0);
+                    | (opening.direct() ? Platform.CURRENT.openDirect : 0)
+                    | (opening.has(Option.SYNC) ? FileCalls.O_SYNC : opening.has(Option.DSYNC) ? FileCalls.O_DSYNC : 0);
+            if (opening.has(Option.CREATE_NEW)) {
+                flags |= FileCalls.O_CREAT | FileCalls.O_EXCL;
+            } else if (missing) {
+                flags |= FileCalls.O_CREAT;
+            } else if (access == Access.READ_WRITE && facts.isBlockDevice()) {
+                flags |= FileCalls.O_EXCL;
+            }
             int fd = FileCalls.open(name, flags);
             if (fd < 0) {
-                throw refused(path, access, direct, fd);
+                throw refused(opening, fd);
             }
-            return opened(path, access, direct, fd);
+            return opened(opening, fd);
         }
+    }
+
+    /** Takes a file by its descriptor, which is duplicated; see {@link AioEngine#adopt}. */
+    static NativeFile adopt(int descriptor, Path name) throws IOException {
+        int flags = FileCalls.flags(descriptor);
+        int fd = flags < 0 ? flags : FileCalls.duplicate(descriptor);
+        if (fd < 0) {
+            throw AioException.of(fd, name, "adoption of descriptor " + descriptor);
+        }
+        int access = flags & FileCalls.O_ACCMODE;
+        if (access == FileCalls.O_WRONLY || (flags & FileCalls.O_APPEND) != 0) {
+            FileCalls.close(fd);
+            throw new FileSystemException(name.toString(), null,
+                    "descriptor " + descriptor
+                            + (access == FileCalls.O_WRONLY
+                                    ? " can only be written, and a file has to be readable"
+                                    : " appends, and an operation has its offset"));
+        }
+        Set<Option> options = EnumSet.noneOf(Option.class);
+        if ((flags & FileCalls.O_SYNC) == FileCalls.O_SYNC) {
+            options.add(Option.SYNC);
+        } else if ((flags & FileCalls.O_DSYNC) != 0) {
+            options.add(Option.DSYNC);
+        }
+        return opened(new Opening(name, access == FileCalls.O_RDONLY ? Access.READ_ONLY : Access.READ_WRITE_SHARED,
+                (flags & Platform.CURRENT.openDirect) != 0, options), fd);
     }
 
     /** Opens a device that reads as nothing, for an engine's own use. */
@@ -113,11 +175,12 @@ final class NativeFile extends AioFile {
         try (Arena arena = Arena.ofConfined()) {
             int fd = FileCalls.open(arena.allocateFrom(device.toString()), FileCalls.O_CLOEXEC | FileCalls.O_RDONLY);
             if (fd < 0) {
-                throw refused(device, Access.READ_ONLY, false, fd);
+                throw refused(Opening.of(device, Access.READ_ONLY, false), fd);
             }
             boolean good = false;
             try {
-                NativeFile file = new NativeFile(device, Access.READ_ONLY, false, fd, FileFacts.ofDescriptor(fd));
+                NativeFile file = new NativeFile(Opening.of(device, Access.READ_ONLY, false), fd,
+                        FileFacts.ofDescriptor(fd));
                 good = true;
                 return file;
             } finally {
@@ -128,12 +191,12 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static NativeFile opened(Path path, Access access, boolean direct, int fd) throws IOException {
+    private static NativeFile opened(Opening opening, int fd) throws IOException {
         boolean good = false;
         try {
             FileFacts facts = FileFacts.ofDescriptor(fd);
-            requireFile(path, access, direct, facts);
-            NativeFile file = new NativeFile(path, access, direct, fd, facts);
+            requireFile(opening, facts);
+            NativeFile file = new NativeFile(opening, fd, facts);
             good = true;
             return file;
         } finally {
@@ -143,9 +206,10 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static void requireFile(Path path, Access access, boolean direct, FileFacts facts) throws IOException {
+    private static void requireFile(Opening opening, FileFacts facts) throws IOException {
+        Path path = opening.path();
         if (facts.result() < 0) {
-            throw refused(path, access, direct, facts.result());
+            throw refused(opening, facts.result());
         }
         if (facts.isDirectory()) {
             throw new FileSystemException(path.toString(), null, "is a directory");
@@ -155,21 +219,19 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static IOException refused(Path path, Access access, boolean direct, int errno) {
-        String name = path.toString();
+    private static IOException refused(Opening opening, int errno) {
+        String name = opening.path().toString();
         return switch (-errno) {
-            case Errno.ENOENT, Errno.ENOTDIR -> new NoSuchFileException(name);
-            case Errno.EACCES, Errno.EPERM -> new AccessDeniedException(name, null, "cannot be opened " + access);
+            case Errno.EACCES, Errno.EPERM ->
+                new AccessDeniedException(name, null, "cannot be opened " + opening.access());
             case Errno.EROFS -> new AccessDeniedException(name, null, "is on a read-only file system");
             case Errno.EBUSY -> new FileSystemException(name, null,
                     "is in use: it is mounted, or another has opened it exclusively (EBUSY)");
             case Errno.EISDIR -> new FileSystemException(name, null, "is a directory");
-            case Errno.EMFILE, Errno.ENFILE ->
-                new FileSystemException(name, null, "too many open files (" + Errno.name(errno) + ")");
-            case Errno.EINVAL -> direct
-                    ? new DirectUnsupportedException(path)
-                    : new FileSystemException(name, null, "cannot be opened (EINVAL)");
-            default -> new FileSystemException(name, null, "cannot be opened (" + Errno.name(errno) + ")");
+            case Errno.EINVAL -> opening.direct()
+                    ? new DirectUnsupportedException(opening.path())
+                    : AioException.of(errno, opening.path(), "open");
+            default -> AioException.of(errno, opening.path(), "open");
         };
     }
 
@@ -208,6 +270,10 @@ final class NativeFile extends AioFile {
     /** The kernel has refused a write for no other reason than that. */
     void cannotWriteThrough() {
         cannotWriteThrough = true;
+    }
+
+    boolean isBlockDevice() {
+        return blockDevice;
     }
 
     /** The descriptor; valid for who has {@link #acquire acquired} the file. */
@@ -395,6 +461,23 @@ final class NativeFile extends AioFile {
     }
 
     @Override
+    public int setSize(long bytes) {
+        requireSize(bytes);
+        if (!isWritable() || !acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            int result;
+            do {
+                result = FileCalls.setSize(fd, bytes);
+            } while (result == -Errno.EINTR);
+            return result;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
     public int punchHole(long offset, long bytes) {
         return fallocate(FileCalls.FALLOC_PUNCH_HOLE | FileCalls.FALLOC_KEEP_SIZE, offset, bytes);
     }
@@ -567,8 +650,7 @@ final class NativeFile extends AioFile {
         }
         try {
             Path link = Path.of("/proc/self/fd/" + fd);
-            NativeFile opened = open(path(), Files.exists(link) ? link : path(),
-                    isWritable() ? Access.READ_WRITE_SHARED : Access.READ_ONLY, direct);
+            NativeFile opened = open(openingAgain(direct), Files.exists(link) ? link : path());
             if (!isSameNative(opened)) {
                 opened.close();
                 throw anotherFailure();

@@ -2,9 +2,12 @@ package io.blkmq.aio;
 
 import io.blkmq.aio.life.EngineEnd;
 import io.blkmq.aio.life.PolledOwner;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
@@ -60,6 +63,72 @@ abstract class OpenedEngine implements AioEngine {
     public final Agent agent() {
         return agent != null ? agent : AioEngine.super.agent();
     }
+
+    @Override
+    public void rename(Path from, Path to) throws IOException {
+        Names.rename(from, to);
+    }
+
+    @Override
+    public void delete(Path path) throws IOException {
+        Names.delete(path);
+    }
+
+    @Override
+    public void syncDirectory(Path directory) throws IOException {
+        Names.syncDirectory(directory);
+    }
+
+    @Override
+    public final long run(Kiocb kiocb) {
+        requireNoCompletion("run");
+        if (agent != null && Thread.currentThread().equals(agent.runner())) {
+            throw new IllegalStateException(
+                    "run on the thread that runs the agent of AIO engine " + name + ", which would wait for itself");
+        }
+        if (kiocb.isInFlight()) {
+            return -Errno.EBUSY;
+        }
+        kiocb.waiter = Thread.currentThread();
+        try {
+            int refused = submit(kiocb);
+            if (refused != 0) {
+                return refused;
+            }
+            commit(kiocb);
+            awaitEnd(kiocb);
+            return kiocb.result;
+        } finally {
+            kiocb.waiter = null;
+        }
+    }
+
+    /** Waits for an operation that says when it has ended. An interrupt does not end the wait; it is there again afterwards. */
+    private void awaitEnd(Kiocb kiocb) {
+        boolean interrupted = false;
+        // Acquires, with the end, the result.
+        while (kiocb.isInFlight()) {
+            if (polled) {
+                int _ = await(Long.MAX_VALUE);
+            } else {
+                LockSupport.park(this);
+                interrupted |= Thread.interrupted();
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Refuses a call that waits, on a thread that has to call completions first. */
+    final void requireNoCompletion(String call) {
+        if (isInCompletion()) {
+            throw new IllegalStateException(call + " inside a completion of AIO engine " + name);
+        }
+    }
+
+    /** Whether the calling thread is in a completion of this engine. */
+    abstract boolean isInCompletion();
 
     @Override
     public final int submit(Kiocb kiocb) {

@@ -69,8 +69,14 @@ abstract class SoftwareEngine extends OpenedEngine {
     abstract void stop();
 
     @Override
-    public AioFile open(Path path, AioFile.Access access, boolean direct) throws IOException {
-        return ChannelFile.open(path, access, direct);
+    public AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options)
+            throws IOException {
+        return ChannelFile.open(Opening.of(path, access, direct, options));
+    }
+
+    @Override
+    public AioFile adopt(int descriptor, Path name) throws IOException {
+        return ChannelFile.adopt(descriptor, name);
     }
 
     @Override
@@ -115,6 +121,11 @@ abstract class SoftwareEngine extends OpenedEngine {
         } finally {
             doneLock.unlock();
         }
+    }
+
+    @Override
+    final boolean isInCompletion() {
+        return isCompleting() || telling.isHeldByCurrentThread() || (polling && owner.get() == Thread.currentThread());
     }
 
     final void requireOwner() {
@@ -249,9 +260,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     public final void close() {
-        if (isCompleting() || telling.isHeldByCurrentThread() || (polling && owner.get() == Thread.currentThread())) {
-            throw new IllegalStateException("close inside a completion of AIO engine " + name());
-        }
+        requireNoCompletion("close");
         if (polled) {
             // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
             if (!end.beginPolled(owner, name(), () -> inFlight.places() != 0)) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes of one file in memory. Chunks exist from the first write to them until a hole is punched over the whole of
- * them; what has no chunk reads as zeroes. The file never shrinks, so what lies behind its end is always zero.
+ * them; what has no chunk reads as zeroes. What lies behind the end of the file is always zero, but for what a write is about to extend it by.
  *
  * <p>Any thread may call it. Two operations on the same bytes at once have no defined order, as on a disk; on
  * different bytes they do not disturb each other.
@@ -100,6 +100,18 @@ final class SparseBytes {
             extend(at + length);
         }
         return bytes;
+    }
+
+    /** Sets the size; 0, or a negative errno. One at a time, so that nothing is seen that one cuts and another uncovers. */
+    synchronized int setSize(long bytes) {
+        if (bytes > SIZE_MAX) {
+            return -Errno.EFBIG;
+        }
+        long before = size.getAndSet(bytes);
+        if (before > bytes) {
+            punch(bytes, before - bytes);
+        }
+        return 0;
     }
 
     private void extend(long end) {

@@ -248,7 +248,7 @@ final class UringEngine extends NativeEngine {
         if (place >= 0) {
             entryFlags = Uring.ENTRY_FIXED_FILE;
             descriptor = place;
-            fixedFiles.increment();
+            counters.fixedFiles.increment();
         }
         AioOperation what = kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation();
         switch (what) {
@@ -308,7 +308,7 @@ final class UringEngine extends NativeEngine {
             registered = memory.find(kiocb.firstMemory(), address, bytes);
         }
         if (registered >= 0) {
-            fixedBuffers.increment();
+            counters.fixedBuffers.increment();
             int opcode = write ? Uring.OP_WRITE_FIXED : Uring.OP_READ_FIXED;
             ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes | flags, slot, registered);
         } else {
@@ -323,7 +323,7 @@ final class UringEngine extends NativeEngine {
     void ring() {
         if (submissionPolling) {
             if (ring.needsWakeup()) {
-                systemCalls.getAndIncrement();
+                counters.systemCalls.getAndIncrement();
                 int _ = checked(ring.enter(0, 0, Uring.ENTER_SQ_WAKEUP));
             }
             return;
@@ -351,7 +351,7 @@ final class UringEngine extends NativeEngine {
      * been taken meanwhile, and the number would then end in the middle of a link.
      */
     private int enter(int pending) {
-        systemCalls.getAndIncrement();
+        counters.systemCalls.getAndIncrement();
         return checked(ring.enter(single ? pending : ring.submissionEntries(), 0, doorbellFlags));
     }
 
@@ -375,9 +375,9 @@ final class UringEngine extends NativeEngine {
         int count = ring.ready();
         if (count == 0 && (ring.wantsEnter() || (asksDevice && inFlight() != 0))) {
             if (ring.hasOverflown()) {
-                overflows.increment();
+                counters.overflows.increment();
             }
-            systemCalls.getAndIncrement();
+            counters.systemCalls.getAndIncrement();
             int _ = checked(ring.enter(0, 0, Uring.ENTER_GETEVENTS));
             count = ring.ready();
         }
@@ -420,7 +420,7 @@ final class UringEngine extends NativeEngine {
         if (wakeEvent != null) {
             armWake(wakeEvent);
         }
-        systemCalls.getAndIncrement();
+        counters.systemCalls.getAndIncrement();
         if (asksDevice) {
             // A wait of the kernel's would not look at the time.
             int _ = checked(ring.enter(ring.pending(), 0, Uring.ENTER_GETEVENTS));
@@ -439,7 +439,7 @@ final class UringEngine extends NativeEngine {
 
     @Override
     void sleep(long timeoutNanos) {
-        systemCalls.getAndIncrement();
+        counters.systemCalls.getAndIncrement();
         int _ = checked(ring.enterAndWait(0, 0, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
     }
 

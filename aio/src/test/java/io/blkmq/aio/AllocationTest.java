@@ -26,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Isolated
 class AllocationTest {
     private static final int IO_COUNT = 500_000;
+    private static final int RUN_COUNT = 20_000;
     private static final int BATCH = 50;
     private static final int BLOCK = 512;
     private static final int ROUNDS_MAX = 8;
@@ -101,6 +102,39 @@ class AllocationTest {
             }
             assertThat(least).as("bytes allocated by %d operations", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             assertThat(batches.wrong).isZero();
+        }
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("ways")
+    void operationsThatAThreadWaitsForAllocateNothing(Way way) throws Exception {
+        Setup.skipIf(AioEngines.find(way.engine()).unavailable().isPresent(), way.engine() + " is not available");
+        threads.add(Thread.currentThread());
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(way.mode()).ringEntry(way.entry())
+                .memoryLatency(way.slow() ? (operation, bytes) -> 1 : MemoryLatency.NONE).threadFactory(body -> {
+                    Thread thread = Thread.ofPlatform().unstarted(body);
+                    threads.add(thread);
+                    return thread;
+                }).build();
+        try (AioEngine engine = AioEngines.open(way.engine(), config);
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            if (way.mode() == CompletionMode.AGENT) {
+                threads.add(AgentThread.run(engine));
+            }
+            Kiocb kiocb = Kiocb.withSegments(1);
+            MemorySegment memory = arena.allocate(BLOCK);
+            long least = Long.MAX_VALUE;
+            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
+                long before = allocated();
+                for (int i = 0; i < RUN_COUNT; i++) {
+                    kiocb.prepareRead(file, (long) i % BATCH * BLOCK, AioCompletion.NONE, i).addSegment(memory);
+                    if (engine.run(kiocb) != BLOCK) {
+                        throw new AssertionError(kiocb.toString());
+                    }
+                }
+                least = Math.min(least, allocated() - before);
+            }
+            assertThat(least).as("bytes allocated by %d operations", RUN_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
         }
     }
 

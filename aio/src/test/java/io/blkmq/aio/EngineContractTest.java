@@ -590,10 +590,11 @@ class EngineContractTest {
         Thread submitter = Thread.ofPlatform().start(() -> {
             for (int i = 0; i < 64; i++) {
                 long at = (long) i * BLOCK;
-                engine.submit(
-                        Kiocb.withSegments(1).prepareWrite(file, at, told, i).addSegment(memory.asSlice(at, BLOCK)));
+                assertThat(engine.submit(
+                        Kiocb.withSegments(1).prepareWrite(file, at, told, i).addSegment(memory.asSlice(at, BLOCK))))
+                        .isZero();
             }
-            engine.submit(Kiocb.withSegments(1).prepareSync(file, false, told, 64));
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareSync(file, false, told, 64))).isZero();
             engine.commit();
         });
         submitter.join();
@@ -610,8 +611,8 @@ class EngineContractTest {
         Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, new Told(), 1).addSegment(memory(BLOCK));
         List<Throwable> thrown = Collections.synchronizedList(new ArrayList<>());
         Thread stranger = Thread.ofPlatform().start(() -> {
-            for (Runnable call : List.<Runnable>of(() -> engine.submit(kiocb), () -> engine.commit(),
-                    () -> engine.poll(), () -> engine.await(1))) {
+            for (Runnable call : List.<Runnable>of(() -> assertThat(engine.submit(kiocb)).isZero(),
+                    () -> engine.commit(), () -> engine.poll(), () -> engine.await(1))) {
                 try {
                     call.run();
                 } catch (IllegalStateException e) {
@@ -629,7 +630,7 @@ class EngineContractTest {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Thread.ofVirtual().start(() -> {
             try {
-                engine.submit(Kiocb.withSegments(1));
+                int _ = engine.submit(Kiocb.withSegments(1));
             } catch (IllegalStateException e) {
                 thrown.set(e);
             }
@@ -681,14 +682,14 @@ class EngineContractTest {
     void closeInsideACompletionIsRefused() {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         CountDownLatch told = new CountDownLatch(1);
-        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
             try {
                 engine.close();
             } catch (IllegalStateException e) {
                 thrown.set(e);
             }
             told.countDown();
-        }, 1).addSegment(memory(BLOCK)));
+        }, 1).addSegment(memory(BLOCK)))).isZero();
         engine.commit();
         await(told);
         assertThat(thrown.get()).isInstanceOf(IllegalStateException.class).hasMessageContaining("inside a completion");
@@ -700,7 +701,7 @@ class EngineContractTest {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         AtomicInteger polled = new AtomicInteger(-1);
         CountDownLatch told = new CountDownLatch(1);
-        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
             polled.set(engine.poll());
             try {
                 engine.await(1);
@@ -708,7 +709,7 @@ class EngineContractTest {
                 thrown.set(e);
             }
             told.countDown();
-        }, 1).addSegment(memory(BLOCK)));
+        }, 1).addSegment(memory(BLOCK)))).isZero();
         engine.commit();
         await(told);
         assertThat(polled).hasValue(0);
@@ -720,7 +721,8 @@ class EngineContractTest {
         Told told = new Told();
         Thread owner = Thread.ofPlatform().start(() -> {
             for (int i = 0; i < 150; i++) {
-                engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory(BLOCK)));
+                assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory(BLOCK))))
+                        .isZero();
                 if (i == 10) {
                     engine.commit();
                 }
@@ -762,14 +764,14 @@ class EngineContractTest {
             }
         });
         CountDownLatch told = new CountDownLatch(1);
-        engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+        assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
             closer.start();
             while (closer.isAlive() && closer.getState() != Thread.State.TIMED_WAITING) {
                 Thread.onSpinWait();
             }
             assertThat(closer.isAlive()).as("the owner is still inside").isTrue();
             told.countDown();
-        }, 1).addSegment(memory(BLOCK)));
+        }, 1).addSegment(memory(BLOCK)))).isZero();
         await(told);
         closer.join();
         assertThat(thrown.get()).isNull();

@@ -274,7 +274,9 @@ class MemoryEngineTest {
         try (AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
             Thread.ofPlatform().start(() -> {
                 for (int i = 0; i < 20; i++) {
-                    engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(arena.allocate(10)));
+                    assertThat(engine
+                            .submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(arena.allocate(10))))
+                            .isZero();
                 }
             }).join();
             engine.close();

@@ -420,7 +420,8 @@ class NativeEngineTest {
         MemorySegment memory = arena.allocate(BLOCK);
         Thread owner = Thread.ofPlatform().start(() -> {
             for (int i = 0; i < 10; i++) {
-                engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory));
+                assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(memory)))
+                        .isZero();
             }
         });
         owner.join();

@@ -122,7 +122,7 @@ class RestrictedProcessTest {
     @Test
     void lackOfDescriptorsIsToldAndNothingLeaks() throws Exception {
         String printed = run("few-descriptors");
-        assertThat(printed).contains("file: too many open files (EMFILE)").contains("engine io_uring: ")
+        assertThat(printed).contains("file: open failed: too many open files (EMFILE)").contains("engine io_uring: ")
                 .contains("too many open files (EMFILE)").contains("and again: read 4096")
                 .contains("by name: IOException");
         assertThat(printed).as("it is no reason to take another engine").doesNotContain("opened channel");

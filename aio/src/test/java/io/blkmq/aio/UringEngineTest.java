@@ -123,8 +123,8 @@ class UringEngineTest {
             MemorySegment memory = arena.allocate(40L * BLOCK, BLOCK);
             Thread owner = Thread.ofPlatform().start(() -> {
                 for (int i = 0; i < 40; i++) {
-                    engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
-                            .addSegment(memory.asSlice((long) i * BLOCK, BLOCK)));
+                    assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
+                            .addSegment(memory.asSlice((long) i * BLOCK, BLOCK)))).isZero();
                 }
                 engine.commit();
             });
@@ -618,7 +618,7 @@ class UringEngineTest {
         AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false);
         MemorySegment memory = arena.allocate(BLOCK, BLOCK);
         Thread.ofPlatform().start(() -> {
-            engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory));
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(memory))).isZero();
             engine.commit();
         }).join();
         // A second descriptor of the ring keeps the kernel from letting go of it.

@@ -29,7 +29,6 @@ import java.util.concurrent.TimeUnit;
 @SuppressWarnings("exports") // the engine counts in the superclass
 public final class DiskStatistics extends QueueStatistics {
     private static final double NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
-    private static final double SECTOR_BYTES = QueueLimits.SECTOR_BYTES;
 
     DiskStatistics(DeviceQueue queue) {
         super(queue);
@@ -72,13 +71,23 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
+     * How much data was moved, or freed.
+     *
+     * @param group of which kind
+     * @return bytes; flushes have none
+     */
+    public long bytes(IoGroup group) {
+        return sectors(group) * QueueLimits.SECTOR_BYTES;
+    }
+
+    /**
      * How many bytes there were a second. Between two readings.
      *
      * @param group of which kind
      * @return 0 if no time has passed
      */
     public double bytesPerSecond(IoGroup group) {
-        return perSecond(sectors(group) * SECTOR_BYTES);
+        return perSecond((double) bytes(group));
     }
 
     private double perSecond(double count) {

@@ -6,6 +6,7 @@ import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.AioUnavailableException;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.Registration;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -72,7 +73,7 @@ final class EngineGroup {
         private final int number;
         private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
         private int users;
-        private @Nullable AutoCloseable slabs;
+        private @Nullable Registration slabs;
 
         /**
          * An engine without users.
@@ -109,7 +110,7 @@ final class EngineGroup {
 
         @Override
         public void release() throws Exception {
-            AutoCloseable told;
+            Registration told;
             Parking.lock(lock);
             try {
                 assert users > 0 : engine + " has no users";

@@ -52,6 +52,7 @@ public final class LoopConfig {
     private final int blockBytes;
     private final long offsetBytes;
     private final long sizeLimitBytes;
+    private final long createBytes;
     private final boolean partScan;
     private final @Nullable PartitionListener partitionListener;
     private final TransferFunction transfer;
@@ -70,6 +71,7 @@ public final class LoopConfig {
         this.blockBytes = b.blockBytes;
         this.offsetBytes = b.offsetBytes;
         this.sizeLimitBytes = b.sizeLimitBytes;
+        this.createBytes = b.createBytes;
         this.partScan = b.partScan;
         this.partitionListener = b.partitionListener;
         this.transfer = b.transfer;
@@ -210,6 +212,15 @@ public final class LoopConfig {
     }
 
     /**
+     * The size of the file that is made where there is none.
+     *
+     * @return bytes; 0 if none is made
+     */
+    public long createBytes() {
+        return createBytes;
+    }
+
+    /**
      * Whether the device reads its partition table by itself (LO_FLAGS_PARTSCAN).
      *
      * @return true if it does
@@ -293,6 +304,7 @@ public final class LoopConfig {
         private int blockBytes;
         private long offsetBytes;
         private long sizeLimitBytes;
+        private long createBytes;
         private boolean partScan;
         private @Nullable PartitionListener partitionListener;
         private TransferFunction transfer = TransferFunctions.NONE;
@@ -474,6 +486,18 @@ public final class LoopConfig {
         }
 
         /**
+         * Lets the attachment make the file if it does not exist: sparse, of that size, all zeroes, and durable when the device is
+         * attached. A file that exists stays as it is, whatever its size.
+         *
+         * @param value bytes; 0 to make no file
+         * @return this
+         */
+        public Builder createBytes(long value) {
+            this.createBytes = value;
+            return this;
+        }
+
+        /**
          * Sets how many threads do blocking I/O.
          *
          * @param value 0 for the default
@@ -572,6 +596,13 @@ public final class LoopConfig {
         public LoopConfig build() {
             require("offsetBytes", offsetBytes, 0, Long.MAX_VALUE);
             require("sizeLimitBytes", sizeLimitBytes, 0, Long.MAX_VALUE);
+            require("createBytes", createBytes, 0, Long.MAX_VALUE);
+            if (createBytes > 0 && (file == null || readOnly)) {
+                throw new IllegalArgumentException("createBytes " + createBytes + ": "
+                        + (file == null
+                                ? "a device on a disk has no file to make"
+                                : "a read-only device makes no file"));
+            }
             transfer.checkKeyBytes(transferKey.length());
             if (blockBytes != 0 && !isBlock(blockBytes)) {
                 throw new IllegalArgumentException("blockBytes " + blockBytes + ": 0, or a power of two from "

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.Errno;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.runtime.Registration;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -229,7 +230,7 @@ public final class LoopControl implements AutoCloseable {
      * @param listener is told
      * @return closing it ends that
      */
-    public AutoCloseable listen(LoopListener listener) {
+    public Registration listen(LoopListener listener) {
         return events.add(listener);
     }
 

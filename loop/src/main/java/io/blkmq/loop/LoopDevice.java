@@ -9,6 +9,7 @@ import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.loop.work.WorkQueue;
+import io.blkmq.runtime.Registration;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -297,11 +298,11 @@ public final class LoopDevice implements AutoCloseable {
      * @return closing it ends that; closing again does nothing
      * @throws LoopException with EEXIST if a device of that name is shown already, ENODEV if the device has been removed
      */
-    public AutoCloseable registerMBean() throws LoopException {
+    public Registration registerMBean() throws LoopException {
         begin("registerMBean");
         try {
             requireThere();
-            return undo.add(LoopMBean.register(this));
+            return undo.addRegistration(LoopMBean.register(this));
         } finally {
             end();
         }
@@ -322,7 +323,7 @@ public final class LoopDevice implements AutoCloseable {
      * @param listener is told
      * @return closing it ends that
      */
-    public AutoCloseable listen(LoopListener listener) {
+    public Registration listen(LoopListener listener) {
         return events.add(event -> {
             if (event.device().equals(this)) {
                 listener.happened(event);
@@ -510,8 +511,7 @@ public final class LoopDevice implements AutoCloseable {
         Disk below = config.disk();
         return below != null
                 ? BackingDisk.open(this, below, config.isReadOnly(), config.offsetBytes())
-                : medium.open(Objects.requireNonNull(config.file()), config.access(), config.isDirect(),
-                        config.offsetBytes(), config.blockBytes());
+                : medium.open(config, Objects.requireNonNull(config.file()));
     }
 
     private void bind(LoopConfig config, Backing opened) throws IOException {

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.runtime.Registration;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -18,7 +19,7 @@ final class LoopEvents {
     /** How many calls of {@link #tell} have come since the telling thread began; 0 if there is none. */
     private final AtomicInteger calls = new AtomicInteger();
 
-    AutoCloseable add(LoopListener listener) {
+    Registration add(LoopListener listener) {
         // Another object each time, so that one that was added twice is removed once.
         LoopListener added = event -> listener.happened(event);
         listeners.add(added);

@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.Errno;
+import io.blkmq.runtime.Registration;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -37,7 +38,7 @@ final class LoopMBean implements DynamicMBean {
     }
 
     /** Registers one; closing it takes it out again. */
-    static AutoCloseable register(LoopDevice device) throws LoopException {
+    static Registration register(LoopDevice device) throws LoopException {
         MBeanServer server = ManagementFactory.getPlatformMBeanServer();
         try {
             ObjectName name = new ObjectName("io.blkmq:type=LoopDevice,name=" + ObjectName.quote(device.name()));
@@ -47,6 +48,8 @@ final class LoopMBean implements DynamicMBean {
                     server.unregisterMBean(name);
                 } catch (InstanceNotFoundException e) {
                     // Closed twice, or taken out by somebody else.
+                } catch (JMException e) {
+                    throw new IllegalStateException(device.name() + " cannot be taken out", e);
                 }
             };
         } catch (InstanceAlreadyExistsException e) {

@@ -106,6 +106,15 @@ final class LoopMedium {
 
     // ---- comes and goes
 
+    /** Opens and locks a file, direct if that is wanted and possible; one that is not there is made if that is wanted. */
+    BackingFile open(LoopConfig config, Path path) throws IOException {
+        if (config.createBytes() > 0) {
+            engines.open();
+            BackingFile.make(engines.first(), path, config.createBytes());
+        }
+        return open(path, config.access(), config.isDirect(), config.offsetBytes(), config.blockBytes());
+    }
+
     /** Opens and locks a file, direct if that is wanted and possible. */
     BackingFile open(Path path, AioFile.Access access, boolean direct, long offsetBytes, int blockBytes)
             throws IOException {

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.Registration;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -9,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 final class OwnEngine implements EngineLease {
     private final AioEngine engine;
     private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
-    private @Nullable AutoCloseable slabs;
+    private @Nullable Registration slabs;
 
     OwnEngine(AioEngine engine) {
         this.engine = engine;

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.runtime.Registration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +47,20 @@ final class Undo {
             steps.push(step);
         }
         return step::undo;
+    }
+
+    /** The same for what ends without a checked exception. */
+    Registration addRegistration(Registration undoing) {
+        AutoCloseable step = add(undoing);
+        return () -> {
+            try {
+                step.close();
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Exception e) {
+                throw new AssertionError("the end of a registration threw a checked exception", e);
+            }
+        };
     }
 
     /** How many steps there are. */

@@ -10,6 +10,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.Registration;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -287,7 +288,7 @@ class DeviceOnADeviceTest {
                 .completion(NullBlk.Completion.REAPER).build();
                 Disk small = NullBlk.builder().capacityBytes(MIB).memoryBacked(true).build();
                 Disk coarse = NullBlk.builder().capacityBytes(4 * MIB).blockBytes(4096).memoryBacked(true).build();
-                AutoCloseable _ = top.listen(event -> told.add(event.kind() + " " + event.device().openers()));
+                Registration _ = top.listen(event -> told.add(event.kind() + " " + event.device().openers()));
                 IoBuffer buffer = IoBuffer.allocate(MIB)) {
             memory.write(0, MemorySegment.ofArray(others));
             refused(Errno.ENXIO, () -> top.changeBackingDisk(memory));

@@ -92,12 +92,37 @@ class EngineGroupSimulationTest {
             }
 
             @Override
-            public AioFile open(Path path, AioFile.Access access, boolean direct) {
+            public AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public AioFile adopt(int descriptor, Path name) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public void rename(Path from, Path to) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public void delete(Path path) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public void syncDirectory(Path directory) {
                 throw new UnsupportedOperationException();
             }
 
             @Override
             public int submit(Kiocb kiocb) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public long run(Kiocb kiocb) {
                 throw new UnsupportedOperationException();
             }
 

@@ -6,6 +6,7 @@ import io.blkmq.loop.transfer.TransferFunction;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.Registration;
 import io.blkmq.testing.JavaProcess;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -101,7 +102,7 @@ public final class LoggedLife {
         TransferKey key = TransferKey.copyOf(KEY);
         LoopConfig config = LoopConfig.builder(image).transfer(function, key).offsetBytes(100).partScan(true).build();
         try (LoopDevice device = LoopDevice.attach(config);
-                AutoCloseable _ = device.registerMBean();
+                Registration _ = device.registerMBean();
                 IoBuffer buffer = IoBuffer.allocate(BLOCK)) {
             System.err.println(key + " " + function + " " + device + " " + device.status() + " " + device.attributes()
                     + " " + device.disk().queue().dump());

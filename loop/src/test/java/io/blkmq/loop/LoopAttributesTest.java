@@ -9,6 +9,7 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
+import io.blkmq.runtime.Registration;
 import io.blkmq.testing.DocPage;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
@@ -256,7 +257,7 @@ class LoopAttributesTest {
     void overJmxTheyHaveTheSameNamesAndValues() throws Exception {
         MBeanServer server = ManagementFactory.getPlatformMBeanServer();
         ObjectName name = new ObjectName("io.blkmq:type=LoopDevice,name=\"loop0\"");
-        try (AutoCloseable _ = device.registerMBean()) {
+        try (Registration _ = device.registerMBean()) {
             refused(Errno.EEXIST, device::registerMBean);
             assertThat(server.getAttribute(name, "loop/offset")).isNull();
             device.configure(LoopConfig.builder(image).build());
@@ -310,15 +311,15 @@ class LoopAttributesTest {
     void aRegistrationThatIsClosedAgainLeavesAnothersAlone() throws Exception {
         MBeanServer server = ManagementFactory.getPlatformMBeanServer();
         ObjectName name = new ObjectName("io.blkmq:type=LoopDevice,name=\"loop0\"");
-        AutoCloseable first = device.registerMBean();
+        Registration first = device.registerMBean();
         first.close();
-        try (AutoCloseable _ = device.registerMBean()) {
+        try (Registration _ = device.registerMBean()) {
             first.close();
             assertThat(server.isRegistered(name)).isTrue();
         }
-        AutoCloseable last = device.registerMBean();
+        Registration last = device.registerMBean();
         device.close();
-        try (LoopControl other = LoopControl.open(); AutoCloseable _ = other.add(0).registerMBean()) {
+        try (LoopControl other = LoopControl.open(); Registration _ = other.add(0).registerMBean()) {
             last.close();
             assertThat(server.isRegistered(name)).as("that of another device of the name").isTrue();
         }

@@ -27,6 +27,13 @@ class LoopGuidesTest {
         printsWhatThePageSays("Control");
     }
 
+    @Test
+    void whatGrowsOnADiskOfFixedSizeIsThereTheNextTime() throws Exception {
+        DocPage page = DocPage.read("docs/guide/embedding.md");
+        assertThat(DocPage.run(page.write("Growing", directory), directory.resolve("new.img").toString()))
+                .isEqualTo(page.printedBy("class Growing"));
+    }
+
     private void printsWhatThePageSays(String program) throws Exception {
         DocPage page = DocPage.read("docs/guide/embedding.md");
         Path image = directory.resolve("disk.img");

@@ -8,6 +8,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.Registration;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -352,7 +353,7 @@ class LoopStatesTest {
     void listenersLearnWhatUserSpaceLearnsByUevents() throws Exception {
         Path other = file("other.img", MIB);
         List<LoopEvent.Kind> own = new ArrayList<>();
-        try (AutoCloseable _ = device.listen(event -> own.add(event.kind()))) {
+        try (Registration _ = device.listen(event -> own.add(event.kind()))) {
             device.configure(config(image).readOnly(true).build());
             device.changeBackingFile(other);
             device.setStatus(device.status().withSizeLimitBytes(8192));

@@ -227,7 +227,7 @@ final class BufferPool {
         }
     }
 
-    AutoCloseable observe(Consumer<MemorySegment> observer) {
+    Registration observe(Consumer<MemorySegment> observer) {
         lock.lock();
         try {
             slabs.forEach(observer);

@@ -105,7 +105,7 @@ public final class IoBuffer implements AutoCloseable {
      * @param observer gets each slab once
      * @return ends the observation when closed
      */
-    public static AutoCloseable observeSlabs(Consumer<MemorySegment> observer) {
+    public static Registration observeSlabs(Consumer<MemorySegment> observer) {
         return POOL.observe(observer);
     }
 }

@@ -96,7 +96,7 @@ class IoBufferTest {
     @Test
     void everySlabIsObserved() throws Exception {
         List<MemorySegment> slabs = new ArrayList<>();
-        try (AutoCloseable observation = IoBuffer.observeSlabs(slabs::add);
+        try (Registration observation = IoBuffer.observeSlabs(slabs::add);
                 IoBuffer small = IoBuffer.allocate(4096);
                 IoBuffer large = IoBuffer.allocate(5 << 20)) {
             assertThat(observation).isNotNull();

@@ -92,6 +92,7 @@ class DiskStatisticsTest {
             DiskStatistics now = disk.statistics();
             assertThat(now.ios(IoGroup.READ)).isOne();
             assertThat(now.sectors(IoGroup.READ)).isEqualTo(3);
+            assertThat(now.bytes(IoGroup.READ)).isEqualTo(3 * 512);
             assertThat(now.nanos(IoGroup.READ)).isEqualTo(7_000);
             assertThat(now.meanNanos(IoGroup.READ)).isEqualTo(7_000);
             assertThat(now.waitNanos(IoGroup.READ)).isZero();
