@@ -139,7 +139,7 @@ final class EngineGroup {
     }
 
     /** What registers memory with an engine; what becomes of it is no matter. */
-    static Consumer<MemorySegment> registering(AioEngine engine) {
+    private static Consumer<MemorySegment> registering(AioEngine engine) {
         return slab -> {
             boolean _ = engine.registerMemory(slab);
         };
@@ -206,6 +206,13 @@ final class EngineGroup {
                 return number;
             }
         }
+    }
+
+    /** An engine of one hardware queue alone, which nobody else is given; to be released, which closes it. */
+    EngineLease own(AioEngine engine) {
+        Shared one = new Shared(engine, "own", 0);
+        one.users++;
+        return one;
     }
 
     /** The use of an engine of the application's by a hardware queue; to be released. */

@@ -103,7 +103,7 @@ final class LoopEngines {
         List<EngineLease> opened = new ArrayList<>();
         try {
             for (int i = 0; i < queues.length; i++) {
-                opened.add(new OwnEngine(open(i)));
+                opened.add(EngineGroup.PROCESS.own(open(i)));
             }
         } catch (Throwable t) {
             opened.forEach(lease -> Undo.part(device, "an engine of several was given up", lease::release));

@@ -1,6 +1,5 @@
 package io.blkmq.loop.transfer;
 
-import io.blkmq.loop.shelf.Shelf;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
@@ -18,14 +17,12 @@ import javax.crypto.Cipher;
  *   C(j) = AES(key 1, P(j) ^ T(j)) ^ T(j)
  * </pre>
  *
- * <p>Units are done several at a time, so that each of the two ciphers gets a long run of blocks in one call. A thread that transforms
- * takes a {@link Workplace} from the {@link Shelf}, or makes one, and puts it back.
+ * <p>Units are done several at a time, so that each of the two ciphers gets a long run of blocks in one call.
  *
- * <p>The copies of the key that are ours are overwritten when it is closed, and with them what stands in the workplaces; a workplace that
- * finds no room on the shelf is overwritten at once. The ciphers get another key, so that nothing leads to the one they had any more;
- * when that memory is overwritten is the JVM's affair.
+ * <p>The copies of the key that are ours are overwritten when it is closed, and with them what stands in the workplaces. The ciphers get
+ * another key, so that nothing leads to the one they had any more; when that memory is overwritten is the JVM's affair.
  */
-final class AesXts implements Transfer {
+final class AesXts extends XtsTransfer<AesXts.Workplace> {
     private static final int BLOCK_BYTES = 16;
     /** How much is done at a time, at least two units. */
     private static final int RUN_BYTES = 8192;
@@ -38,10 +35,7 @@ final class AesXts implements Transfer {
 
     private final AesKey dataKey;
     private final AesKey tweakKey;
-    private final int unitBytes;
     private final int runUnits;
-    private final Shelf<Workplace> shelf = new Shelf<>();
-    private volatile boolean closed;
 
     /**
      * Begins to use a key.
@@ -50,41 +44,26 @@ final class AesXts implements Transfer {
      * @param unitBytes the length of a data unit, in whole blocks
      */
     AesXts(byte[] key, int unitBytes) {
+        super(unitBytes);
         int half = key.length / 2;
         this.dataKey = new AesKey(key, 0, half);
         this.tweakKey = new AesKey(key, half, half);
-        this.unitBytes = unitBytes;
         // Even, since tweaks are made for two units at a time.
         this.runUnits = Math.max(2, RUN_BYTES / unitBytes & ~1);
-        try {
-            // Here it shows whether there is an AES at all.
-            putDown(new Workplace());
-        } catch (Throwable t) {
-            close();
-            throw t;
-        }
+        begin();
     }
 
     @Override
-    public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
-        transform(sector, from, fromOffset, to, toOffset, bytes, true);
+    Workplace newWorkplace() {
+        return new Workplace();
     }
 
     @Override
-    public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
-            long bytes) {
-        transform(sector, from, fromOffset, to, toOffset, bytes, false);
-    }
-
-    private void transform(long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes,
-            boolean encrypt) {
-        if (bytes % unitBytes != 0) {
-            throw new IllegalArgumentException(bytes + " bytes: not a number of units of " + unitBytes + " bytes");
-        }
-        Workplace work = takeUp();
+    void transform(Workplace work, long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+            long bytes, boolean encrypt) {
+        int runBytes = runUnits * unitBytes;
+        long next = unit;
         try {
-            int runBytes = runUnits * unitBytes;
-            long next = unit;
             for (long at = 0; at < bytes; at += runBytes) {
                 int length = (int) Math.min(runBytes, bytes - at);
                 work.run(next, from, fromOffset + at, to, toOffset + at, length, encrypt);
@@ -92,39 +71,22 @@ final class AesXts implements Transfer {
             }
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("the JDK's AES failed", e);
-        } finally {
-            putDown(work);
-        }
-    }
-
-    /** A workplace for the calling thread alone. */
-    Workplace takeUp() {
-        Workplace work = shelf.take(Thread.currentThread().threadId());
-        return work != null ? work : new Workplace();
-    }
-
-    /** The calling thread does not need it any more. */
-    void putDown(Workplace work) {
-        if (!shelf.give(Thread.currentThread().threadId(), work)) {
-            work.wipe();
         }
     }
 
     @Override
-    public void close() {
-        closed = true;
+    void destroyKeys() {
         dataKey.destroy();
         tweakKey.destroy();
-        shelf.close().forEach(Workplace::wipe);
     }
 
     @Override
     public String toString() {
-        return "aes-xts with " + dataKey.length() * 8 + " bits" + (closed ? ", closed" : "");
+        return "aes-xts with " + dataKey.length() * 8 + " bits" + (isClosed() ? ", closed" : "");
     }
 
     /** Ciphers and memory for one thread at a time. */
-    final class Workplace {
+    final class Workplace implements XtsTransfer.Workplace {
         private final Cipher encryption = cipher(Cipher.ENCRYPT_MODE, dataKey);
         private final Cipher decryption = cipher(Cipher.DECRYPT_MODE, dataKey);
         private final Cipher tweaking = cipher(Cipher.ENCRYPT_MODE, tweakKey);
@@ -187,7 +149,8 @@ final class AesXts implements Transfer {
             }
         }
 
-        void wipe() {
+        @Override
+        public void wipe() {
             // First: what follows may fail.
             for (byte[] memory : new byte[][]{numbers, firstTweaks, tweaks, input, output}) {
                 Arrays.fill(memory, (byte) 0);

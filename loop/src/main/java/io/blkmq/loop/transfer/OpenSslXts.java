@@ -1,6 +1,5 @@
 package io.blkmq.loop.transfer;
 
-import io.blkmq.loop.shelf.Shelf;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -15,17 +14,14 @@ import java.util.Objects;
  * each run, and not kept: who gives it must not free it meanwhile, which holds for all memory of an I/O.
  *
  * <p>Keys: ours is overwritten when it is closed, and the memory that OpenSSL got it in at once; OpenSSL overwrites what it has when a
- * context is freed. Workplaces are as those of {@link AesXts}: one thread's, or on the {@link Shelf}, or wiped.
+ * context is freed.
  */
-final class OpenSslXts implements Transfer {
+final class OpenSslXts extends XtsTransfer<OpenSslXts.Workplace> {
     /** How much of memory on the heap is done at a time, at least a unit. */
     private static final int RUN_BYTES = 4096;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
 
     private final AesKey key;
-    private final int unitBytes;
-    private final Shelf<Workplace> shelf = new Shelf<>();
-    private volatile boolean closed;
 
     /**
      * Begins to use a key.
@@ -34,15 +30,9 @@ final class OpenSslXts implements Transfer {
      * @param unitBytes the length of a data unit, in whole blocks
      */
     OpenSslXts(byte[] key, int unitBytes) {
+        super(unitBytes);
         this.key = new AesKey(key, 0, key.length);
-        this.unitBytes = unitBytes;
-        try {
-            // Here it shows whether OpenSSL takes the key.
-            putDown(new Workplace());
-        } catch (Throwable t) {
-            close();
-            throw t;
-        }
+        begin();
     }
 
     /** Whether both keys of AES are the same. OpenSSL refuses that, since XTS is weak with them. */
@@ -51,30 +41,17 @@ final class OpenSslXts implements Transfer {
     }
 
     @Override
-    public void toFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
-        transform(sector, from, fromOffset, to, toOffset, bytes, true);
+    Workplace newWorkplace() {
+        return new Workplace();
     }
 
     @Override
-    public void fromFile(long sector, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
-            long bytes) {
-        transform(sector, from, fromOffset, to, toOffset, bytes, false);
-    }
-
-    private void transform(long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes,
-            boolean encrypt) {
-        if (bytes % unitBytes != 0) {
-            throw new IllegalArgumentException(bytes + " bytes: not a number of units of " + unitBytes + " bytes");
-        }
-        Workplace work = takeUp();
-        try {
-            if (from.isNative() && to.isNative()) {
-                work.run(unit, address(from, fromOffset, bytes), writableAddress(to, toOffset, bytes), bytes, encrypt);
-            } else {
-                work.runCopied(unit, from, fromOffset, to, toOffset, bytes, encrypt);
-            }
-        } finally {
-            putDown(work);
+    void transform(Workplace work, long unit, MemorySegment from, long fromOffset, MemorySegment to, long toOffset,
+            long bytes, boolean encrypt) {
+        if (from.isNative() && to.isNative()) {
+            work.run(unit, address(from, fromOffset, bytes), writableAddress(to, toOffset, bytes), bytes, encrypt);
+        } else {
+            work.runCopied(unit, from, fromOffset, to, toOffset, bytes, encrypt);
         }
     }
 
@@ -96,33 +73,18 @@ final class OpenSslXts implements Transfer {
         return address(memory, offset, bytes);
     }
 
-    /** A workplace for the calling thread alone. */
-    Workplace takeUp() {
-        Workplace work = shelf.take(Thread.currentThread().threadId());
-        return work != null ? work : new Workplace();
-    }
-
-    /** The calling thread does not need it any more. */
-    void putDown(Workplace work) {
-        if (!shelf.give(Thread.currentThread().threadId(), work)) {
-            work.wipe();
-        }
-    }
-
     @Override
-    public void close() {
-        closed = true;
+    void destroyKeys() {
         key.destroy();
-        shelf.close().forEach(Workplace::wipe);
     }
 
     @Override
     public String toString() {
-        return "aes-xts of OpenSSL with " + key.length() * 4 + " bits" + (closed ? ", closed" : "");
+        return "aes-xts of OpenSSL with " + key.length() * 4 + " bits" + (isClosed() ? ", closed" : "");
     }
 
     /** Contexts of OpenSSL and memory for one thread at a time. */
-    final class Workplace {
+    final class Workplace implements XtsTransfer.Workplace {
         private final Arena arena = Arena.ofShared();
         private final MemorySegment run;
         /** The number of a unit for {@link Evp#setNumber}, and after it the length that OpenSSL says it has done. */
@@ -203,7 +165,8 @@ final class OpenSslXts implements Transfer {
             return wiped;
         }
 
-        void wipe() {
+        @Override
+        public void wipe() {
             wiped = true;
             MemorySegment _ = run.fill((byte) 0);
             Evp.free(encryption);
