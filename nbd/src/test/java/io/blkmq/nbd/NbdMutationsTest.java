@@ -36,11 +36,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Right input, a little wrong, to both parsers. Nothing is written outside of the export, or of a request's memory; nothing hangs, leaks or
- * throws what nobody expects. {@code -Dblkmq.nbd.inputs=N} says how many.
+ * throws what nobody expects. {@code -Dblkmq.nbd.inputs=N} says how many each gets.
  */
 @NoRescues
 class NbdMutationsTest {
     private static final int INPUTS = Integer.getInteger("blkmq.nbd.inputs", 3000);
+    /** A disk is opened for each. */
+    private static final int INPUTS_OF_CLIENT = Integer.getInteger("blkmq.nbd.inputs", 500);
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
     private static final int EXPORT_AT = 64 * KIB;
@@ -187,12 +189,15 @@ class NbdMutationsTest {
             listener.bind(UnixDomainSocketAddress.of(socket), 128);
             Thread.ofVirtual().start(() -> say(listener, said));
             memory.memory().fill((byte) 0x77);
-            for (int i = 0; i < INPUTS / 6; i++) {
+            for (int i = 0; i < INPUTS_OF_CLIENT; i++) {
                 said.set(mutator.mutate(answers(random)));
                 try (Disk disk = client.open()) {
                     opened++;
-                    disk.read(0, memory.memory().asSlice(4096, 4096));
-                    read++;
+                    // Blocks may have become larger than what is read.
+                    if (disk.limits().logicalBlockBytes() <= 4096) {
+                        disk.read(0, memory.memory().asSlice(4096, 4096));
+                        read++;
+                    }
                 } catch (BlockIOException e) {
                     assertThat(e.status()).isNotNull();
                 } catch (IOException | IndexOutOfBoundsException e) {

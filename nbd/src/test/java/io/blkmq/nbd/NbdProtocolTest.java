@@ -481,6 +481,45 @@ class NbdProtocolTest {
     }
 
     @Test
+    void readsDoNotRunFarAheadOfAClientThatTakesNothing() throws IOException {
+        int bytes = 1 << 20;
+        int requests = 32;
+        try (Disk large = Scratch.memory(bytes); NbdServer two = NbdServer.builder().unix(directory.resolve("two"))
+                .threads(2).start()) {
+            two.addExport(NbdExport.builder("d", large).build());
+            try (RawClient deaf = RawClient.simple(directory.resolve("two"), "d")) {
+                for (int i = 0; i < requests; i++) {
+                    deaf.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, bytes));
+                }
+                // Eight of them fit.
+                Eventually.until("eight are answered", () -> two.statistics().reads() >= 8);
+                assertThat(two.statistics().memoryBytes()).isLessThanOrEqualTo(8L * bytes);
+                for (int i = 0; i < requests; i++) {
+                    assertThat(deaf.reply(bytes).error()).isZero();
+                    assertThat(two.statistics().memoryBytes()).isLessThanOrEqualTo(8L * bytes);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {512, 1 << 20})
+    void aDiskThatIsClosedIsAnError(int bytes) throws IOException {
+        try (NbdServer two = NbdServer.builder().unix(directory.resolve("two")).threads(2).start()) {
+            Disk other = Scratch.memory(1 << 20);
+            two.addExport(NbdExport.builder("d", other).build());
+            try (RawClient client = RawClient.simple(directory.resolve("two"), "d")) {
+                client.write(RawClient.request(Nbd.CMD_READ, 0, 1, 0, bytes));
+                assertThat(client.reply(bytes).error()).isZero();
+                other.close();
+                assertThat(error(client, RawClient.request(Nbd.CMD_READ, 0, 2, 0, bytes))).isEqualTo(Nbd.ESHUTDOWN);
+                assertThat(error(client, RawClient.request(Nbd.CMD_WRITE, 0, 3, 0, bytes, filled(bytes, 1))))
+                        .isEqualTo(Nbd.ESHUTDOWN);
+            }
+        }
+    }
+
+    @Test
     void closingWaitsForADeafClientNoLongerThanItHasBeenTold() throws IOException {
         serve(NbdServer.builder().drainTimeout(Duration.ofMillis(200)));
         try (RawClient deaf = RawClient.simple(socket, "d")) {

@@ -44,6 +44,7 @@ import picocli.CommandLine.Spec;
                 "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
 final class ServeCommand implements Callable<Integer> {
     private static final long PATIENCE_SECONDS = 120;
+    private static final int THREADS_DEFAULT_MAX = 4;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -75,8 +76,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--read-only", description = "Refuses writes.")
     private boolean readOnly;
 
-    @Option(names = "--hw-queues", paramLabel = "N", defaultValue = "1", description = "Hardware queues of each disk, and threads of the server (${DEFAULT-VALUE}).")
-    private int hardwareQueues = 1;
+    @Option(names = "--hw-queues", paramLabel = "N", description = "Hardware queues of each disk, and threads of the server. One for each processor, at most 4, unless given.")
+    private int hardwareQueues = Math.clamp(Runtime.getRuntime().availableProcessors(), 1, THREADS_DEFAULT_MAX);
 
     @Option(names = "--tls", paramLabel = "DIR", description = "Encrypts; DIR has server-cert.pem, server-key.pem and ca-cert.pem.")
     private @Nullable Path tls;

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -180,6 +181,16 @@ final class Connection implements Loop.Handler {
         if (running != null) {
             running.ended(request);
         }
+    }
+
+    /** The export of a request in progress, for the worker that submits it. */
+    Export exportInUse() {
+        return Objects.requireNonNull(transmission).export();
+    }
+
+    /** What a request is answered with that its disk has refused; any worker's thread. */
+    int refusal(ServedRequest request, RuntimeException e) {
+        return Objects.requireNonNull(transmission).refusal(request, e);
     }
 
     /** Somebody has given memory back: it tries again, if it waits for some. */

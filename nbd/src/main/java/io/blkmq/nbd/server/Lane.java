@@ -3,6 +3,7 @@ package io.blkmq.nbd.server;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One worker's way to one disk: a plug, through a context that follows from the worker's number, so that workers have hardware queues of
@@ -13,7 +14,8 @@ final class Lane {
     private final int context;
     private final Plug plug;
     private final boolean polled;
-    private int inFlight;
+    /** Counted up by the worker's thread, and down by the one that completes. */
+    private final AtomicInteger inFlight = new AtomicInteger();
 
     Lane(Disk disk, int workerIndex) {
         this.disk = disk;
@@ -24,17 +26,18 @@ final class Lane {
 
     /** Submits a bio that tells {@link #ended}, unless it is refused by an exception. */
     void submit(Bio bio) {
-        inFlight++;
+        inFlight.incrementAndGet();
         try {
             plug.submit(bio);
         } catch (RuntimeException | Error e) {
-            inFlight--;
+            inFlight.decrementAndGet();
             throw e;
         }
     }
 
+    /** A bio has ended. Any thread. */
     void ended() {
-        inFlight--;
+        inFlight.decrementAndGet();
     }
 
     void flush() {
@@ -49,7 +52,7 @@ final class Lane {
     }
 
     boolean mustPoll() {
-        return polled && inFlight > 0;
+        return polled && inFlight.get() > 0;
     }
 
     void close() {

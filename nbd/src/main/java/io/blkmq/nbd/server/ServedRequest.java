@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * A request of a client, from its header to the last byte of its reply. Its connection uses it again.
  *
  * <p>It belongs to the thread of its connection, except while its bio is in flight: then all that the thread which completes it does is
- * to hand it over to the worker.
+ * to hand it over to the worker. A large one is submitted by another worker, and handed over to that before.
  *
  * <pre>
  *   RECEIVING ──▶ IN FLIGHT ⇄ ENDED ──▶ REPLYING ──▶ free
@@ -35,6 +35,8 @@ final class ServedRequest extends Message implements BioCompletion, HandOver.Ite
     }
 
     final Connection connection;
+    /** The way that its bio has gone. Written before the bio is submitted. */
+    private @Nullable Lane lane;
     final Bio bio = new Bio(1);
     final RequestHeader header = new RequestHeader();
     private final ByteBuffer head;
@@ -46,6 +48,8 @@ final class ServedRequest extends Message implements BioCompletion, HandOver.Ite
     Status status = Status.OK;
     /** The error that it is answered with, once it is known. */
     int error;
+    /** Of a read that was not refused, its data. */
+    long readBytes;
     /** Bytes that are done of an operation in pieces, and those of the piece in flight. */
     long doneBytes;
     long pieceBytes;
@@ -117,8 +121,19 @@ final class ServedRequest extends Message implements BioCompletion, HandOver.Ite
         return view;
     }
 
+    /**
+     * Submits its bio.
+     *
+     * @param way of the calling worker
+     */
+    void submit(Lane way) {
+        lane = way;
+        way.submit(bio);
+    }
+
     @Override
     public void ended(Bio ended) {
+        Objects.requireNonNull(lane).ended();
         status = ended.status();
         connection.worker.ended(this);
     }

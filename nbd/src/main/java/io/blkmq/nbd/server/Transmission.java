@@ -35,6 +35,13 @@ final class Transmission {
     private static final long SKIP_BYTES_MAX = 1L << 32;
     /** Extents in one reply. */
     private static final int EXTENTS_MAX = 512;
+    /**
+     * Data of reads that are in progress at a time: a disk that is faster than the client would fill memory that has left the processor's
+     * caches when it is sent. One read always goes on.
+     */
+    private static final long AHEAD_BYTES = 8 << 20;
+    /** From so many bytes on, a copy takes longer than another worker takes to wake. */
+    private static final int LENT_BYTES_MIN = 128 << 10;
     /** Without a request for so long, a connection gives the memory back that it keeps for the next ones. */
     private static final long IDLE_NANOS = 2_000_000_000L;
 
@@ -58,6 +65,9 @@ final class Transmission {
     private int made;
     /** From the header to the last byte of the reply. */
     private int inProgress;
+    /** Of reads, their data. */
+    private long readBytes;
+    private int lent;
     /** Of buffers, those that are kept for the next requests too. */
     private long memoryBytes;
     /** Whose data are being received; null between requests. */
@@ -169,6 +179,11 @@ final class Transmission {
             return false;
         }
         int error = check(payload);
+        long reads = error == 0 && header.command == Nbd.CMD_READ ? header.length : 0;
+        if (reads > 0 && readBytes > 0 && readBytes + reads > AHEAD_BYTES) {
+            paused = true;
+            return false;
+        }
         ServedRequest request = admit(error == 0 ? memoryFor() : 0);
         if (request == null) {
             paused = true;
@@ -176,6 +191,8 @@ final class Transmission {
         }
         in.position(in.position() + RequestHeader.bytes(extended));
         request.begin(header);
+        request.readBytes = reads;
+        readBytes += reads;
         request.error = request.error == 0 ? error : request.error;
         begin(request, payload);
         return true;
@@ -329,6 +346,7 @@ final class Transmission {
     /** A reply is sent, or is not going to be. */
     void release(ServedRequest request) {
         inProgress--;
+        readBytes -= request.readBytes;
         if (inProgress == 0) {
             idleSince = connection.worker.now();
         }
@@ -399,28 +417,38 @@ final class Transmission {
         submit(request, bio.add(zeroing ? Zeroes.BUFFER.memory() : request.memory(), 0, request.pieceBytes));
     }
 
+    /** Submits what the request's bio describes, here or by another worker. */
     private void submit(ServedRequest request, Bio bio) {
-        try {
-            lane.submit(bio);
-        } catch (IndexOutOfBoundsException e) {
-            // The disk has become smaller since the check.
-            fail(request, request.header.command == Nbd.CMD_WRITE ? Nbd.ENOSPC : Nbd.EINVAL);
-        } catch (UnsupportedOperationException e) {
-            fail(request, Nbd.EPERM);
-        } catch (IllegalStateException e) {
-            LOG.log(Level.DEBUG, "a request was refused", e);
-            fail(request, export.disk().isClosed() ? Nbd.ESHUTDOWN : Nbd.EIO);
-        } catch (RuntimeException e) {
-            LOG.log(Level.WARNING, "a request was refused", e);
-            fail(request, Nbd.EIO);
+        Worker helper = bio.bytes() < LENT_BYTES_MIN
+                ? connection.worker
+                : connection.server.helperOf(connection.worker, lent++);
+        if (!helper.equals(connection.worker)) {
+            helper.lend(request);
+            return;
         }
+        try {
+            request.submit(lane);
+        } catch (RuntimeException e) {
+            fail(request, refusal(request, e));
+        }
+    }
+
+    /** What a request is answered with that its disk has refused; any worker's thread. */
+    int refusal(ServedRequest request, RuntimeException e) {
+        if (e instanceof IndexOutOfBoundsException) {
+            // The disk has become smaller since the check.
+            return request.header.command == Nbd.CMD_WRITE ? Nbd.ENOSPC : Nbd.EINVAL;
+        }
+        if (e instanceof UnsupportedOperationException) {
+            return Nbd.EPERM;
+        }
+        boolean state = e instanceof IllegalStateException;
+        LOG.log(state ? Level.DEBUG : Level.WARNING, "a request was refused", e);
+        return state && export.disk().isClosed() ? Nbd.ESHUTDOWN : Nbd.EIO;
     }
 
     /** A bio has ended: the request goes on, or is answered. */
     void ended(ServedRequest request) {
-        if (request.header.command != Nbd.CMD_BLOCK_STATUS) {
-            lane.ended();
-        }
         if (request.status == Status.OK && request.error == 0) {
             proceed(request);
         } else if (request.status == Status.NOTSUPP && request.header.command == Nbd.CMD_WRITE_ZEROES

@@ -22,7 +22,10 @@ import org.jspecify.annotations.Nullable;
  * ask for to the disks as one batch each, looks for completions where nobody else does, and writes the replies of each connection
  * together.
  *
- * <p>All belongs to its thread, but for the requests that have ended: any thread hands them over, and the worker takes all at once.
+ * <p>A large request is submitted by another worker: what copies its data, the disk or the socket, does so beside this thread.
+ *
+ * <p>All belongs to its thread, but for the requests that have ended, or are lent: any thread hands them over, and the worker takes all
+ * at once.
  */
 final class Worker implements Loop.Turn {
     final Loop loop;
@@ -35,6 +38,9 @@ final class Worker implements Loop.Turn {
     /** Connections that have something to write. */
     private final ArrayDeque<Connection> unsent = new ArrayDeque<>();
     private final HandOver<ServedRequest> ended = new HandOver<>();
+    /** Large requests of other workers' connections, to be submitted here. */
+    private final HandOver<ServedRequest> lent = new HandOver<>();
+    private final Consumer<ServedRequest> helping = this::help;
     private final Consumer<ServedRequest> proceeding = request -> request.connection.ended(request);
     /** About now. */
     private long now = System.nanoTime();
@@ -85,11 +91,8 @@ final class Worker implements Loop.Turn {
         try {
             Lane lane = lane(export);
             lane.submit(new Bio(0).reset(Operation.FLUSH, 0).onEnd(bio -> {
-                Status status = bio.status();
-                boolean _ = loop.execute(() -> {
-                    lane.ended();
-                    result.complete(status);
-                });
+                lane.ended();
+                result.complete(bio.status());
             }));
         } catch (RuntimeException e) {
             result.completeExceptionally(e);
@@ -102,6 +105,28 @@ final class Worker implements Loop.Turn {
         if (ended.add(request) && !loop.isCurrent()) {
             loop.wake();
         }
+    }
+
+    /** Has a large request of another worker's connection submitted here. Any thread. */
+    void lend(ServedRequest request) {
+        if (lent.add(request)) {
+            loop.wake();
+        }
+    }
+
+    /** One after the other, so that each is told as soon as it is done: a disk may do all of it within the submission. */
+    private void help(ServedRequest request) {
+        Lane lane = lane(request.connection.exportInUse());
+        try {
+            request.submit(lane);
+        } catch (RuntimeException e) {
+            request.error = request.connection.refusal(request, e);
+            request.status = Status.OK;
+            request.connection.worker.ended(request);
+            return;
+        }
+        lane.flush();
+        lane.poll();
     }
 
     void readAgain(Connection connection) {
@@ -119,6 +144,7 @@ final class Worker implements Loop.Turn {
             unread.remove().readAgain();
         }
         flushLanes();
+        boolean _ = lent.takeAll(helping);
         for (int i = 0; i < laneList.size(); i++) {
             laneList.get(i).poll();
         }
@@ -138,7 +164,7 @@ final class Worker implements Loop.Turn {
 
     @Override
     public boolean isBusy() {
-        if (!unread.isEmpty() || !unsent.isEmpty() || !ended.isEmpty()) {
+        if (!unread.isEmpty() || !unsent.isEmpty() || !ended.isEmpty() || !lent.isEmpty()) {
             return true;
         }
         for (int i = 0; i < laneList.size(); i++) {
