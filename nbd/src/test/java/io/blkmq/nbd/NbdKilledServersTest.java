@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * -Dblkmq.nbd.kills=N} says how many times each is killed.
  */
 @NoRescues
-@Timeout(600)
+@Timeout(1800)
 class NbdKilledServersTest {
     private static final int KILLS = Integer.getInteger("blkmq.nbd.kills", 3);
     private static final int BLOCK = 4096;
