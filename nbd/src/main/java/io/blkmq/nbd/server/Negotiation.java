@@ -246,9 +246,8 @@ final class Negotiation {
             refuse(option, Nbd.REP_ERR_INVALID, wrong);
             return;
         }
-        Export export = connection.server.exports().find(name);
+        Export export = findOrRefuse(option, name);
         if (export == null) {
-            refuse(option, Nbd.REP_ERR_UNKNOWN, "there is no export '" + name + "'");
             return;
         }
         send(reply(option, Nbd.REP_INFO, 12).putShort((short) Nbd.INFO_EXPORT).putLong(export.disk().sizeBytes())
@@ -268,6 +267,14 @@ final class Negotiation {
         if (option == Nbd.OPT_GO) {
             begin(export);
         }
+    }
+
+    private @Nullable Export findOrRefuse(int option, String name) {
+        Export export = connection.server.exports().find(name);
+        if (export == null) {
+            refuse(option, Nbd.REP_ERR_UNKNOWN, "there is no export '" + name + "'");
+        }
+        return export;
     }
 
     private void text(int option, int type, String text) {
@@ -296,9 +303,8 @@ final class Negotiation {
             refuse(option, Nbd.REP_ERR_INVALID, wrong);
             return;
         }
-        Export export = connection.server.exports().find(name);
+        Export export = findOrRefuse(option, name);
         if (export == null) {
-            refuse(option, Nbd.REP_ERR_UNKNOWN, "there is no export '" + name + "'");
             return;
         }
         boolean chosen = queries.contains(Nbd.BASE_ALLOCATION);

@@ -72,6 +72,11 @@ final class ServedRequest extends Message implements BioCompletion, HandOver.Ite
         before = item;
     }
 
+    /** Its bio has ended. */
+    void proceed() {
+        connection.ended(this);
+    }
+
     /** Begins with a new header. */
     void begin(RequestHeader from) {
         header.command = from.command;

@@ -41,7 +41,6 @@ final class Worker implements Loop.Turn {
     /** Large requests of other workers' connections, to be submitted here. */
     private final HandOver<ServedRequest> lent = new HandOver<>();
     private final Consumer<ServedRequest> helping = this::help;
-    private final Consumer<ServedRequest> proceeding = request -> request.connection.ended(request);
     /** About now. */
     private long now = System.nanoTime();
 
@@ -148,7 +147,7 @@ final class Worker implements Loop.Turn {
         for (int i = 0; i < laneList.size(); i++) {
             laneList.get(i).poll();
         }
-        if (ended.takeAll(proceeding)) {
+        if (ended.takeAll(ServedRequest::proceed)) {
             flushLanes();
         }
         for (int left = unsent.size(); left > 0; left--) {
