@@ -484,8 +484,8 @@ class NbdProtocolTest {
     void readsDoNotRunFarAheadOfAClientThatTakesNothing() throws IOException {
         int bytes = 1 << 20;
         int requests = 32;
-        try (Disk large = Scratch.memory(bytes); NbdServer two = NbdServer.builder().unix(directory.resolve("two"))
-                .threads(2).start()) {
+        try (Disk large = Scratch.memory(bytes);
+                NbdServer two = NbdServer.builder().unix(directory.resolve("two")).threads(2).start()) {
             two.addExport(NbdExport.builder("d", large).build());
             try (RawClient deaf = RawClient.simple(directory.resolve("two"), "d")) {
                 for (int i = 0; i < requests; i++) {
