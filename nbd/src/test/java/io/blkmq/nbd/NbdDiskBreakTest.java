@@ -293,6 +293,7 @@ class NbdDiskBreakTest {
             flush.join();
             disk.read(0, ByteBuffer.allocate(BLOCK));
             assertThat(reads.get()).as("the connection has broken").isEqualTo(2);
+            assertThat(server.connections.get()).isEqualTo(2);
             assertThatThrownBy(disk::flush).isInstanceOfSatisfying(BlockIOException.class,
                     e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
         }

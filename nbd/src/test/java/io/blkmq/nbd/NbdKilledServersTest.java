@@ -128,9 +128,8 @@ class NbdKilledServersTest {
         }
 
         @Override
-        public void close() throws Exception {
-            process.destroyForcibly();
-            process.waitFor();
+        public void close() {
+            process.destroyForcibly().onExit().join();
         }
     }
 
