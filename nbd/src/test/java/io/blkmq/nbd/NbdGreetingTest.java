@@ -138,6 +138,7 @@ class NbdGreetingTest {
                                                                                                                                                                                                                                                                                                                                                         });
 
         private final String message;
+        @SuppressWarnings("ImmutableEnumChecker") // a lambda that captures nothing
         private final Consumer<ByteBuffer> says;
 
         Said(String message, Consumer<ByteBuffer> says) {
