@@ -76,10 +76,11 @@ class NbdKilledServersTest {
             }
         };
 
-        final String[] needed;
+        @SuppressWarnings("ImmutableEnumChecker") // the list is unmodifiable
+        private final List<String> needed;
 
         Kind(String... needed) {
-            this.needed = needed;
+            this.needed = List.of(needed);
         }
 
         abstract ProcessBuilder server(Path file, Path socket) throws IOException, InterruptedException;
@@ -144,14 +145,14 @@ class NbdKilledServersTest {
     @ParameterizedTest
     @EnumSource
     void noFlushThatWentWellHasLostAnything(Kind kind) throws Exception {
-        Command.require(kind.needed);
+        Command.require(kind.needed.toArray(String[]::new));
         Random random = new Random(RandomSeed.of(NbdKilledServersTest.class));
         AtomicLong done = new AtomicLong();
         AtomicBoolean ended = new AtomicBoolean();
         Random pauses = new Random(random.nextLong());
         try (Victim victim = new Victim(kind);
                 Disk disk = NbdDisk.builder(NbdUri.parse("nbd+unix:///?socket=" + victim.socket)).connections(3)
-                        .giveUpAfter(Duration.ofSeconds(120)).open()) {
+                        .giveUpAfter(Duration.ofMinutes(2)).open()) {
             assertThat(disk.queue().hardwareContexts()).isEqualTo(3);
             Eventually.Worker<Boolean> killer = Eventually.start(() -> {
                 try {
