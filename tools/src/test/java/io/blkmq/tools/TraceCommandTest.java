@@ -87,6 +87,8 @@ class TraceCommandTest {
         Path image = Files.write(directory.resolve("disk.img"), new byte[1 << 20]);
         out.getBuffer().setLength(0);
         refused("10 writes, which would overwrite the file; --overwrite", "trace", "replay", "--attach", image, trace);
+        refused("10 writes, which would overwrite the export; --overwrite", "trace", "replay", "--attach",
+                "nbd+unix:///?socket=/nowhere", trace);
         assertThat(Files.readAllBytes(image)).containsOnly(0);
         assertThat(execute("trace", "replay", "--attach", image, "--overwrite", trace)).isZero();
         assertThat(Files.readAllBytes(image)).contains(1);
