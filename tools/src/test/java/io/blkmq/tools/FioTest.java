@@ -72,9 +72,11 @@ class FioTest {
     // ---- headers
 
     @ParameterizedTest
-    @ValueSource(strings = {"crc32c", "crc64", "crc16", "crc7", "xxhash", "md5", "sha1", "sha3-224", "sha3-256",
-            "sha3-384", "sha3-512", "meta", "pattern~verify_pattern=0xdeadbeef",
-            "pattern~verify_pattern=0xff%o\"ab\"-12", "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234"})
+    @ValueSource(strings = {"crc32c", "crc32", "crc64", "crc16", "crc7", "xxhash", "md5", "sha1", "sha256", "sha512",
+            "sha256~verify_interval=512", "sha512~verify_interval=512", "sha256~verify_pattern=0x12345678",
+            "sha512~verify_pattern=0x123456789a", "sha3-224", "sha3-256", "sha3-384", "sha3-512", "meta",
+            "pattern~verify_pattern=0xdeadbeef", "pattern~verify_pattern=0xff%o\"ab\"-12",
+            "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234"})
     void fioVerifiesWhatBlkmqWroteAndBlkmqWhatFioWrote(String method) throws IOException, InterruptedException {
         image(1 << 20);
         String lines = "size=1m~bs=4k~verify=" + method + "~rw=";
@@ -90,21 +92,37 @@ class FioTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"crc32c", "crc64", "crc16", "xxhash", "md5", "sha1", "sha3-256",
+    @ValueSource(strings = {"crc32c", "crc32", "crc64", "crc16", "xxhash", "md5", "sha1", "sha256", "sha3-256",
             "pattern~verify_pattern=0xdeadbeef"})
     void bothFindAByteThatChanged(String method) throws IOException, InterruptedException {
         image(1 << 20);
         String lines = "size=1m~bs=4k~verify=" + method + "~rw=";
         assertThat(blkmq(lines + "write")).as(err.toString()).isZero();
-        try (RandomAccessFile file = new RandomAccessFile(file().toFile(), "rw")) {
-            file.seek(40_960 + 777);
-            int found = file.read();
-            file.seek(40_960 + 777);
-            file.write(found ^ 0x10);
-        }
+        flip(40_960 + 777);
         assertThat(JsonText.number(fio(lines + "read"), "error")).isEqualTo(84);
         assertThat(blkmq(lines + "read")).isEqualTo(1);
         assertThat(out.toString()).contains("bad block at offset 40960");
+    }
+
+    /** fio's own {@code sha512} looks at the ends of the data. */
+    @Test
+    void blkmqFindsAByteThatChangedWhereTheMethodOfFioIsBlind() throws IOException, InterruptedException {
+        image(1 << 20);
+        String lines = "size=1m~bs=4k~verify=sha512~rw=";
+        assertThat(blkmq(lines + "write")).as(err.toString()).isZero();
+        flip(40_960 + 2000);
+        assertThat(JsonText.number(fio(lines + "read"), "error")).isZero();
+        assertThat(blkmq(lines + "read")).isEqualTo(1);
+        assertThat(out.toString()).contains("bad block at offset 40960", "crc32c");
+    }
+
+    private void flip(long at) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(file().toFile(), "rw")) {
+            file.seek(at);
+            int found = file.read();
+            file.seek(at);
+            file.write(found ^ 0x10);
+        }
     }
 
     // ---- the amounts

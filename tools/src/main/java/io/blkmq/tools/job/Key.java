@@ -182,6 +182,30 @@ public enum Key {
             "latency_percentile"),
     /** Whether the job goes on. */
     LATENCY_RUN(ValueType.FLAG, "0", "the job goes on at the depth found, until its other end", "latency_run"),
+    /** The share in a flow. */
+    FLOW(ValueType.count(0, 1_000_000), "0",
+            "jobs of the same `flow_id` do operations in proportion to this, while they run at the same time; 0 for none",
+            "flow"),
+    /** Which flow. */
+    FLOW_ID(ValueType.count(0, Integer.MAX_VALUE), "0", "see `flow`", "flow_id"),
+    /** How long a job waits that is ahead. */
+    FLOW_SLEEP(ValueType.MICROS, "0", "a job that is ahead of the others looks so often whether it may go on",
+            "flow_sleep"),
+    /** When the job is steady. */
+    SS(new ValueType("iops, bw or lat, or with _slope, :limit or :limit%", false, SteadyGoal::parse), null,
+            """
+                the job ends when it is steady: for `ss_dur` no measurement was farther from their mean than the limit, or (`_slope`) \
+                their line of best fit rises or falls no more from one to the next. With %, of the mean. Limits of `bw` are bytes a \
+                second, of `lat` nanoseconds""",
+            "ss", "steadystate"),
+    /** How long it has to be steady. */
+    SS_DUR(ValueType.SECONDS, "0", "see `ss`", "ss_dur", "steadystate_duration"),
+    /** How long it runs before. */
+    SS_RAMP(ValueType.SECONDS, "0", "so long after its begin the job is measured for the first time", "ss_ramp",
+            "steadystate_ramp_time"),
+    /** How long a measurement is. */
+    SS_INTERVAL(ValueType.SECONDS, "1", "how long a measurement of `ss` takes", "ss_interval",
+            "steadystate_check_interval"),
 
     // ---- durability
     /** After how many writes there is a flush. */
@@ -235,7 +259,7 @@ public enum Key {
     /** How data is verified. */
     VERIFY(new ValueType("method", false, VerifyMethod::parse), "0",
             """
-                each block carries a header of fio and a checksum: `crc32c`, `crc64`, `crc16`, `crc7`, `md5`, `sha1`, `sha256`, \
+                each block carries a header of fio and a checksum: `crc32c`, `crc32`, `crc64`, `crc16`, `crc7`, `md5`, `sha1`, `sha256`, \
                 `sha512`, `sha3-224`, `sha3-256`, `sha3-384`, `sha3-512`, `xxhash`, `meta` (the header alone), `pattern` (no header); \
                 what a job has written it reads back and checks""",
             "verify"),

@@ -28,10 +28,7 @@ public final class RefusedKeys {
                 "trim_backlog", "trim_backlog_batch");
         reason("loads the state of fio's process; verify with verify_only", "verify_state_load");
         reason("writes nothing; leave the job out", "create_only");
-        reason("jobs cannot be weighed against each other; use rate_iops", "flow", "flow_id", "flow_sleep",
-                "flow_watermark");
-        reason("use runtime and ramp_time", "steadystate", "ss", "steadystate_duration", "ss_dur",
-                "steadystate_ramp_time", "ss_ramp");
+        reason("is a key of older versions of fio; use flow", "flow_watermark");
         reason("is a workload of fio's own; write a job", "profile");
         reason("use thinktime with thinktime_blocks", "thinktime_iotime");
         reason("is not promised by any engine here; use direct=1", "atomic");

@@ -43,8 +43,7 @@ public final class UnusedKeys {
         reason("the mean over `log_avg_msec` is used", "bwavgtime", "iopsavgtime");
         reason("no such log is written", "write_hist_log", "log_hist_msec", "log_hist_coarseness");
         reason("the report has a fixed form", "significant_figures", "disk_util", "disable_bw",
-                "disable_bw_measurement", "block_error_percentiles", "stats", "error_dump", "kb_base", "unit_base",
-                "steadystate_check_interval");
+                "disable_bw_measurement", "block_error_percentiles", "stats", "error_dump", "kb_base", "unit_base");
         reason("the job's thread submits; completions come as the device is attached", "io_submit_mode", "hipri",
                 "registerfiles", "fixedbufs", "sqthread_poll", "sqthread_poll_cpu", "nonvectored", "userspace_reap",
                 "force_async", "nowait", "vectored", "hipri_percentage");

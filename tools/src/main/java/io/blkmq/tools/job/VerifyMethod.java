@@ -10,6 +10,8 @@ public enum VerifyMethod {
     NONE,
     /** CRC-32C. */
     CRC32C,
+    /** The CRC-32 of Ethernet's polynomial, its highest bit first. */
+    CRC32,
     /** A CRC of 64 bits. */
     CRC64,
     /** A CRC of 16 bits. */
@@ -52,7 +54,7 @@ public enum VerifyMethod {
         }
         throw new IllegalArgumentException("\"" + name + "\" is not possible; possible are "
                 + Arrays.stream(values()).skip(1).map(VerifyMethod::keyValue).collect(Collectors.joining(", "))
-                + " and 0" + (name.equals("crc32") ? "; crc32c is the fast one" : ""));
+                + " and 0");
     }
 
     /**

@@ -12,6 +12,7 @@ final class Accounts {
     final DirectionStatistics reads;
     final DirectionStatistics writes;
     final DirectionStatistics trims;
+    private final DirectionStatistics[] directions;
     final LatencyStatistics flushes = new LatencyStatistics(false);
     final DepthCounts depths = new DepthCounts();
     final Failures failures = new Failures();
@@ -32,6 +33,7 @@ final class Accounts {
         this.reads = statistics(spec);
         this.writes = statistics(spec);
         this.trims = statistics(spec);
+        this.directions = new DirectionStatistics[]{reads, writes, trims};
         String goesOn = spec.word(Key.CONTINUE_ON_ERROR);
         boolean all = goesOn.equals("all");
         boolean io = all || goesOn.equals("io");
@@ -45,6 +47,10 @@ final class Accounts {
             bounded |= nanos != 0;
         }
         this.hasLatencyMax = bounded;
+    }
+
+    DirectionStatistics[] directions() {
+        return directions;
     }
 
     /** Statistics with the percentiles that a job wants. */

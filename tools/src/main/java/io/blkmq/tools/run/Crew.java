@@ -33,11 +33,17 @@ final class Crew implements AutoCloseable {
                 starts.add(new JobStart(ready, sign, done, delayNanos(workload)));
             }
             Map<Integer, RunControl> groups = new HashMap<>();
+            Map<Integer, Flow> flows = new HashMap<>();
             for (Workload workload : workloads) {
                 RunControl group = groups.computeIfAbsent(workload.job().group(), _ -> control.inner());
                 int number = workload.job().number();
                 starts.get(number).waitFor(workload.job().after().stream().map(starts::get).toList());
-                jobs.add(new JobThread(workload, timelines, control, group, starts.get(number)));
+                JobThread job = new JobThread(workload, timelines, control, group, starts.get(number));
+                int weight = workload.spec().count(Key.FLOW);
+                if (weight > 0) {
+                    job.joins(flows.computeIfAbsent(workload.spec().count(Key.FLOW_ID), _ -> new Flow()).join(weight));
+                }
+                jobs.add(job);
             }
             made = true;
         } finally {

@@ -4,6 +4,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
+import io.blkmq.tools.job.SteadyGoal;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,10 +51,13 @@ final class JobThread implements Runnable {
     private final @Nullable DepthSearch search;
     private final @Nullable JobLogs logs;
     private final @Nullable Sampler sampler;
+    private final @Nullable SteadyState steady;
     private final Thinking thinking;
     private final int backlog;
+    private final long flowNapNanos;
+    private Flow.@Nullable Member flow;
     /** Whether there are other bounds on what may be submitted than free slots. */
-    private final boolean bounded;
+    private boolean bounded;
     private final JobProgress progress;
     private final List<String> notes = new ArrayList<>();
     private long runtimeNanos;
@@ -117,7 +121,10 @@ final class JobThread implements Runnable {
             accounts.logTo(logs);
         }
         this.sampler = timeline ? new Sampler(accounts) : null;
+        this.steady = spec.optional(Key.SS).map(goal -> new SteadyState((SteadyGoal) goal, spec.amount(Key.SS_DUR),
+                spec.amount(Key.SS_RAMP), spec.amount(Key.SS_INTERVAL))).orElse(null);
         this.thinking = new Thinking(spec);
+        this.flowNapNanos = Math.clamp(spec.amount(Key.FLOW_SLEEP), SHORT_NAP_NANOS, NAP_NANOS);
         this.backlog = verifier != null && spec.isReadBack() ? spec.count(Key.VERIFY_BACKLOG) : 0;
         this.bounded = search != null || thinking.isNeeded() || backlog > 0;
         this.progress = new JobProgress(workload);
@@ -131,6 +138,12 @@ final class JobThread implements Runnable {
         DataFill data = new DataFill(window.memory(), spec, new XorShift(workload.seed() ^ 2));
         data.all(workload.strideBytes());
         return data.isEachTime() ? data : null;
+    }
+
+    /** Its operations are kept in proportion to those of others. Before it begins. */
+    void joins(Flow.Member share) {
+        flow = share;
+        bounded = true;
     }
 
     Thread thread() {
@@ -177,7 +190,18 @@ final class JobThread implements Runnable {
     private void runPhases() {
         ProcessorUse before = ProcessorUse.ofThisThread();
         AccessPattern pattern = workload.pattern();
-        long took = runPhase(spec.runtimeNanos(), true);
+        Flow.Member share = flow;
+        if (share != null) {
+            share.begin();
+        }
+        long took;
+        try {
+            took = runPhase(spec.runtimeNanos(), true);
+        } finally {
+            if (share != null) {
+                share.end();
+            }
+        }
         accounts.reads.runtimeNanos = pattern.reads() || verifiedWrite > 0 ? took : 0;
         accounts.writes.runtimeNanos = pattern.writes() ? took : 0;
         accounts.trims.runtimeNanos = pattern.trims() ? took : 0;
@@ -190,6 +214,9 @@ final class JobThread implements Runnable {
         }
         if (search != null) {
             notes.add(search.note(spec.name()));
+        }
+        if (steady != null) {
+            notes.add(steady.note(spec.name()));
         }
         use = ProcessorUse.ofThisThread().since(before);
         writeLogs();
@@ -266,6 +293,9 @@ final class JobThread implements Runnable {
         if (search != null) {
             search.begin(startNanos);
         }
+        if (steady != null) {
+            steady.begin(startNanos);
+        }
     }
 
     /** Whether nothing has happened that ends the job early. */
@@ -288,6 +318,9 @@ final class JobThread implements Runnable {
         }
         if (backlog > 0 && verifier != null) {
             room = Math.min(room, verifiedWrite + backlog - verifier.writes());
+        }
+        if (flow != null) {
+            room = Math.min(room, flow.room());
         }
         return Math.max(0, Math.min(room, thinking.room()));
     }
@@ -347,6 +380,9 @@ final class JobThread implements Runnable {
             batch[chosen++] = slot;
         }
         thinking.began(chosen);
+        if (flow != null) {
+            flow.began(chosen);
+        }
         return chosen;
     }
 
@@ -388,6 +424,10 @@ final class JobThread implements Runnable {
         }
         if (backlog > 0 && verifier != null && verifier.writes() >= verifiedWrite + backlog) {
             readBacklog(plug, verifier);
+            return true;
+        }
+        if (flow != null && window.inFlight() == 0 && flow.room() == 0) {
+            LockSupport.parkNanos(this, flowNapNanos);
             return true;
         }
         return false;
@@ -447,6 +487,9 @@ final class JobThread implements Runnable {
             startNanos = now;
             sampleNanos = now;
             accounts.reset();
+            if (steady != null) {
+                steady.begin(now);
+            }
             if (sampler != null) {
                 sampler.begin(now);
             }
@@ -462,6 +505,9 @@ final class JobThread implements Runnable {
             sampler.tick(now);
         }
         if (search != null && search.tick(now)) {
+            timeIsOver = true;
+        }
+        if (steady != null && !ramping && steady.tick(accounts, now)) {
             timeIsOver = true;
         }
         progress.publish(accounts, choices, now);

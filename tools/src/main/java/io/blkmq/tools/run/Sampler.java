@@ -27,7 +27,7 @@ final class Sampler {
     private final long[] lastBytes = new long[DIRECTIONS];
 
     Sampler(Accounts accounts) {
-        this.statistics = new DirectionStatistics[]{accounts.reads, accounts.writes, accounts.trims};
+        this.statistics = accounts.directions();
         this.latencies = new LatencyWindow[DIRECTIONS];
         for (int i = 0; i < DIRECTIONS; i++) {
             latencies[i] = new LatencyWindow(statistics[i].completion());

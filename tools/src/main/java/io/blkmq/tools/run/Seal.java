@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  *  40  checksum of everything behind it
  * </pre>
  *
+ * <p>Where the checksum is blind ({@link Checksum#isBlind}), the seconds are a CRC-32C of the data, and the nanoseconds say so: no time has
+ * such ones.
+ *
  * <p>Of these fio checks the magic, the method, the length, the offset and both checksums when it reads what another wrote. The seed
  * is different for each write of a job; by it a job that verifies its own writes finds an old one in the place of the last.
  *
@@ -33,8 +36,11 @@ import org.jspecify.annotations.Nullable;
 final class Seal {
     static final int MAGIC = 0xACCA;
     private static final int HEADER_BYTES = 40;
+    private static final int SECONDS_AT = 24;
+    private static final int NANOS_AT = 28;
+    private static final int NANOS_OF_CRC = -1;
     private static final int CRC_AT = 36;
-    private static final int CHECKSUM_BYTES_MAX = 64;
+    private static final int CHECKSUM_BYTES_MAX = 128;
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED
             .withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -48,6 +54,7 @@ final class Seal {
     private final byte[] patternBytes;
     private final int thread;
     private final CRC32C headerCrc = new CRC32C();
+    private final CRC32C dataCrc = new CRC32C();
     private final byte[] found = new byte[CHECKSUM_BYTES_MAX];
     private final byte[] expected = new byte[CHECKSUM_BYTES_MAX];
 
@@ -96,8 +103,8 @@ final class Seal {
         memory.set(INT, at + 4L, length);
         memory.set(LONG, at + 8L, seed);
         memory.set(LONG, at + 16L, offsetBytes);
-        memory.set(INT, at + 24L, 0);
-        memory.set(INT, at + 28L, 0);
+        memory.set(INT, at + (long) SECONDS_AT, checksum.isBlind() ? dataCrc(checksum, at, length) : 0);
+        memory.set(INT, at + (long) NANOS_AT, checksum.isBlind() ? NANOS_OF_CRC : 0);
         memory.set(SHORT, at + 32L, (short) thread);
         memory.set(SHORT, at + 34L, (short) number);
         memory.set(INT, at + (long) CRC_AT, headerCrc(at));
@@ -179,6 +186,12 @@ final class Seal {
     }
 
     private @Nullable String checksumFault(Checksum sum, int at, int length) {
+        int foundData = memory.get(INT, at + (long) SECONDS_AT);
+        if (sum.isBlind() && memory.get(INT, at + (long) NANOS_AT) == NANOS_OF_CRC
+                && foundData != dataCrc(sum, at, length)) {
+            return String.format("expected checksum %08x (crc32c) of the data, found %08x in the header",
+                    dataCrc(sum, at, length), foundData);
+        }
         checksum(sum, at, length);
         MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, at + (long) HEADER_BYTES, found, 0, sum.bytes);
         if (Arrays.equals(expected, 0, sum.bytes, found, 0, sum.bytes)) {
@@ -228,6 +241,13 @@ final class Seal {
         headerCrc.reset();
         headerCrc.update(bytes);
         return (int) ~headerCrc.getValue();
+    }
+
+    private int dataCrc(Checksum sum, int at, int length) {
+        bytes.limit(at + length).position(at + HEADER_BYTES + sum.fieldBytes);
+        dataCrc.reset();
+        dataCrc.update(bytes);
+        return (int) dataCrc.getValue();
     }
 
     private void checksum(Checksum sum, int at, int length) {

@@ -13,6 +13,7 @@ import io.blkmq.tools.job.Extent;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
 import io.blkmq.tools.job.SizeRange;
+import io.blkmq.tools.job.SteadyGoal;
 import io.blkmq.tools.job.UsageException;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -80,6 +81,7 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
             parts.addAll(parts(job, device, use, unit, largestUnit(pattern, units), notes));
         }
         checkMemory(spec);
+        checkSteadiness(spec);
         int verifyUnit = verifyUnit(spec, pattern, units, parts);
         checkMap(spec, pattern, units, parts);
         return new Workload(job, List.copyOf(parts), pattern, sizes, units, verifyUnit, bytes(spec, parts),
@@ -296,6 +298,27 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
                 throw refused(spec, Key.SIZE, blocks + " blocks: the map of random offsets has room for "
                         + UsedUnits.UNITS_MAX + ", so make size smaller or set norandommap");
             }
+        }
+    }
+
+    private static void checkSteadiness(JobSpec spec) throws UsageException {
+        if (!spec.has(Key.SS)) {
+            return;
+        }
+        long interval = spec.amount(Key.SS_INTERVAL);
+        if (interval == 0) {
+            throw refused(spec, Key.SS_INTERVAL, "ss_interval is 0: a measurement takes some time");
+        }
+        if (spec.amount(Key.SS_DUR) < interval) {
+            throw refused(spec, Key.SS_DUR, "ss needs ss_dur, of at least one ss_interval");
+        }
+        if (spec.amount(Key.SS_DUR) / interval > SteadyState.MEASUREMENTS_MAX) {
+            throw refused(spec, Key.SS_DUR, "ss_dur has " + spec.amount(Key.SS_DUR) / interval
+                    + " measurements of ss_interval: " + SteadyState.MEASUREMENTS_MAX + " are possible");
+        }
+        if (spec.isClockReduced()
+                && ((SteadyGoal) spec.optional(Key.SS).orElseThrow()).measure() == SteadyGoal.Measure.LAT) {
+            throw refused(spec, Key.SS, "ss=lat needs latencies, and gtod_reduce keeps none");
         }
     }
 
