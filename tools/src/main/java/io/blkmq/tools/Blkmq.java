@@ -54,17 +54,17 @@ public final class Blkmq implements Runnable {
 
     /** Runs the command, and returns its exit status. */
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
-        RunCommand.Asked asked = PlainLine.read(arguments);
-        int status = asked != null ? run(asked, out, err) : executeAny(out, err, arguments);
+        RunCommand plain = PlainLine.read(arguments);
+        int status = plain != null ? run(plain, out, err) : executeAny(out, err, arguments);
         out.flush();
         err.flush();
         return status;
     }
 
     /** Runs what was read without picocli, which is not loaded then. */
-    private static int run(RunCommand.Asked asked, PrintWriter out, PrintWriter err) {
+    private static int run(RunCommand command, PrintWriter out, PrintWriter err) {
         try {
-            return RunCommand.of(asked, out, err).call();
+            return command.call(out, err);
         } catch (Exception failure) {
             return fail(failure, err, false);
         }

@@ -14,8 +14,6 @@ import picocli.CommandLine.Model.CommandSpec;
  * {@code --time_based}.
  */
 final class JobArguments implements IParameterPreprocessor {
-    private static final String OPTION = "--";
-
     /** For picocli. */
     JobArguments() {}
 
@@ -24,19 +22,16 @@ final class JobArguments implements IParameterPreprocessor {
     public boolean preprocess(Stack<String> arguments, CommandSpec command, ArgSpec argument,
             Map<String, Object> info) {
         RunCommand run = (RunCommand) command.userObject();
-        Deque<String> others = new ArrayDeque<>();
+        Deque<String> words = new ArrayDeque<>();
         while (!arguments.isEmpty()) {
-            String word = arguments.pop();
-            String name = word.startsWith(OPTION) ? word.substring(OPTION.length()).split("=", 2)[0] : "";
-            if (!JobOptions.isKey(name)) {
+            words.add(arguments.pop());
+        }
+        Deque<String> others = new ArrayDeque<>();
+        while (!words.isEmpty()) {
+            String word = words.pop();
+            if (!run.jobOptions().take(word, words)) {
                 others.push(word);
-                continue;
             }
-            int equals = word.indexOf('=');
-            String value = equals >= 0
-                    ? word.substring(equals + 1)
-                    : JobOptions.isFlag(name) || arguments.isEmpty() ? "" : arguments.pop();
-            run.jobOptions().add(name, equals < 0 && value.isEmpty() ? null : value);
         }
         // What picocli takes first lies on top.
         others.forEach(arguments::push);

@@ -72,8 +72,8 @@ import picocli.CommandLine.Spec;
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
 final class RunCommand implements Callable<Integer> {
     private static final int IMAGE_BYTES_MIN = 4096;
-    private static final String ENGINE = "ioengine";
-    private static final String RUNTIME = "runtime";
+    private static final String ATTACH = "--attach";
+    private static final String JSON = "--json";
 
     /** Null where the line was read without picocli ({@link PlainLine}), which tells where to print. */
     @Spec
@@ -86,7 +86,7 @@ final class RunCommand implements Callable<Integer> {
     @Parameters(arity = "0..*", paramLabel = "JOBFILE", description = "Job files; - for standard input.")
     private List<String> jobFiles = new ArrayList<>();
 
-    @Option(names = "--attach", paramLabel = "NAME=BACKING", description = "Attaches a device to a name; may be given several times.")
+    @Option(names = ATTACH, paramLabel = "NAME=BACKING", description = "Attaches a device to a name; may be given several times.")
     private List<String> attach = new ArrayList<>();
 
     @Option(names = "--section", paramLabel = "NAME", description = "Run only this job of the job files; may be given several times.")
@@ -98,7 +98,7 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--output-format", paramLabel = "FORMAT", split = ",", description = "normal, terse, json or json+; several with commas between (normal).")
     private List<String> formats = new ArrayList<>();
 
-    @Option(names = "--json", paramLabel = "FILE|-", description = "Also write the report as JSON; with -, write only JSON, to standard output.")
+    @Option(names = JSON, paramLabel = "FILE|-", description = "Also write the report as JSON; with -, write only JSON, to standard output.")
     private @Nullable String json;
 
     @Option(names = "--html", paramLabel = "FILE|-", description = "Also write the report as a page with charts, to be looked at with a browser; with -, write only that, to standard output.")
@@ -137,30 +137,67 @@ final class RunCommand implements Callable<Integer> {
     /** For picocli. */
     RunCommand() {}
 
-    /** What a line asks for that has one job file and the commonest options. */
-    record Asked(Path jobFile, List<String> attach, @Nullable String json, @Nullable String engine,
-            @Nullable String runtime) {}
+    /**
+     * The options that {@link PlainLine} reads too: their names, which are those of the annotations, and what they set, which is what picocli
+     * sets.
+     */
+    enum Plain {
+        /** May be given several times. */
+        ATTACH(RunCommand.ATTACH) {
+            @Override
+            boolean set(RunCommand command, String value) {
+                return command.attach.add(value);
+            }
+        },
+        /** Once. */
+        JSON(RunCommand.JSON) {
+            @Override
+            boolean set(RunCommand command, String value) {
+                boolean first = command.json == null;
+                command.json = value;
+                return first;
+            }
+        };
 
-    /** For a line that was read without picocli. */
-    static RunCommand of(Asked asked, PrintWriter out, PrintWriter err) {
-        RunCommand command = new RunCommand();
-        command.plainOut = out;
-        command.plainErr = err;
-        command.jobFiles = List.of(asked.jobFile.toString());
-        command.attach = asked.attach;
-        command.json = asked.json;
-        if (asked.engine != null) {
-            command.jobOptions.add(ENGINE, asked.engine);
+        private final String option;
+
+        Plain(String option) {
+            this.option = option;
         }
-        if (asked.runtime != null) {
-            command.jobOptions.add(RUNTIME, asked.runtime);
+
+        String option() {
+            return option;
         }
-        return command;
+
+        /** Returns false if it may not be given again. */
+        abstract boolean set(RunCommand command, String value);
+
+        static @Nullable Plain find(String name) {
+            for (Plain each : values()) {
+                if (each.option.equals(name)) {
+                    return each;
+                }
+            }
+            return null;
+        }
     }
 
+    /** All that a plain line can ask for. */
+    record Asked(List<String> jobFiles, List<String> attach, @Nullable String json, List<String> jobOptions) {}
+
     Asked asked() {
-        return new Asked(Path.of(jobFiles.getFirst()), attach, json, jobOptions.value(ENGINE),
-                jobOptions.value(RUNTIME));
+        return new Asked(jobFiles, attach, json, jobOptions.lines());
+    }
+
+    void addJobFile(String file) {
+        jobFiles.add(file);
+    }
+
+    /** Runs where the line was read without picocli. */
+    int call(PrintWriter out, PrintWriter err) throws UsageException, IOException {
+        plainOut = out;
+        plainErr = err;
+        return call();
     }
 
     private PrintWriter out() {

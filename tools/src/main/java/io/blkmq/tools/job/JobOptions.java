@@ -1,6 +1,7 @@
 package io.blkmq.tools.job;
 
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * jobs that follow. Without a {@code --name} they replace what job files say.
  */
 public final class JobOptions {
+    private static final String OPTION = "--";
     private static final String NAME = "name";
     private static final String GLOBAL = "global";
 
@@ -51,25 +53,37 @@ public final class JobOptions {
         return key == null ? UnusedKeys.isFlag(name) : key.isFlag();
     }
 
-    /**
-     * Adds an option.
-     *
-     * @param name of a key
-     * @param value null if there is none
-     */
-    public void add(String name, @Nullable String value) {
+    private void add(String name, @Nullable String value) {
         options.add(new Option(name, value));
     }
 
     /**
-     * What was said last of an option.
+     * Adds what an argument says, if it is a key of jobs: {@code --rw=randread}, {@code --rw randread}, {@code --time_based}.
      *
-     * @param name of a key
-     * @return its value; null if there is none
+     * @param word the argument
+     * @param behind the arguments behind it; the first is taken away if it is the key's value
+     * @return false if the argument is something else
      */
-    public @Nullable String value(String name) {
-        return options.reversed().stream().filter(option -> option.name.equals(name)).findFirst().map(Option::value)
-                .orElse(null);
+    public boolean take(String word, Deque<String> behind) {
+        String name = word.startsWith(OPTION) ? word.substring(OPTION.length()).split("=", 2)[0] : "";
+        if (!isKey(name)) {
+            return false;
+        }
+        int equals = word.indexOf('=');
+        String value = equals >= 0
+                ? word.substring(equals + 1)
+                : isFlag(name) || behind.isEmpty() ? "" : behind.pop();
+        add(name, equals < 0 && value.isEmpty() ? null : value);
+        return true;
+    }
+
+    /**
+     * All options.
+     *
+     * @return as lines of a job file
+     */
+    public List<String> lines() {
+        return options.stream().map(Option::line).toList();
     }
 
     /**
