@@ -1,0 +1,243 @@
+package io.blkmq.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.testing.JavaProcess;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The script {@code blkmq} makes a cache of the JVM beside the jar, and starts with it; the cache never is a reason not to run. The script runs in a
+ * folder of its own here, with a small program in the place of ours, and a java that writes down what it was asked for.
+ */
+@Timeout(300)
+class LauncherTest {
+    private static final String PROGRAM = """
+            package io.blkmq.tools;
+            public class Blkmq {
+                public static void main(String[] arguments) {
+                    System.out.println("ran " + String.join(" ", arguments));
+                }
+            }
+            """;
+
+    @TempDir
+    private Path directory;
+
+    private Path home;
+    private Path target;
+    private Path jdk;
+    private Path calls;
+
+    /** What a start of the script did. */
+    private record Start(int status, String out, String err) {}
+
+    @BeforeEach
+    void makeAHome() throws IOException, InterruptedException {
+        home = Files.createDirectory(directory.resolve("home"));
+        target = Files.createDirectories(home.resolve("tools/target"));
+        Files.createDirectory(target.resolve("lib"));
+        calls = directory.resolve("calls");
+        Files.copy(Path.of("../blkmq"), home.resolve("blkmq"), StandardCopyOption.COPY_ATTRIBUTES);
+        Files.writeString(home.resolve("pom.xml"), "<project><version>1.0</version></project>\n");
+        Path classes = directory.resolve("classes");
+        Path sources = Files.createDirectory(directory.resolve("sources"));
+        Files.writeString(sources.resolve("Blkmq.java"), PROGRAM);
+        Files.writeString(sources.resolve("module-info.java"), "module io.blkmq.tools { exports io.blkmq.tools; }\n");
+        runTool("javac", "-d", classes.toString(), sources.resolve("Blkmq.java").toString(),
+                sources.resolve("module-info.java").toString());
+        runTool("jar", "--create", "--file", jar().toString(), "-C", classes.toString(), ".");
+        Files.writeString(sources.resolve("module-info.java"), "module io.blkmq.core {}\n");
+        runTool("javac", "-d", directory.resolve("core").toString(), sources.resolve("module-info.java").toString());
+        runTool("jar", "--create", "--file", target.resolve("lib/blkmq-core-1.0.jar").toString(), "-C",
+                directory.resolve("core").toString(), ".");
+        jdk = makeAJdk("jdk", "1.0");
+    }
+
+    private Path jar() {
+        return target.resolve("blkmq-tools-1.0.jar");
+    }
+
+    private static void runTool(String tool, String... arguments) throws IOException, InterruptedException {
+        Process process = JavaProcess.of(tool, List.of(arguments)).redirectErrorStream(true).start();
+        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(text).isZero();
+    }
+
+    /** A JDK of some build: its java writes down what it was asked for, and does it. */
+    private Path makeAJdk(String name, String build) throws IOException {
+        Path made = directory.resolve(name);
+        Files.createDirectories(made.resolve("bin"));
+        Files.writeString(made.resolve("release"),
+                "IMPLEMENTOR_VERSION=\"Test-" + build + "\"\nJAVA_VERSION=\"" + Runtime.version().feature() + "\"\n");
+        writeJava(made, "");
+        return made;
+    }
+
+    private void writeJava(Path of, String first) throws IOException {
+        Path java = of.resolve("bin/java");
+        Files.writeString(java, "#!/bin/sh\necho \"$*\" >> '" + calls + "'\n" + first + "\nexec '"
+                + Path.of(System.getProperty("java.home"), "bin", "java") + "' \"$@\"\n");
+        Files.setPosixFilePermissions(java, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    private Process begin(String options) throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(home.resolve("blkmq").toString(), "hello", "world");
+        builder.environment().put("JAVA_HOME", jdk.toString());
+        builder.environment().put("BLKMQ_JAVA_OPTIONS", options);
+        // What a test runner gives its own JVMs is not for these.
+        builder.environment().remove("JAVA_TOOL_OPTIONS");
+        builder.environment().remove("JDK_JAVA_OPTIONS");
+        return builder.redirectError(directory.resolve("err").toFile()).start();
+    }
+
+    private Start start(String options) throws IOException, InterruptedException {
+        Process process = begin(options);
+        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        int status = process.waitFor();
+        return new Start(status, out, Files.readString(directory.resolve("err")));
+    }
+
+    /** Starts it, and sees that the program ran and nothing else was said. */
+    private void startWell() throws IOException, InterruptedException {
+        Start start = start("");
+        assertThat(start.status).as(start.err).isZero();
+        assertThat(start.out).isEqualTo("ran hello world\n");
+        assertThat(start.err.lines().filter(line -> !line.contains("--enable-native-access"))).isEmpty();
+    }
+
+    private List<Path> caches() throws IOException {
+        try (Stream<Path> files = Files.list(target)) {
+            return files.filter(file -> file.getFileName().toString().startsWith(".launcher-"))
+                    .filter(file -> !file.endsWith(".launcher-built")).toList();
+        }
+    }
+
+    private Path cache() throws IOException {
+        assertThat(caches()).hasSize(1);
+        return caches().getFirst();
+    }
+
+    /** How often a cache was made. */
+    private long makings() throws IOException {
+        return Files.readAllLines(calls).stream().filter(call -> call.contains("-XX:AOTCacheOutput=")).count();
+    }
+
+    private boolean isProgramOfTheCache() throws IOException, InterruptedException {
+        Path log = directory.resolve("classes.log");
+        Start start = start("-Xlog:class+load:file=" + log);
+        assertThat(start.status).as(start.err).isZero();
+        assertThat(start.out).isEqualTo("ran hello world\n");
+        String line = Files.readAllLines(log).stream().filter(each -> each.contains(" io.blkmq.tools.Blkmq ")).findFirst()
+                .orElseThrow();
+        return line.contains("shared objects file");
+    }
+
+    private static void makeNewer(Path file) {
+        try {
+            Files.setLastModifiedTime(file, FileTime.from(Instant.now().plusSeconds(5)));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void theCacheIsMadeOnceAndUsed() throws IOException, InterruptedException {
+        startWell();
+        assertThat(makings()).isEqualTo(1);
+        assertThat(cache()).isNotEmptyFile();
+        assertThat(cache().getFileName().toString()).isEqualTo(".launcher-Test-1.0_.aot");
+        Object made = Files.readAttributes(cache(), "unix:ino,lastModifiedTime");
+        startWell();
+        assertThat(isProgramOfTheCache()).isTrue();
+        assertThat(makings()).isEqualTo(1);
+        assertThat(Files.readAttributes(cache(), "unix:ino,lastModifiedTime")).isEqualTo(made);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"blkmq-tools-1.0.jar", "lib"})
+    void itIsMadeAnewWhenTheProgramChanges(String what) throws IOException, InterruptedException {
+        startWell();
+        makeNewer(target.resolve(what));
+        startWell();
+        assertThat(makings()).isEqualTo(2);
+        makeNewer(cache());
+        assertThat(isProgramOfTheCache()).isTrue();
+        assertThat(makings()).isEqualTo(2);
+    }
+
+    @Test
+    void eachBuildOfTheJdkHasItsOwn() throws IOException, InterruptedException {
+        startWell();
+        jdk = makeAJdk("other", "2.0 beta/3");
+        startWell();
+        assertThat(makings()).isEqualTo(2);
+        assertThat(caches()).extracting(file -> file.getFileName().toString())
+                .containsExactlyInAnyOrder(".launcher-Test-1.0_.aot", ".launcher-Test-2.0_beta_3_.aot");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "this is no cache", "half"})
+    void aDamagedCacheIsNoReasonNotToRun(String content) throws IOException, InterruptedException {
+        startWell();
+        if (content.equals("half")) {
+            byte[] whole = Files.readAllBytes(cache());
+            Files.write(cache(), Arrays.copyOf(whole, whole.length / 2));
+        } else {
+            Files.writeString(cache(), content);
+        }
+        startWell();
+        assertThat(isProgramOfTheCache()).isFalse();
+        assertThat(makings()).as("it is not made again and again").isEqualTo(1);
+    }
+
+    @Test
+    void aCacheThatCannotBeMadeIsTriedOnce() throws IOException, InterruptedException {
+        writeJava(jdk, "case \"$*\" in *AOTCacheOutput*) exit 1 ;; esac");
+        startWell();
+        long tried = makings();
+        assertThat(tried).isPositive();
+        assertThat(cache()).isEmptyFile();
+        startWell();
+        assertThat(makings()).isEqualTo(tried);
+    }
+
+    @Test
+    void whoSaysSomethingOfACacheGetsThat() throws IOException, InterruptedException {
+        assertThat(start("-XX:AOTMode=off").out).isEqualTo("ran hello world\n");
+        assertThat(caches()).isEmpty();
+        assertThat(Files.readString(calls)).doesNotContain("AOTCache");
+    }
+
+    @Test
+    void startsAtTheSameTimeDoNotDisturbEachOther() throws IOException, InterruptedException {
+        List<Process> starts = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            starts.add(begin(""));
+        }
+        for (Process each : starts) {
+            assertThat(new String(each.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .isEqualTo("ran hello world\n");
+            assertThat(each.waitFor()).isZero();
+        }
+        assertThat(cache()).as("and nothing is left of the making").isNotEmptyFile();
+        assertThat(isProgramOfTheCache()).isTrue();
+    }
+}
