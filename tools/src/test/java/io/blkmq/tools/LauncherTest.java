@@ -30,13 +30,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(300)
 class LauncherTest {
     private static final String PROGRAM = """
-            package io.blkmq.tools;
-            public class Blkmq {
-                public static void main(String[] arguments) {
-                    System.out.println("ran " + String.join(" ", arguments));
-                }
+        package io.blkmq.tools;
+        public class Blkmq {
+            public static void main(String[] arguments) {
+                System.out.println("ran " + String.join(" ", arguments));
             }
-            """;
+        }
+        """;
 
     @TempDir
     private Path directory;
@@ -145,8 +145,8 @@ class LauncherTest {
         Start start = start("-Xlog:class+load:file=" + log);
         assertThat(start.status).as(start.err).isZero();
         assertThat(start.out).isEqualTo("ran hello world\n");
-        String line = Files.readAllLines(log).stream().filter(each -> each.contains(" io.blkmq.tools.Blkmq ")).findFirst()
-                .orElseThrow();
+        String line = Files.readAllLines(log).stream().filter(each -> each.contains(" io.blkmq.tools.Blkmq "))
+                .findFirst().orElseThrow();
         return line.contains("shared objects file");
     }
 

@@ -21,7 +21,8 @@ class PlainLineTest {
             "--attach=d=null:1M", "--attach=", "--json", "-", "--json=-", "--json=out.json", "--ioengine", "libaio",
             "--ioengine=null", "--runtime", "4", "--runtime=4s", "--compare", "--compare-size=1m", "--help", "-h", "-V",
             "--stacktrace", "--", "@file", "\"quoted\"", "'q'", "", "=", "--runtime==", "--unknown", "--unknown=1",
-            "--rw=randread", "--bs", "8k", "--time_based", "--time_based=0", "--name", "--name=a", "--thread", "-j", "trace", "--att", "${sys:user.home}", "a,b", "\\");
+            "--rw=randread", "--bs", "8k", "--time_based", "--time_based=0", "--name", "--name=a", "--thread", "-j",
+            "trace", "--att", "${sys:user.home}", "a,b", "\\");
 
     @Test
     void whatItReadsPicocliReadsTheSame() {
@@ -66,9 +67,9 @@ class PlainLineTest {
     @Test
     void itReadsALineWithAllThatItKnows() {
         assertThat(asked("run", "--attach", "a=null:1M", "job.fio", "--json=-", "--attach=b=mem:1M", "--runtime", "4",
-                "--ioengine=libaio", "--time_based")).isEqualTo(
-                        new RunCommand.Asked(List.of("job.fio"), List.of("a=null:1M", "b=mem:1M"), "-",
-                                List.of("runtime=4", "ioengine=libaio", "time_based")));
+                "--ioengine=libaio", "--time_based"))
+                .isEqualTo(new RunCommand.Asked(List.of("job.fio"), List.of("a=null:1M", "b=mem:1M"), "-",
+                        List.of("runtime=4", "ioengine=libaio", "time_based")));
         assertThat(asked("run", "job.fio"))
                 .isEqualTo(new RunCommand.Asked(List.of("job.fio"), List.of(), null, List.of()));
     }

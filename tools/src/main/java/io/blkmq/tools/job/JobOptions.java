@@ -70,9 +70,7 @@ public final class JobOptions {
             return false;
         }
         int equals = word.indexOf('=');
-        String value = equals >= 0
-                ? word.substring(equals + 1)
-                : isFlag(name) || behind.isEmpty() ? "" : behind.pop();
+        String value = equals >= 0 ? word.substring(equals + 1) : isFlag(name) || behind.isEmpty() ? "" : behind.pop();
         add(name, equals < 0 && value.isEmpty() ? null : value);
         return true;
     }

@@ -1,9 +1,13 @@
 package io.blkmq.tools.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import io.blkmq.testing.RandomSeed;
 import io.blkmq.tools.job.UsageException;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,17 +46,26 @@ class FlowTest {
         assertThat(late.room()).isEqualTo(5 * early.room());
     }
 
+    /** Whoever comes to a turn, and however much it takes of what it may. */
     @Test
-    void jobsDoOperationsInProportion() throws UsageException {
-        // Until the first ends, the second has done an eighth, but for some rounds. What it did before the other began, and until it was stopped, is
-        // far less than the first did: without a flow both do as much.
-        RunResult result = RunFixture.run(
-                "[global]\nfilename=d\nrw=randread\nsize=1m\nnorandommap\niodepth=4\n[a]\nflow=8\nio_size=1600000k\nexitall\n"
-                        + "[b]\nflow=1\ntime_based\nruntime=1h\n",
-                "d=mem:1m,hw=2");
-        List<Long> operations = result.jobs().stream().map(JobResult::operations).toList();
-        assertThat(operations.getFirst()).isEqualTo(400_000);
-        assertThat(operations.getLast()).isBetween(49_900L, 200_000L);
+    void membersDoOperationsInProportion() {
+        long seed = RandomSeed.of(FlowTest.class);
+        Random random = new Random(seed);
+        Flow flow = new Flow();
+        int[] weights = {1, 8, 3};
+        List<Flow.Member> members = Arrays.stream(weights).mapToObj(flow::join).toList();
+        members.forEach(Flow.Member::begin);
+        long[] done = new long[weights.length];
+        for (int turn = 0; turn < 100_000; turn++) {
+            int i = random.nextInt(weights.length);
+            int number = Math.min(members.get(i).room(), random.nextInt(64));
+            members.get(i).began(number);
+            done[i] += number;
+        }
+        for (int i = 1; i < weights.length; i++) {
+            assertThat(done[i] / weights[i]).as("rounds of %d, seed %d", i, seed).isCloseTo(done[0], within(17L));
+        }
+        assertThat(done[0]).isGreaterThan(1_000);
     }
 
     @ParameterizedTest
