@@ -8,6 +8,7 @@ import org.jspecify.annotations.NullMarked;
     requires jdk.jfr;
 
     exports io.blkmq.core;
+    exports io.blkmq.core.counters;
     exports io.blkmq.core.driver;
     exports io.blkmq.core.nullblk;
 

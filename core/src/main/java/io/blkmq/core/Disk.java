@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.core.mq.EntryContext;
@@ -40,6 +41,7 @@ public final class Disk implements AutoCloseable {
     private final @Nullable SectorRange range;
     private final @Nullable AutoCloseable resources;
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final long createdNanos;
     /** Of all channels of the device, those of its partitions too. */
     private final BlockRangeLock blockLock;
     private final FileLockTable fileLocks = new FileLockTable();
@@ -55,6 +57,7 @@ public final class Disk implements AutoCloseable {
         this.resources = resources;
         this.async = new AsyncDisk(this);
         this.partitions = range == null ? new Partitions(this) : null;
+        this.createdNanos = queue.tagSet().runtime().nanoTime();
     }
 
     /**
@@ -66,7 +69,18 @@ public final class Disk implements AutoCloseable {
      */
     public static Disk of(RequestQueue queue, @Nullable AutoCloseable resources) {
         DeviceQueue own = (DeviceQueue) queue;
-        return new Disk(own, null, newBlockLock(own), resources);
+        Disk disk = new Disk(own, null, newBlockLock(own), resources);
+        LiveDisks.add(disk);
+        return disk;
+    }
+
+    /**
+     * The whole devices of this process that are open, the oldest first. A device that nobody holds any more may be missing.
+     *
+     * @return at this time
+     */
+    public static List<Disk> live() {
+        return LiveDisks.all();
     }
 
     static BlockRangeLock newBlockLock(RequestQueue queue) {
@@ -735,6 +749,24 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
+     * When it was made, by the clock of its runtime: what {@link DiskStatistics#atNanos} is compared with.
+     *
+     * @return nanoseconds
+     */
+    public long createdNanos() {
+        return createdNanos;
+    }
+
+    /**
+     * What it is: the driver's word for people.
+     *
+     * @return at this time
+     */
+    public DeviceDescription description() {
+        return queue.tagSet().driver().describe(queue);
+    }
+
+    /**
      * Whether it has been closed.
      *
      * @return true from {@link #close} on; for a partition also from that of its device on
@@ -758,6 +790,7 @@ public final class Disk implements AutoCloseable {
         }
         SectorRange part = range;
         if (part == null) {
+            LiveDisks.remove(this);
             queue.close();
             partitions().diskClosed();
         } else {

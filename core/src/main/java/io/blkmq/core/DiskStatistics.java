@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.mq.QueueStatistics;
 import io.blkmq.core.mq.DeviceQueue;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -123,11 +124,35 @@ public final class DiskStatistics extends QueueStatistics {
      *
      * @return 17 numbers with spaces between them
      */
-    @Override
-    public String toString() {
+    public String statLine() {
         return four(IoGroup.READ) + ' ' + four(IoGroup.WRITE) + ' ' + (readsInFlight() + writesInFlight()) + ' '
                 + millis(busyNanos()) + ' ' + millis(timeInQueueNanos()) + ' ' + four(IoGroup.DISCARD) + ' '
                 + ios(IoGroup.FLUSH) + ' ' + millis(nanos(IoGroup.FLUSH));
+    }
+
+    /** The figures that are not 0, with their names. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder(160);
+        for (IoGroup group : IoGroup.values()) {
+            if (ios(group) != 0 || merges(group) != 0) {
+                text.append(group.name().toLowerCase(Locale.ROOT)).append(": ").append(ios(group)).append(" requests, ");
+                if (merges(group) != 0) {
+                    text.append(merges(group)).append(" merged, ");
+                }
+                if (sectors(group) != 0) {
+                    text.append(sectors(group)).append(" sectors, ");
+                }
+                text.append("mean ").append(micros(meanNanos(group))).append(", 99 % within ")
+                        .append(micros(latencies(group).percentileNanos(99))).append("; ");
+            }
+        }
+        return text.append("in flight: ").append(readsInFlight()).append(" reads, ").append(writesInFlight())
+                .append(" others; busy ").append(millis(busyNanos())).append(" ms").toString();
+    }
+
+    private static String micros(double nanos) {
+        return String.format(Locale.ROOT, "%.1f µs", nanos / 1_000);
     }
 
     private String four(IoGroup group) {

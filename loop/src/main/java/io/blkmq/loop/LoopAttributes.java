@@ -67,7 +67,7 @@ public final class LoopAttributes {
     static {
         readOnly("size", device -> Long.toString(device.disk().queue().capacitySectors()));
         readOnly("ro", device -> flag(device.disk().limits().isReadOnly()));
-        readOnly("stat", device -> columns(device.disk().statistics().toString()));
+        readOnly("stat", device -> columns(device.disk().statistics().statLine()));
         readOnly("inflight", device -> {
             DiskStatistics now = device.disk().statistics();
             return columns(now.readsInFlight() + " " + now.writesInFlight());

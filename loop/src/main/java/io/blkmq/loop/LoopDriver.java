@@ -5,8 +5,10 @@ import io.blkmq.aio.Kiocb;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
 import java.util.Objects;
@@ -25,6 +27,11 @@ final class LoopDriver implements BlockDriver {
 
     LoopDriver(LoopDevice device) {
         this.device = device;
+    }
+
+    @Override
+    public DeviceDescription describe(RequestQueue queue) {
+        return device.medium().describe(queue.isPolled());
     }
 
     @Override

@@ -5,6 +5,7 @@ import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.loop.work.WorkQueue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -443,6 +444,20 @@ final class LoopMedium {
     /** The file behind it, of a device that has one. */
     BackingFile file() {
         return (BackingFile) Objects.requireNonNull(backing);
+    }
+
+    /** What the device is at this time. */
+    DeviceDescription describe(boolean polled) {
+        Backing now = backing;
+        if (now == null) {
+            return new DeviceDescription("loop", "", "", "");
+        }
+        String mode = (now.isDirect() ? "direct" : "buffered") + (polled ? ",polled" : "")
+                + (now.isWritable() ? "" : ",ro") + (transfer == null ? "" : ",transfer");
+        return new DeviceDescription("loop", now.name(), mode, switch (now) {
+            case BackingDisk _ -> "disk";
+            case BackingFile file -> file.isAio() ? engines.first().name() : "work queue";
+        });
     }
 
     @Override

@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
  */
 @Command(name = "blkmq", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, subcommands = {
         RunCommand.class, ServeCommand.class, TraceCommand.class, EnginesCommand.class, InfoCommand.class,
+        LsCommand.class, IostatCommand.class, DumpCommand.class,
         CompletionCommand.class}, description = "Block devices in user space: blk-mq and the loop driver on the JVM.", footer = {
                 "", "Examples:", "  blkmq run docs/jobs/randread.fio", "  blkmq run --help", "",
                 "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
@@ -81,7 +82,7 @@ public final class Blkmq implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(spec.commandLine(),
-                "a command is needed: run, serve, trace, engines, info or completion");
+                "a command is needed: run, serve, trace, ls, iostat, dump, engines, info or completion");
     }
 
     private static int refuse(ParameterException refused, String[] arguments) {

@@ -240,7 +240,8 @@ final class RunCommand implements Callable<Integer> {
                     out.flush();
                 }
             });
-            try (RunOutput report = RunOutput.open("--output", output, out);
+            try (OwnCounters _ = OwnCounters.open(err());
+                    RunOutput report = RunOutput.open("--output", output, out);
                     RunOutput jsonOutput = RunOutput.open("--json", json, out);
                     RunOutput page = RunOutput.open("--html", html, out)) {
                 Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);

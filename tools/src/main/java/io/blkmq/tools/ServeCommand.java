@@ -162,7 +162,7 @@ final class ServeCommand implements Callable<Integer> {
                 disks.add(ServedDisk.open(backing, settings));
             }
             List<String> exports = exportNames(disks);
-            try (NbdServer server = start()) {
+            try (OwnCounters _ = OwnCounters.open(spec.commandLine().getErr()); NbdServer server = start()) {
                 for (int i = 0; i < disks.size(); i++) {
                     server.addExport(disks.get(i).export(exports.get(i)));
                 }

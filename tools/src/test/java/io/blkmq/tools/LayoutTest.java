@@ -34,7 +34,7 @@ class LayoutTest {
     private static final Map<String, Set<String>> EXPORTED = Map.of( //
             "runtime", Set.of("runtime"), //
             "sim", Set.of("sim"), //
-            "core", Set.of("core", "core.driver", "core.nullblk"), //
+            "core", Set.of("core", "core.counters", "core.driver", "core.nullblk"), //
             "testkit", Set.of("testkit", "testkit.disk", "testkit.fs", "testkit.junit"), //
             "aio", Set.of("aio"), //
             "loop", Set.of("loop", "loop.transfer"), //
@@ -54,7 +54,10 @@ class LayoutTest {
             Map.entry("core.elevator", Set.of("core", "core.driver")), //
             Map.entry("core.nullblk", Set.of("core", "core.driver", "runtime")), //
             Map.entry("core.partition", Set.of("core", "runtime")), //
-            Map.entry("core", Set.of("core.driver", "core.mq", "core.partition", "runtime")), //
+            Map.entry("core.counters.layout", Set.of()), //
+            Map.entry("core.counters", Set.of("core", "core.counters.layout", "core.driver", "runtime")), //
+            // The first disk opens the counters file, if that is asked for.
+            Map.entry("core", Set.of("core.counters", "core.driver", "core.mq", "core.partition", "runtime")), //
             Map.entry("testkit.tree", Set.of()), //
             Map.entry("testkit", Set.of()), //
             Map.entry("testkit.crash", Set.of("testkit")), //
@@ -81,8 +84,9 @@ class LayoutTest {
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
             Map.entry("tools.report", Set.of("core", "tools.job", "tools.run")), //
             Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //
+            Map.entry("tools.observe", Set.of("core", "core.counters", "tools.job")), //
             Map.entry("tools.serve", Set.of("aio", "core", "core.nullblk", "loop", "nbd", "tools.job")), //
-            Map.entry("tools", Set.of("aio", "core", "core.driver", "nbd", "testkit.disk", "tools.device", "tools.job",
+            Map.entry("tools", Set.of("aio", "core", "core.counters", "core.driver", "runtime", "tools.observe", "nbd", "testkit.disk", "tools.device", "tools.job",
                     "tools.report", "tools.run", "tools.serve", "tools.trace")));
 
     /** The implementations of the door's types, and how threads of blkmq wait. */

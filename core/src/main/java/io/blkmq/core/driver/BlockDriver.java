@@ -202,4 +202,14 @@ public interface BlockDriver {
     default boolean busy(RequestQueue queue) {
         return false;
     }
+
+    /**
+     * Says what a device is. Called now and then, from any thread, also while the device changes. Must not block.
+     *
+     * @param queue the device's queue
+     * @return by default, the name of the driver's class
+     */
+    default DeviceDescription describe(RequestQueue queue) {
+        return new DeviceDescription(getClass().getSimpleName(), "", queue.isPolled() ? "polled" : "", "");
+    }
 }

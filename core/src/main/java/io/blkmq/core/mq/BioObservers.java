@@ -40,7 +40,7 @@ record BioObservers(List<BioObserver> all) implements BioObserver {
                     ends.add(end);
                 }
             } catch (Throwable t) {
-                CallbackFailures.report("observer of a bio", t);
+                CallbackFailures.report("observer of a bio (" + bio + ")", t);
             }
         }
         return (ended, status) -> {
@@ -48,7 +48,7 @@ record BioObservers(List<BioObserver> all) implements BioObserver {
                 try {
                     end.ended(ended, status);
                 } catch (Throwable t) {
-                    CallbackFailures.report("observer of a bio", t);
+                    CallbackFailures.report("observer of a bio (" + ended + ")", t);
                 }
             }
         };

@@ -280,7 +280,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         try {
             told.ended(self);
         } catch (Throwable t) {
-            CallbackFailures.report("completion of a bio", t);
+            CallbackFailures.report("completion of a bio (" + self + ")", t);
         }
     }
 
@@ -290,7 +290,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         try {
             state.observed = observer.submitted(self);
         } catch (Throwable t) {
-            CallbackFailures.report("observer of a bio", t);
+            CallbackFailures.report("observer of a bio (" + self + ")", t);
         }
     }
 
@@ -300,7 +300,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         try {
             told.ended(self, end);
         } catch (Throwable t) {
-            CallbackFailures.report("observer of a bio", t);
+            CallbackFailures.report("observer of a bio (" + self + ")", t);
         }
     }
 
@@ -382,7 +382,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             return end;
         } catch (RuntimeException e) {
             // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
-            CallbackFailures.report("copy to the memory of a bio", e);
+            CallbackFailures.report("copy to the memory of a bio of " + Objects.requireNonNull(bouncer).name() + " (" + self + ")", e);
             return Status.IOERR;
         } finally {
             buffer.close();

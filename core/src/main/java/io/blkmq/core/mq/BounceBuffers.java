@@ -118,7 +118,7 @@ final class BounceBuffers {
         } catch (RuntimeException | OutOfMemoryError e) {
             // The caller has closed its arena, or the pool is at its limit.
             ended(bytes);
-            CallbackFailures.report("bounce buffer for " + bio, e);
+            CallbackFailures.report("bounce buffer of " + queue.name() + " for a bio (" + bio + ")", e);
             DeviceQueue.end(bio, Status.IOERR);
             return false;
         }

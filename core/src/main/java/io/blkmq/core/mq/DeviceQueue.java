@@ -771,7 +771,7 @@ public final class DeviceQueue extends QueueParts {
         try {
             driver.complete(rq);
         } catch (Throwable t) {
-            CallbackFailures.report("complete of " + name, t);
+            CallbackFailures.report("complete of " + rq, t);
             if (rq.state() == TagRequest.COMPLETE) {
                 rq.end(Status.IOERR);
             }

@@ -69,7 +69,8 @@ final class DriverCalls {
         try {
             status = driver.queueRq(hctx, rq, last);
         } catch (Throwable t) {
-            CallbackFailures.report("queueRq of " + queue.name(), t);
+            // As it is by now: a driver that took the request before it threw may have ended it.
+            CallbackFailures.report("queueRq of " + rq, t);
             status = Status.IOERR;
         } finally {
             if (batch != null) {
@@ -153,7 +154,7 @@ final class DriverCalls {
             }
         } else {
             if (status == null) {
-                CallbackFailures.report("queueRq of " + queue.name() + " returned null");
+                CallbackFailures.report("queueRq of " + rq + " returned null");
             }
             if (rq.fail(use, status == null ? Status.IOERR : status)) {
                 // Later: it may be one of a batch that goes down.

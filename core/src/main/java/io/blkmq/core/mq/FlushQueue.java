@@ -155,7 +155,7 @@ class FlushQueue {
         try {
             queue.tagSet().driver().initFlushRq(queue.tagSet(), queue, flushRq, source);
         } catch (Throwable t) {
-            CallbackFailures.report("initFlushRq of " + queue.name(), t);
+            CallbackFailures.report("initFlushRq of " + source, t);
         }
     }
 

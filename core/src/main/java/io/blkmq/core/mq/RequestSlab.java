@@ -115,7 +115,7 @@ final class RequestSlab {
         try {
             driver.exitRequest(set, rq, hctxIndex);
         } catch (Throwable t) {
-            CallbackFailures.report("exitRequest", t);
+            CallbackFailures.report("exitRequest of " + rq, t);
         }
     }
 }

@@ -556,7 +556,7 @@ public final class TagRequest extends RequestLife {
         try {
             ended.accept(this);
         } catch (Throwable t) {
-            CallbackFailures.report("completion of a request", t);
+            CallbackFailures.report("completion of " + this, t);
         }
     }
 

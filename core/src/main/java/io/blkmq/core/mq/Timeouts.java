@@ -115,7 +115,7 @@ final class Timeouts {
         try {
             action = queue.tagSet().driver().timeout(rq);
         } catch (Throwable t) {
-            CallbackFailures.report("timeout of " + queue.name(), t);
+            CallbackFailures.report("timeout of " + rq, t);
         }
         DiskEvents.timedOut(rq, (tick - rq.startTick()) * tickNanos, action);
         if (action == TimeoutAction.DONE) {

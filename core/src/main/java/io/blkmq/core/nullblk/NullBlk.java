@@ -5,16 +5,19 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.CompletionAffinity;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestBatch;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.util.EnumSet;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -229,6 +232,12 @@ public final class NullBlk implements BlockDriver {
         }
         rq.complete(rq.generation(), Status.TIMEOUT);
         return TimeoutAction.DONE;
+    }
+
+    @Override
+    public DeviceDescription describe(RequestQueue queue) {
+        return new DeviceDescription("null", ((NullDevice) Objects.requireNonNull(queue.queueData())).medium() == null ? "" : "memory",
+                completion.name().toLowerCase(Locale.ROOT), "");
     }
 
     private static NullQueue queueOf(HardwareContext hctx) {

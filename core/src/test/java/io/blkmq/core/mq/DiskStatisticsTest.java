@@ -420,17 +420,33 @@ class DiskStatisticsTest {
     }
 
     @Test
-    void theTextIsTheKernelsLine() {
+    void theLineIsTheKernels() {
         driver.limits(limits -> limits.discardBytesMax(1 << 20));
         try (Disk disk = driver.disk()) {
-            assertThat(disk.statistics()).hasToString("0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
+            assertThat(disk.statistics().statLine()).isEqualTo("0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
             disk.submit(bio(Operation.READ, 0, 8));
             disk.submit(bio(Operation.WRITE, 0, 1));
             disk.submit(ranged(Operation.DISCARD, 0, 64));
             time.advance(5_000_000);
             driver.completeAll();
             disk.submit(bio(Operation.READ, 0, 8));
-            assertThat(disk.statistics()).hasToString("1 0 8 5 1 0 1 5 1 5 15 1 0 64 5 0 0");
+            assertThat(disk.statistics().statLine()).isEqualTo("1 0 8 5 1 0 1 5 1 5 15 1 0 64 5 0 0");
+            driver.completeAll();
+        }
+    }
+
+    @Test
+    void theTextNamesItsFigures() {
+        try (Disk disk = driver.disk()) {
+            assertThat(disk.statistics()).hasToString("in flight: 0 reads, 0 others; busy 0 ms");
+            disk.submit(bio(Operation.READ, 0, 8));
+            disk.submit(bio(Operation.WRITE, 0, 1));
+            time.advance(5_000_000);
+            driver.completeAll();
+            disk.submit(bio(Operation.READ, 0, 8));
+            assertThat(disk.statistics()).hasToString("read: 1 requests, 8 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
+                    + "write: 1 requests, 1 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
+                    + "in flight: 1 reads, 0 others; busy 5 ms");
             driver.completeAll();
         }
     }
@@ -447,10 +463,10 @@ class DiskStatisticsTest {
                 plug.submit(bio(Operation.WRITE, 0, 1));
                 plug.submit(bio(Operation.WRITE, 1, 1));
             }
-            assertThat(disk.statistics()).hasToString("1 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
+            assertThat(disk.statistics().statLine()).isEqualTo("1 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
             disk.queue().setIostats(true);
             disk.submit(bio(Operation.WRITE, 0, 2));
-            assertThat(disk.statistics()).hasToString("1 0 1 0 1 0 2 0 0 0 0 0 0 0 0 0 0");
+            assertThat(disk.statistics().statLine()).isEqualTo("1 0 1 0 1 0 2 0 0 0 0 0 0 0 0 0 0");
         }
     }
 

@@ -5,8 +5,10 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.nbd.socket.Loop;
@@ -120,6 +122,12 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
      */
     public int connections() {
         return links.size();
+    }
+
+    @Override
+    public DeviceDescription describe(RequestQueue queue) {
+        return new DeviceDescription("nbd", target.address() + (target.export().isEmpty() ? "" : "/" + target.export()),
+                connections() + (connections() == 1 ? " connection" : " connections"), "");
     }
 
     String name() {

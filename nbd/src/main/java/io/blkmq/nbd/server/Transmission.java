@@ -310,7 +310,7 @@ final class Transmission {
         } catch (OutOfMemoryError e) {
             memoryBytes -= wanted;
             budget.give(wanted);
-            LOG.log(Level.WARNING, "no memory for a request of " + bytes + " bytes", e);
+            LOG.log(Level.WARNING, "export '" + export.name() + "': no memory for a request of " + bytes + " bytes", e);
         }
         return true;
     }
@@ -443,7 +443,8 @@ final class Transmission {
             return Nbd.EPERM;
         }
         boolean state = e instanceof IllegalStateException;
-        LOG.log(state ? Level.DEBUG : Level.WARNING, "a request was refused", e);
+        LOG.log(state ? Level.DEBUG : Level.WARNING, "export '" + export.name() + "', disk " + export.disk().name()
+                + ": a request was refused (" + request.bio + ")", e);
         return state && export.disk().isClosed() ? Nbd.ESHUTDOWN : Nbd.EIO;
     }
 

@@ -6,8 +6,10 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.core.nullblk.BadBlocks;
@@ -213,6 +215,11 @@ final class SimulatedDevice implements BlockDriver {
             }
         }
         rq.end(rq.status());
+    }
+
+    @Override
+    public DeviceDescription describe(RequestQueue queue) {
+        return new DeviceDescription("simulated", "memory", hasCache ? "write cache" : "", "");
     }
 
     @Override

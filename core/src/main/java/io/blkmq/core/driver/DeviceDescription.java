@@ -1,0 +1,12 @@
+package io.blkmq.core.driver;
+
+/**
+ * What a device is, for people.
+ *
+ * @param driver the kind of device, as {@code loop} or {@code null}
+ * @param backing where its data is: a path, an address, the name of another device; empty if nowhere
+ * @param mode how it is used, as {@code direct} or {@code polled}; empty if there is only one way
+ * @param engine who carries its I/O out; empty if the driver itself does
+ * @since 0.1.0
+ */
+public record DeviceDescription(String driver, String backing, String mode, String engine) {}

@@ -1,0 +1,431 @@
+package io.blkmq.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.core.counters.CountersDirectory;
+import io.blkmq.core.counters.CountersFile;
+import io.blkmq.core.counters.CountersFormatException;
+import io.blkmq.core.counters.CountersReader;
+import io.blkmq.core.counters.DeviceCounters;
+import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.JavaProcess;
+import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Counters in a file, written by one process and read by another. */
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NoRescues
+class CountersFileTest {
+    private static final int BLOCK = 4096;
+    private static final int VERSION_AT = 8;
+    private static final int SLOTS_AT = 20;
+    private static final int WRITTEN_AT = 48;
+
+    @TempDir
+    private Path folder;
+
+    private Path directory() {
+        return folder.resolve("counters");
+    }
+
+    private static Disk disk(String name) throws IOException {
+        return NullBlk.builder().name(name).completion(NullBlk.Completion.INLINE).capacityBytes(1 << 20)
+                .memoryBacked(true).cacheBytes(1 << 16).discard(true).build();
+    }
+
+    private static DeviceCounters counters(Path file, String name) throws IOException {
+        try (CountersReader reader = CountersReader.open(file)) {
+            return reader.devices().stream().filter(device -> device.identity().name().equals(name)).findFirst()
+                    .orElseThrow();
+        }
+    }
+
+    private static List<String> names(Path file) throws IOException {
+        try (CountersReader reader = CountersReader.open(file)) {
+            return reader.devices().stream().map(device -> device.identity().name()).toList();
+        }
+    }
+
+    // ---- what is in it
+
+    @Test
+    void theFileHasWhatTheDiskHasCounted() throws Exception {
+        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("counted0");
+                IoBuffer buffer = disk.allocate(BLOCK)) {
+            for (int i = 0; i < 7; i++) {
+                disk.read(0, buffer.memory());
+            }
+            disk.write(0, buffer.memory());
+            disk.write(BLOCK, buffer.memory());
+            disk.discard(0, BLOCK);
+            disk.flush();
+            file.refresh();
+            DeviceCounters read = counters(file.path(), "counted0");
+            DiskStatistics now = disk.statistics();
+            for (IoGroup group : IoGroup.values()) {
+                assertThat(read.ios(group)).as("%s", group).isEqualTo(now.ios(group));
+                assertThat(read.merges(group)).as("%s", group).isEqualTo(now.merges(group));
+                assertThat(read.sectors(group)).as("%s", group).isEqualTo(now.sectors(group));
+                assertThat(read.nanos(group)).as("%s", group).isEqualTo(now.nanos(group));
+                assertThat(read.waitNanos(group)).as("%s", group).isEqualTo(now.waitNanos(group));
+            }
+            assertThat(read.ios(IoGroup.READ)).isEqualTo(7);
+            assertThat(read.busyNanos()).isEqualTo(now.busyNanos());
+            assertThat(read.readsInFlight() + read.writesInFlight()).isZero();
+            assertThat(read.isWhole()).isTrue();
+            assertThat(read.periodNanos()).isEqualTo(read.atNanos() - disk.createdNanos()).isPositive();
+            assertThat(read.identity().sizeBytes()).isEqualTo(1 << 20);
+            assertThat(read.identity().elevator()).isEqualTo("none");
+            assertThat(read.identity().description()).isEqualTo(disk.description());
+            assertThat(disk.description().driver()).isEqualTo("null");
+        }
+    }
+
+    @Test
+    void theTimerRenewsIt() throws Exception {
+        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("timed0");
+                IoBuffer buffer = disk.allocate(BLOCK); CountersReader reader = CountersReader.open(file.path())) {
+            disk.read(0, buffer.memory());
+            Eventually.until("the read is in the file", () -> reader.devices().stream()
+                    .anyMatch(device -> device.identity().name().equals("timed0") && device.ios(IoGroup.READ) == 1));
+            long rounds = reader.rounds();
+            Eventually.until("another round", () -> reader.rounds() > rounds);
+        }
+    }
+
+    @Test
+    void whatWasAddedBetweenTwoReadingsIsTheirDifference() throws Exception {
+        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("since0"); Disk other = disk("since1");
+                IoBuffer buffer = disk.allocate(BLOCK)) {
+            disk.read(0, buffer.memory());
+            file.refresh();
+            DeviceCounters before = counters(file.path(), "since0");
+            disk.read(0, buffer.memory());
+            disk.read(0, buffer.memory());
+            file.refresh();
+            DeviceCounters after = counters(file.path(), "since0");
+            DeviceCounters added = after.since(before);
+            assertThat(added.ios(IoGroup.READ)).isEqualTo(2);
+            assertThat(added.sectors(IoGroup.READ)).isEqualTo(2 * BLOCK / 512);
+            assertThat(added.periodNanos()).isEqualTo(after.atNanos() - before.atNanos());
+            assertThatIllegalArgumentException().isThrownBy(() -> before.since(after));
+            assertThat(other.isClosed()).isFalse();
+            DeviceCounters ofOther = counters(file.path(), "since1");
+            assertThatIllegalArgumentException().isThrownBy(() -> ofOther.since(before))
+                    .withMessageContaining("since1").withMessageContaining("since0");
+        }
+    }
+
+    @Test
+    void aNameThatIsTooLongIsCutBetweenTwoCharactersAndControlCharactersAreNotShown() throws Exception {
+        String name = "x" + "ü".repeat(40);
+        try (CountersFile file = CountersFile.open(directory()); Disk one = disk(name); Disk two = disk("a\u001b[2Jb")) {
+            file.refresh();
+            assertThat(names(file.path())).contains("x" + "ü".repeat(30), "a?[2Jb");
+            assertThat(one.name()).isEqualTo(name);
+            assertThat(two.isClosed()).isFalse();
+        }
+    }
+
+    @Test
+    void devicesComeAndGoWhileTheFileIsBeingRead() throws Exception {
+        AtomicBoolean ended = new AtomicBoolean();
+        try (CountersFile file = CountersFile.open(directory()); CountersReader reader = CountersReader.open(file.path())) {
+            Eventually.Worker<Long> reading = Eventually.call(() -> {
+                long seen = 0;
+                while (!ended.get()) {
+                    for (DeviceCounters device : reader.devices()) {
+                        if (device.identity().name().startsWith("many") && device.isWhole()) {
+                            // Slots are used again: a mixture of two devices would have the name of one and the size of the other.
+                            long reads = Long.parseLong(device.identity().name().substring("many".length()));
+                            assertThat(device.identity().sizeBytes()).isEqualTo((reads + 1) << 20);
+                            assertThat(device.ios(IoGroup.READ)).isBetween(0L, reads);
+                            seen++;
+                        }
+                    }
+                }
+                return seen;
+            });
+            List<Disk> open = new ArrayList<>();
+            for (int round = 0; round < 300; round++) {
+                Disk added = withReads(round % 17);
+                open.add(added);
+                if (open.size() > 5) {
+                    open.removeFirst().close();
+                }
+                file.refresh();
+            }
+            ended.set(true);
+            assertThat(reading.join()).isPositive();
+            open.forEach(Disk::close);
+            file.refresh();
+            assertThat(names(file.path())).noneMatch(name -> name.startsWith("many"));
+        }
+    }
+
+    /** A disk whose name and size say how many reads it has done. */
+    private static Disk withReads(int reads) throws IOException {
+        Disk disk = NullBlk.builder().name("many" + reads).completion(NullBlk.Completion.INLINE)
+                .capacityBytes((reads + 1L) << 20).build();
+        try (IoBuffer buffer = disk.allocate(BLOCK)) {
+            for (int i = 0; i < reads; i++) {
+                disk.read(0, buffer.memory());
+            }
+        }
+        return disk;
+    }
+
+    // ---- who may read it
+
+    @Test
+    void theFileIsTheUsersAlone() throws Exception {
+        try (CountersFile file = CountersFile.open(directory())) {
+            assertThat(Files.getPosixFilePermissions(file.path())).isEqualTo(PosixFilePermissions.fromString("rw-------"));
+            assertThat(Files.getPosixFilePermissions(directory()))
+                    .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+        }
+    }
+
+    @Test
+    void aDirectoryThatIsALinkOrOpenToOthersOrMissingIsNotUsed() throws Exception {
+        Path real = Files.createDirectory(folder.resolve("real"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Path link = Files.createSymbolicLink(folder.resolve("link"), real);
+        assertThatThrownBy(() -> CountersFile.open(link)).isInstanceOf(IOException.class)
+                .hasMessageContaining("is a link");
+        assertThatThrownBy(() -> CountersDirectory.files(link)).isInstanceOf(IOException.class);
+        Files.setPosixFilePermissions(real, PosixFilePermissions.fromString("rwxr-x---"));
+        assertThatThrownBy(() -> CountersFile.open(real)).isInstanceOf(IOException.class)
+                .hasMessageContaining("open to others (rwxr-x---)");
+        assertThatThrownBy(() -> CountersFile.open(folder.resolve("no/such"))).isInstanceOf(IOException.class)
+                .hasMessageContaining("there is no directory");
+        Path file = Files.createFile(folder.resolve("file"));
+        assertThatThrownBy(() -> CountersFile.open(file)).isInstanceOf(IOException.class)
+                .hasMessageContaining("is no directory");
+    }
+
+    @Test
+    void aLinkInTheDirectoryIsNeitherFollowedNorWritten() throws Exception {
+        Path victim = Files.writeString(folder.resolve("victim"), "mine");
+        try (CountersFile first = CountersFile.open(directory())) {
+            assertThat(first.path()).exists();
+        }
+        long pid = ProcessHandle.current().pid();
+        Files.createSymbolicLink(directory().resolve(pid + ".counters"), victim);
+        Files.createSymbolicLink(directory().resolve(pid + ".begun"), victim);
+        try (CountersFile file = CountersFile.open(directory())) {
+            assertThat(Files.isSymbolicLink(file.path())).isFalse();
+        }
+        assertThat(victim).hasContent("mine");
+        Path link = Files.createSymbolicLink(directory().resolve("1.counters"), victim);
+        assertThatThrownBy(() -> CountersReader.open(link)).isInstanceOf(IOException.class);
+    }
+
+    @Test
+    void itIsRemovedWhenTheLastHasClosedIt() throws Exception {
+        CountersFile one = CountersFile.open(directory());
+        CountersFile two = CountersFile.open(directory());
+        assertThat(two.path()).isEqualTo(one.path());
+        one.close();
+        one.close();
+        assertThat(two.path()).exists();
+        two.close();
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).isEmpty();
+        }
+        one.refresh();
+    }
+
+    // ---- files that are none
+
+    @Test
+    void aFileThatIsNoneIsRefusedWithTheReason() throws Exception {
+        Path file = folder.resolve("1.counters");
+        Files.writeString(file, "short");
+        assertRefused(file, "it has 5 bytes");
+        Files.write(file, new byte[100_000]);
+        assertRefused(file, "does not begin with BLKMQCNT");
+        byte[] good = goodFile();
+        assertRefused(changed(file, good, VERSION_AT, 2), "its version is 2, and not 1");
+        assertRefused(changed(file, good, SLOTS_AT, 1 << 30), "slots");
+        assertRefused(changed(file, good, SLOTS_AT, -1), "-1 slots");
+        Files.write(file, Arrays.copyOf(good, good.length / 2));
+        assertRefused(file, "slots need");
+        Files.write(file, good);
+        try (CountersReader reader = CountersReader.open(file)) {
+            assertThat(reader.devices()).isNotEmpty();
+        }
+    }
+
+    private static void assertRefused(Path file, String reason) {
+        assertThatExceptionOfType(CountersFormatException.class).isThrownBy(() -> CountersReader.open(file).close())
+                .withMessageContaining(file.toString()).withMessageContaining(reason);
+    }
+
+    private static Path changed(Path file, byte[] good, int at, int value) throws IOException {
+        byte[] bad = good.clone();
+        ByteBuffer.wrap(bad).order(ByteOrder.LITTLE_ENDIAN).putInt(at, value);
+        return Files.write(file, bad);
+    }
+
+    private byte[] goodFile() throws IOException {
+        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("good0")) {
+            file.refresh();
+            assertThat(disk.isClosed()).isFalse();
+            return Files.readAllBytes(file.path());
+        }
+    }
+
+    @Test
+    void noGarbageHarmsTheReader() throws Exception {
+        long seed = RandomSeed.of(CountersFileTest.class);
+        SplittableRandom random = new SplittableRandom(seed);
+        byte[] good = goodFile();
+        Path file = folder.resolve("1.counters");
+        int refused = 0;
+        int read = 0;
+        for (int round = 0; round < 300; round++) {
+            byte[] bad = good.clone();
+            for (int i = random.nextInt(1, 20); i > 0; i--) {
+                // Mostly in what is used: the header, and the first slots.
+                bad[random.nextInt(random.nextInt(4) == 0 ? bad.length : 3_000)] = (byte) random.nextInt();
+            }
+            Files.write(file, random.nextInt(4) == 0 ? Arrays.copyOf(bad, random.nextInt(bad.length)) : bad);
+            try (CountersReader reader = CountersReader.open(file)) {
+                for (DeviceCounters device : reader.devices()) {
+                    assertThat(device.identity().name()).doesNotContainPattern("\\p{Cntrl}");
+                    assertThat(device.toString()).isNotEmpty();
+                }
+                assertThat(reader.command()).isNotNull();
+                assertThat(reader.pid()).isPositive();
+                read++;
+            } catch (CountersFormatException e) {
+                refused++;
+            }
+        }
+        assertThat(refused).isPositive();
+        assertThat(read).isPositive();
+    }
+
+    // ---- another process
+
+    /** Another process: it has a disk, reads as often as the first argument says, tells so, and goes on as long as its input. */
+    static final class Other {
+        private Other() {}
+
+        public static void main(String[] arguments) throws IOException {
+            try (Disk disk = disk("other0"); IoBuffer buffer = disk.allocate(BLOCK)) {
+                for (int i = 0; i < Integer.parseInt(arguments[0]); i++) {
+                    disk.read(0, buffer.memory());
+                }
+                System.out.println("done");
+                while (System.in.read() >= 0) {
+                    disk.read(0, buffer.memory());
+                }
+            }
+        }
+    }
+
+    private Process start(int reads) throws IOException {
+        Process process = JavaProcess.start("-D" + CountersFile.PROPERTY + "=true",
+                "-D" + CountersDirectory.PROPERTY + "=" + directory(), "-cp", JavaProcess.classPath(),
+                Other.class.getName(), "" + reads);
+        assertThat(process.inputReader(StandardCharsets.UTF_8).readLine()).isEqualTo("done");
+        return process;
+    }
+
+    private static void awaitReads(CountersReader reader, long reads) {
+        Eventually.until(reads + " reads in the file", () -> reader.devices().stream()
+                .anyMatch(device -> device.identity().name().equals("other0") && device.ios(IoGroup.READ) == reads));
+    }
+
+    @Test
+    void anotherProcessReadsItWhileItsWriterRunsAndItIsGoneAfterwards() throws Exception {
+        Process process = start(1234);
+        Path file = directory().resolve(process.pid() + ".counters");
+        try (CountersReader reader = CountersReader.open(file)) {
+            assertThat(reader.pid()).isEqualTo(process.pid());
+            assertThat(reader.isAlive()).isTrue();
+            assertThat(reader.command()).endsWith("Other");
+            awaitReads(reader, 1234);
+            assertThatIllegalStateException().isThrownBy(reader::remove).withMessageContaining("in use");
+            process.getOutputStream().write(1);
+            process.getOutputStream().flush();
+            awaitReads(reader, 1235);
+            assertThat(reader.dump("other0")).startsWith("other0: 2048 sectors, open").contains("hctx 0");
+            assertThatThrownBy(() -> reader.dump("other1")).isInstanceOf(IOException.class)
+                    .hasMessageContaining("no device 'other1'; it has other0");
+            process.getOutputStream().close();
+            assertThat(process.waitFor()).isZero();
+            assertThat(reader.isAlive()).isFalse();
+            assertThatThrownBy(() -> reader.dump("other0")).isInstanceOf(IOException.class)
+                    .hasMessageContaining("cannot be asked");
+        } finally {
+            process.destroyForcibly();
+        }
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).isEmpty();
+        }
+    }
+
+    @Test
+    void theCountersOfAKilledProcessAreReadAndRemovedALongTimeAfterwards() throws Exception {
+        Process process = start(99);
+        Path file = directory().resolve(process.pid() + ".counters");
+        try (CountersReader reader = CountersReader.open(file)) {
+            awaitReads(reader, 99);
+            assertThat(process.destroyForcibly().waitFor(100, TimeUnit.SECONDS)).isTrue();
+            assertThat(reader.isAlive()).isFalse();
+            awaitReads(reader, 99);
+        }
+        // Somebody else comes, and leaves it alone.
+        CountersFile.open(directory()).close();
+        assertThat(counters(file, "other0").ios(IoGroup.READ)).isEqualTo(99);
+        // Somebody else comes two hours later.
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            long then = System.currentTimeMillis() - TimeUnit.HOURS.toMillis(2);
+            channel.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, then), WRITTEN_AT);
+        }
+        CountersFile.open(directory()).close();
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).as("the file and the socket").isEmpty();
+        }
+    }
+
+    @Test
+    void aDiskIsMadeAlsoWhereTheFileCannotBe() throws Exception {
+        Path notThere = folder.resolve("no/such");
+        Process process = JavaProcess.start("-D" + CountersFile.PROPERTY + "=true",
+                "-D" + CountersDirectory.PROPERTY + "=" + notThere, "-cp", JavaProcess.classPath(), Other.class.getName(),
+                "1");
+        process.getOutputStream().close();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).isZero();
+        assertThat(printed).contains("done").contains("no counters file").contains("there is no directory");
+    }
+}

@@ -1,0 +1,94 @@
+package io.blkmq.core.mq;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.core.Bio;
+import io.blkmq.core.Disk;
+import io.blkmq.core.ManualRuntime;
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.core.driver.Request;
+import io.blkmq.testing.NoRescues;
+import java.lang.foreign.Arena;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** What is logged of a callback that throws says of which device, which operation and where. */
+@NoRescues
+class FailureMessagesTest {
+    private static final String REQUEST = " of rec0 (READ, sector 9, 512 bytes";
+
+    private final ManualRuntime time = new ManualRuntime();
+    private final RecordingDriver driver = new RecordingDriver().runtime(time);
+    private final Told told = new Told();
+
+    private static RuntimeException onPurpose() {
+        return new IllegalArgumentException("on purpose");
+    }
+
+    @Test
+    void aDriverThatThrowsWhenItIsGivenARequest() {
+        try (Disk disk = driver.answerBy(_ -> {
+            throw onPurpose();
+        }).disk()) {
+            disk.submit(told.read(9));
+            assertThat(told.ends()).containsExactly("READ 9 IOERR");
+            assertThat(CallbackFailures.latest()).startsWith("queueRq of request ").contains(REQUEST)
+                    .contains("on purpose");
+        }
+    }
+
+    @Test
+    void aDriverThatThrowsWhenItEndsARequest() {
+        RecordingDriver throwing = new RecordingDriver() {
+            @Override
+            public void complete(Request rq) {
+                throw onPurpose();
+            }
+        };
+        try (Disk disk = throwing.disk()) {
+            disk.submit(told.read(9));
+            throwing.complete(Status.OK);
+            assertThat(told.ends()).containsExactly("READ 9 IOERR");
+            assertThat(CallbackFailures.latest()).startsWith("complete of request ").contains(REQUEST);
+        }
+    }
+
+    @Test
+    void aDriverThatThrowsWhenItIsAskedAboutATimeout() {
+        driver.onTimeout(_ -> {
+            throw onPurpose();
+        });
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(9));
+            time.advance(TimeUnit.SECONDS.toNanos(32));
+            assertThat(CallbackFailures.latest()).startsWith("timeout of request ").contains(REQUEST);
+            driver.completeAll();
+        }
+    }
+
+    @Test
+    void aCompletionThatThrows() {
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(9).onEnd(_ -> {
+                throw onPurpose();
+            }));
+            driver.completeAll();
+            assertThat(CallbackFailures.latest()).startsWith("completion of a bio (READ sector 9, 512 bytes");
+        }
+    }
+
+    @Test
+    void memoryThatIsGoneWhenItIsCopiedTo() {
+        driver.limits(limits -> limits.dmaAlignmentBytes(512));
+        try (Disk disk = driver.disk()) {
+            try (Arena arena = Arena.ofShared()) {
+                disk.submit(new Bio().reset(Operation.READ, 9).add(arena.allocate(512)).onEnd(told));
+            }
+            driver.complete(Status.OK);
+            assertThat(told.ends()).containsExactly("READ 9 IOERR");
+            assertThat(CallbackFailures.latest())
+                    .startsWith("copy to the memory of a bio of rec0 (READ sector 9, 512 bytes");
+        }
+    }
+}
