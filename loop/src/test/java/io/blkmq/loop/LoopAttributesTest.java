@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.loop.transfer.TransferFunctions;
 import io.blkmq.loop.transfer.TransferKey;
@@ -66,6 +67,14 @@ class LoopAttributesTest {
     private static void refused(int errno, ThrowingCallable what) {
         assertThatThrownBy(what).isInstanceOfSatisfying(LoopException.class,
                 e -> assertThat(e.errno()).as(e.getMessage()).isEqualTo(errno));
+    }
+
+    @Test
+    void theDescriptionNamesTheFileAndTheWay() throws Exception {
+        assertThat(device.disk().description()).isEqualTo(new DeviceDescription("loop", "", "", ""));
+        device.configure(LoopConfig.builder(image).direct(false).readOnly(true).build());
+        assertThat(device.disk().description())
+                .isEqualTo(new DeviceDescription("loop", image.toString(), "buffered,ro", "work queue"));
     }
 
     @Test
