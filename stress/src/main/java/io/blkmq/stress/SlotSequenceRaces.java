@@ -4,7 +4,6 @@ import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 import static org.openjdk.jcstress.annotations.Expect.FORBIDDEN;
 
 import io.blkmq.core.counters.layout.SlotSequence;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.openjdk.jcstress.annotations.Actor;
@@ -26,8 +25,8 @@ public final class SlotSequenceRaces {
     @State
     public static class FiguresOfASlotAreOfOneTime {
         private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-        /** As the mapped file: the number, and two figures. */
-        private final MemorySegment slot = Arena.ofAuto().allocate(24, 8);
+        /** A slot as the mapped file has it: the number, and two figures. */
+        private final MemorySegment slot = MemorySegment.ofArray(new long[3]);
 
         /** Writes both. */
         @Actor
