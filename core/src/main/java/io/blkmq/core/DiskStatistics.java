@@ -144,7 +144,7 @@ public final class DiskStatistics extends QueueStatistics {
                     text.append(sectors(group)).append(" sectors, ");
                 }
                 text.append("mean ").append(micros(meanNanos(group))).append(", 99 % within ")
-                        .append(micros(latencies(group).percentileNanos(99))).append("; ");
+                        .append(micros((double) latencies(group).percentileNanos(99))).append("; ");
             }
         }
         return text.append("in flight: ").append(readsInFlight()).append(" reads, ").append(writesInFlight())

@@ -51,7 +51,7 @@ final class CountersWriter {
     private final Path directory;
     private final Path path;
     private final FileChannel channel;
-    private final Arena arena;
+    private final Arena arena = Arena.ofShared();
     private final MemorySegment memory;
     private final DumpSocket socket;
     private final Thread atExit;
@@ -68,12 +68,17 @@ final class CountersWriter {
     private boolean failed;
     private IoRuntime.@Nullable Timer timer;
 
-    private CountersWriter(Path directory, Path path, FileChannel channel, Arena arena, MemorySegment memory) {
+    private CountersWriter(Path directory, Path path, FileChannel channel) throws IOException {
         this.directory = directory;
         this.path = path;
         this.channel = channel;
-        this.arena = arena;
-        this.memory = memory;
+        try {
+            this.memory = channel.map(MapMode.READ_WRITE, 0, CountersLayout.FILE_BYTES, arena);
+        } catch (IOException | RuntimeException e) {
+            arena.close();
+            throw e;
+        }
+        writeHeader(memory);
         this.socket = DumpSocket.open(path, ProcessHandle.current().pid());
         this.atExit = new Thread(this::stop, "blkmq-counters-exit");
     }
@@ -100,19 +105,15 @@ final class CountersWriter {
         FileChannel channel = FileChannel.open(begun,
                 Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
                 CountersDirectory.OWN_FILE);
-        Arena arena = Arena.ofShared();
         try {
             // Written and not only sized: a page without storage, in a full file system, would end whoever touches it.
             write(channel, ByteBuffer.allocate(CountersLayout.HEADER_BYTES), 0);
             write(channel, ByteBuffer.allocate(1), CountersLayout.FILE_BYTES - 1);
-            MemorySegment memory = channel.map(MapMode.READ_WRITE, 0, CountersLayout.FILE_BYTES, arena);
-            writeHeader(memory);
-            return new CountersWriter(directory, path, channel, arena, memory);
-        } catch (Throwable t) {
-            arena.close();
+            return new CountersWriter(directory, path, channel);
+        } catch (IOException | RuntimeException e) {
             channel.close();
             boolean _ = Files.deleteIfExists(begun);
-            throw t;
+            throw e;
         }
     }
 
@@ -308,14 +309,13 @@ final class CountersWriter {
         memory.set(CountersLayout.LONG, at + CountersLayout.BUSY_NANOS_AT, now.busyNanos());
         memory.set(CountersLayout.LONG, at + CountersLayout.READS_IN_FLIGHT_AT, now.readsInFlight());
         memory.set(CountersLayout.LONG, at + CountersLayout.WRITES_IN_FLIGHT_AT, now.writesInFlight());
-        long figure = at + CountersLayout.GROUPS_AT;
         for (IoGroup group : IoGroup.values()) {
+            long figure = at + CountersLayout.GROUPS_AT + (long) DeviceCounters.firstFigureOf(group) * Long.BYTES;
             memory.set(CountersLayout.LONG, figure, now.ios(group));
             memory.set(CountersLayout.LONG, figure + 8, now.merges(group));
             memory.set(CountersLayout.LONG, figure + 16, now.sectors(group));
             memory.set(CountersLayout.LONG, figure + 24, now.nanos(group));
             memory.set(CountersLayout.LONG, figure + 32, now.waitNanos(group));
-            figure += CountersLayout.FIGURES * CountersLayout.LONG.byteSize();
         }
     }
 

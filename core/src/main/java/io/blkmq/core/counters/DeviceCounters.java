@@ -200,8 +200,18 @@ public final class DeviceCounters {
         return figure(group, WAIT_NANOS);
     }
 
+    /** Where the figures of a group begin: the order is the file's. */
+    static int firstFigureOf(IoGroup group) {
+        return CountersLayout.FIGURES * switch (group) {
+            case READ -> 0;
+            case WRITE -> 1;
+            case DISCARD -> 2;
+            case FLUSH -> 3;
+        };
+    }
+
     private long figure(IoGroup group, int figure) {
-        return figures[group.ordinal() * CountersLayout.FIGURES + figure];
+        return figures[firstFigureOf(group) + figure];
     }
 
     @Override

@@ -86,6 +86,10 @@ public record IostatLine(long pid, boolean isAlive, DeviceCounters counters) {
         return counters.periodNanos() <= 0 ? 0 : count * NANOS_PER_SECOND / counters.periodNanos();
     }
 
+    private double perSecond(long count) {
+        return perSecond((double) count);
+    }
+
     private double kibPerSecond(IoGroup group) {
         return perSecond(counters.sectors(group) / SECTORS_PER_KIB);
     }
@@ -95,11 +99,11 @@ public record IostatLine(long pid, boolean isAlive, DeviceCounters counters) {
     }
 
     private double await(IoGroup group) {
-        return part(counters.nanos(group) / NANOS_PER_MILLI, counters.ios(group));
+        return part(counters.nanos(group) / NANOS_PER_MILLI, (double) counters.ios(group));
     }
 
     private double kibEach(IoGroup group) {
-        return part(counters.sectors(group) / SECTORS_PER_KIB, counters.ios(group));
+        return part(counters.sectors(group) / SECTORS_PER_KIB, (double) counters.ios(group));
     }
 
     private static double part(double of, double by) {
