@@ -136,7 +136,8 @@ public final class DiskStatistics extends QueueStatistics {
         StringBuilder text = new StringBuilder(160);
         for (IoGroup group : IoGroup.values()) {
             if (ios(group) != 0 || merges(group) != 0) {
-                text.append(group.name().toLowerCase(Locale.ROOT)).append(": ").append(ios(group)).append(" requests, ");
+                text.append(group.name().toLowerCase(Locale.ROOT)).append(": ").append(ios(group))
+                        .append(" requests, ");
                 if (merges(group) != 0) {
                     text.append(merges(group)).append(" merged, ");
                 }

@@ -75,7 +75,8 @@ class CountersFileTest {
 
     @Test
     void theFileHasWhatTheDiskHasCounted() throws Exception {
-        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("counted0");
+        try (CountersFile file = CountersFile.open(directory());
+                Disk disk = disk("counted0");
                 IoBuffer buffer = disk.allocate(BLOCK)) {
             for (int i = 0; i < 7; i++) {
                 disk.read(0, buffer.memory());
@@ -108,8 +109,10 @@ class CountersFileTest {
 
     @Test
     void theTimerRenewsIt() throws Exception {
-        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("timed0");
-                IoBuffer buffer = disk.allocate(BLOCK); CountersReader reader = CountersReader.open(file.path())) {
+        try (CountersFile file = CountersFile.open(directory());
+                Disk disk = disk("timed0");
+                IoBuffer buffer = disk.allocate(BLOCK);
+                CountersReader reader = CountersReader.open(file.path())) {
             disk.read(0, buffer.memory());
             Eventually.until("the read is in the file", () -> reader.devices().stream()
                     .anyMatch(device -> device.identity().name().equals("timed0") && device.ios(IoGroup.READ) == 1));
@@ -120,7 +123,9 @@ class CountersFileTest {
 
     @Test
     void whatWasAddedBetweenTwoReadingsIsTheirDifference() throws Exception {
-        try (CountersFile file = CountersFile.open(directory()); Disk disk = disk("since0"); Disk other = disk("since1");
+        try (CountersFile file = CountersFile.open(directory());
+                Disk disk = disk("since0");
+                Disk other = disk("since1");
                 IoBuffer buffer = disk.allocate(BLOCK)) {
             disk.read(0, buffer.memory());
             file.refresh();
@@ -136,15 +141,17 @@ class CountersFileTest {
             assertThatIllegalArgumentException().isThrownBy(() -> before.since(after));
             assertThat(other.isClosed()).isFalse();
             DeviceCounters ofOther = counters(file.path(), "since1");
-            assertThatIllegalArgumentException().isThrownBy(() -> ofOther.since(before))
-                    .withMessageContaining("since1").withMessageContaining("since0");
+            assertThatIllegalArgumentException().isThrownBy(() -> ofOther.since(before)).withMessageContaining("since1")
+                    .withMessageContaining("since0");
         }
     }
 
     @Test
     void aNameThatIsTooLongIsCutBetweenTwoCharactersAndControlCharactersAreNotShown() throws Exception {
         String name = "x" + "ü".repeat(40);
-        try (CountersFile file = CountersFile.open(directory()); Disk one = disk(name); Disk two = disk("a\u001b[2Jb")) {
+        try (CountersFile file = CountersFile.open(directory());
+                Disk one = disk(name);
+                Disk two = disk("a\u001b[2Jb")) {
             file.refresh();
             assertThat(names(file.path())).contains("x" + "ü".repeat(30), "a?[2Jb");
             assertThat(one.name()).isEqualTo(name);
@@ -155,7 +162,8 @@ class CountersFileTest {
     @Test
     void devicesComeAndGoWhileTheFileIsBeingRead() throws Exception {
         AtomicBoolean ended = new AtomicBoolean();
-        try (CountersFile file = CountersFile.open(directory()); CountersReader reader = CountersReader.open(file.path())) {
+        try (CountersFile file = CountersFile.open(directory());
+                CountersReader reader = CountersReader.open(file.path())) {
             Eventually.Worker<Long> reading = Eventually.call(() -> {
                 long seen = 0;
                 while (!ended.get()) {
@@ -205,7 +213,8 @@ class CountersFileTest {
     @Test
     void theFileIsTheUsersAlone() throws Exception {
         try (CountersFile file = CountersFile.open(directory())) {
-            assertThat(Files.getPosixFilePermissions(file.path())).isEqualTo(PosixFilePermissions.fromString("rw-------"));
+            assertThat(Files.getPosixFilePermissions(file.path()))
+                    .isEqualTo(PosixFilePermissions.fromString("rw-------"));
             assertThat(Files.getPosixFilePermissions(directory()))
                     .isEqualTo(PosixFilePermissions.fromString("rwx------"));
         }
@@ -421,8 +430,8 @@ class CountersFileTest {
     void aDiskIsMadeAlsoWhereTheFileCannotBe() throws Exception {
         Path notThere = folder.resolve("no/such");
         Process process = JavaProcess.start("-D" + CountersFile.PROPERTY + "=true",
-                "-D" + CountersDirectory.PROPERTY + "=" + notThere, "-cp", JavaProcess.classPath(), Other.class.getName(),
-                "1");
+                "-D" + CountersDirectory.PROPERTY + "=" + notThere, "-cp", JavaProcess.classPath(),
+                Other.class.getName(), "1");
         process.getOutputStream().close();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).isZero();

@@ -13,7 +13,8 @@ import picocli.CommandLine.Spec;
 
 /** Shows the state of a device of another process. */
 @Command(name = "dump", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, description = "Shows the state of a device of another JVM: contexts, held tags, what waits where, and each request in flight with its age.", footer = {
-        "", "The JVM is asked, and answers on a thread of its own; its I/O goes on. It has to have its counters in a file",
+        "",
+        "The JVM is asked, and answers on a thread of its own; its I/O goes on. It has to have its counters in a file",
         "(see blkmq iostat --help).", "", "Examples:", "  blkmq ls", "  blkmq dump 4711 loop0", "",
         "Exit status: 0 all went well, 1 the JVM does not answer, or has no such device, 2 usage."})
 final class DumpCommand implements Callable<Integer> {

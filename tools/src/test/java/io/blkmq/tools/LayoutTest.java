@@ -86,8 +86,10 @@ class LayoutTest {
             Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //
             Map.entry("tools.observe", Set.of("core", "core.counters", "tools.job")), //
             Map.entry("tools.serve", Set.of("aio", "core", "core.nullblk", "loop", "nbd", "tools.job")), //
-            Map.entry("tools", Set.of("aio", "core", "core.counters", "core.driver", "runtime", "tools.observe", "nbd", "testkit.disk", "tools.device", "tools.job",
-                    "tools.report", "tools.run", "tools.serve", "tools.trace")));
+            Map.entry("tools",
+                    Set.of("aio", "core", "core.counters", "core.driver", "runtime", "tools.observe", "nbd",
+                            "testkit.disk", "tools.device", "tools.job", "tools.report", "tools.run", "tools.serve",
+                            "tools.trace")));
 
     /** The implementations of the door's types, and how threads of blkmq wait. */
     private static final Set<String> NAMED_BY_THE_DOOR = Set.of("QueueSettings", "RequestLife", "DispatchContext",

@@ -62,8 +62,10 @@ class ObserveCommandsTest {
 
     @Test
     void theFiguresAreThoseOfTheDevice() throws Exception {
-        try (Disk disk = NullBlk.builder().name("figures0").completion(NullBlk.Completion.INLINE).flag(TagSet.Flag.MERGE)
-                .build(); IoBuffer buffer = disk.allocate(16_384); CountersFile file = CountersFile.open()) {
+        try (Disk disk = NullBlk.builder().name("figures0").completion(NullBlk.Completion.INLINE)
+                .flag(TagSet.Flag.MERGE).build();
+                IoBuffer buffer = disk.allocate(16_384);
+                CountersFile file = CountersFile.open()) {
             disk.read(0, buffer.memory());
             disk.read(65_536, buffer.memory().asSlice(0, 8192));
             try (Plug plug = disk.plug()) {
@@ -84,8 +86,8 @@ class ObserveCommandsTest {
             assertThat(line.get("wareq-sz").getAsDouble()).isCloseTo(8, within());
             assertThat(line.get("d/s").getAsDouble()).isZero();
             assertThat(line.get("%util").getAsDouble()).isBetween(0.0, 100.0);
-            assertThat(line.get("r_await").getAsDouble()).isCloseTo(
-                    disk.statistics().meanNanos(io.blkmq.core.IoGroup.READ) / 1e6, within());
+            assertThat(line.get("r_await").getAsDouble())
+                    .isCloseTo(disk.statistics().meanNanos(io.blkmq.core.IoGroup.READ) / 1e6, within());
             assertThat(line.get("alive").getAsBoolean()).isTrue();
             assertThat(line.get("pid").getAsLong()).isEqualTo(PID);
             assertThat(run("iostat")).isZero();
@@ -100,7 +102,8 @@ class ObserveCommandsTest {
     @Test
     void aLaterReportIsOfTheTimeSinceTheOneBefore() throws Exception {
         try (Disk disk = NullBlk.builder().name("later0").completion(NullBlk.Completion.INLINE).build();
-                IoBuffer buffer = disk.allocate(4096); CountersFile file = CountersFile.open()) {
+                IoBuffer buffer = disk.allocate(4096);
+                CountersFile file = CountersFile.open()) {
             disk.read(0, buffer.memory());
             file.refresh();
             assertThat(run("iostat", "all", "0.01", "3", "--json")).isZero();
@@ -161,9 +164,10 @@ class ObserveCommandsTest {
                 "--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), Blkmq.class.getName(), "run",
                 job.toString(), "--attach", "d=null:1g");
         try {
-            Eventually.until("reads of the other process", () -> Files.isDirectory(folder.resolve("counters"))
-                    && run("iostat", "--json") == 0 && out.toString().contains("\"pid\":" + process.pid() + ",")
-                    && !out.toString().contains("\"r/s\":0.0,"));
+            Eventually.until("reads of the other process",
+                    () -> Files.isDirectory(folder.resolve("counters")) && run("iostat", "--json") == 0
+                            && out.toString().contains("\"pid\":" + process.pid() + ",")
+                            && !out.toString().contains("\"r/s\":0.0,"));
             assertThat(run("ls")).isZero();
             assertThat(out.toString()).containsPattern(process.pid() + " alive");
             assertThat(process.destroyForcibly().waitFor(100, TimeUnit.SECONDS)).isTrue();

@@ -90,8 +90,8 @@ public final class CountersDirectory {
                     + Files.getOwner(self).getName() + ": it is not used");
         }
         if (!OWNERS.containsAll(found.permissions())) {
-            throw new IOException(directory + " is open to others (" + PosixFilePermissions.toString(found.permissions())
-                    + "): it is not used; rwx------ is needed");
+            throw new IOException(directory + " is open to others ("
+                    + PosixFilePermissions.toString(found.permissions()) + "): it is not used; rwx------ is needed");
         }
     }
 

@@ -191,8 +191,7 @@ public final class CountersReader implements AutoCloseable {
     /** One long after the other: each is read as it was written. */
     private void copyLongs(long at, MemorySegment to) {
         for (long offset = 0; offset < CountersLayout.SLOT_BYTES; offset += Long.BYTES) {
-            to.set(CountersLayout.LONG, offset,
-                    (long) CountersLayout.ORDERED.getOpaque(memory, at + offset));
+            to.set(CountersLayout.LONG, offset, (long) CountersLayout.ORDERED.getOpaque(memory, at + offset));
         }
     }
 
@@ -214,12 +213,12 @@ public final class CountersReader implements AutoCloseable {
         for (int i = 0; i < figures.length; i++) {
             figures[i] = slot.get(CountersLayout.LONG, CountersLayout.GROUPS_AT + (long) i * Long.BYTES);
         }
-        return Optional.of(new DeviceCounters(identity, whole,
-                slot.get(CountersLayout.LONG, CountersLayout.CREATED_NANOS_AT),
-                slot.get(CountersLayout.LONG, CountersLayout.AT_NANOS_AT),
-                slot.get(CountersLayout.LONG, CountersLayout.BUSY_NANOS_AT),
-                slot.get(CountersLayout.LONG, CountersLayout.READS_IN_FLIGHT_AT),
-                slot.get(CountersLayout.LONG, CountersLayout.WRITES_IN_FLIGHT_AT), figures));
+        return Optional
+                .of(new DeviceCounters(identity, whole, slot.get(CountersLayout.LONG, CountersLayout.CREATED_NANOS_AT),
+                        slot.get(CountersLayout.LONG, CountersLayout.AT_NANOS_AT),
+                        slot.get(CountersLayout.LONG, CountersLayout.BUSY_NANOS_AT),
+                        slot.get(CountersLayout.LONG, CountersLayout.READS_IN_FLIGHT_AT),
+                        slot.get(CountersLayout.LONG, CountersLayout.WRITES_IN_FLIGHT_AT), figures));
     }
 
     /**

@@ -39,8 +39,8 @@ public final class DeviceCounters {
     private final long writesInFlight;
     private final long[] figures;
 
-    DeviceCounters(Identity identity, boolean whole, long createdNanos, long atNanos, long busyNanos, long readsInFlight,
-            long writesInFlight, long[] figures) {
+    DeviceCounters(Identity identity, boolean whole, long createdNanos, long atNanos, long busyNanos,
+            long readsInFlight, long writesInFlight, long[] figures) {
         this(identity, whole, createdNanos, atNanos, atNanos - createdNanos, busyNanos, readsInFlight, writesInFlight,
                 figures);
     }

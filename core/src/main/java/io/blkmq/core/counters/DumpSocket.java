@@ -61,7 +61,8 @@ final class DumpSocket {
             var _ = IoRuntime.system().startAgent("blkmq-dump", () -> socket.serve(server));
             return socket;
         } catch (IOException | RuntimeException e) {
-            LOG.log(System.Logger.Level.WARNING, path + " cannot be opened, so blkmq dump cannot ask this process: " + e);
+            LOG.log(System.Logger.Level.WARNING,
+                    path + " cannot be opened, so blkmq dump cannot ask this process: " + e);
             return new DumpSocket(path, null);
         }
     }

@@ -382,7 +382,8 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             return end;
         } catch (RuntimeException e) {
             // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
-            CallbackFailures.report("copy to the memory of a bio of " + Objects.requireNonNull(bouncer).name() + " (" + self + ")", e);
+            CallbackFailures.report(
+                    "copy to the memory of a bio of " + Objects.requireNonNull(bouncer).name() + " (" + self + ")", e);
             return Status.IOERR;
         } finally {
             buffer.close();

@@ -236,7 +236,8 @@ public final class NullBlk implements BlockDriver {
 
     @Override
     public DeviceDescription describe(RequestQueue queue) {
-        return new DeviceDescription("null", ((NullDevice) Objects.requireNonNull(queue.queueData())).medium() == null ? "" : "memory",
+        return new DeviceDescription("null",
+                ((NullDevice) Objects.requireNonNull(queue.queueData())).medium() == null ? "" : "memory",
                 completion.name().toLowerCase(Locale.ROOT), "");
     }
 

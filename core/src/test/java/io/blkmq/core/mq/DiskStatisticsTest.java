@@ -444,9 +444,10 @@ class DiskStatisticsTest {
             time.advance(5_000_000);
             driver.completeAll();
             disk.submit(bio(Operation.READ, 0, 8));
-            assertThat(disk.statistics()).hasToString("read: 1 requests, 8 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
-                    + "write: 1 requests, 1 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
-                    + "in flight: 1 reads, 0 others; busy 5 ms");
+            assertThat(disk.statistics())
+                    .hasToString("read: 1 requests, 8 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
+                            + "write: 1 requests, 1 sectors, mean 5000.0 µs, 99 % within 5242.9 µs; "
+                            + "in flight: 1 reads, 0 others; busy 5 ms");
             driver.completeAll();
         }
     }

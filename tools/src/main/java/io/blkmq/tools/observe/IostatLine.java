@@ -119,8 +119,6 @@ public record IostatLine(long pid, boolean isAlive, DeviceCounters counters) {
     }
 
     private double utilization() {
-        return counters.periodNanos() <= 0
-                ? 0
-                : Math.min(100, 100.0 * counters.busyNanos() / counters.periodNanos());
+        return counters.periodNanos() <= 0 ? 0 : Math.min(100, 100.0 * counters.busyNanos() / counters.periodNanos());
     }
 }
