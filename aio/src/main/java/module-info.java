@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 // Agrona has no module descriptor, and a name of its own in its manifest.
 @SuppressWarnings({"requires-automatic", "requires-transitive-automatic"}) module io.blkmq.aio {
     requires static transitive org.jspecify;
+    requires transitive io.blkmq.runtime;
     requires transitive org.agrona;
     requires org.jctools.core.jdk11;
     // Not static: then a recording that begins later would find that the module is not there.

@@ -42,7 +42,7 @@ public final class Kiocb {
     private static final VarHandle STATE;
 
     /** Stands for "some other thread" when memory is asked who may use it. Never started. */
-    private static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
+    static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
 
     static {
         try {

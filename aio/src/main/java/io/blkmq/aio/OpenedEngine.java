@@ -81,11 +81,7 @@ abstract class OpenedEngine implements AioEngine {
 
     @Override
     public final long run(Kiocb kiocb) {
-        requireNoCompletion("run");
-        if (agent != null && Thread.currentThread().equals(agent.runner())) {
-            throw new IllegalStateException(
-                    "run on the thread that runs the agent of AIO engine " + name + ", which would wait for itself");
-        }
+        requireMayWait("run");
         if (kiocb.isInFlight()) {
             return -Errno.EBUSY;
         }
@@ -120,7 +116,16 @@ abstract class OpenedEngine implements AioEngine {
         }
     }
 
-    /** Refuses a call that waits, on a thread that has to call completions first. */
+    /** Refuses a call that waits for an operation, on a thread that has to call completions first. */
+    final void requireMayWait(String call) {
+        requireNoCompletion(call);
+        if (agent != null && Thread.currentThread().equals(agent.runner())) {
+            throw new IllegalStateException(
+                    call + " on the thread that runs the agent of AIO engine " + name + ", which would wait for itself");
+        }
+    }
+
+    /** Refuses a call that waits, inside of a completion. */
     final void requireNoCompletion(String call) {
         if (isInCompletion()) {
             throw new IllegalStateException(call + " inside a completion of AIO engine " + name);

@@ -35,6 +35,20 @@ class AioGuideTest {
     }
 
     @Test
+    void theFrontNeedsNeitherAlignmentNorLengthsOfBlocks() throws Exception {
+        DocPage guide = DocPage.read("docs/guide/aio.md");
+        // Not a directory in memory, where direct I/O may be refused.
+        Path file = Files.createTempFile(Files.createDirectories(Path.of("target", "io")), "front", ".log");
+        try {
+            assertThat(DocPage.run(guide.write("Front", directory), file.toString()))
+                    .isEqualTo(List.of("any length, any memory", "23 bytes"));
+            assertThat(file).hasSize(23);
+        } finally {
+            Files.deleteIfExists(file);
+        }
+    }
+
+    @Test
     void theExampleOfAnAgentReadsAFileAndTheJvmPrintsNoWarning() throws Exception {
         DocPage guide = DocPage.read("docs/guide/aio.md");
         assertThat(guide.example("class Sum").lines().count()).isLessThan(LINES_MAX);

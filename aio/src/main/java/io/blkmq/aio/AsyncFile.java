@@ -1,0 +1,592 @@
+package io.blkmq.aio;
+
+import io.blkmq.runtime.IoBuffer;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.StampedLock;
+import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
+
+/**
+ * A file for those who want to read and write, and to hear of neither kiocbs, alignment nor errnos. Blocking calls park, so that a virtual
+ * thread gives its carrier back; the forms that end in {@code Async} return futures; {@link #readAll} reads a batch with one system call.
+ * Any thread may call any method. A blocking call inside of a completion, or on the thread that runs the engine's agent, is refused with
+ * {@link IllegalStateException}. An interrupt ends no call, and is kept.
+ *
+ * <pre>{@code
+ * try (var engine = AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "channel");
+ *         var file = AsyncFile.open(engine, Path.of("log"), AioFile.Access.READ_WRITE, true, AioFile.Option.CREATE)) {
+ *     long at = file.append(record);
+ *     file.sync(true);
+ *     file.readAsync(at, copy).thenAccept(bytes -> ...);
+ * }
+ * }</pre>
+ *
+ * <p><b>Memory.</b> Native memory goes to the engine as it is, if the file is buffered, or if address, offset and length suit its
+ * {@linkplain AioFile#memoryAlignment direct I/O}. Any other, of the heap or not aligned, is copied by way of pooled
+ * {@linkplain IoBuffer aligned memory}. Until a call returns, or a future is done, memory is the engine's.
+ *
+ * <p><b>Writes that are not aligned</b>, of a file that is open for direct I/O, read the blocks that they cover in part, and write them
+ * whole; past the end of the file they write whole blocks, and then cut the file to size: after a crash in between zeroes may follow. No
+ * other write through this object goes on meanwhile, so none is lost. Through two objects, or in two processes, they may be: it is one
+ * object for all writers of a file. A log that appends records is better off with whole blocks.
+ *
+ * @since 0.1.0
+ */
+public final class AsyncFile implements AutoCloseable {
+
+    /** The most that one piece of a copied transfer moves, a multiple of every alignment. */
+    static final int PIECE_BYTES = 1 << 20;
+    /** Where transfers end at the latest: what is aligned behind it is a number, still. */
+    private static final long OFFSET_MAX = Long.MAX_VALUE - PIECE_BYTES;
+    /** How long to wait for room in the engine where others have all of it. */
+    static final long NO_ROOM_PAUSE_NANOS = 50_000;
+    private static final int IDLE_MAX = 256;
+
+    private final AioEngine engine;
+    private final AioFile file;
+    private final Executor executor;
+    /** Kiocbs that nobody uses; who finds none makes one. */
+    private final MpmcVarHandleArrayQueue<Kiocb> idle = new MpmcVarHandleArrayQueue<>(IDLE_MAX);
+    /**
+     * Shared by writes of whole blocks. Held alone by who writes a part of one, or changes the size. Of no thread: what is taken by who
+     * begins an operation is given back by who hears of its end.
+     */
+    private final StampedLock blocks = new StampedLock();
+
+    /** How many wait to hold the lock alone: who only tries to share it lets them pass. */
+    private final AtomicInteger waitingAlone = new AtomicInteger();
+
+    private AsyncFile(AioEngine engine, AioFile file, Executor executor) {
+        this.engine = engine;
+        this.file = file;
+        this.executor = executor;
+    }
+
+    /**
+     * Opens a file. Futures of transfers that take several steps, because they are copied, or that wait for room, are carried
+     * out by virtual threads.
+     *
+     * @param engine the engine, which stays open longer than the file
+     * @param path the name of the file
+     * @param access what the file is opened for
+     * @param direct whether I/O goes past the page cache
+     * @param options as of {@link AioEngine#open}
+     * @return the file, for the caller to close
+     * @throws IllegalArgumentException if the engine is polled: it belongs to one thread; or as {@link AioEngine#open}
+     * @throws IOException as {@link AioEngine#open}
+     */
+    public static AsyncFile open(AioEngine engine, Path path, AioFile.Access access, boolean direct,
+            AioFile.Option... options) throws IOException {
+        requireShared(engine);
+        return new AsyncFile(engine, engine.open(path, access, direct, options), Thread::startVirtualThread);
+    }
+
+    /**
+     * Takes an open file over: closing this closes it.
+     *
+     * @param engine an engine of the file's family, which stays open longer than the file
+     * @param file the file
+     * @param executor carries out the futures of transfers that take several steps or wait for room: each blocks one of its threads
+     *        meanwhile
+     * @return the file, for the caller to close
+     * @throws IllegalArgumentException if the engine is polled: it belongs to one thread
+     */
+    public static AsyncFile of(AioEngine engine, AioFile file, Executor executor) {
+        requireShared(engine);
+        return new AsyncFile(engine, Objects.requireNonNull(file, "file"), Objects.requireNonNull(executor, "executor"));
+    }
+
+    private static void requireShared(AioEngine engine) {
+        if (engine.completionMode() == CompletionMode.POLLED) {
+            throw new IllegalArgumentException("AIO engine " + engine.name()
+                    + " is polled, and belongs to one thread: a file for all threads needs another mode");
+        }
+    }
+
+    /** {@return the file itself; not to be written with it what is written with this at the same time} */
+    public AioFile file() {
+        return file;
+    }
+
+    /**
+     * The size now.
+     *
+     * @return bytes
+     * @throws IOException if the file is closed or the system refuses
+     */
+    public long size() throws IOException {
+        return file.size();
+    }
+
+    // Waiting.
+
+    /**
+     * Reads until the memory is full, or the file ends.
+     *
+     * @param offset where in the file the read begins, in bytes
+     * @param memory what it fills, also of the heap
+     * @return bytes, fewer than asked for only at the end of the file
+     * @throws IllegalArgumentException if the offset is negative or too large, or the memory read-only
+     * @throws IOException with the error, as {@link AioException#of} makes it
+     */
+    public long read(long offset, MemorySegment memory) throws IOException {
+        requireTarget(offset, memory);
+        requireMayWait("read");
+        return isStraight(offset, memory)
+                ? run(offset, memory, false)
+                : readCopied(offset, memory);
+    }
+
+    /**
+     * The same into a buffer, from its position to its limit. The position moves by what is read.
+     *
+     * @param offset where in the file the read begins, in bytes
+     * @param buffer what it fills
+     * @return bytes, fewer than asked for only at the end of the file
+     * @throws IllegalArgumentException if the offset is negative or the buffer read-only
+     * @throws IOException with the error, as {@link AioException#of} makes it
+     */
+    public int read(long offset, ByteBuffer buffer) throws IOException {
+        int bytes = (int) read(offset, MemorySegment.ofBuffer(buffer));
+        buffer.position(buffer.position() + bytes);
+        return bytes;
+    }
+
+    /**
+     * Reads a batch, with one system call where the engine has a ring, and waits for all of it.
+     *
+     * @param reads the reads, as many as you like; where their memory overlaps, its content is undefined
+     * @return bytes of each read, fewer than asked for only at the end of the file
+     * @throws IOException with the error of the first read that failed; all have ended
+     */
+    public long[] readAll(List<FileRead> reads) throws IOException {
+        requireMayWait("readAll");
+        return new ReadBatch(this, engine, file, reads).run();
+    }
+
+    /**
+     * Writes all of the memory.
+     *
+     * @param offset where in the file the write begins, in bytes
+     * @param memory what it writes, also of the heap
+     * @throws IllegalArgumentException if the offset is negative
+     * @throws IOException with the error, as {@link AioException#of} makes it; some of it may have been written
+     */
+    public void write(long offset, MemorySegment memory) throws IOException {
+        requireRange(offset, memory);
+        requireMayWait("write");
+        if (isWhole(offset, memory.byteSize())) {
+            long stamp = blocks.readLock();
+            try {
+                writeWhole(offset, memory);
+            } finally {
+                blocks.unlockRead(stamp);
+            }
+        } else {
+            long stamp = lockAlone();
+            try {
+                writeParts(offset, memory);
+            } finally {
+                blocks.unlockWrite(stamp);
+            }
+        }
+    }
+
+    /**
+     * The same out of a buffer, from its position to its limit. The position moves to the limit.
+     *
+     * @param offset where in the file the write begins, in bytes
+     * @param buffer what it writes
+     * @throws IllegalArgumentException if the offset is negative
+     * @throws IOException with the error, as {@link AioException#of} makes it; some of it may have been written
+     */
+    public void write(long offset, ByteBuffer buffer) throws IOException {
+        write(offset, MemorySegment.ofBuffer(buffer));
+        buffer.position(buffer.limit());
+    }
+
+    /**
+     * Writes at the end of the file. Of several calls one follows the other, and no other write goes on meanwhile.
+     *
+     * @param memory what it writes, also of the heap
+     * @return where in the file it was written
+     * @throws IOException with the error, as {@link AioException#of} makes it; some of it may have been written
+     */
+    public long append(MemorySegment memory) throws IOException {
+        requireMayWait("append");
+        long stamp = lockAlone();
+        try {
+            long end = file.size();
+            if (isWhole(end, memory.byteSize())) {
+                writeWhole(end, memory);
+            } else {
+                writeParts(end, memory);
+            }
+            return end;
+        } finally {
+            blocks.unlockWrite(stamp);
+        }
+    }
+
+    /**
+     * Makes what was written durable.
+     *
+     * @param dataOnly whether by {@code fdatasync}; otherwise by {@code fsync}
+     * @throws IOException with the error, as {@link AioException#of} makes it
+     */
+    public void sync(boolean dataOnly) throws IOException {
+        Kiocb kiocb = takeKiocb();
+        long result = runWithRoom(kiocb.prepareSync(file, dataOnly, AioCompletion.NONE, 0));
+        giveBack(kiocb);
+        long _ = file.check(result, "sync");
+    }
+
+    /**
+     * Sets the size, as {@link AioFile#setSize}. No write goes on meanwhile.
+     *
+     * @param bytes the size
+     * @throws IllegalArgumentException if the size is negative
+     * @throws IOException with the error, as {@link AioException#of} makes it
+     */
+    public void setSize(long bytes) throws IOException {
+        requireMayWait("setSize");
+        long stamp = lockAlone();
+        try {
+            long _ = file.check(file.setSize(bytes), "setting the size to " + bytes + " bytes");
+        } finally {
+            blocks.unlockWrite(stamp);
+        }
+    }
+
+    // Futures.
+
+    /**
+     * Reads until the memory is full, or the file ends. The future is completed by the thread that completes for the engine: stages that
+     * block, or take long, belong on another ({@link CompletableFuture#thenApplyAsync}). Where the engine has no room for it, it
+     * waits for room in the executor. Cancelling the future cancels no operation,
+     * and the memory is the engine's until that has ended.
+     *
+     * @param offset where in the file the read begins, in bytes
+     * @param memory what it fills, also of the heap
+     * @return bytes, fewer than asked for only at the end of the file; or the exception of {@link #read}
+     * @throws IllegalArgumentException if the offset is negative, or the memory read-only or confined to a thread
+     */
+    public CompletableFuture<Long> readAsync(long offset, MemorySegment memory) {
+        requireTarget(offset, memory);
+        requireForAll(memory);
+        if (!isStraight(offset, memory)) {
+            return stepByStep(() -> readCopied(offset, memory));
+        }
+        Pending pending = new Pending("read", offset, memory.byteSize(), takeKiocb(), 0);
+        return pending.begin(pending.kiocb.prepareRead(file, offset, pending, 0).addSegment(memory),
+                () -> run(offset, memory, false));
+    }
+
+    /**
+     * Writes all of the memory. As {@link #readAsync}.
+     *
+     * @param offset where in the file the write begins, in bytes
+     * @param memory what it writes, also of the heap
+     * @return bytes, all of them; or the exception of {@link #write}
+     * @throws IllegalArgumentException if the offset is negative, or the memory confined to a thread
+     */
+    public CompletableFuture<Long> writeAsync(long offset, MemorySegment memory) {
+        requireRange(offset, memory);
+        requireForAll(memory);
+        // Who writes a part of a block holds the lock for more than one operation: then this one has to wait, on another thread.
+        boolean atOnce = isStraight(offset, memory) && waitingAlone.get() == 0;
+        long stamp = atOnce ? blocks.tryReadLock() : 0;
+        Steps steps = () -> {
+            write(offset, memory);
+            return memory.byteSize();
+        };
+        if (stamp == 0) {
+            return stepByStep(steps);
+        }
+        Pending pending = new Pending("write", offset, memory.byteSize(), takeKiocb(), stamp);
+        return pending.begin(pending.kiocb.prepareWrite(file, offset, pending, 0).addSegment(memory), steps);
+    }
+
+    /**
+     * Makes what was written durable: all writes that had ended before this was called. As {@link #readAsync}.
+     *
+     * @param dataOnly whether by {@code fdatasync}; otherwise by {@code fsync}
+     * @return 0; or the exception of {@link #sync}
+     */
+    public CompletableFuture<Long> syncAsync(boolean dataOnly) {
+        Pending pending = new Pending("sync", 0, 0, takeKiocb(), 0);
+        return pending.begin(pending.kiocb.prepareSync(file, dataOnly, pending, 0), () -> {
+            sync(dataOnly);
+            return 0;
+        });
+    }
+
+    /** An operation that is in flight. */
+    private final class Pending extends CompletableFuture<Long> implements AioCompletion {
+        private final String operation;
+        private final long offset;
+        private final long bytes;
+        final Kiocb kiocb;
+        /** Of the lock, to be given back at the end; 0 for none. */
+        private final long stamp;
+
+        Pending(String operation, long offset, long bytes, Kiocb kiocb, long stamp) {
+            this.operation = operation;
+            this.offset = offset;
+            this.bytes = bytes;
+            this.kiocb = kiocb;
+            this.stamp = stamp;
+        }
+
+        /** Begins it; where there is no room, who can wait carries it out. */
+        CompletableFuture<Long> begin(Kiocb prepared, Steps noRoom) {
+            int refused;
+            try {
+                refused = engine.submit(prepared);
+            } catch (Throwable t) {
+                letGo();
+                throw t;
+            }
+            if (refused == -Errno.EAGAIN) {
+                letGo();
+                return stepByStep(noRoom);
+            }
+            if (refused != 0) {
+                complete(0, refused);
+            } else {
+                engine.commit(prepared);
+            }
+            return this;
+        }
+
+        @Override
+        public void complete(long userData, long result) {
+            letGo();
+            boolean _ = result < 0
+                    ? completeExceptionally(AioException.of(result, file.path(), inWords(operation, offset, bytes)))
+                    : complete(result);
+        }
+
+        private void letGo() {
+            giveBack(kiocb);
+            if (stamp != 0) {
+                blocks.unlockRead(stamp);
+            }
+        }
+
+        @Override
+        public <U> CompletableFuture<U> newIncompleteFuture() {
+            // What follows from it is no operation.
+            return new CompletableFuture<>();
+        }
+    }
+
+    /** What takes several steps. */
+    @FunctionalInterface
+    private interface Steps {
+        long run() throws IOException;
+    }
+
+    private CompletableFuture<Long> stepByStep(Steps steps) {
+        CompletableFuture<Long> future = new CompletableFuture<>();
+        try {
+            executor.execute(() -> {
+                try {
+                    boolean _ = future.complete(steps.run());
+                } catch (Throwable t) {
+                    boolean _ = future.completeExceptionally(t);
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            boolean _ = future.completeExceptionally(e);
+        }
+        return future;
+    }
+
+    // Transfers.
+
+    /** Whether memory may go to the engine as it is. */
+    boolean isStraight(long offset, MemorySegment memory) {
+        return memory.isNative() && memory.isAccessibleBy(Thread.currentThread()) && isWhole(offset, memory.byteSize())
+                && (memory.address() & file.memoryAlignment() - 1) == 0;
+    }
+
+    /** Whether a transfer begins and ends between blocks. */
+    private boolean isWhole(long offset, long bytes) {
+        return ((offset | bytes) & file.offsetAlignment() - 1) == 0;
+    }
+
+    /** One operation, of memory that goes as it is. */
+    private long run(long offset, MemorySegment memory, boolean write) throws IOException {
+        Kiocb kiocb = takeKiocb();
+        Kiocb prepared = write
+                ? kiocb.prepareWrite(file, offset, AioCompletion.NONE, 0)
+                : kiocb.prepareRead(file, offset, AioCompletion.NONE, 0);
+        long result = runWithRoom(prepared.addSegment(memory));
+        giveBack(kiocb);
+        if (result < 0) {
+            throw AioException.of(result, file.path(), inWords(write ? "write" : "read", offset, memory.byteSize()));
+        }
+        return result;
+    }
+
+    /** Who waits anyhow waits for room in the engine, too. */
+    private long runWithRoom(Kiocb kiocb) {
+        long result = engine.run(kiocb);
+        // Refused, it is still prepared; the same number from the device comes with the end of the operation.
+        while (result == -Errno.EAGAIN && kiocb.isPrepared()) {
+            LockSupport.parkNanos(this, NO_ROOM_PAUSE_NANOS);
+            result = engine.run(kiocb);
+        }
+        return result;
+    }
+
+    static String inWords(String operation, long offset, long bytes) {
+        return bytes == 0 ? operation : operation + " of " + bytes + " bytes at " + offset;
+    }
+
+    private long readCopied(long offset, MemorySegment memory) throws IOException {
+        long bytes = memory.byteSize();
+        long done = 0;
+        while (done < bytes) {
+            long at = offset + done;
+            long first = down(at);
+            long length = Math.min(up(offset + bytes) - first, PIECE_BYTES);
+            long wanted = Math.min(first + length - at, bytes - done);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                long moved = Math.clamp(run(first, buffer.memory(), false) - (at - first), 0, wanted);
+                MemorySegment.copy(buffer.memory(), at - first, memory, done, moved);
+                done += moved;
+                if (moved < wanted) {
+                    break;
+                }
+            }
+        }
+        return done;
+    }
+
+    /** Writes whole blocks, of whatever memory. The caller holds the lock in either way. */
+    private void writeWhole(long offset, MemorySegment memory) throws IOException {
+        if (isStraight(offset, memory)) {
+            long _ = run(offset, memory, true);
+            return;
+        }
+        for (long done = 0; done < memory.byteSize();) {
+            long length = Math.min(memory.byteSize() - done, PIECE_BYTES);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                MemorySegment.copy(memory, done, buffer.memory(), 0, length);
+                long _ = run(offset + done, buffer.memory(), true);
+            }
+            done += length;
+        }
+    }
+
+    /** Writes parts of blocks, whose rest stays as it is. The caller holds the lock alone. */
+    private void writeParts(long offset, MemorySegment memory) throws IOException {
+        if (memory.byteSize() == 0) {
+            return;
+        }
+        long size = file.size();
+        long end = offset + memory.byteSize();
+        for (long at = offset; at < end;) {
+            long first = down(at);
+            long length = Math.min(up(end) - first, PIECE_BYTES);
+            long last = Math.min(first + length, end);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                if (at != first) {
+                    fill(buffer.memory(), first, 0);
+                }
+                long tail = down(last);
+                if (last != first + length && (tail != first || at == first)) {
+                    fill(buffer.memory(), tail, tail - first);
+                }
+                MemorySegment.copy(memory, at - offset, buffer.memory(), at - first, last - at);
+                long _ = run(first, buffer.memory(), true);
+            }
+            at = last;
+        }
+        if (up(end) > Math.max(end, size)) {
+            long _ = file.check(file.setSize(Math.max(end, size)), inWords("write", offset, memory.byteSize()));
+        }
+    }
+
+    private long lockAlone() {
+        int _ = waitingAlone.incrementAndGet();
+        try {
+            return blocks.writeLock();
+        } finally {
+            int _ = waitingAlone.decrementAndGet();
+        }
+    }
+
+    /** Fills a block with what the file has there; behind its end there are zeroes. */
+    private void fill(MemorySegment memory, long offset, long at) throws IOException {
+        MemorySegment block = memory.asSlice(at, file.offsetAlignment());
+        long read = run(offset, block, false);
+        block.asSlice(read).fill((byte) 0);
+    }
+
+    private long down(long offset) {
+        return offset & -file.offsetAlignment();
+    }
+
+    private long up(long offset) {
+        return offset + file.offsetAlignment() - 1 & -file.offsetAlignment();
+    }
+
+    Kiocb takeKiocb() {
+        Kiocb kiocb = idle.poll();
+        return kiocb != null ? kiocb : Kiocb.withSegments(1);
+    }
+
+    void giveBack(Kiocb kiocb) {
+        // Refused when enough are idle: then it goes with the garbage collector.
+        boolean _ = idle.offer(kiocb);
+    }
+
+    private void requireMayWait(String call) {
+        if (engine instanceof OpenedEngine opened) {
+            opened.requireMayWait(call);
+        }
+    }
+
+    private static void requireRange(long offset, MemorySegment memory) {
+        if (offset < 0 || offset > OFFSET_MAX - memory.byteSize()) {
+            throw new IllegalArgumentException("offset " + offset + " and length " + memory.byteSize()
+                    + ": a transfer lies between 0 and " + OFFSET_MAX);
+        }
+    }
+
+    static void requireTarget(long offset, MemorySegment memory) {
+        requireRange(offset, memory);
+        if (memory.isReadOnly()) {
+            throw new IllegalArgumentException("read into read-only memory: " + memory);
+        }
+    }
+
+    private static void requireForAll(MemorySegment memory) {
+        if (!memory.isAccessibleBy(Kiocb.ANOTHER)) {
+            throw new IllegalArgumentException("memory confined to one thread, and a future ends on another: " + memory);
+        }
+    }
+
+    /** Closes the file: new operations are refused; those in flight end as if it were open. Idempotent. */
+    @Override
+    public void close() {
+        file.close();
+    }
+
+    @Override
+    public String toString() {
+        return "AsyncFile[" + file + " by " + engine.name() + "]";
+    }
+}

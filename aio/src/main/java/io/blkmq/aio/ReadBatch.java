@@ -1,0 +1,155 @@
+package io.blkmq.aio;
+
+import io.blkmq.runtime.IoBuffer;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads that are begun together, and the thread that waits for all of them. The results are written by who completes, and read by that
+ * thread when none is left.
+ */
+final class ReadBatch implements AioCompletion {
+
+    private final AsyncFile front;
+    private final AioEngine engine;
+    private final AioFile file;
+    private final FileRead[] reads;
+    private final @Nullable IoBuffer[] copies;
+    private final @Nullable Kiocb[] kiocbs;
+    private final long[] results;
+    private final AtomicInteger inFlight = new AtomicInteger();
+    private final Thread waiter = Thread.currentThread();
+
+    ReadBatch(AsyncFile front, AioEngine engine, AioFile file, List<FileRead> reads) {
+        this.front = front;
+        this.engine = engine;
+        this.file = file;
+        this.reads = reads.toArray(FileRead[]::new);
+        copies = new IoBuffer[this.reads.length];
+        kiocbs = new Kiocb[this.reads.length];
+        results = new long[this.reads.length];
+    }
+
+    @Override
+    public void complete(long userData, long result) {
+        results[(int) userData] = result;
+        // Releases the result to who sees the count fall.
+        int _ = inFlight.decrementAndGet();
+        LockSupport.unpark(waiter);
+    }
+
+    long[] run() throws IOException {
+        try {
+            for (int i = 0; i < reads.length; i++) {
+                begin(i);
+            }
+        } finally {
+            // Whatever went wrong: memory is the engine's until its operation has ended.
+            engine.commit();
+            await(0);
+        }
+        for (int i = 0; i < reads.length; i++) {
+            results[i] = end(i);
+        }
+        return results;
+    }
+
+    private void begin(int i) {
+        FileRead read = reads[i];
+        MemorySegment target = read.memory();
+        long offset = read.offset();
+        if (!front.isStraight(offset, target)) {
+            long first = offset & -file.offsetAlignment();
+            long end = offset + target.byteSize() + file.offsetAlignment() - 1 & -file.offsetAlignment();
+            if (end - first > AsyncFile.PIECE_BYTES || end == first) {
+                // Large, or nothing: in its pieces, when there is room again.
+                return;
+            }
+            IoBuffer copy = IoBuffer.allocate(end - first);
+            copies[i] = copy;
+            target = copy.memory();
+            offset = first;
+        }
+        Kiocb kiocb = front.takeKiocb();
+        kiocbs[i] = kiocb;
+        submit(kiocb.prepareRead(file, offset, this, i).addSegment(target), i);
+    }
+
+    private void submit(Kiocb kiocb, int i) {
+        while (true) {
+            int _ = inFlight.incrementAndGet();
+            int refused = engine.submit(kiocb);
+            if (refused == 0) {
+                return;
+            }
+            int left = inFlight.decrementAndGet();
+            if (refused != -Errno.EAGAIN) {
+                results[i] = refused;
+                return;
+            }
+            // No room: it comes with what is in flight, of this batch or of others.
+            engine.commit();
+            if (left > 0) {
+                await(left - 1);
+            } else {
+                LockSupport.parkNanos(this, AsyncFile.NO_ROOM_PAUSE_NANOS);
+            }
+        }
+    }
+
+    /** Waits until no more than so many are in flight. */
+    private void await(int most) {
+        boolean interrupted = false;
+        while (inFlight.get() > most) {
+            LockSupport.park(this);
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Copies what was copied, gives back what was taken, and tells the result. */
+    private long end(int i) throws IOException {
+        FileRead read = reads[i];
+        Kiocb kiocb = kiocbs[i];
+        if (kiocb == null) {
+            try {
+                return front.read(read.offset(), read.memory());
+            } catch (IOException e) {
+                closeFrom(i + 1);
+                throw e;
+            }
+        }
+        front.giveBack(kiocb);
+        try (IoBuffer copy = copies[i]) {
+            long result = results[i];
+            if (result < 0) {
+                closeFrom(i + 1);
+                throw AioException.of(result, file.path(),
+                        AsyncFile.inWords("read", read.offset(), read.memory().byteSize()));
+            }
+            if (copy == null) {
+                return result;
+            }
+            long skipped = read.offset() & file.offsetAlignment() - 1;
+            long moved = Math.clamp(result - skipped, 0, read.memory().byteSize());
+            MemorySegment.copy(copy.memory(), skipped, read.memory(), 0, moved);
+            return moved;
+        }
+    }
+
+    /** One has failed, and who waits hears of no other. */
+    private void closeFrom(int first) {
+        for (int i = first; i < reads.length; i++) {
+            IoBuffer copy = copies[i];
+            if (copy != null) {
+                copy.close();
+            }
+        }
+    }
+}
