@@ -12,6 +12,7 @@ import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NoSuchElementException;
 import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
 
 /**
@@ -47,8 +48,7 @@ final class Libc {
     static MethodHandle function(String name, FunctionDescriptor descriptor, Linker.Option... more) {
         List<Linker.Option> options = new ArrayList<>(List.of(more));
         options.add(Linker.Option.captureCallState("errno"));
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor,
-                options.toArray(new Linker.Option[0]));
+        return LINKER.downcallHandle(symbol(name), descriptor, options.toArray(new Linker.Option[0]));
     }
 
     /**
@@ -56,7 +56,11 @@ final class Libc {
      * adapter makes a view of the memory that it is saved to, of 40 bytes, unless C2 sees that nobody keeps it.
      */
     static MethodHandle quickFunction(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+        return LINKER.downcallHandle(symbol(name), descriptor, options);
+    }
+
+    private static MemorySegment symbol(String name) {
+        return LINKER.defaultLookup().find(name).orElseThrow(() -> new NoSuchElementException(name));
     }
 
     /** Where a member of a struct is, in bytes. */

@@ -93,9 +93,12 @@ final class MemoryFile extends AioFile {
     private int held;
 
     MemoryFile(Opening opening, Content content) {
-        int alignment = opening.direct() ? SECTOR : 1;
-        super(opening, new Units(alignment, alignment, SparseBytes.CHUNK_BYTES));
+        super(opening, new Units(alignment(opening), alignment(opening), SparseBytes.CHUNK_BYTES));
         this.content = content;
+    }
+
+    private static int alignment(Opening opening) {
+        return opening.direct() ? SECTOR : 1;
     }
 
     @Override

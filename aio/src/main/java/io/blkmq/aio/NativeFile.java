@@ -53,7 +53,10 @@ final class NativeFile extends AioFile {
     private final Map<Integer, Boolean> tried = new HashMap<>();
 
     private NativeFile(Opening opening, int fd, FileFacts facts) throws IOException {
-        FileCalls.FileSystem system = FileCalls.fileSystem(fd);
+        this(opening, fd, facts, FileCalls.fileSystem(fd));
+    }
+
+    private NativeFile(Opening opening, int fd, FileFacts facts, FileCalls.FileSystem system) throws IOException {
         super(opening, units(opening.path(), opening.direct(), fd, facts, system));
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
