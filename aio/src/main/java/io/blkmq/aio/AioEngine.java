@@ -218,13 +218,25 @@ public interface AioEngine extends AutoCloseable {
 
     /**
      * Hands everything submitted to the kernel, waits for at least one completion while any operation is in flight, and
-     * calls the completions that are there. Does nothing in a mode other than {@link CompletionMode#POLLED}.
+     * calls the completions that are there. Does nothing in a mode other than {@link CompletionMode#POLLED}. An engine that is
+     * {@linkplain AioEngineConfig.Builder#wakeable wakeable} belongs to the thread that awaits first, too, and waits for a
+     * {@link #wakeup} also with nothing in flight.
      *
      * @param timeoutNanos the longest wait in nanoseconds; {@link Long#MAX_VALUE} for ever
-     * @return how many completions were called; 0 after the longest wait, or if nothing is in flight
+     * @return how many completions were called; 0 after the longest wait, after a {@link #wakeup}, or if nothing is in flight
+     *         that could end and nobody could wake
      * @throws IllegalStateException inside a completion, or if the engine belongs to another thread
      */
     int await(long timeoutNanos);
+
+    /**
+     * Ends the owner's {@link #await}, now or, if it is not in one, at its next: it calls the completions that are there, and returns.
+     * Several calls before that are one. Any thread may call it, also when the engine is closed: then it does nothing. For the event loop
+     * of an application, to which other threads leave tasks, and which waits for them and for I/O in one place.
+     *
+     * @throws IllegalStateException if the engine was opened without {@link AioEngineConfig.Builder#wakeable}
+     */
+    void wakeup();
 
     /**
      * The duty cycle of an engine in {@link CompletionMode#AGENT}, always the same one. The application runs it: with an

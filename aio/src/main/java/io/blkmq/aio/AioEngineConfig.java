@@ -31,6 +31,7 @@ public final class AioEngineConfig {
     private final @Nullable TaskWork taskWork;
     private final boolean submissionPolling;
     private final boolean promptDoorbell;
+    private final boolean wakeable;
     private final boolean completionPolling;
     private final MemoryLatency memoryLatency;
     private final long memoryQuotaBytes;
@@ -47,6 +48,7 @@ public final class AioEngineConfig {
         taskWork = builder.taskWork;
         submissionPolling = builder.submissionPolling;
         promptDoorbell = builder.promptDoorbell;
+        wakeable = builder.wakeable;
         completionPolling = builder.completionPolling;
         memoryLatency = builder.memoryLatency;
         memoryQuotaBytes = builder.memoryQuotaBytes;
@@ -113,6 +115,11 @@ public final class AioEngineConfig {
         return promptDoorbell;
     }
 
+    /** {@return whether any thread may call {@link AioEngine#wakeup}} */
+    public boolean wakeable() {
+        return wakeable;
+    }
+
     /** {@return whether a thread of the kernel takes entries from the submission ring (SQPOLL)} */
     public boolean submissionPolling() {
         return submissionPolling;
@@ -167,7 +174,7 @@ public final class AioEngineConfig {
         return "AioEngineConfig[depth=" + depth + ", inFlightMax=" + inFlightMax + ", completionMode=" + completionMode
                 + ", workers=" + workers + ", ringEntry=" + ringEntry + ", taskWork=" + taskWork()
                 + (submissionPolling ? ", submissionPolling" : "") + (completionPolling ? ", completionPolling" : "")
-                + (promptDoorbell ? "" : ", no promptDoorbell") + "]";
+                + (promptDoorbell ? "" : ", no promptDoorbell") + (wakeable ? ", wakeable" : "") + "]";
     }
 
     /** Collects the settings. Not for use by several threads. */
@@ -183,6 +190,7 @@ public final class AioEngineConfig {
         private @Nullable TaskWork taskWork;
         private boolean submissionPolling;
         private boolean promptDoorbell = true;
+        private boolean wakeable;
         private boolean completionPolling;
         private MemoryLatency memoryLatency = MemoryLatency.NONE;
         private long memoryQuotaBytes = Long.MAX_VALUE;
@@ -319,6 +327,18 @@ public final class AioEngineConfig {
         }
 
         /**
+         * Lets other threads end the owner's {@link AioEngine#await} by {@link AioEngine#wakeup}, in {@link CompletionMode#POLLED}. An
+         * {@code io_uring} has a descriptor more for it. Default false.
+         *
+         * @param wanted whether they may
+         * @return this
+         */
+        public Builder wakeable(boolean wanted) {
+            wakeable = wanted;
+            return this;
+        }
+
+        /**
          * Makes the kernel ask the device for completions of {@code io_uring}, and wait for no interrupt (IOPOLL).
          * Needs {@link CompletionMode#POLLED}, files opened direct, and a device with queues for polling (an NVMe
          * disk with {@code nvme.poll_queues} set): elsewhere operations end with EOPNOTSUPP. Only reads and writes
@@ -378,6 +398,10 @@ public final class AioEngineConfig {
             if (completionPolling && completionMode != CompletionMode.POLLED) {
                 throw new IllegalArgumentException(
                         "completionPolling needs completion mode POLLED, and it is " + completionMode);
+            }
+            if (wakeable && completionMode != CompletionMode.POLLED) {
+                throw new IllegalArgumentException(
+                        "wakeable needs completion mode POLLED, where await is, and it is " + completionMode);
             }
             if (ringEntry == RingEntry.REAPER && completionMode == CompletionMode.AGENT) {
                 throw new IllegalArgumentException("ringEntry REAPER needs a reaper, and completionMode is AGENT");

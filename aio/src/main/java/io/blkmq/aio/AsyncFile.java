@@ -102,7 +102,8 @@ public final class AsyncFile implements AutoCloseable {
      */
     public static AsyncFile of(AioEngine engine, AioFile file, Executor executor) {
         requireShared(engine);
-        return new AsyncFile(engine, Objects.requireNonNull(file, "file"), Objects.requireNonNull(executor, "executor"));
+        return new AsyncFile(engine, Objects.requireNonNull(file, "file"),
+                Objects.requireNonNull(executor, "executor"));
     }
 
     private static void requireShared(AioEngine engine) {
@@ -141,9 +142,7 @@ public final class AsyncFile implements AutoCloseable {
     public long read(long offset, MemorySegment memory) throws IOException {
         requireTarget(offset, memory);
         requireMayWait("read");
-        return isStraight(offset, memory)
-                ? run(offset, memory, false)
-                : readCopied(offset, memory);
+        return isStraight(offset, memory) ? run(offset, memory, false) : readCopied(offset, memory);
     }
 
     /**
@@ -575,7 +574,8 @@ public final class AsyncFile implements AutoCloseable {
 
     private static void requireForAll(MemorySegment memory) {
         if (!memory.isAccessibleBy(Kiocb.ANOTHER)) {
-            throw new IllegalArgumentException("memory confined to one thread, and a future ends on another: " + memory);
+            throw new IllegalArgumentException(
+                    "memory confined to one thread, and a future ends on another: " + memory);
         }
     }
 

@@ -62,6 +62,8 @@ final class LibaioEngine extends NativeEngine {
     /** Pointers for io_submit, and their slots. Who is ringing has them alone. */
     private final MemorySegment batch;
     private final int[] batchSlots;
+    /** A pointer for io_submit, to wake the owner. Guarded by the monitor. */
+    private final MemorySegment wakePointer = Arena.ofAuto().allocate(8, 8);
 
     /** Takes over context and file when it has returned. */
     private LibaioEngine(AioEngineConfig config, AioContext context, NativeFile nothing, int slots) {
@@ -348,6 +350,24 @@ final class LibaioEngine extends NativeEngine {
             unlock();
         }
         ring();
+    }
+
+    /** Sends the operation past the owner, who alone has the queue: any thread may submit to a context. */
+    @Override
+    synchronized void wakeOwner() {
+        if (wakeSent) {
+            return;
+        }
+        // Before it is sent: the owner takes it back when it finds the end.
+        wakeSent = true;
+        context.prepare(wakeSlot, AioContext.CMD_PREAD, nothing.fd(), 0, 0, 0, 0);
+        wakePointer.set(ValueLayout.JAVA_LONG, 0, context.iocb(wakeSlot));
+        int taken = context.submit(wakePointer.address(), 1);
+        if (taken != 1) {
+            // The next one tries again.
+            wakeSent = false;
+            throw new IllegalStateException("io_submit refused a wake-up: " + Errno.name(taken));
+        }
     }
 
     @Override

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * doorbell, the agent, or who closes. In AGENT mode placing is as in REAPER mode.
  *
  * <p>Memory and files of an operation stay reachable by way of its kiocb in {@link #slots} or {@link #deferred}, these by the
- * engine, and that by {@link #OPEN} until it is closed, should the application forget it with operations in flight.
+ * engine, and that by {@link OpenRings} until it is closed, should the application forget it with operations in flight.
  */
 abstract class NativeEngine extends RingCalls {
 
@@ -40,8 +39,6 @@ abstract class NativeEngine extends RingCalls {
     static final int RETRIES_MAX = 100;
 
     static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
-
-    private static final Set<NativeEngine> OPEN = ConcurrentHashMap.newKeySet();
 
     private static final int SPINS_MAX = 64;
     /** How often in a row a submitter tells what has ended: each round may find what completions have submitted in the one before. */
@@ -103,17 +100,12 @@ abstract class NativeEngine extends RingCalls {
         reaper = config.hasReaper() ? new RingReaper(this, handOver) : null;
     }
 
-    /** The engines that have not been closed. */
-    static Set<NativeEngine> stillOpen() {
-        return Set.copyOf(OPEN);
-    }
-
     /** To be called when the subclass is ready. */
     final void start() {
         if (reaper != null) {
             reaper.start();
         }
-        OPEN.add(this);
+        OpenRings.add(this);
     }
 
     // Submitting.
@@ -573,14 +565,14 @@ abstract class NativeEngine extends RingCalls {
 
     @Override
     public final int await(long timeoutNanos) {
-        if (!polled || !owner.check(name())) {
+        if (!mayAwait()) {
             return 0;
         }
         if (outcomes.isTelling()) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
         if (!hasInFlight()) {
-            return 0;
+            return awaitWakeup(timeoutNanos);
         }
         try {
             return tellAtLeastOne(timeoutNanos);
@@ -594,13 +586,15 @@ abstract class NativeEngine extends RingCalls {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
+            boolean woken = takeWakeup();
             int count;
             try {
-                count = setbacks.any() ? waitAfterSetback(left) : waitAndTell(left);
+                long wait = woken ? 0 : left;
+                count = setbacks.any() ? waitAfterSetback(wait) : waitAndTell(wait);
             } catch (RingRefusedException e) {
                 count = setBack(e);
             }
-            if (count > 0 || inFlight() == 0) {
+            if (count > 0 || woken || inFlight() == 0) {
                 return count;
             }
             if (timeoutNanos != Long.MAX_VALUE) {
@@ -838,6 +832,7 @@ abstract class NativeEngine extends RingCalls {
         }
         try {
             closed = true;
+            tellOwnerOfEnd();
             if (!givenUp && owner.get() != caller && owner.get() != null) {
                 abandon();
             }
@@ -855,7 +850,7 @@ abstract class NativeEngine extends RingCalls {
         end.shut();
         destroy();
         slots.retire();
-        OPEN.remove(this);
+        OpenRings.remove(this);
     }
 
     /** Tells the operations that wait to be placed that they are not going to be. */
@@ -890,11 +885,6 @@ abstract class NativeEngine extends RingCalls {
 
     /** Whether any operation has been placed and has not ended. */
     final boolean isAnyPlaced() {
-        for (int slot = 0; slot < slots.count(); slot++) {
-            if (slots.isTaken(slot)) {
-                return true;
-            }
-        }
-        return false;
+        return slots.isAnyTaken();
     }
 }

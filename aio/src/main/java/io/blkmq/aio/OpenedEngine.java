@@ -28,6 +28,8 @@ abstract class OpenedEngine implements AioEngine {
     final CompletionDelivery delivery;
 
     private final String name;
+    /** Set by any thread, taken back by the owner. */
+    private volatile boolean wakeupWanted;
     /** Null in other modes than AGENT. */
     private final @Nullable EngineAgent agent;
     private final Set<AioOperation> operations;
@@ -80,6 +82,78 @@ abstract class OpenedEngine implements AioEngine {
     }
 
     @Override
+    public final void wakeup() {
+        if (!config.wakeable()) {
+            throw new IllegalStateException("AIO engine " + name + " was opened without wakeable(true)");
+        }
+        // Volatile: who waits looks after it has been woken, and before it waits again.
+        wakeupWanted = true;
+        if (end.visit()) {
+            try {
+                wakeOwner();
+            } finally {
+                int _ = end.leave();
+            }
+        }
+        LockSupport.unpark(owner.get());
+    }
+
+    /** Whether the calling thread may await: it is the owner, or becomes that if others may have reason to wake it before it submits. */
+    final boolean mayAwait() {
+        if (polled && config.wakeable()) {
+            boolean _ = owner.claim(name);
+            return true;
+        }
+        return polled && owner.check(name);
+    }
+
+    /** Awaits with nothing in flight: what may come is a wake-up, or the end of the engine. Always 0. The owner. */
+    final int awaitWakeup(long timeoutNanos) {
+        if (!config.wakeable()) {
+            return 0;
+        }
+        // May wrap around, and is compared by difference.
+        long deadline = config.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
+        boolean interrupted = false;
+        while (!takeWakeup() && left > 0 && isOpen()) {
+            if (timeoutNanos == Long.MAX_VALUE) {
+                LockSupport.park(this);
+            } else {
+                LockSupport.parkNanos(this, left);
+                left = deadline - config.nanoTime();
+            }
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return 0;
+    }
+
+    /** The engine is closed: an owner that waits with nothing in flight is told. */
+    final void tellOwnerOfEnd() {
+        LockSupport.unpark(owner.get());
+    }
+
+    /** Whether a wake-up is wanted; it stays so. The owner. */
+    final boolean isWakeupWanted() {
+        return wakeupWanted;
+    }
+
+    /** Whether the owner was to be woken; from now on it is not. The owner. */
+    final boolean takeWakeup() {
+        boolean wanted = wakeupWanted;
+        if (wanted) {
+            wakeupWanted = false;
+        }
+        return wanted;
+    }
+
+    /** Gets the owner out of its wait, if it is in one. Any thread; the engine's descriptors are there. */
+    abstract void wakeOwner();
+
+    @Override
     public final long run(Kiocb kiocb) {
         requireMayWait("run");
         if (kiocb.isInFlight()) {
@@ -120,8 +194,8 @@ abstract class OpenedEngine implements AioEngine {
     final void requireMayWait(String call) {
         requireNoCompletion(call);
         if (agent != null && Thread.currentThread().equals(agent.runner())) {
-            throw new IllegalStateException(
-                    call + " on the thread that runs the agent of AIO engine " + name + ", which would wait for itself");
+            throw new IllegalStateException(call + " on the thread that runs the agent of AIO engine " + name
+                    + ", which would wait for itself");
         }
     }
 

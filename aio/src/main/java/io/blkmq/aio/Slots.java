@@ -140,6 +140,16 @@ final class Slots {
         return kiocbs[slot] != null;
     }
 
+    /** Whether there is an operation in any. The completer, when nobody places. */
+    boolean isAnyTaken() {
+        for (int slot = 0; slot < kiocbs.length; slot++) {
+            if (isTaken(slot)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Frees a slot whose operation has ended. The completer. */
     void giveBack(int slot) {
         kiocbs[slot] = null;

@@ -128,6 +128,16 @@ abstract class SoftwareEngine extends OpenedEngine {
         return isCompleting() || telling.isHeldByCurrentThread() || (polling && owner.get() == Thread.currentThread());
     }
 
+    @Override
+    final void wakeOwner() {
+        doneLock.lock();
+        try {
+            doneSome.signalAll();
+        } finally {
+            doneLock.unlock();
+        }
+    }
+
     final void requireOwner() {
         if (polled) {
             boolean _ = owner.check(name());
@@ -163,14 +173,14 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     public final int await(long timeoutNanos) {
-        if (!polled || !owner.check(name())) {
+        if (!mayAwait()) {
             return 0;
         }
         if (polling) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
         if (!end.isInUse()) {
-            return 0;
+            return awaitWakeup(timeoutNanos);
         }
         try {
             commit0();
@@ -186,12 +196,13 @@ abstract class SoftwareEngine extends OpenedEngine {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
+            boolean woken = takeWakeup();
             endDue();
-            Kiocb all = takeDone(Math.min(left, untilDue()));
+            Kiocb all = takeDone(woken ? 0 : Math.min(left, untilDue()));
             if (timeoutNanos != Long.MAX_VALUE) {
                 left = deadline - config.nanoTime();
             }
-            if (all != null || left <= 0 || inFlight.count() == 0) {
+            if (all != null || woken || left <= 0 || inFlight.count() == 0) {
                 return all;
             }
         }
@@ -203,7 +214,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         doneLock.lock();
         try {
             long left = timeoutNanos;
-            while (doneHead == null && left > 0 && inFlight.count() != 0) {
+            while (doneHead == null && left > 0 && inFlight.count() != 0 && !isWakeupWanted()) {
                 try {
                     left = doneSome.awaitNanos(left);
                 } catch (InterruptedException e) {
@@ -272,6 +283,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         }
         try {
             inFlight.close();
+            tellOwnerOfEnd();
             commit0();
             if (listed) {
                 bringHome();

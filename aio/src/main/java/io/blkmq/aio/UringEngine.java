@@ -61,7 +61,7 @@ final class UringEngine extends NativeEngine {
 
     /**
      * The longest wait where a thread of the kernel asks the device for completions: that it also wakes who waits for them is not
-     * relied upon.
+     * relied upon. And where a wake-up could not be prepared, for want of room.
      */
     private static final long DEVICE_ASKED_NANOS = 1_000_000;
 
@@ -107,9 +107,9 @@ final class UringEngine extends NativeEngine {
     /** Whether it is us who ask the device for completions, by entering the kernel. */
     private final boolean asksDevice;
     private final boolean canLink;
-    /** What wakes a reaper that alone enters the ring; null otherwise. */
+    /** What wakes a reaper that alone enters the ring, or an owner that may be woken; null otherwise. */
     private final @Nullable WakeEvent wakeEvent;
-    /** Whether the ring reads the event. The reaper's. */
+    /** Whether the ring reads the event. The reaper's, or the owner's. */
     private boolean wakeArmed;
 
     /** Registrations that other threads want of a ring that only its owner may register with. */
@@ -138,7 +138,7 @@ final class UringEngine extends NativeEngine {
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
         witness = files.places() > 0 ? RingWitness.of(ring, files.witnessPlace()) : null;
-        wakeEvent = single && config.hasReaper() ? openWakeEvent(witness) : null;
+        wakeEvent = (single && config.hasReaper()) || config.wakeable() ? openWakeEvent(witness) : null;
     }
 
     /** The last descriptor that an engine opens: where there is none left, it gives back the one before. */
@@ -417,7 +417,8 @@ final class UringEngine extends NativeEngine {
 
     @Override
     boolean ringAndWait(long timeoutNanos) {
-        if (wakeEvent != null) {
+        if (wakeEvent != null && !completionPolling) {
+            // A ring that asks the device reads no event, and no wait on it is long.
             armWake(wakeEvent);
         }
         counters.systemCalls.getAndIncrement();
@@ -428,7 +429,7 @@ final class UringEngine extends NativeEngine {
         }
         int moreFlags = submissionPolling && ring.needsWakeup() ? Uring.ENTER_SQ_WAKEUP : 0;
         long timeout = stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos;
-        if (completionPolling) {
+        if (completionPolling || (wakeEvent != null && !wakeArmed)) {
             timeout = Math.min(timeout, DEVICE_ASKED_NANOS);
         }
         int entered = checked(ring.enterAndWait(submissionPolling ? 0 : ring.pending(), moreFlags, timeout));
@@ -443,13 +444,18 @@ final class UringEngine extends NativeEngine {
         int _ = checked(ring.enterAndWait(0, 0, stalled ? Math.min(timeoutNanos, STALLED_PAUSE_NANOS) : timeoutNanos));
     }
 
-    /** Has the ring read the event, if it does not already. The reaper. */
+    /** Has the ring read the event, if it does not already. The reaper, or the owner. */
     private void armWake(WakeEvent event) {
         if (!wakeArmed && !ring.isFull()) {
             ring.put(Uring.head(Uring.OP_READ, 0, event.fd()), 0, WakeEvent.SINK.address(), Long.BYTES, WAKE, 0);
             ring.publish();
             wakeArmed = true;
         }
+    }
+
+    @Override
+    void wakeOwner() {
+        Objects.requireNonNull(wakeEvent).raise();
     }
 
     @Override

@@ -203,7 +203,7 @@ class AsyncFileTest {
             thread.join();
         }
         assertThat(failed.get()).isNull();
-        assertThat(file.size()).isEqualTo(records * (5 * 100 + 31 * 15));
+        assertThat(file.size()).isEqualTo(records * (5L * 100 + 31 * 15));
     }
 
     /** Each of them writes a part of one block: whoever read the block before another wrote it would undo that. */
@@ -287,7 +287,8 @@ class AsyncFileTest {
         assertThatIllegalArgumentException().isThrownBy(() -> new FileRead(-1, memory));
         assertThatIllegalArgumentException().isThrownBy(() -> file.setSize(-5)).withMessageContaining("-5");
         MemorySegment readOnly = memory.asReadOnly();
-        assertThatIllegalArgumentException().isThrownBy(() -> file.read(0, readOnly)).withMessageContaining("read-only");
+        assertThatIllegalArgumentException().isThrownBy(() -> file.read(0, readOnly))
+                .withMessageContaining("read-only");
         assertThatIllegalArgumentException().isThrownBy(() -> file.readAsync(0, readOnly));
         assertThatIllegalArgumentException().isThrownBy(() -> new FileRead(0, readOnly));
         try (Arena confined = Arena.ofConfined()) {

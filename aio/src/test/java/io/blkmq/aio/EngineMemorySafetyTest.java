@@ -220,8 +220,7 @@ class EngineMemorySafetyTest {
     }
 
     private static void closeForgotten() {
-        NativeEngine.stillOpen().stream().filter(engine -> engine.config.depth() == FORGOTTEN_DEPTH)
-                .forEach(AioEngine::close);
+        OpenRings.now().stream().filter(engine -> engine.config.depth() == FORGOTTEN_DEPTH).forEach(AioEngine::close);
     }
 
     private List<WeakReference<Kiocb>> forgetByOwner(Told told) throws IOException {

@@ -102,6 +102,11 @@ class NativeEngineTest {
         }
 
         @Override
+        void wakeOwner() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         void wake() {
             throw new AssertionError("no reaper");
         }

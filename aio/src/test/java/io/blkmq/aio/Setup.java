@@ -118,6 +118,10 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         return engine.equals("io_uring") || engine.equals("libaio");
     }
 
+    boolean isUring() {
+        return engine.equals("io_uring");
+    }
+
     boolean isMemory() {
         return engine.equals("memory");
     }

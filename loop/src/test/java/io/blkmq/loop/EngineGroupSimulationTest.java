@@ -127,6 +127,11 @@ class EngineGroupSimulationTest {
             }
 
             @Override
+            public void wakeup() {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
             public void commit() {}
 
             @Override
