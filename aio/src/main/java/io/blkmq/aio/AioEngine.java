@@ -239,6 +239,22 @@ public interface AioEngine extends AutoCloseable {
     void wakeup();
 
     /**
+     * A descriptor that can be read while there may be completions to call: for an event loop that waits in {@code epoll} or
+     * {@code poll}, in {@link CompletionMode#POLLED} and {@link CompletionMode#AGENT}. It is level-triggered: it can be read until
+     * {@link #poll}, or the agent's {@code doWork}, has called what is there. What was submitted has to be {@linkplain #commit committed}
+     * before the wait. The descriptor is the engine's: it is for waiting alone, not to be read, written or closed, and has no meaning
+     * after {@link #close}.
+     *
+     * @return the descriptor
+     * @throws UnsupportedOperationException by every engine but {@code io_uring}
+     * @throws IllegalStateException in {@link CompletionMode#REAPER}, where the reaper calls what is there; or if the engine is closed
+     */
+    default int descriptor() {
+        throw new UnsupportedOperationException(
+                "AIO engine " + name() + " has no descriptor that can be waited for: only io_uring has");
+    }
+
+    /**
      * The duty cycle of an engine in {@link CompletionMode#AGENT}, always the same one. The application runs it: with an
      * {@link org.agrona.concurrent.AgentInvoker} in a cycle that it has already, or with an {@link org.agrona.concurrent.AgentRunner},
      * and the {@link org.agrona.concurrent.IdleStrategy} of its choice.

@@ -408,6 +408,11 @@ class Uring {
         return opcode | (long) entryFlags << 8 | (long) descriptor << 32;
     }
 
+    /** The ring itself, which can be read while it has completions, or work that makes some. */
+    int fd() {
+        return fd;
+    }
+
     /** Entries published that the kernel has not taken. Any thread. */
     int pending() {
         // Head first: a head read after the tail could be ahead of it. Acquire keeps the order; see also isFull.

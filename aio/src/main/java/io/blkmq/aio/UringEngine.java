@@ -479,6 +479,18 @@ final class UringEngine extends NativeEngine {
         ringOrStall();
     }
 
+    @Override
+    public int descriptor() {
+        if (config.hasReaper()) {
+            throw new IllegalStateException(
+                    "AIO engine " + NAME + " has a reaper, which takes what a wait for its descriptor would be for");
+        }
+        if (!isOpen()) {
+            throw new IllegalStateException("AIO engine " + NAME + " is closed");
+        }
+        return ring.fd();
+    }
+
     /** What the ring takes of the kernel's memory, in bytes. */
     long sharedBytes() {
         return ring.sharedBytes();

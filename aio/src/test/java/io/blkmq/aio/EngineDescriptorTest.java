@@ -1,0 +1,88 @@
+package io.blkmq.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import io.blkmq.testing.BesideOthers;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntSupplier;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The descriptor of an engine that an event loop waits for. */
+@BesideOthers
+class EngineDescriptorTest {
+    @TempDir
+    private Path directory;
+
+    /** What never ends by itself is a read of a pipe that nobody writes. */
+    @ParameterizedTest
+    @EnumSource(names = {"POLLED", "AGENT"})
+    void theDescriptorOfARingCanBeReadWhileThereAreCompletions(CompletionMode mode) throws Exception {
+        Setup.skipIf(AioEngines.find("io_uring").unavailable().isPresent(), "io_uring is not available");
+        Path pipe = directory.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).inheritIO().start().waitFor()).isZero();
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(mode).build();
+        try (Arena arena = Arena.ofShared(); AioEngine engine = AioEngines.open("io_uring", config)) {
+            int writer = FileCalls.open(PathName.of(pipe, arena), FileCalls.O_RDWR | FileCalls.O_CLOEXEC);
+            assertThat(writer).isNotNegative();
+            IntSupplier look = mode == CompletionMode.POLLED ? engine::poll : () -> {
+                try {
+                    return engine.agent().doWork();
+                } catch (Exception e) {
+                    throw new AssertionError(e);
+                }
+            };
+            try (NativeFile reader = NativeFile.openNothing(pipe)) {
+                AtomicInteger ended = new AtomicInteger();
+                for (int round = 1; round <= 3; round++) {
+                    engine.submitOrThrow(Kiocb.withSegments(1)
+                            .prepareRead(reader, 0, (_, _) -> ended.incrementAndGet(), 0).addSegment(arena.allocate(8)));
+                    engine.commit();
+                    assertThat(FileCalls.awaitReadable(engine.descriptor(), 0)).as("nothing has ended").isZero();
+                    assertThat(look.getAsInt()).isZero();
+                    Files.write(pipe, new byte[8]);
+                    assertThat(FileCalls.awaitReadable(engine.descriptor(), TimeUnit.SECONDS.toNanos(100))).isOne();
+                    assertThat(look.getAsInt()).isOne();
+                    assertThat(ended.get()).isEqualTo(round);
+                    assertThat(FileCalls.awaitReadable(engine.descriptor(), 0)).as("all has been called").isZero();
+                }
+            } finally {
+                FileCalls.close(writer);
+            }
+        }
+    }
+
+    @Test
+    void enginesWithoutOneSaySoByTheirName() throws Exception {
+        for (AioEngineProvider provider : AioEngines.providers()) {
+            for (CompletionMode mode : CompletionMode.values()) {
+                if (provider.unavailable().isPresent()) {
+                    continue;
+                }
+                AioEngine engine = provider.open(AioEngineConfig.builder().completionMode(mode).build());
+                if (!provider.name().equals("io_uring")) {
+                    assertThatExceptionOfType(UnsupportedOperationException.class).isThrownBy(engine::descriptor)
+                            .withMessageContaining(provider.name());
+                } else if (mode == CompletionMode.REAPER) {
+                    assertThatIllegalStateException().isThrownBy(engine::descriptor).withMessageContaining("reaper");
+                } else {
+                    assertThat(engine.descriptor()).isNotNegative();
+                }
+                engine.close();
+                if (List.of(CompletionMode.POLLED, CompletionMode.AGENT).contains(mode)
+                        && provider.name().equals("io_uring")) {
+                    assertThatIllegalStateException().isThrownBy(engine::descriptor).withMessageContaining("closed");
+                }
+            }
+        }
+    }
+}
