@@ -37,6 +37,27 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         READ_WRITE_SHARED
     }
 
+    /** What the system's page cache is told of a range of a file: {@code posix_fadvise}. It changes how fast I/O is, never what it does. */
+    public enum Advice {
+        /** Nothing in particular: read ahead as usual. For the whole of this open, whatever the range. */
+        NORMAL(0),
+        /** Reads come in no order: do not read ahead. For the whole of this open, whatever the range. */
+        RANDOM(1),
+        /** Reads come one after the other: read further ahead. For the whole of this open, whatever the range. */
+        SEQUENTIAL(2),
+        /** The range is going to be read: begin to read it. */
+        WILL_NEED(3),
+        /** The range is not going to be read: drop its pages, as far as they have been written back. */
+        DONT_NEED(4);
+
+        /** The system's. */
+        final int number;
+
+        Advice(int number) {
+            this.number = number;
+        }
+    }
+
     /** What is done when a file is opened, or holds as long as it is open. Each needs access for writing. */
     public enum Option {
         /** A file that does not exist is made, empty, with the permissions of the process's mask. */
@@ -323,6 +344,25 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @return 0, or a negative errno: EOPNOTSUPP where the system cannot
      */
     public abstract int dropPageCache();
+
+    /**
+     * Tells the page cache what is going to happen to a range.
+     *
+     * @param advice what
+     * @param offset where the range begins in the file, in bytes
+     * @param bytes the length of the range; 0 for all that follows
+     * @return 0, also where there is no cache (the {@code memory} engine); or a negative errno: EBADF if the file is closed, EOPNOTSUPP
+     *         where the system cannot be asked, and by {@code channel} and {@code null} for what holds for an open, since the JDK's
+     *         open cannot be reached
+     * @throws IllegalArgumentException if offset or length is negative
+     */
+    public abstract int advise(Advice advice, long offset, long bytes);
+
+    static void requireRange(long offset, long bytes) {
+        if (offset < 0 || bytes < 0) {
+            throw new IllegalArgumentException("offset " + offset + " and length " + bytes + " must not be negative");
+        }
+    }
 
     /**
      * Locks the whole file against other opens of it, in this process and in others; a second call changes the kind

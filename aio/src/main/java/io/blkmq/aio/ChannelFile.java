@@ -519,6 +519,16 @@ final class ChannelFile extends AioFile {
     }
 
     @Override
+    public int advise(Advice advice, long offset, long bytes) {
+        requireRange(offset, bytes);
+        boolean ofRange = advice == Advice.WILL_NEED || advice == Advice.DONT_NEED;
+        if (isClosed()) {
+            return -Errno.EBADF;
+        }
+        return companion != null && ofRange ? companion.advise(advice, offset, bytes) : -Errno.EOPNOTSUPP;
+    }
+
+    @Override
     public int dropPageCache() {
         return companion != null ? companion.dropPageCache() : -Errno.EOPNOTSUPP;
     }

@@ -44,7 +44,6 @@ final class FileCalls {
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
-    private static final int FADVISE_DONTNEED = 4;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -164,11 +163,11 @@ final class FileCalls {
         }
     }
 
-    /** Drops clean pages of the whole file. This function returns its error and leaves errno alone. */
-    static int dropPages(int fd) {
+    /** Tells the page cache of a range. This function returns its error and leaves errno alone. */
+    static int advise(int fd, long offset, long bytes, int advice) {
         MemorySegment errno = Libc.borrowErrno();
         try {
-            return -(int) FADVISE.invokeExact(errno, fd, 0L, 0L, FADVISE_DONTNEED);
+            return -(int) FADVISE.invokeExact(errno, fd, offset, bytes, advice);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {

@@ -258,6 +258,12 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
+    public int advise(Advice advice, long offset, long bytes) {
+        requireRange(offset, bytes);
+        return isClosed() ? -Errno.EBADF : 0;
+    }
+
+    @Override
     public int dropPageCache() {
         return isClosed() ? -Errno.EBADF : 0;
     }

@@ -602,13 +602,26 @@ final class NativeFile extends AioFile {
     }
 
     @Override
+    public int advise(Advice advice, long offset, long bytes) {
+        requireRange(offset, bytes);
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return FileCalls.advise(fd, offset, bytes, advice.number);
+        } finally {
+            release();
+        }
+    }
+
+    @Override
     public int dropPageCache() {
         if (!acquire()) {
             return -Errno.EBADF;
         }
         try {
             int synced = FileCalls.sync(fd, false);
-            return synced < 0 ? synced : FileCalls.dropPages(fd);
+            return synced < 0 ? synced : FileCalls.advise(fd, 0, 0, Advice.DONT_NEED.number);
         } finally {
             release();
         }

@@ -7,11 +7,13 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.EachCase;
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.URI;
+import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
@@ -335,6 +337,46 @@ class FileContractTest {
         }
         file.close();
         assertThat(file.setSize(BLOCK)).isEqualTo(-Errno.EBADF);
+    }
+
+    // The page cache
+
+    @EachCase
+    void theCacheIsToldOfRangesAndAnythingElseIsRefused() throws IOException {
+        Files.write(path, new byte[8 * BLOCK]);
+        AioFile file = open();
+        for (AioFile.Advice advice : AioFile.Advice.values()) {
+            boolean ofRange = advice == AioFile.Advice.WILL_NEED || advice == AioFile.Advice.DONT_NEED;
+            boolean possible = setup.isNative() || setup.isMemory() || (ofRange && NativeAccess.refusal() == null);
+            assertThat(file.advise(advice, 0, 0)).as(advice.name()).isEqualTo(possible ? 0 : -Errno.EOPNOTSUPP);
+            assertThat(file.advise(advice, BLOCK, 2 * BLOCK)).as(advice.name())
+                    .isEqualTo(possible ? 0 : -Errno.EOPNOTSUPP);
+            assertThatIllegalArgumentException().isThrownBy(() -> file.advise(advice, -1, 0))
+                    .withMessageContaining("-1");
+            assertThatIllegalArgumentException().isThrownBy(() -> file.advise(advice, 0, -2))
+                    .withMessageContaining("-2");
+        }
+        file.close();
+        assertThat(file.advise(AioFile.Advice.WILL_NEED, 0, 0)).isEqualTo(-Errno.EBADF);
+    }
+
+    /** Which pages are in memory, a map of the file tells. Those of a tmpfs always are. */
+    @EachCase({"onDisk", "!isMemory"})
+    void whatIsNotNeededLeavesTheCacheAndWhatWillBeIsRead() throws IOException {
+        Setup.skipIf(NativeAccess.refusal() != null, "the page cache cannot be told here");
+        Files.write(path, new byte[64 * BLOCK]);
+        try (AioFile file = open(); FileChannel channel = FileChannel.open(path)) {
+            assertThat(file.sync(false)).isZero();
+            MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, 64 * BLOCK, arena);
+            Eventually.until("the pages are dropped", () -> {
+                assertThat(file.advise(AioFile.Advice.DONT_NEED, 0, 0)).isZero();
+                return !mapped.isLoaded();
+            });
+            Eventually.until("the pages are read", () -> {
+                assertThat(file.advise(AioFile.Advice.WILL_NEED, 0, 64 * BLOCK)).isZero();
+                return mapped.isLoaded();
+            });
+        }
     }
 
     // Waiting

@@ -118,6 +118,11 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         return engine.equals("io_uring") || engine.equals("libaio");
     }
 
+    /** Files are in a file system of a device. */
+    boolean onDisk() {
+        return directory.equals(DISK);
+    }
+
     boolean isUring() {
         return engine.equals("io_uring");
     }
