@@ -44,8 +44,8 @@ class EngineDescriptorTest {
             try (NativeFile reader = NativeFile.openNothing(pipe)) {
                 AtomicInteger ended = new AtomicInteger();
                 for (int round = 1; round <= 3; round++) {
-                    engine.submitOrThrow(Kiocb.withSegments(1)
-                            .prepareRead(reader, 0, (_, _) -> ended.incrementAndGet(), 0).addSegment(arena.allocate(8)));
+                    Kiocb kiocb = Kiocb.withSegments(1).prepareRead(reader, 0, (_, _) -> ended.incrementAndGet(), 0);
+                    engine.submitOrThrow(kiocb.addSegment(arena.allocate(8)));
                     engine.commit();
                     assertThat(FileCalls.awaitReadable(engine.descriptor(), 0)).as("nothing has ended").isZero();
                     assertThat(look.getAsInt()).isZero();
