@@ -97,7 +97,7 @@ abstract sealed class Checksum {
             for (int i = 0; i < table.length; i++) {
                 int value = i << 24;
                 for (int bit = 0; bit < Byte.SIZE; bit++) {
-                    value = value < 0 ? value << 1 ^ POLYNOMIAL : value << 1;
+                    value = value < 0 ? (value << 1) ^ POLYNOMIAL : value << 1;
                 }
                 table[i] = value;
             }
@@ -107,7 +107,7 @@ abstract sealed class Checksum {
         void of(ByteBuffer data, byte[] into) {
             int crc = 0;
             while (data.hasRemaining()) {
-                crc = crc << Byte.SIZE ^ table[(crc >>> 24 ^ data.get()) & 0xff];
+                crc = (crc << Byte.SIZE) ^ table[((crc >>> 24) ^ data.get()) & 0xff];
             }
             put(crc, Integer.BYTES, into);
         }
@@ -296,8 +296,8 @@ abstract sealed class Checksum {
                 int early = words[i - 15];
                 int late = words[i - 2];
                 words[i] = words[i - 16] + words[i - 7]
-                        + (Integer.rotateRight(early, 7) ^ Integer.rotateRight(early, 18) ^ early >>> 3)
-                        + (Integer.rotateRight(late, 17) ^ Integer.rotateRight(late, 19) ^ late >>> 10);
+                        + (Integer.rotateRight(early, 7) ^ Integer.rotateRight(early, 18) ^ (early >>> 3))
+                        + (Integer.rotateRight(late, 17) ^ Integer.rotateRight(late, 19) ^ (late >>> 10));
             }
             int a = state[0];
             int b = state[1];
@@ -309,9 +309,9 @@ abstract sealed class Checksum {
             int h = state[7];
             for (int i = 0; i < words.length; i++) {
                 int one = h + (Integer.rotateRight(e, 6) ^ Integer.rotateRight(e, 11) ^ Integer.rotateRight(e, 25))
-                        + (e & f ^ ~e & g) + ROUNDS[i] + words[i];
+                        + ((e & f) ^ (~e & g)) + ROUNDS[i] + words[i];
                 int two = (Integer.rotateRight(a, 2) ^ Integer.rotateRight(a, 13) ^ Integer.rotateRight(a, 22))
-                        + (a & b ^ a & c ^ b & c);
+                        + ((a & b) ^ (a & c) ^ (b & c));
                 h = g;
                 g = f;
                 f = e;
@@ -332,8 +332,8 @@ abstract sealed class Checksum {
         }
 
         private static int word(ByteBuffer block) {
-            return (block.get() & 0xff) << 24 | (block.get() & 0xff) << 16 | (block.get() & 0xff) << 8
-                    | block.get() & 0xff;
+            return ((block.get() & 0xff) << 24) | ((block.get() & 0xff) << 16) | ((block.get() & 0xff) << 8)
+                    | (block.get() & 0xff);
         }
     }
 
