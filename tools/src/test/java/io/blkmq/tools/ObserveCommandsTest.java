@@ -2,9 +2,9 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.Gson;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Bio;
@@ -55,7 +55,7 @@ class ObserveCommandsTest {
     }
 
     private JsonObject only(String device) {
-        JsonArray devices = JsonParser.parseString(out.toString()).getAsJsonObject().getAsJsonArray("devices");
+        JsonArray devices = new Gson().fromJson(out.toString(), JsonObject.class).getAsJsonArray("devices");
         return devices.asList().stream().map(each -> each.getAsJsonObject())
                 .filter(each -> each.get("device").getAsString().equals(device)).findFirst().orElseThrow();
     }
@@ -129,7 +129,7 @@ class ObserveCommandsTest {
             assertThat(run("ls")).isZero();
             assertThat(out.toString()).containsPattern(PID + " alive listed0 +1048576 null +none +polled");
             assertThat(run("ls", "--json")).isZero();
-            assertThat(JsonParser.parseString(out.toString()).getAsJsonArray().asList())
+            assertThat(new Gson().fromJson(out.toString(), JsonArray.class).asList())
                     .anyMatch(row -> row.getAsJsonObject().get("device").getAsString().equals("listed0"));
             assertThat(run("dump", "" + PID, "listed0")).isZero();
             assertThat(out.toString()).isEqualTo(disk.queue().dump());
