@@ -220,10 +220,25 @@ class HtmlReportTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aBrowserDrawsItAndFetchesNothing(boolean dark) throws IOException, InterruptedException {
-        assertThat(run(
-                "[global]\nsize=1m\nfilename=d\nrw=randrw\ntime_based\nruntime=250ms\n[</script><i>]\niodepth=2\n"
-                        + "[second]\nstonewall\niodepth=4\n[third]\nrw=read\nstonewall\nnumjobs=2\ngroup_reporting\n",
-                "--attach", "d=mem:8m,hw=4")).as(err.toString()).isZero();
+        String jobs = """
+            [global]
+            size=1m
+            filename=d
+            rw=randrw
+            time_based
+            runtime=250ms
+            [</script><i>]
+            iodepth=2
+            [second]
+            stonewall
+            iodepth=4
+            [third]
+            rw=read
+            stonewall
+            numjobs=2
+            group_reporting
+            """;
+        assertThat(run(jobs, "--attach", "d=mem:8m,hw=4")).as(err.toString()).isZero();
         HeadlessBrowser.Seen seen = HeadlessBrowser.look(page(), dark);
         assertThat(seen.console()).isEmpty();
         assertThat(seen.fetched()).isEmpty();
