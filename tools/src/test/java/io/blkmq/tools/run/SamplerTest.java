@@ -108,7 +108,7 @@ class SamplerTest {
         for (int i = 1; i < samples().size(); i++) {
             assertThat(samples().get(i).fromNanos()).isEqualTo(samples().get(i - 1).toNanos());
         }
-        assertThat(operations(sampler.timeline())).isEqualTo(accounts.reads.operations, within(0.001));
+        assertThat(operations(sampler.timeline())).isEqualTo((double) accounts.reads.operations, within(0.001));
         assertThat(samples().stream().mapToLong(sample -> sample.reads().p99Nanos()).max().orElseThrow())
                 .as("the slowest operation is in one of them")
                 .isBetween(accounts.reads.completion().maxNanos(), accounts.reads.completion().maxNanos() * 102 / 100);
