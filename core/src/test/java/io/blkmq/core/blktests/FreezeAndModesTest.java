@@ -244,7 +244,7 @@ class FreezeAndModesTest {
         DiskStatistics statistics = disk.statistics();
         assertThat(statistics.readsInFlight()).isEqualTo(reads);
         assertThat(statistics.writesInFlight()).isEqualTo(writes);
-        assertThat(statistics.toString().split(" ", -1)[8]).isEqualTo(String.valueOf(reads + writes));
+        assertThat(statistics.statLine().split(" ", -1)[8]).isEqualTo(String.valueOf(reads + writes));
         assertThat(disk.queue().dump().lines().filter(line -> line.contains("in flight)"))).hasSize(reads + writes);
     }
 
