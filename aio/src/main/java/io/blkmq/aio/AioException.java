@@ -21,6 +21,7 @@ public final class AioException extends FileSystemException {
     @Serial
     private static final long serialVersionUID = 1L;
 
+    /** The error number, positive. */
     private final int errno;
 
     private AioException(@Nullable String file, int errno, String reason) {

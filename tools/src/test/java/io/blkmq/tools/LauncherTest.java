@@ -2,8 +2,9 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmq.testing.JavaProcess;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,7 +16,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -38,6 +41,10 @@ class LauncherTest {
         }
         """;
 
+    /** Where the program's jar and the one beside it are, for all tests. */
+    @TempDir
+    private static Path built;
+
     @TempDir
     private Path directory;
 
@@ -49,36 +56,43 @@ class LauncherTest {
     /** What a start of the script did. */
     private record Start(int status, String out, String err) {}
 
+    @BeforeAll
+    static void build() throws IOException {
+        Path sources = Files.createDirectory(built.resolve("sources"));
+        Path program = Files.writeString(sources.resolve("Blkmq.java"), PROGRAM);
+        Path module = sources.resolve("module-info.java");
+        Files.writeString(module, "module io.blkmq.tools { exports io.blkmq.tools; }\n");
+        runTool("javac", "-d", built.resolve("tools").toString(), program.toString(), module.toString());
+        Files.writeString(module, "module io.blkmq.core {}\n");
+        runTool("javac", "-d", built.resolve("core").toString(), module.toString());
+        for (String name : List.of("tools", "core")) {
+            runTool("jar", "--create", "--file", built.resolve(name + ".jar").toString(), "-C",
+                    built.resolve(name).toString(), ".");
+        }
+    }
+
+    private static void runTool(String tool, String... arguments) {
+        StringWriter out = new StringWriter();
+        PrintWriter printer = new PrintWriter(out);
+        assertThat(ToolProvider.findFirst(tool).orElseThrow().run(printer, printer, arguments)).as(out.toString())
+                .isZero();
+    }
+
     @BeforeEach
-    void makeAHome() throws IOException, InterruptedException {
+    void makeAHome() throws IOException {
         home = Files.createDirectory(directory.resolve("home"));
         target = Files.createDirectories(home.resolve("tools/target"));
         Files.createDirectory(target.resolve("lib"));
         calls = directory.resolve("calls");
         Files.copy(Path.of("../blkmq"), home.resolve("blkmq"), StandardCopyOption.COPY_ATTRIBUTES);
         Files.writeString(home.resolve("pom.xml"), "<project><version>1.0</version></project>\n");
-        Path classes = directory.resolve("classes");
-        Path sources = Files.createDirectory(directory.resolve("sources"));
-        Files.writeString(sources.resolve("Blkmq.java"), PROGRAM);
-        Files.writeString(sources.resolve("module-info.java"), "module io.blkmq.tools { exports io.blkmq.tools; }\n");
-        runTool("javac", "-d", classes.toString(), sources.resolve("Blkmq.java").toString(),
-                sources.resolve("module-info.java").toString());
-        runTool("jar", "--create", "--file", jar().toString(), "-C", classes.toString(), ".");
-        Files.writeString(sources.resolve("module-info.java"), "module io.blkmq.core {}\n");
-        runTool("javac", "-d", directory.resolve("core").toString(), sources.resolve("module-info.java").toString());
-        runTool("jar", "--create", "--file", target.resolve("lib/blkmq-core-1.0.jar").toString(), "-C",
-                directory.resolve("core").toString(), ".");
+        Files.copy(built.resolve("tools.jar"), jar());
+        Files.copy(built.resolve("core.jar"), target.resolve("lib/blkmq-core-1.0.jar"));
         jdk = makeAJdk("jdk", "1.0");
     }
 
     private Path jar() {
         return target.resolve("blkmq-tools-1.0.jar");
-    }
-
-    private static void runTool(String tool, String... arguments) throws IOException, InterruptedException {
-        Process process = JavaProcess.of(tool, List.of(arguments)).redirectErrorStream(true).start();
-        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(text).isZero();
     }
 
     /** A JDK of some build: its java writes down what it was asked for, and does it. */
