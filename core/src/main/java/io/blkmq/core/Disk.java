@@ -763,7 +763,8 @@ public final class Disk implements AutoCloseable {
      * @return at this time
      */
     public DeviceDescription description() {
-        return queue.tagSet().driver().describe(queue);
+        return Objects.requireNonNull(queue.tagSet().driver().describe(queue),
+                () -> "the driver of " + name() + " has described it by null");
     }
 
     /**

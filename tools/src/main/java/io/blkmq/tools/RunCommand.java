@@ -223,6 +223,11 @@ final class RunCommand implements Callable<Integer> {
         if ("-".equals(html) && "-".equals(json)) {
             throw new UsageException("--html - and --json -: only one of them fits on standard output");
         }
+        if (output == null && ("-".equals(html) || "-".equals(json)) && !wanted.equals(Set.of("normal"))) {
+            throw new UsageException(
+                    ("-".equals(html) ? "--html" : "--json") + " - and --output-format " + String.join(",", wanted)
+                            + ": only one of them fits on standard output; --output FILE takes the report elsewhere");
+        }
         ProgressLine.When when = when();
         long statusNanos = option("--status-interval", statusInterval, Quantity::nanos);
         RunControl control = new RunControl();

@@ -213,6 +213,8 @@ class HtmlReportTest {
         assertThat(out.toString()).as("the licence of the library").contains("Permission is hereby granted");
         assertThat(execute("run", "--html", "-", "--json", "-", "--attach", "d=mem:1m", job)).isEqualTo(2);
         assertThat(err.toString()).contains("--html - and --json -");
+        assertThat(execute("run", "--html", "-", "--output-format", "json", "--attach", "d=mem:1m", job)).isEqualTo(2);
+        assertThat(err.toString()).contains("--html - and --output-format json");
     }
 
     // ---- in a browser

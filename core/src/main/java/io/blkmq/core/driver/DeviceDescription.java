@@ -1,5 +1,7 @@
 package io.blkmq.core.driver;
 
+import java.util.Objects;
+
 /**
  * What a device is, for people.
  *
@@ -9,4 +11,16 @@ package io.blkmq.core.driver;
  * @param engine who carries its I/O out; empty if the driver itself does
  * @since 0.1.0
  */
-public record DeviceDescription(String driver, String backing, String mode, String engine) {}
+public record DeviceDescription(String driver, String backing, String mode, String engine) {
+    /**
+     * Describes a device.
+     *
+     * @throws NullPointerException if a text is null; where there is nothing to say it is empty
+     */
+    public DeviceDescription {
+        Objects.requireNonNull(driver, "driver");
+        Objects.requireNonNull(backing, "backing");
+        Objects.requireNonNull(mode, "mode");
+        Objects.requireNonNull(engine, "engine");
+    }
+}

@@ -227,8 +227,12 @@
             for (const [nanos, number] of each) {
                 before += number;
                 const nines = before === all ? Math.log10(all) : -Math.log10(1 - before / all);
-                if (nines > points[points.length - 1][0]) {
+                const last = points[points.length - 1];
+                if (nines > last[0]) {
                     points.push([nines, nanos]);
+                } else if (before === all) {
+                    // One operation alone is as far as the point before it, and the slowest.
+                    last[1] = nanos;
                 }
             }
             return points;
@@ -307,16 +311,17 @@
             panel.members.forEach((member, i) => {
                 const job = report.jobs[member.job];
                 const name = several ? [panel.name, member.label] : [panel.name];
-                const errors = job.error === 0 ? '0' : element('span', {class: 'bad'}, String(job.total_err || 1));
+                // A node of its own for each row.
+                const errors = () => job.error === 0 ? '0' : element('span', {class: 'bad'}, String(job.total_err || 1));
                 if (moved(job).length === 0) {
-                    rows.push([...name, 'none', ...Array(8).fill(unknown), errors, '']);
+                    rows.push([...name, 'none', ...Array(8).fill(unknown), errors(), '']);
                 }
                 for (const direction of moved(job)) {
                     const statistics = job[direction];
                     const kept = latency(statistics) || statistics.lat_ns;
                     rows.push([...name, direction, count(statistics.iops), bandwidth(statistics.bw_bytes), bytes(statistics.io_bytes),
                         seconds(statistics.runtime / 1000), kept.N > 0 ? time(kept.mean) : unknown,
-                        percentile(statistics, '50.000000'), percentile(statistics, '99.000000'), kept.N > 0 ? time(kept.max) : unknown, errors,
+                        percentile(statistics, '50.000000'), percentile(statistics, '99.000000'), kept.N > 0 ? time(kept.max) : unknown, errors(),
                         bar(statistics.iops, max, several ? i : directions.indexOf(direction))]);
                 }
             });

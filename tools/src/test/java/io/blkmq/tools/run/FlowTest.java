@@ -72,7 +72,7 @@ class FlowTest {
     @ValueSource(strings = {"[a]\nflow=1\n[b]\nflow=1\nstonewall\n", "[a]\nflow=1\n[b]\nflow=1\nstartdelay=50ms\n",
             "[a]\nflow=1\n[b]\nflow=100\nflow_id=1\n",
             "[a]\nflow=1\nrw=write\nverify=crc32c\nsize=256k\n[b]\nflow=3\noffset=512k\n",
-            "[a]\nflow=2\nflow_sleep=500\nnumjobs=3\n"})
+            "[a]\nflow=2\nflow_sleep=500\nnumjobs=3\n", "[a]\nflow=1\nrate_iops=10000\niodepth=4\n[b]\nflow=1\n"})
     void nobodyWaitsForOneThatDoesNotRun(String jobs) throws UsageException {
         RunResult result = RunFixture.run("[global]\nfilename=d\nsize=512k\n" + jobs, "d=mem:1m,hw=4");
         assertThat(result.hasErrors()).isFalse();

@@ -68,6 +68,17 @@ class SteadyStateTest {
                 .anyMatch(note -> note.contains("not attained; the job was shorter than ss_ramp and ss_dur"));
     }
 
+    @Test
+    void whatASteadyJobWroteIsReadBackWhole() throws UsageException {
+        RunResult result = RunFixture
+                .run("[a]\nfilename=d\nsize=8m\nbs=512\nrw=write\nverify=crc32c\ntime_based\nruntime=1h\n"
+                        + "ss=iops:100000%\nss_dur=30ms\nss_ramp=10ms\nss_interval=10ms\n", "d=mem:8m");
+        assertThat(result.hasErrors()).isFalse();
+        JobResult job = result.jobs().getFirst();
+        assertThat(job.reads().operations()).as("each block that was written")
+                .isEqualTo(Math.min(job.writes().operations(), 8 << 20 >> 9)).isGreaterThan(1024);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"ss=iops", "ss=iops:", "ss=iops:-1%", "ss=iops:x", "ss=speed:1%", "ss=iops:1:2",
             "ss=iops:nan", "ss=iops:1%", "ss=iops:1%\nss_dur=100ms", "ss=iops:1%\nss_dur=1\nss_interval=0",
