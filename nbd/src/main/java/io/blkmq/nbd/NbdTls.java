@@ -1,8 +1,13 @@
 package io.blkmq.nbd;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
@@ -136,7 +141,8 @@ public final class NbdTls {
     }
 
     private static Collection<? extends Certificate> certificates(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
+        InputStream in = new ByteArrayInputStream(read(file));
+        try {
             Collection<? extends Certificate> all = CertificateFactory.getInstance("X.509").generateCertificates(in);
             if (all.isEmpty()) {
                 throw new IOException(file + " has no certificate");
@@ -147,8 +153,23 @@ public final class NbdTls {
         }
     }
 
+    /** Reads a file, or names it: it is not what the caller has named. */
+    private static byte[] read(Path file) throws IOException {
+        try {
+            return Files.readAllBytes(file);
+        } catch (NoSuchFileException e) {
+            throw new IOException(file + ": there is no such file", e);
+        } catch (AccessDeniedException e) {
+            throw new IOException(file + ": access is denied", e);
+        } catch (FileSystemException e) {
+            throw new IOException(file + ": " + e.getReason(), e);
+        } catch (IOException e) {
+            throw new IOException(file + ": " + e.getMessage(), e);
+        }
+    }
+
     private static PrivateKey key(Path file) throws IOException {
-        Matcher found = PEM.matcher(Files.readString(file));
+        Matcher found = PEM.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
         while (found.find()) {
             if (found.group(1).equals("PRIVATE KEY")) {
                 byte[] encoded = Base64.getMimeDecoder().decode(found.group(2));

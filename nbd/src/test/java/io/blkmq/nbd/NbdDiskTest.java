@@ -6,23 +6,38 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Status;
+import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.Listening;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.runtime.IoBuffer;
+import com.sun.management.UnixOperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.security.Security;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import javax.net.ssl.KeyManager;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLContextSpi;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLServerSocketFactory;
+import javax.net.ssl.SSLSessionContext;
+import javax.net.ssl.SSLSocketFactory;
+import javax.net.ssl.TrustManager;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -182,6 +197,105 @@ class NbdDiskTest {
             NbdUri uri = NbdUri.parse("nbd://127.0.0.1:" + mute.getLocalPort() + "/");
             assertThatThrownBy(() -> NbdDisk.builder(uri).connectTimeout(Duration.ofMillis(200)).open())
                     .isInstanceOf(IOException.class).hasMessageContainingAll(uri.toString(), "within 200 ms");
+        }
+    }
+
+    /** Keys and certificates that break where a connection begins to be encrypted, by something that is no exception. */
+    private static final class BrokenTls extends SSLContextSpi {
+        static SSLContext context() {
+            return new SSLContext(new BrokenTls(), Security.getProviders()[0], "TLS") {
+            };
+        }
+
+        @Override
+        protected SSLEngine engineCreateSSLEngine() {
+            throw new OutOfMemoryError("no memory for an engine");
+        }
+
+        @Override
+        protected SSLEngine engineCreateSSLEngine(String host, int port) {
+            return engineCreateSSLEngine();
+        }
+
+        @Override
+        protected void engineInit(KeyManager[] keys, TrustManager[] trust, SecureRandom random) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        protected SSLSocketFactory engineGetSocketFactory() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        protected SSLServerSocketFactory engineGetServerSocketFactory() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        protected SSLSessionContext engineGetServerSessionContext() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        protected SSLSessionContext engineGetClientSessionContext() {
+            throw new UnsupportedOperationException();
+        }
+    }
+
+    @Test
+    void anErrorWhileItConnectsIsToldToWhoConnects() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        try (Disk behind = Scratch.memory(MIB);
+                NbdServer server = NbdServer.builder().loopback(0).tls(NbdTls.ofServerDirectory(certificates, false))
+                        .start()) {
+            server.addExport(NbdExport.builder("d", behind).build());
+            NbdDisk.Builder disk = NbdDisk.builder(server.uris("d").getFirst())
+                    .tls(NbdTls.of(BrokenTls.context(), false));
+            assertThatThrownBy(disk::open).isInstanceOf(IOException.class)
+                    .hasMessageContaining("no memory for an engine").hasRootCauseInstanceOf(OutOfMemoryError.class);
+        }
+    }
+
+    @Test
+    void aDiskThatCannotBeOpenedLeavesNothingOpen() throws Exception {
+        Path socket = directory.resolve("s");
+        try (LyingServer server = new LyingServer(socket, false, _ -> null)) {
+            server.flags |= Nbd.FLAG_CAN_MULTI_CONN;
+            // Every other connection finds another size.
+            server.beforeGo = number -> server.sizeBytes = number % 2 == 0 ? 2 * MIB : MIB;
+            NbdDisk.Builder disk = NbdDisk.builder(unix(socket, "d")).connections(2);
+            long before = openFiles();
+            for (int i = 0; i < 100; i++) {
+                assertThatThrownBy(disk::open).isInstanceOf(IOException.class)
+                        .hasMessageContaining("something else to the next connection");
+            }
+            Eventually.until("the server has seen the end of all", () -> server.ended.get() == 200);
+            assertThat(openFiles()).as("open files after 100 attempts").isLessThan(before + 50);
+        }
+    }
+
+    private static long openFiles() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getOpenFileDescriptorCount()
+                : 0;
+    }
+
+    @Test
+    void aCertificateThatIsNotThereIsNamed() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        for (String file : List.of("server-key.pem", "server-cert.pem", "ca-cert.pem")) {
+            Path without = Files.createDirectories(directory.resolve("without-" + file));
+            for (String other : List.of("server-key.pem", "server-cert.pem", "ca-cert.pem")) {
+                if (!other.equals(file)) {
+                    Files.copy(certificates.resolve(other), without.resolve(other));
+                }
+            }
+            assertThatThrownBy(() -> NbdTls.ofServerDirectory(without, true)).isInstanceOf(IOException.class)
+                    .hasMessage(without.resolve(file) + ": there is no such file");
+            Files.createDirectories(without.resolve(file));
+            assertThatThrownBy(() -> NbdTls.ofServerDirectory(without, true)).isInstanceOf(IOException.class)
+                    .hasMessageStartingWith(without.resolve(file) + ": ");
         }
     }
 

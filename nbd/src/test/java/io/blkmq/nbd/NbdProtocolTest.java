@@ -9,6 +9,7 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import com.sun.management.UnixOperatingSystemMXBean;
 import java.io.EOFException;
 import java.io.IOException;
@@ -21,6 +22,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -39,6 +42,9 @@ class NbdProtocolTest {
     /** The export is the middle of a disk, so that a byte outside of it would be found. */
     private static final int EXPORT_AT = 64 * KIB;
     private static final int EXPORT_BYTES = 128 * KIB;
+
+    /** So often does somebody choose an export while it is removed; of as many, about ten hit the moment. */
+    private static final int REMOVALS = 300;
 
     @TempDir
     private Path directory = Path.of("");
@@ -259,6 +265,23 @@ class NbdProtocolTest {
             client.go("d");
             assertThat(error(client, RawClient.request(Nbd.CMD_BLOCK_STATUS, 0, 1, 0, 512))).isEqualTo(Nbd.EINVAL);
         }
+    }
+
+    @Test
+    void anAllocationMapThatThrowsWhateverIsAnErrorOfItsRequestAlone() throws IOException {
+        server.addExport(NbdExport.builder("e", part).allocation((_, _) -> {
+            throw new StackOverflowError("the map's own");
+        }).build());
+        try (RawClient client = RawClient.greet(socket)) {
+            client.answerTo(Nbd.OPT_STRUCTURED_REPLY, new byte[0]);
+            client.answerTo(Nbd.OPT_SET_META_CONTEXT, RawClient.contexts("e", Nbd.BASE_ALLOCATION));
+            client.go("e");
+            for (int i = 0; i < 3; i++) {
+                assertThat(error(client, RawClient.request(Nbd.CMD_BLOCK_STATUS, 0, 1, 0, 512))).isEqualTo(Nbd.EIO);
+                assertThat(error(client, RawClient.request(Nbd.CMD_FLUSH, 0, 2, 0, 0))).isZero();
+            }
+        }
+        assertThat(server.removeExport("e")).isTrue();
     }
 
     @ParameterizedTest
@@ -615,6 +638,38 @@ class NbdProtocolTest {
         }
         assertThat(contentOfExport()[0]).isEqualTo((byte) 4);
         assertThat(contentOfExport()[512]).isEqualTo((byte) 0x77);
+    }
+
+    /** Clients choose the export, and read, while it is being removed: sooner, later, or at the same moment. */
+    @Test
+    void theServerIsDoneWithTheDiskOfAnExportThatIsRemoved() throws Exception {
+        // The more requests, the longer a connection takes to begin.
+        serve(NbdServer.builder().requestsMax(4096).threads(2));
+        AtomicInteger inFlight = new AtomicInteger();
+        Random random = new Random(RandomSeed.of(NbdProtocolTest.class));
+        try (Disk slow = NullBlk.builder().capacityBytes(DISK_BYTES).completion(NullBlk.Completion.TIMER)
+                .completionNanos(2_000_000).build()) {
+            slow.queue().addObserver(_ -> {
+                inFlight.incrementAndGet();
+                return (_, _) -> inFlight.decrementAndGet();
+            });
+            for (int i = 0; i < REMOVALS; i++) {
+                server.addExport(NbdExport.builder("e", slow).build());
+                try (RawClient client = RawClient.greet(socket)) {
+                    ByteBuffer both = ByteBuffer.allocate(1024);
+                    byte[] go = RawClient.info("e");
+                    both.putLong(Nbd.OPTS_MAGIC).putInt(Nbd.OPT_GO).putInt(go.length).put(go);
+                    both.put(RawClient.request(Nbd.CMD_READ, 0, 1, 0, 4096)).flip();
+                    client.write(both);
+                    long until = System.nanoTime() + random.nextInt(300_000);
+                    while (System.nanoTime() < until) {
+                        Thread.onSpinWait();
+                    }
+                    assertThat(server.removeExport("e")).isTrue();
+                    assertThat(inFlight.get()).as("requests that are at the disk in round %d", i).isZero();
+                }
+            }
+        }
     }
 
     @Test

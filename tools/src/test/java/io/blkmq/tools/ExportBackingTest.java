@@ -124,7 +124,9 @@ class ExportBackingTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"nbd+unix:///d?socket=/nowhere | nbd+unix:///d?socket=/nowhere: ",
-            "nbds://127.0.0.1:1/d?tls-certificates=/nowhere | /nowhere", "nbd:d | nbd:d: a host is needed"})
+            "nbds://127.0.0.1:1/d?tls-certificates=/nowhere"
+                    + " | nbds://127.0.0.1:1/d?tls-certificates=/nowhere: /nowhere/ca-cert.pem: there is no such file",
+            "nbd:d | nbd:d: a host is needed"})
     void whatCannotBeServedOnIsNamed(String backing, String message) {
         assertThat(execute("serve", "--socket", directory.resolve("s").toString(), backing)).isEqualTo(2);
         assertThat(err.toString()).contains(message);

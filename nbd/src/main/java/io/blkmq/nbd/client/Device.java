@@ -66,11 +66,12 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
      */
     public static Device connect(String name, Target target, int connections, int depth) throws IOException {
         List<Greeting.Established> established = new ArrayList<>();
+        Device device = null;
         boolean connected = false;
         try {
             established.add(await(Greeting.begin(target)));
             Offer offer = established.getFirst().offer();
-            Device device = new Device(name, target, offer);
+            device = new Device(name, target, offer);
             int more = offer.isMultiConn() ? connections : 1;
             for (int i = 1; i < more; i++) {
                 Greeting.Established next = await(Greeting.begin(target));
@@ -92,6 +93,9 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
             if (!connected) {
                 for (Greeting.Established each : established) {
                     each.channel().close();
+                }
+                if (device != null) {
+                    device.loop.stop();
                 }
             }
         }

@@ -61,7 +61,8 @@ final class Greeting {
         Thread.ofVirtual().name("blkmq-nbd-greeting").start(() -> {
             try {
                 result.complete(establish(target));
-            } catch (IOException | RuntimeException e) {
+            } catch (Throwable e) {
+                // Whatever it is, for example no memory: who waits for the connection waits for nothing else.
                 result.completeExceptionally(e);
             }
         });

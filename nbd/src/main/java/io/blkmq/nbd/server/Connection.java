@@ -189,7 +189,7 @@ final class Connection implements Loop.Handler {
     }
 
     /** What a request is answered with that its disk has refused; any worker's thread. */
-    int refusal(ServedRequest request, RuntimeException e) {
+    int refusal(ServedRequest request, Throwable e) {
         return Objects.requireNonNull(transmission).refusal(request, e);
     }
 

@@ -63,8 +63,16 @@ public final class Server {
         this.tls = tls;
         this.clientCertificates = clientCertificates;
         this.budget = new MemoryBudget(limits.totalBytes(), this::memoryIsBack);
-        for (int i = 0; i < threads; i++) {
-            workers.add(new Worker(i));
+        boolean complete = false;
+        try {
+            for (int i = 0; i < threads; i++) {
+                workers.add(new Worker(i));
+            }
+            complete = true;
+        } finally {
+            if (!complete) {
+                workers.forEach(worker -> worker.loop.stop());
+            }
         }
         workers.forEach(worker -> worker.loop.start());
     }
@@ -352,18 +360,28 @@ public final class Server {
         if (export == null) {
             return false;
         }
+        // A worker may have found it before, for a client that is not seen to have it yet.
+        onAllWorkers(_ -> {});
         disconnect(connection -> export.equals(connection.export()));
+        onAllWorkers(worker -> worker.forget(export));
+        return true;
+    }
+
+    /** Has each worker do something after all that it is doing now, one after the other, and waits for that. */
+    private void onAllWorkers(Consumer<Worker> action) {
         for (Worker worker : workers) {
             CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
             boolean accepted = worker.loop.execute(() -> {
-                worker.forget(export);
-                done.complete(null);
+                try {
+                    action.accept(worker);
+                } finally {
+                    done.complete(null);
+                }
             });
             if (accepted) {
                 done.join();
             }
         }
-        return true;
     }
 
     /** Drains connections, closes those that do not end in time, and waits until all are gone. */

@@ -428,13 +428,13 @@ final class Transmission {
         }
         try {
             request.submit(lane);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             fail(request, refusal(request, e));
         }
     }
 
     /** What a request is answered with that its disk has refused; any worker's thread. */
-    int refusal(ServedRequest request, RuntimeException e) {
+    int refusal(ServedRequest request, Throwable e) {
         if (e instanceof IndexOutOfBoundsException) {
             // The disk has become smaller since the check.
             return request.header.command == Nbd.CMD_WRITE ? Nbd.ENOSPC : Nbd.EINVAL;
@@ -528,12 +528,14 @@ final class Transmission {
     /** Looks on a thread of its own, since the backing may make it wait. */
     private void blockStatus(ServedRequest request) {
         request.status = Status.OK;
+        // Until the extents are there: so it is answered, whatever the map throws.
+        request.error = Nbd.EIO;
         Thread.ofVirtual().name("blkmq-nbd-extents").start(() -> {
             try {
                 request.useExtents(extents(request.header));
-            } catch (IOException | RuntimeException e) {
+                request.error = 0;
+            } catch (IOException | RuntimeException | Error e) {
                 LOG.log(Level.WARNING, "what is allocated of export '" + export.name() + "' cannot be told", e);
-                request.error = Nbd.EIO;
             } finally {
                 connection.worker.ended(request);
             }

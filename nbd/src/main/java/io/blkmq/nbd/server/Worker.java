@@ -93,7 +93,7 @@ final class Worker implements Loop.Turn {
                 lane.ended();
                 result.complete(bio.status());
             }));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             result.completeExceptionally(e);
         }
     }
@@ -115,10 +115,12 @@ final class Worker implements Loop.Turn {
 
     /** One after the other, so that each is told as soon as it is done: a disk may do all of it within the submission. */
     private void help(ServedRequest request) {
-        Lane lane = lane(request.connection.exportInUse());
+        Lane lane;
         try {
+            lane = lane(request.connection.exportInUse());
             request.submit(lane);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // Whatever it is, the client gets an answer.
             request.error = request.connection.refusal(request, e);
             request.status = Status.OK;
             request.connection.worker.ended(request);

@@ -65,7 +65,7 @@ public final class HandOver<T extends HandOver.Item<T>> {
     /**
      * Takes all, in the order in which they were added. The loop's thread.
      *
-     * @param taker gets each; may have it added again
+     * @param taker gets each; may have it added again. What it throws is thrown once the others are taken, too
      * @return whether there was something
      */
     public boolean takeAll(Consumer<T> taker) {
@@ -81,9 +81,29 @@ public final class HandOver<T extends HandOver.Item<T>> {
         while (oldest != null) {
             T after = oldest.before();
             oldest.before(null);
-            taker.accept(oldest);
+            try {
+                taker.accept(oldest);
+            } catch (RuntimeException | Error e) {
+                // Those behind it are in no list any more: nobody else would take them.
+                takeRest(after, taker, e);
+                throw e;
+            }
             oldest = after;
         }
         return some;
+    }
+
+    private static <T extends Item<T>> void takeRest(@Nullable T first, Consumer<T> taker, Throwable failure) {
+        T item = first;
+        while (item != null) {
+            T after = item.before();
+            item.before(null);
+            try {
+                taker.accept(item);
+            } catch (RuntimeException | Error e) {
+                failure.addSuppressed(e);
+            }
+            item = after;
+        }
     }
 }
