@@ -27,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>When a connection breaks</b>, or the server sends what was not asked for, or nothing in time, the disk connects again, and asks
  * anew what has no reply. What the server had acknowledged and no flush had covered may be lost with the server: then the flushes in
- * flight fail, or the next one does, with {@link io.blkmq.core.Status#TRANSPORT}. So a flush that succeeds has kept its promise. Without
- * a connection that works for {@link Builder#giveUpAfter}, or if the export is another one by then, everything fails with that status
+ * flight fail, or the next one does, with {@link io.blkmq.core.Status#TRANSPORT}. So a flush that succeeds has kept its promise, unless
+ * another flush of the disk has failed since the writes that it covers: that one has told of them, once for all who share the disk. A
+ * disk with several connections goes on when all are connected again, or given up. Without a connection that works for {@link Builder#giveUpAfter}, or if the export is another one by then, everything fails with that status
  * from then on.
  *
  * @since 0.1.0

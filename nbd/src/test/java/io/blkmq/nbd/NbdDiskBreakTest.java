@@ -30,6 +30,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
@@ -229,32 +230,65 @@ class NbdDiskBreakTest {
         }
     }
 
+    /**
+     * The one connection is there, and the other is not yet: what is acknowledged now could be lost with its server before the other
+     * connects to the next server, and flushes there.
+     */
     @Test
-    void aConnectionThatWasBegunBeforeAnotherBrokeIsNotUsed() throws Exception {
+    void nothingIsSentBeforeAllConnectionsAreThereAgain() throws Exception {
         CountDownLatch mayGo = new CountDownLatch(1);
-        try (LyingServer server = new LyingServer(directory.resolve("s"), false,
-                request -> simple(request.cookie, 0, request.command == Nbd.CMD_READ ? (int) request.length : 0))) {
+        AtomicBoolean answers = new AtomicBoolean();
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            asked.incrementAndGet();
+            return answers.get() ? simple(request.cookie, 0, 0) : null;
+        })) {
             server.flags |= Nbd.FLAG_CAN_MULTI_CONN;
             server.beforeGo = number -> {
+                // The third is left by the client when it has been used for whatever is to be sent.
+                server.unasked = number == 3 ? simple(77, 0, 0) : null;
                 if (number == 4) {
                     await(mayGo);
                 }
             };
             try (Disk disk = client("s").connections(2).open()) {
+                List<CompletableFuture<Status>> writes = IntStream.range(0, 2)
+                        .mapToObj(context -> begin(disk, context, Operation.WRITE)).toList();
+                Eventually.until("both are on their way", () -> asked.get() == 2);
                 server.end(1);
-                Eventually.until("both are about to connect again",
-                        () -> server.options.stream().filter(option -> option == Nbd.OPT_GO).count() == 4);
-                List<CompletableFuture<Status>> reads = IntStream.range(0, 2)
-                        .mapToObj(context -> begin(disk, context, Operation.READ)).toList();
-                assertThat(CompletableFuture.anyOf(reads.toArray(CompletableFuture<?>[]::new)).join())
-                        .isEqualTo(Status.OK);
-                server.end(3);
-                Eventually.until("the one knows that it is broken again", () -> server.connections.get() == 5);
+                Eventually.until("two have ended, and the third, whose client has connected again",
+                        () -> server.connections.get() == 5 && server.ended.get() == 3);
+                assertThat(asked.get()).as("requests before the fourth connection was there").isEqualTo(2);
+                answers.set(true);
                 mayGo.countDown();
-                assertThat(reads).allMatch(read -> read.join() == Status.OK);
-                through(disk, 0, Operation.READ);
-                through(disk, 1, Operation.READ);
-                assertThat(server.connections.get()).isEqualTo(6);
+                assertThat(writes).allMatch(write -> write.join() == Status.OK);
+                assertThat(server.connections.get()).isEqualTo(5);
+                assertThat(asked.get()).isEqualTo(4);
+            }
+        }
+    }
+
+    /** The others wait for it no longer than it is waited for. */
+    @Test
+    void aConnectionThatDoesNotComeAgainIsGivenUpAndTheOthersGoOn() throws Exception {
+        CountDownLatch mayGo = new CountDownLatch(1);
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false,
+                request -> simple(request.cookie, 0, 0))) {
+            server.flags |= Nbd.FLAG_CAN_MULTI_CONN;
+            server.beforeGo = number -> {
+                if (number > 3) {
+                    await(mayGo);
+                }
+            };
+            try (Disk disk = client("s").connections(2).connectTimeout(Duration.ofSeconds(2))
+                    .giveUpAfter(Duration.ofSeconds(1)).open()) {
+                server.end(1);
+                Eventually.until("both are about to connect again", () -> server.connections.get() == 4);
+                List<Status> ends = IntStream.range(0, 2).mapToObj(context -> begin(disk, context, Operation.WRITE))
+                        .toList().stream().map(CompletableFuture::join).toList();
+                assertThat(ends).containsExactlyInAnyOrder(Status.OK, Status.TRANSPORT);
+            } finally {
+                mayGo.countDown();
             }
         }
     }

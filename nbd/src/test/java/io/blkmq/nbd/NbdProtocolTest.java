@@ -43,8 +43,8 @@ class NbdProtocolTest {
     private static final int EXPORT_AT = 64 * KIB;
     private static final int EXPORT_BYTES = 128 * KIB;
 
-    /** So often does somebody choose an export while it is removed; of as many, about ten hit the moment. */
-    private static final int REMOVALS = 300;
+    /** So often does somebody choose an export while it is removed: few of them hit the moment. */
+    private static final int REMOVALS = 1000;
 
     @TempDir
     private Path directory = Path.of("");

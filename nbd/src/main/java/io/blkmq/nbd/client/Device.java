@@ -28,10 +28,16 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Flushes and broken connections.</b> A server that goes may take with it what it has acknowledged and not flushed. Each
  * acknowledged write has a number, and a flush that succeeds covers all that were acknowledged before it was sent. When a connection
- * breaks, nobody knows whether the server behind it is still the one that the other connections have: so all are left, what they have
- * not told yet is not listened to any more, and each link begins anew ({@link #epoch}). If there is an acknowledged write then that no
- * flush has covered, it may be lost: the flushes that are in flight fail, or the next one does if there is none. So no flush succeeds
- * that should have covered it.
+ * breaks, nobody knows whether the server behind it is still the one that the other connections have: so all are left, and what they
+ * have not told yet is not listened to any more. If there is an acknowledged write then that no flush has covered, it may be lost: the
+ * flushes that the driver has fail, or the next one does if it has none. So the first flush that should have covered the write fails. A
+ * flush that came to the queue behind that one, and waits there for its end, is sent afterwards, and may succeed: of each loss one flush
+ * tells.
+ *
+ * <p><b>All links begin together.</b> No link sends anything before each of them is connected again, or given up ({@link #settled}), as
+ * at the beginning. Otherwise a link could be told of a write by one server, which ends, and another link, which connects later, could be
+ * told of a flush by the next server before the first link has seen the end of its connection. Since all connections are there before the
+ * first request, who acknowledges one was alive when the last connection was made; a server that came after that has none of them.
  */
 public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     private final String name;
@@ -44,8 +50,6 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     private long flushed;
     /** Of the loop's thread: whether a write may be lost that no flush has failed for. */
     private boolean lost;
-    /** Of the loop's thread: how many times connections were left. */
-    private long epoch;
 
     private Device(String name, Target target, Offer offer) throws IOException {
         this.name = name;
@@ -86,6 +90,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
                 link.use(each);
                 device.links.add(link);
             }
+            device.settled();
             device.loop.start();
             connected = true;
             return device;
@@ -179,20 +184,21 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         flushed = Math.max(flushed, covers);
     }
 
-    /** Which connections count: those that were begun in this epoch. One that was begun before may lead to a server that is gone. */
-    long epoch() {
-        return epoch;
-    }
-
     /** A link has left its broken connection: all others leave theirs. */
     void broke() {
-        epoch++;
         links.forEach(Link::leave);
         if (acknowledged > flushed) {
             // It is told once: by the flushes that fail now, or by the next.
             lost = true;
             flushed = acknowledged;
             links.forEach(Link::failFlushes);
+        }
+    }
+
+    /** A link is connected again, or has been given up: once there is no other one to wait for, all go on. */
+    void settled() {
+        if (links.stream().allMatch(Link::isSettled)) {
+            links.forEach(Link::goOn);
         }
     }
 

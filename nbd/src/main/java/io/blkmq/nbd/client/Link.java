@@ -22,12 +22,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * One hardware context's connection. What is given to it goes out at once; replies come back in any order, and each is matched with its
  * request by a number that is never used twice. A reply that does not fit what was asked breaks the connection, as its end does. When a
- * connection of another link breaks, this one leaves its own too.
+ * connection of another link breaks, this one leaves its own too, and all begin together again.
  *
  * <pre>
- *   CONNECTED ──broken──▶ WAITING ──after a moment──▶ GREETING ──▶ CONNECTED: all that has no reply is sent again
- *                            ▲            failed         │
- *                            └───────────────────────────┤ too late, or another export
+ *   CONNECTED ──broken──▶ WAITING ──after a moment──▶ GREETING ──▶ READY ──all others are, too──▶ CONNECTED: all that has no
+ *                          ▲   ▲          failed         │           │                            reply is sent again
+ *                          │   └─────────────────────────┤           │
+ *                          └─────────────────broken──────│───────────┘
+ *                                                        │ too late, or another export
  *                                                        ▼
  *                                                       DEAD: everything fails
  * </pre>
@@ -47,7 +49,7 @@ final class Link implements Loop.Handler {
     private static final int PAYLOAD_BYTES_MAX = 8192;
 
     private enum State {
-        CONNECTED, WAITING, GREETING, DEAD
+        CONNECTED, WAITING, GREETING, READY, DEAD
     }
 
     final Device device;
@@ -193,6 +195,11 @@ final class Link implements Loop.Handler {
                     return;
                 }
                 if (bytes == 0) {
+                    return;
+                }
+                if (state == State.READY) {
+                    // It might fit what was asked by the connection before this one.
+                    broken("the server sent something before it was asked", null);
                     return;
                 }
                 in.flip();
@@ -408,7 +415,7 @@ final class Link implements Loop.Handler {
     }
 
     private void broken(String why, @Nullable Exception e) {
-        if (state != State.CONNECTED) {
+        if (!hasConnection()) {
             return;
         }
         if (!closing) {
@@ -416,9 +423,14 @@ final class Link implements Loop.Handler {
         }
         long now = System.nanoTime();
         boolean first = brokenSince == 0;
+        boolean asked = state == State.CONNECTED;
         leave();
         if (!first) {
             retryLater(now);
+        }
+        if (!asked) {
+            // Nobody else has been asked anything, either: the others go on waiting for this one.
+            return;
         }
         for (ClientRequest request : pending) {
             if (request != null) {
@@ -435,7 +447,7 @@ final class Link implements Loop.Handler {
 
     /** Leaves its connection, if it has one, for another one at once: the first time it is perhaps the connection alone. */
     void leave() {
-        if (state != State.CONNECTED) {
+        if (!hasConnection()) {
             return;
         }
         closeChannel();
@@ -446,6 +458,10 @@ final class Link implements Loop.Handler {
         }
         out.clear();
         reading = null;
+    }
+
+    private boolean hasConnection() {
+        return state == State.CONNECTED || state == State.READY;
     }
 
     private void retryLater(long now) {
@@ -491,16 +507,15 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.GREETING;
-        long epoch = device.epoch();
         var _ = Greeting.begin(device.target()).whenComplete((established, failure) -> {
-            if (!device.loop().execute(() -> greeted(established, failure, epoch)) && established != null) {
+            if (!device.loop().execute(() -> greeted(established, failure)) && established != null) {
                 // The device is closed, and nobody else knows of the connection.
                 close(established.channel());
             }
         });
     }
 
-    private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure, long epoch) {
+    private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {
         if (established == null) {
             LOG.log(Level.DEBUG, device.name() + ": no connection", failure);
             state = State.WAITING;
@@ -508,12 +523,6 @@ final class Link implements Loop.Handler {
             if (closing) {
                 die("closed", null);
             }
-            return;
-        }
-        if (!closing && epoch != device.epoch()) {
-            channel = established.channel();
-            closeChannel();
-            state = State.WAITING;
             return;
         }
         String other = device.difference(established.offer());
@@ -527,10 +536,24 @@ final class Link implements Loop.Handler {
             use(established);
         } catch (IOException e) {
             channel = established.channel();
-            state = State.CONNECTED;
+            state = State.READY;
             broken("the connection is lost", e);
             return;
         }
+        device.settled();
+    }
+
+    /** Whether it has a connection, or is never going to have one. */
+    boolean isSettled() {
+        return state != State.WAITING && state != State.GREETING;
+    }
+
+    /** Goes on: all other links have a connection, too. */
+    void goOn() {
+        if (state != State.READY) {
+            return;
+        }
+        state = State.CONNECTED;
         // What has no reply is asked anew, in the order in which it was asked before.
         List<ClientRequest> again = new ArrayList<>();
         for (ClientRequest request : pending) {
@@ -546,14 +569,14 @@ final class Link implements Loop.Handler {
         send();
     }
 
-    /** Goes on with a connection. */
+    /** Has a connection from now on, and sends nothing yet. */
     void use(Greeting.Established established) throws IOException {
         channel = established.channel();
         transport = established.transport();
         in.clear();
         style = established.offer().style();
         key = device.loop().register(established.channel(), SelectionKey.OP_READ, this);
-        state = State.CONNECTED;
+        state = State.READY;
     }
 
     private void die(String why, @Nullable Exception e) {
@@ -568,13 +591,16 @@ final class Link implements Loop.Handler {
                 end(request, Status.TRANSPORT);
             }
         }
+        if (!closing) {
+            device.settled();
+        }
     }
 
     /** Says goodbye; nothing is in flight. */
     void close() {
         closing = true;
         Transport to = transport;
-        if (state == State.CONNECTED && to != null) {
+        if (hasConnection() && to != null) {
             RequestHeader goodbye = new RequestHeader();
             goodbye.command = Nbd.CMD_DISC;
             boolean extended = style == ReplyStyle.EXTENDED;
