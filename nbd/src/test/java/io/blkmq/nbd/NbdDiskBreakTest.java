@@ -333,6 +333,26 @@ class NbdDiskBreakTest {
         }
     }
 
+    /** Of a loss one flush tells: one that waits for the end of that one in the queue of its connection comes afterwards. */
+    @Test
+    void aFlushThatWaitsBehindTheOneThatTellsOfALossSucceeds() throws Exception {
+        AtomicInteger flushes = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false,
+                request -> request.command == Nbd.CMD_FLUSH && flushes.incrementAndGet() == 1
+                        ? null
+                        : simple(request.cookie, 0, 0));
+                Disk disk = client("s").open()) {
+            CompletableFuture<Void> tells = disk.async().flush();
+            Eventually.until("the flush is on its way", () -> flushes.get() == 1);
+            disk.write(0, block(1));
+            CompletableFuture<Void> waits = disk.async().flush();
+            server.end(1);
+            assertThatThrownBy(tells::join).hasCauseInstanceOf(BlockIOException.class);
+            waits.join();
+            assertThat(flushes.get()).isEqualTo(2);
+        }
+    }
+
     @Test
     void aConnectionThatComesAfterTheEndIsClosed() throws Exception {
         CountDownLatch mayGo = new CountDownLatch(1);
