@@ -17,7 +17,9 @@ import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
+import java.io.File;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -25,6 +27,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -44,6 +47,7 @@ class CountersFileTest {
     private static final int BLOCK = 4096;
     private static final int VERSION_AT = 8;
     private static final int SLOTS_AT = 20;
+    private static final int STARTED_AT = 32;
     private static final int WRITTEN_AT = 48;
 
     @TempDir
@@ -151,9 +155,9 @@ class CountersFileTest {
         String name = "x" + "ü".repeat(40);
         try (CountersFile file = CountersFile.open(directory());
                 Disk one = disk(name);
-                Disk two = disk("a\u001b[2Jb")) {
+                Disk two = disk("a\u001b[2Jb\u009b2Jc")) {
             file.refresh();
-            assertThat(names(file.path())).contains("x" + "ü".repeat(30), "a?[2Jb");
+            assertThat(names(file.path())).contains("x" + "ü".repeat(30), "a?[2Jb?2Jc");
             assertThat(one.name()).isEqualTo(name);
             assertThat(two.isClosed()).isFalse();
         }
@@ -206,6 +210,20 @@ class CountersFileTest {
             }
         }
         return disk;
+    }
+
+    @Test
+    void aDiskThatNobodyHoldsIsCollectedAndItsSlotIsFree() throws Exception {
+        try (CountersFile file = CountersFile.open(directory())) {
+            WeakReference<Disk> lost = new WeakReference<>(disk("lost0"));
+            file.refresh();
+            Eventually.until("the disk is collected", () -> {
+                System.gc();
+                return lost.refersTo(null);
+            });
+            file.refresh();
+            assertThat(names(file.path())).doesNotContain("lost0");
+        }
     }
 
     // ---- who may read it
@@ -270,6 +288,50 @@ class CountersFileTest {
         one.refresh();
     }
 
+    @Test
+    void twoSpellingsOfADirectoryAreOneFile() throws Exception {
+        Path link = Files.createSymbolicLink(folder.resolve("link"), folder);
+        try (CountersFile one = CountersFile.open(directory())) {
+            try (CountersFile two = CountersFile.open(link.resolve("counters"))) {
+                assertThat(two.path()).isEqualTo(one.path());
+            }
+            assertThat(one.path()).exists();
+        }
+    }
+
+    @Test
+    void nothingIsLeftOfAFileThatCannotBeOpened() throws Exception {
+        // Renaming a file to that fails.
+        Path inTheWay = Files.createDirectories(pidFile(".counters").resolve("full")).getParent();
+        Files.setPosixFilePermissions(directory(), PosixFilePermissions.fromString("rwx------"));
+        assertThatThrownBy(() -> CountersFile.open(directory())).isInstanceOf(IOException.class);
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).containsExactly(inTheWay);
+        }
+        assertThat(Files.readString(Path.of("/proc/self/maps"))).as("mappings").doesNotContain(directory().toString());
+        Files.delete(inTheWay.resolve("full"));
+        Files.delete(inTheWay);
+        try (CountersFile file = CountersFile.open(directory())) {
+            assertThat(file.path()).exists();
+        }
+    }
+
+    @Test
+    void whatAProcessThatWasKilledHadBegunIsRemovedAfterAnHour() throws Exception {
+        CountersFile.open(directory()).close();
+        Path old = Files.createFile(directory().resolve("1.begun"));
+        Files.setLastModifiedTime(old, FileTime.fromMillis(System.currentTimeMillis() - TimeUnit.HOURS.toMillis(2)));
+        Path young = Files.createFile(directory().resolve("2.begun"));
+        CountersFile.open(directory()).close();
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).containsExactly(young);
+        }
+    }
+
+    private Path pidFile(String suffix) {
+        return directory().resolve(ProcessHandle.current().pid() + suffix);
+    }
+
     // ---- files that are none
 
     @Test
@@ -327,7 +389,7 @@ class CountersFileTest {
             Files.write(file, random.nextInt(4) == 0 ? Arrays.copyOf(bad, random.nextInt(bad.length)) : bad);
             try (CountersReader reader = CountersReader.open(file)) {
                 for (DeviceCounters device : reader.devices()) {
-                    assertThat(device.identity().name()).doesNotContainPattern("\\p{Cntrl}");
+                    assertThat(device.identity().name()).doesNotContainPattern("\\p{Cc}");
                     assertThat(device.toString()).isNotEmpty();
                 }
                 assertThat(reader.command()).isNotNull();
@@ -339,6 +401,27 @@ class CountersFileTest {
         }
         assertThat(refused).isPositive();
         assertThat(read).isPositive();
+    }
+
+    // ---- whether its process lives
+
+    @Test
+    void aProcessIsTheOneThatWroteTheFileIfItBeganAtTheSameTick() throws Exception {
+        byte[] good = goodFile();
+        // The name of a program is in parentheses, and may have some; the 22nd field is the 20th after it.
+        String stat = Files.readString(Path.of("/proc/self/stat"));
+        long ticks = Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[19]);
+        assertThat(ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(STARTED_AT)).isEqualTo(ticks);
+        assertThat(isAlive(good, ticks)).isTrue();
+        assertThat(isAlive(good, ticks + 1)).as("another process with the number").isFalse();
+        assertThat(isAlive(good, 0)).as("not known").isTrue();
+    }
+
+    private boolean isAlive(byte[] file, long started) throws IOException {
+        ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).putLong(STARTED_AT, started);
+        try (CountersReader reader = CountersReader.open(Files.write(folder.resolve("1.counters"), file))) {
+            return reader.isAlive();
+        }
     }
 
     // ---- another process
@@ -436,5 +519,23 @@ class CountersFileTest {
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).isZero();
         assertThat(printed).contains("done").contains("no counters file").contains("there is no directory");
+    }
+
+    @Test
+    void aDiskIsMadeAlsoWhereTheFileEndsInAnError() throws Exception {
+        // In front of the class that is meant: one that cannot be loaded.
+        Path broken = Files.createDirectories(folder.resolve("classes/io/blkmq/core/counters"))
+                .resolve("DumpSocket.class");
+        Files.write(broken, new byte[]{1});
+        Process process = JavaProcess.start("-D" + CountersFile.PROPERTY + "=true",
+                "-D" + CountersDirectory.PROPERTY + "=" + directory(), "-cp",
+                folder.resolve("classes") + File.pathSeparator + JavaProcess.classPath(), Other.class.getName(), "1");
+        process.getOutputStream().close();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(printed).contains("done").contains("no counters file").contains("ClassFormatError");
+        assertThat(process.waitFor()).isZero();
+        try (Stream<Path> left = Files.list(directory())) {
+            assertThat(left).isEmpty();
+        }
     }
 }

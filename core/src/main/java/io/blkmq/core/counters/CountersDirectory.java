@@ -10,10 +10,12 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The directory of the counters files of one user. It is that user's alone: others can neither read what is in there nor put anything there. One that is a
@@ -25,6 +27,8 @@ public final class CountersDirectory {
     /** The system property that names the directory. */
     public static final String PROPERTY = "blkmq.counters.dir";
 
+    /** It belongs to the user of this process. */
+    private static final Path SELF = Path.of("/proc/self");
     static final FileAttribute<?> OWN_DIRECTORY = PosixFilePermissions
             .asFileAttribute(PosixFilePermissions.fromString("rwx------"));
     static final FileAttribute<?> OWN_FILE = PosixFilePermissions
@@ -35,7 +39,7 @@ public final class CountersDirectory {
 
     /**
      * The directory that processes of this user agree on: what the property {@value #PROPERTY} says, or else
-     * {@code $XDG_RUNTIME_DIR/blkmq}, or else {@code /dev/shm/blkmq-UID}, or else {@code blkmq-UID} where temporary files go.
+     * {@code $XDG_RUNTIME_DIR/blkmq} if that is an absolute path of a directory of this user's, or else {@code /dev/shm/blkmq-UID}, or else {@code blkmq-UID} where temporary files go.
      *
      * @return it need not be there
      */
@@ -44,8 +48,12 @@ public final class CountersDirectory {
         if (!asked.isBlank()) {
             return Path.of(asked).toAbsolutePath();
         }
-        String runtime = System.getenv("XDG_RUNTIME_DIR");
-        if (runtime != null && !runtime.isBlank() && Files.isWritable(Path.of(runtime))) {
+        return below(System.getenv("XDG_RUNTIME_DIR"));
+    }
+
+    /** The directory below the user's runtime directory, or where it is without one. */
+    static Path below(@Nullable String runtime) {
+        if (runtime != null && isUsable(Path.of(runtime))) {
             return Path.of(runtime, "blkmq");
         }
         Path memory = Path.of("/dev/shm");
@@ -53,10 +61,25 @@ public final class CountersDirectory {
                 .resolve("blkmq-" + ownUser());
     }
 
+    /** Not that of another user, which the variable names after {@code su}. */
+    private static boolean isUsable(Path runtime) {
+        try {
+            return runtime.isAbsolute() && Files.isDirectory(runtime) && Files.isWritable(runtime)
+                    && isOwn(Files.getOwner(runtime));
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** Whether an owner is the user of this process, as far as that is known. */
+    private static boolean isOwn(UserPrincipal owner) throws IOException {
+        return !Files.exists(SELF) || Files.getOwner(SELF).equals(owner);
+    }
+
     /** The number of the user, or the name where there are no numbers. */
     private static String ownUser() {
         try {
-            return String.valueOf(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+            return String.valueOf(Files.getAttribute(SELF, "unix:uid"));
         } catch (IOException | RuntimeException e) {
             return System.getProperty("user.name");
         }
@@ -84,10 +107,9 @@ public final class CountersDirectory {
             throw new IOException(
                     directory + (found.isSymbolicLink() ? " is a link" : " is no directory") + ": it is not used");
         }
-        Path self = Path.of("/proc/self");
-        if (Files.exists(self) && !Files.getOwner(self).equals(found.owner())) {
+        if (!isOwn(found.owner())) {
             throw new IOException(directory + " belongs to " + found.owner().getName() + " and not to "
-                    + Files.getOwner(self).getName() + ": it is not used");
+                    + Files.getOwner(SELF).getName() + ": it is not used");
         }
         if (!OWNERS.containsAll(found.permissions())) {
             throw new IOException(directory + " is open to others ("

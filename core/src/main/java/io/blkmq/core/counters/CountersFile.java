@@ -63,7 +63,10 @@ public final class CountersFile implements AutoCloseable {
      * @throws IOException if it cannot be made, naming the place and the reason
      */
     public static CountersFile open(Path directory) throws IOException {
-        Path place = directory.toAbsolutePath().normalize();
+        Path asked = directory.toAbsolutePath();
+        CountersDirectory.prepare(asked);
+        // As the system spells it: by two names of one directory there would be two writers of one file.
+        Path place = asked.toRealPath();
         synchronized (OPEN) {
             CountersWriter writer = OPEN.get(place);
             if (writer == null) {
@@ -80,8 +83,9 @@ public final class CountersFile implements AutoCloseable {
         if (Boolean.getBoolean(PROPERTY)) {
             try {
                 var _ = open();
-            } catch (IOException | RuntimeException e) {
-                LOG.log(System.Logger.Level.WARNING, "no counters file, although " + PROPERTY + " is set", e);
+            } catch (Throwable t) {
+                // Also an Error: this disk and all later ones are made without the file.
+                LOG.log(System.Logger.Level.WARNING, "no counters file, although " + PROPERTY + " is set", t);
             }
         }
     }

@@ -16,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Reads the counters file of a process, of this or another one, also when the process is dead. The process does not notice. Thread-safe, but for {@link #close}.
@@ -25,8 +26,11 @@ import java.util.Optional;
  * @since 0.1.0
  */
 public final class CountersReader implements AutoCloseable {
-    /** How often a slot is read anew that is being written. The writer needs less time for it than a reader for a few attempts, if it runs. */
-    private static final int ATTEMPTS_MAX = 10_000;
+    /** How often a slot that is being written is read anew at once. The writer needs less time for it than a reader for a few attempts, if it runs. */
+    private static final int ATTEMPTS_AT_ONCE = 1_000;
+    /** How often after that, if the writer lives: it has lost its processor in the middle, and is given a tenth of a second. */
+    private static final int ATTEMPTS_AFTER_PAUSES = 1_000;
+    private static final long PAUSE_NANOS = 100_000;
 
     private final Path file;
     private final Arena arena = Arena.ofShared();
@@ -156,9 +160,9 @@ public final class CountersReader implements AutoCloseable {
      * @return false also if another process has its number by now
      */
     public boolean isAlive() {
-        Optional<ProcessHandle> process = ProcessHandle.of(pid()).filter(ProcessHandle::isAlive);
         long started = memory.get(CountersLayout.LONG, CountersLayout.STARTED_AT);
-        return process.isPresent() && (started == 0 || CountersWriter.startedMillis(process.get()) == started);
+        return ProcessHandle.of(pid()).filter(ProcessHandle::isAlive).isPresent()
+                && (started == 0 || ProcessStart.ticks(pid()) == started);
     }
 
     /**
@@ -178,14 +182,28 @@ public final class CountersReader implements AutoCloseable {
     private Optional<DeviceCounters> read(int slot) {
         long at = CountersLayout.slotAt(slot);
         MemorySegment copy = MemorySegment.ofArray(new long[CountersLayout.SLOT_BYTES / Long.BYTES]);
-        for (int attempt = 1;; attempt++) {
-            long before = SlotSequence.beforeReading(memory, at);
-            copyLongs(at, copy);
-            boolean whole = SlotSequence.isUnchanged(memory, at, before);
-            if (whole || attempt == ATTEMPTS_MAX) {
-                return device(copy, whole);
+        boolean whole = copy(at, copy);
+        for (int again = 1; !whole && again < ATTEMPTS_AT_ONCE; again++) {
+            whole = copy(at, copy);
+        }
+        for (int pause = 0; !whole && pause < ATTEMPTS_AFTER_PAUSES; pause++) {
+            boolean ended = !isAlive();
+            if (!ended) {
+                LockSupport.parkNanos(this, PAUSE_NANOS);
+            }
+            whole = copy(at, copy);
+            if (ended) {
+                break;
             }
         }
+        return device(copy, whole);
+    }
+
+    /** Returns whether the copy is of one time. */
+    private boolean copy(long at, MemorySegment to) {
+        long before = SlotSequence.beforeReading(memory, at);
+        copyLongs(at, to);
+        return SlotSequence.isUnchanged(memory, at, before);
     }
 
     /** One long after the other: each is read as it was written. */

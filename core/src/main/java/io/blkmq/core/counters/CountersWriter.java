@@ -14,18 +14,19 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.time.Instant;
+import java.nio.file.attribute.FileTime;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -44,6 +45,8 @@ final class CountersWriter {
     private static final int ROUNDS_BETWEEN_DESCRIPTIONS = 10;
     /** The file of a process that was killed is kept for so long. */
     private static final long DEAD_KEPT_MILLIS = TimeUnit.HOURS.toMillis(1);
+    /** Of a file that cannot be read yet. */
+    private static final String BEGUN_SUFFIX = ".begun";
     private static final System.Logger LOG = System.getLogger(CountersFile.class.getName());
 
     /** Of the open handles. Guarded by those who hand them out. */
@@ -57,9 +60,11 @@ final class CountersWriter {
     private final Thread atExit;
     private final IoRuntime runtime = IoRuntime.system();
     private final Lock lock = runtime.newLock();
-    /** The slot of each device. This and what follows is guarded by the lock. */
-    private final Map<Disk, Integer> slots = new HashMap<>();
+    /** The slot of each device; one that nobody else holds is collected all the same. This and what follows is guarded by the lock. */
+    private final Map<Disk, Integer> slots = new WeakHashMap<>();
     private final BitSet taken = new BitSet();
+    /** Where the file is now: it is renamed when it can be read. */
+    private Path place;
     /** How many slots have storage in the file: see {@link #provide}. */
     private int provided;
     private long lastId;
@@ -68,36 +73,61 @@ final class CountersWriter {
     private boolean failed;
     private IoRuntime.@Nullable Timer timer;
 
-    private CountersWriter(Path directory, Path path, FileChannel channel) throws IOException {
+    private CountersWriter(Path directory, Path path, Path begun, FileChannel channel) throws IOException {
         this.directory = directory;
         this.path = path;
+        this.place = begun;
         this.channel = channel;
+        this.atExit = new Thread(this::stop, "blkmq-counters-exit");
         try {
             this.memory = channel.map(MapMode.READ_WRITE, 0, CountersLayout.FILE_BYTES, arena);
-        } catch (IOException | RuntimeException e) {
+            writeHeader(memory);
+            this.socket = DumpSocket.open(path, ProcessHandle.current().pid());
+        } catch (Throwable t) {
             arena.close();
-            throw e;
+            throw t;
         }
-        writeHeader(memory);
-        this.socket = DumpSocket.open(path, ProcessHandle.current().pid());
-        this.atExit = new Thread(this::stop, "blkmq-counters-exit");
     }
 
+    /** Makes the file in a directory that {@link CountersDirectory#prepare} has looked at. Where that fails, nothing is left of it. */
     static CountersWriter start(Path directory) throws IOException {
-        CountersDirectory.prepare(directory);
         removeOldOfTheDead(directory);
+        removeOldBegunOnes(directory);
         long pid = ProcessHandle.current().pid();
         Path path = directory.resolve(pid + CountersLayout.SUFFIX);
         // Under another name until it can be read.
-        Path begun = directory.resolve(pid + ".begun");
+        Path begun = directory.resolve(pid + BEGUN_SUFFIX);
         boolean _ = Files.deleteIfExists(begun);
         CountersWriter writer = make(directory, path, begun);
-        writer.refresh();
-        // In place of what a process with the same number has left.
-        Files.move(begun, path, StandardCopyOption.ATOMIC_MOVE);
-        Runtime.getRuntime().addShutdownHook(writer.atExit);
-        writer.scheduleNext();
+        try {
+            writer.refresh();
+            writer.rename();
+            writer.stopAtExit();
+            writer.scheduleNext();
+        } catch (Throwable t) {
+            writer.stop();
+            throw t;
+        }
         return writer;
+    }
+
+    /** Gives the file its name, in place of what a process with the same number has left. */
+    private void rename() throws IOException {
+        lock.lock();
+        try {
+            Files.move(place, path, StandardCopyOption.ATOMIC_MOVE);
+            place = path;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void stopAtExit() throws IOException {
+        try {
+            Runtime.getRuntime().addShutdownHook(atExit);
+        } catch (IllegalStateException e) {
+            throw new IOException(path + " is not made: the process is ending", e);
+        }
     }
 
     private static CountersWriter make(Path directory, Path path, Path begun) throws IOException {
@@ -109,11 +139,11 @@ final class CountersWriter {
             // Written and not only sized: a page without storage, in a full file system, would end whoever touches it.
             write(channel, ByteBuffer.allocate(CountersLayout.HEADER_BYTES), 0);
             write(channel, ByteBuffer.allocate(1), CountersLayout.FILE_BYTES - 1);
-            return new CountersWriter(directory, path, channel);
-        } catch (IOException | RuntimeException e) {
+            return new CountersWriter(directory, path, begun, channel);
+        } catch (Throwable t) {
             channel.close();
             boolean _ = Files.deleteIfExists(begun);
-            throw e;
+            throw t;
         }
     }
 
@@ -130,7 +160,7 @@ final class CountersWriter {
         memory.set(CountersLayout.INT, CountersLayout.SLOT_BYTES_AT, CountersLayout.SLOT_BYTES);
         memory.set(CountersLayout.INT, CountersLayout.SLOTS_AT, CountersLayout.SLOTS);
         memory.set(CountersLayout.LONG, CountersLayout.PID_AT, process.pid());
-        memory.set(CountersLayout.LONG, CountersLayout.STARTED_AT, startedMillis(process));
+        memory.set(CountersLayout.LONG, CountersLayout.STARTED_AT, ProcessStart.ticks(process.pid()));
         memory.set(CountersLayout.LONG, CountersLayout.OPENED_AT, System.currentTimeMillis());
         CountersText.put(memory, CountersLayout.COMMAND_AT, CountersLayout.COMMAND_BYTES, command());
         memory.set(CountersLayout.LONG, CountersLayout.MAGIC_AT, CountersLayout.MAGIC);
@@ -143,11 +173,6 @@ final class CountersWriter {
         return space < 0 ? command : command.substring(0, space);
     }
 
-    /** When a process was started; 0 where that is not known. */
-    static long startedMillis(ProcessHandle process) {
-        return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
-    }
-
     private static void removeOldOfTheDead(Path directory) throws IOException {
         for (Path file : CountersDirectory.files(directory)) {
             try (CountersReader reader = CountersReader.open(file)) {
@@ -156,6 +181,22 @@ final class CountersWriter {
                 }
             } catch (IOException e) {
                 LOG.log(System.Logger.Level.DEBUG, "left alone: " + e.getMessage());
+            }
+        }
+    }
+
+    /** Those of processes that were killed before the file could be read. */
+    private static void removeOldBegunOnes(Path directory) throws IOException {
+        FileTime keptFrom = FileTime.fromMillis(System.currentTimeMillis() - DEAD_KEPT_MILLIS);
+        try (DirectoryStream<Path> begun = Files.newDirectoryStream(directory, "*" + BEGUN_SUFFIX)) {
+            for (Path file : begun) {
+                try {
+                    if (Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS).compareTo(keptFrom) < 0) {
+                        boolean _ = Files.deleteIfExists(file);
+                    }
+                } catch (IOException e) {
+                    LOG.log(System.Logger.Level.DEBUG, file + " is left alone: " + e);
+                }
             }
         }
     }
@@ -172,10 +213,11 @@ final class CountersWriter {
         lock.lock();
         try {
             if (!stopped) {
-                timer = runtime.schedule(Math.max(CountersFile.PERIOD_NANOS, slots.size() * DEVICE_NANOS), () -> {
-                    refresh();
-                    scheduleNext();
-                });
+                timer = runtime.schedule(Math.max(CountersFile.PERIOD_NANOS, taken.cardinality() * DEVICE_NANOS),
+                        () -> {
+                            refresh();
+                            scheduleNext();
+                        });
             }
         } finally {
             lock.unlock();
@@ -201,7 +243,7 @@ final class CountersWriter {
     }
 
     private void copyAll(List<Disk> live) {
-        freeSlotsOfOthersThan(new HashSet<>(live));
+        freeSlotsOfOthersThan(live);
         long leftOut = 0;
         for (Disk disk : live) {
             if (!copy(disk)) {
@@ -216,18 +258,18 @@ final class CountersWriter {
         CountersLayout.ORDERED.setRelease(memory, (long) CountersLayout.ROUNDS_AT, rounds);
     }
 
-    private void freeSlotsOfOthersThan(Set<Disk> live) {
-        for (Iterator<Map.Entry<Disk, Integer>> each = slots.entrySet().iterator(); each.hasNext();) {
-            Map.Entry<Disk, Integer> entry = each.next();
-            if (!live.contains(entry.getKey())) {
-                long at = CountersLayout.slotAt(entry.getValue());
-                SlotSequence.begin(memory, at);
-                memory.set(CountersLayout.LONG, at + CountersLayout.ID_AT, 0);
-                SlotSequence.end(memory, at);
-                taken.clear(entry.getValue());
-                each.remove();
-            }
-        }
+    /** By the slots that stay, since a device that was collected has left the map. */
+    private void freeSlotsOfOthersThan(List<Disk> live) {
+        slots.keySet().retainAll(new HashSet<>(live));
+        BitSet free = (BitSet) taken.clone();
+        slots.values().forEach(free::clear);
+        free.stream().forEach(slot -> {
+            long at = CountersLayout.slotAt(slot);
+            SlotSequence.begin(memory, at);
+            memory.set(CountersLayout.LONG, at + CountersLayout.ID_AT, 0);
+            SlotSequence.end(memory, at);
+            taken.clear(slot);
+        });
     }
 
     /** The slot of a device; negative if there is none left for it. */
@@ -333,9 +375,9 @@ final class CountersWriter {
             }
             arena.close();
             channel.close();
-            boolean _ = Files.deleteIfExists(path);
+            boolean _ = Files.deleteIfExists(place);
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, path + " could not be removed", e);
+            LOG.log(System.Logger.Level.WARNING, place + " could not be removed", e);
         } finally {
             lock.unlock();
         }

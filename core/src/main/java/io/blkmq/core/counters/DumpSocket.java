@@ -30,6 +30,8 @@ final class DumpSocket {
     private static final int ANSWER_BYTES_MAX = 64 << 20;
     /** A process that does not ask, or does not answer, within this time is not waited for. */
     private static final int PATIENCE_MILLIS = 5_000;
+    /** After a failure. */
+    private static final long REST_NANOS = 100_000_000;
 
     private final Path path;
     /** Null if there is none; why is in the log. */
@@ -51,14 +53,14 @@ final class DumpSocket {
         try {
             boolean _ = Files.deleteIfExists(path);
             ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+            DumpSocket socket = new DumpSocket(path, server);
             try {
                 server.bind(UnixDomainSocketAddress.of(path));
-            } catch (IOException | RuntimeException e) {
-                server.close();
-                throw e;
+                var _ = IoRuntime.system().startAgent("blkmq-dump", () -> socket.serve(server));
+            } catch (Throwable t) {
+                socket.close();
+                throw t;
             }
-            DumpSocket socket = new DumpSocket(path, server);
-            var _ = IoRuntime.system().startAgent("blkmq-dump", () -> socket.serve(server));
             return socket;
         } catch (IOException | RuntimeException e) {
             LOG.log(System.Logger.Level.WARNING,
@@ -68,15 +70,15 @@ final class DumpSocket {
     }
 
     private void serve(ServerSocketChannel from) {
-        for (;;) {
+        while (from.isOpen()) {
             try (SocketChannel client = from.accept()) {
                 answer(client);
-            } catch (ClosedChannelException e) {
-                if (!from.isOpen()) {
-                    return;
-                }
-            } catch (IOException | RuntimeException e) {
-                LOG.log(System.Logger.Level.DEBUG, path + ": somebody was not answered", e);
+            } catch (ClosedChannelException _) {
+                // This one, and the loop ends; or that of somebody who has gone.
+            } catch (Throwable t) {
+                LOG.log(System.Logger.Level.DEBUG, path + ": somebody was not answered", t);
+                // At the limit of open files each attempt fails at once, until somebody closes one.
+                IoRuntime.system().parkNanos(this, REST_NANOS);
             }
         }
     }
@@ -92,8 +94,8 @@ final class DumpSocket {
             if (disk.name().equals(name)) {
                 try {
                     return "+" + disk.queue().dump();
-                } catch (RuntimeException e) {
-                    return "-" + name + " cannot be shown: " + e;
+                } catch (Throwable t) {
+                    return "-" + name + " cannot be shown: " + t;
                 }
             }
         }

@@ -41,6 +41,6 @@ public final class CountersText {
     public static String get(MemorySegment memory, long at, int room) {
         int length = Math.min(Short.toUnsignedInt(memory.get(CountersLayout.SHORT, at)), room - LENGTH_BYTES);
         byte[] bytes = memory.asSlice(at + LENGTH_BYTES, length).toArray(ValueLayout.JAVA_BYTE);
-        return new String(bytes, StandardCharsets.UTF_8).replaceAll("\\p{Cntrl}", "?");
+        return new String(bytes, StandardCharsets.UTF_8).replaceAll("\\p{Cc}", "?");
     }
 }
