@@ -761,6 +761,7 @@ public final class Disk implements AutoCloseable {
      * What it is: the driver's word for people.
      *
      * @return at this time
+     * @throws NullPointerException if the driver has no answer
      */
     public DeviceDescription description() {
         return Objects.requireNonNull(queue.tagSet().driver().describe(queue),

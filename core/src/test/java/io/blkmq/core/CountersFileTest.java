@@ -11,6 +11,12 @@ import io.blkmq.core.counters.CountersFile;
 import io.blkmq.core.counters.CountersFormatException;
 import io.blkmq.core.counters.CountersReader;
 import io.blkmq.core.counters.DeviceCounters;
+import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.DeviceDescription;
+import io.blkmq.core.driver.HardwareContext;
+import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
@@ -35,10 +41,14 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Counters in a file, written by one process and read by another. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -223,6 +233,56 @@ class CountersFileTest {
             });
             file.refresh();
             assertThat(names(file.path())).doesNotContain("lost0");
+        }
+    }
+
+    /** A driver that fails when it is asked what its device is. */
+    private static final class Indescribable implements BlockDriver {
+        private final Supplier<@Nullable DeviceDescription> answer;
+
+        Indescribable(Supplier<@Nullable DeviceDescription> answer) {
+            this.answer = answer;
+        }
+
+        @Override
+        public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+            rq.complete(Status.OK);
+            return Status.OK;
+        }
+
+        @Override
+        @SuppressWarnings("NullAway")
+        public DeviceDescription describe(RequestQueue queue) {
+            return answer.get();
+        }
+    }
+
+    private static Stream<Supplier<@Nullable DeviceDescription>> noDescriptions() {
+        return Stream.of(() -> null, () -> new DeviceDescription("driver", nothing(), "", ""), () -> {
+            throw new UnsupportedOperationException("not now");
+        }, () -> {
+            throw new AssertionError("never");
+        });
+    }
+
+    @SuppressWarnings("NullAway")
+    private static String nothing() {
+        return null;
+    }
+
+    @ParameterizedTest
+    @MethodSource("noDescriptions")
+    void aDriverThatCannotDescribeItsDeviceLeavesTheOthersInTheFile(Supplier<@Nullable DeviceDescription> answer)
+            throws Exception {
+        try (TagSet set = TagSet.builder(new Indescribable(answer)).depth(2).build();
+                Disk bad = Disk.of(set.newQueue("indescribable0", QueueLimits.builder().build(), 1 << 16, null), null);
+                Disk good = disk("described0");
+                CountersFile file = CountersFile.open(directory())) {
+            file.refresh();
+            assertThat(names(file.path())).contains(good.name()).doesNotContain(bad.name());
+            try (CountersReader reader = CountersReader.open(file.path())) {
+                assertThat(reader.leftOut()).isPositive();
+            }
         }
     }
 

@@ -309,7 +309,8 @@ final class CountersWriter {
         try {
             now = disk.statistics();
             description = isNew || rounds % ROUNDS_BETWEEN_DESCRIPTIONS == 0 ? disk.description() : null;
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // Of its driver: the other devices have their counters all the same.
             LOG.log(System.Logger.Level.DEBUG, "the counters of " + disk.name() + " cannot be read now", e);
             return false;
         }

@@ -7,6 +7,7 @@ import jdk.jfr.Event;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
+import jdk.jfr.Threshold;
 
 /** A flush of a device. */
 @Name("io.blkmq.Flush")
@@ -14,6 +15,7 @@ import jdk.jfr.StackTrace;
 @Category("blkmq")
 @Description("A flush of the device's cache, from its way to the driver to its end")
 @StackTrace(false)
+@Threshold("10 ms")
 public final class FlushEvent extends Event {
     @Label("Device")
     String device = "";

@@ -34,6 +34,7 @@ import java.util.stream.Collectors;
 import jdk.jfr.Configuration;
 import jdk.jfr.EventType;
 import jdk.jfr.FlightRecorder;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -122,6 +123,16 @@ class FlightEventsTest {
     }
 
     // ---- each event
+
+    /** A busy device flushes some thousand times a second, and a recording that runs all the time is to have room for other things. */
+    @Test
+    void whatHappensWithEachFewRequestsIsRecordedByDefaultOnlyIfItIsSlow() {
+        assertThat(FlightRecorder.getFlightRecorder().getEventTypes())
+                .filteredOn(type -> Set.of("io.blkmq.Flush", "io.blkmq.SubmitWait").contains(type.getName())).hasSize(2)
+                .allSatisfy(type -> assertThat(type.getSettingDescriptors())
+                        .anySatisfy(setting -> assertThat(setting.getName() + "=" + setting.getDefaultValue())
+                                .isEqualTo("threshold=10 ms")));
+    }
 
     @Test
     void aRequestIsToldWithItsWayAndItsEnd() throws Exception {
