@@ -38,7 +38,7 @@ final class DumpCommand implements Callable<Integer> {
                 throw new IOException("process " + pid + " is dead; blkmq iostat " + pid + " shows its last counters");
             }
             // The state names devices of another process: nothing in it may change the terminal.
-            spec.commandLine().getOut().print(reader.dump(device).replaceAll("[\\p{Cntrl}&&[^\\n]]", "?"));
+            spec.commandLine().getOut().print(reader.dump(device).replaceAll("[\\p{Cc}&&[^\\n]]", "?"));
             return Blkmq.OK;
         }
     }

@@ -45,7 +45,7 @@ final class LsCommand implements Callable<Integer> {
         for (CountersReader reader : processes.open(Processes.ALL)) {
             try (reader) {
                 if (clean && !reader.isAlive()) {
-                    reader.remove();
+                    remove(reader, err);
                 } else {
                     reader.devices().forEach(device -> rows.add(row(reader, device)));
                     if (reader.leftOut() > 0) {
@@ -57,6 +57,14 @@ final class LsCommand implements Callable<Integer> {
         }
         print(rows, processes);
         return Blkmq.OK;
+    }
+
+    private static void remove(CountersReader reader, PrintWriter err) {
+        try {
+            reader.remove();
+        } catch (IOException e) {
+            err.println("blkmq: note: " + reader.file() + " cannot be removed: " + e.getMessage());
+        }
     }
 
     private static Map<String, Object> row(CountersReader reader, DeviceCounters device) {

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Report after report of what devices did: the first since each was made, and each later one since the one before. A device that is new in a report has been there since it
- * was made; one that is gone, or whose process is dead, is in none but the first. For one thread.
+ * was made; one that is gone, or whose process is dead, is in none but the first. One whose figures are not of one time, because its process stands still while it writes them, is left out until they are. For one thread.
  */
 public final class Iostat {
     /** A device of a process. The process is named by its file's process and the number of the device there. */
@@ -49,9 +49,15 @@ public final class Iostat {
                 boolean alive = reader.isAlive();
                 for (DeviceCounters device : reader.devices()) {
                     Key key = new Key(reader.pid(), device.identity().id());
+                    DeviceCounters earlier = before.get(key);
+                    if (alive && !device.isWhole()) {
+                        // Its process stands still in the middle. The next report is since the last figures of one time.
+                        keep(now, key, earlier);
+                        continue;
+                    }
                     now.put(key, device);
                     if (alive || first) {
-                        lines.add(new IostatLine(reader.pid(), alive, since(before.get(key), device)));
+                        lines.add(new IostatLine(reader.pid(), alive, since(earlier, device)));
                     }
                 }
             }
@@ -70,6 +76,12 @@ public final class Iostat {
             }
             // It has ended since.
             return List.of();
+        }
+    }
+
+    private static void keep(Map<Key, DeviceCounters> readings, Key key, @Nullable DeviceCounters earlier) {
+        if (earlier != null) {
+            readings.put(key, earlier);
         }
     }
 

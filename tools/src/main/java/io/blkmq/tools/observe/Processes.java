@@ -63,11 +63,11 @@ public final class Processes {
      * @throws IOException if the directory cannot be used
      */
     public List<CountersReader> open(String which) throws UsageException, IOException {
-        List<CountersReader> readers = openAll();
         if (which.equals(ALL)) {
-            return readers;
+            return openAll();
         }
         long pid = pid(which);
+        List<CountersReader> readers = openAll();
         List<CountersReader> wanted = readers.stream().filter(reader -> reader.pid() == pid).toList();
         if (wanted.isEmpty()) {
             String others = readers.stream().map(reader -> "" + reader.pid()).collect(Collectors.joining(", "));
@@ -92,20 +92,36 @@ public final class Processes {
         throw new UsageException(which + ": the number of a process is needed, or " + ALL);
     }
 
+    private void note(String why) {
+        if (noted.add(why)) {
+            notes.accept(why);
+        }
+    }
+
     private List<CountersReader> openAll() throws IOException {
         List<CountersReader> readers = new ArrayList<>();
-        for (Path file : CountersDirectory.files(directory)) {
-            try {
-                readers.add(CountersReader.open(file));
-            } catch (NoSuchFileException _) {
-                // Its process has ended since.
-            } catch (CountersFormatException e) {
-                if (noted.add(String.valueOf(e.getMessage()))) {
-                    notes.accept(e.getMessage());
-                }
+        try {
+            for (Path file : CountersDirectory.files(directory)) {
+                open(file, readers);
             }
+        } catch (Throwable t) {
+            readers.forEach(CountersReader::close);
+            throw t;
         }
         readers.sort((one, other) -> Long.compare(one.pid(), other.pid()));
         return readers;
+    }
+
+    /** One file that cannot be read does not hide the others. */
+    private void open(Path file, List<CountersReader> readers) {
+        try {
+            readers.add(CountersReader.open(file));
+        } catch (NoSuchFileException _) {
+            // Its process has ended since.
+        } catch (CountersFormatException e) {
+            note(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            note(file + " cannot be read: " + e.getMessage());
+        }
     }
 }
