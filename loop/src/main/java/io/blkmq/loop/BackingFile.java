@@ -5,7 +5,6 @@ import io.blkmq.aio.AioFile;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.QueueLimits;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
 
 /**
@@ -52,31 +51,8 @@ final class BackingFile implements Backing {
             file.close();
             throw t;
         }
-        return new BackingFile(file, file, false, offsetBytes, new SyncLatch(() -> file.sync(false)), engine);
-    }
-
-    /** Makes a file, durable with its name, unless there is one. */
-    static void make(AioEngine engine, Path path, long bytes) throws IOException {
-        AioFile made;
-        try {
-            made = engine.open(path, AioFile.Access.READ_WRITE, false, AioFile.Option.CREATE_NEW);
-        } catch (FileAlreadyExistsException e) {
-            return;
-        }
-        boolean good = false;
-        try (made) {
-            long _ = made.check(made.setSize(bytes), "setting the size to " + bytes + " bytes");
-            long _ = made.check(made.sync(false), "sync");
-            good = true;
-        } finally {
-            if (!good) {
-                engine.delete(path);
-            }
-        }
-        Path parent = path.toAbsolutePath().getParent();
-        if (parent != null) {
-            engine.syncDirectory(parent);
-        }
+        return new BackingFile(file, file, false, offsetBytes, new SyncLatch(path.toString(), () -> file.sync(false)),
+                engine);
     }
 
     // ---- the same file, otherwise

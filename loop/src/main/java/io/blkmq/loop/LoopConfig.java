@@ -487,7 +487,8 @@ public final class LoopConfig {
 
         /**
          * Lets the attachment make the file if it does not exist: sparse, of that size, all zeroes, and durable when the device is
-         * attached. A file that exists stays as it is, whatever its size.
+         * attached. A file that exists stays as it is, whatever its size. The name appears when the file is whole; a process that is
+         * killed before that leaves at most a file {@code .blkmq-*.new} in the same directory, which nobody needs.
          *
          * @param value bytes; 0 to make no file
          * @return this

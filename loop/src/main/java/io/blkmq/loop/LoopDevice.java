@@ -73,7 +73,7 @@ public final class LoopDevice implements AutoCloseable {
     private final @Nullable LoopControl control;
     private final int index;
     private final LoopEvents events;
-    private final Undo undo = new Undo();
+    private final Undo undo;
     private final LoopEngines engines;
     private final WorkQueue workQueue;
     private final Disk disk;
@@ -104,6 +104,7 @@ public final class LoopDevice implements AutoCloseable {
         this.control = control;
         this.index = index;
         this.name = name;
+        this.undo = new Undo(name);
         this.parameters = parameters;
         this.events = events;
         this.lock = parameters.runtime().newLock();

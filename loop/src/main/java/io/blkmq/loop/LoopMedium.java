@@ -111,7 +111,7 @@ final class LoopMedium {
     BackingFile open(LoopConfig config, Path path) throws IOException {
         if (config.createBytes() > 0) {
             engines.open();
-            BackingFile.make(engines.first(), path, config.createBytes());
+            NewFile.make(engines.first(), path, config.createBytes());
         }
         return open(path, config.access(), config.isDirect(), config.offsetBytes(), config.blockBytes());
     }

@@ -28,6 +28,8 @@ final class SyncLatch {
     private static final int EIO = 5;
     private static final int EINVAL = 22;
 
+    /** For the log. */
+    private final String file;
     private final IntSupplier sync;
     /**
      * Held for the time of a sync; one that an engine does is ended by another thread than it was begun by. Not of the runtime: who waits is a
@@ -43,9 +45,11 @@ final class SyncLatch {
     /**
      * A latch that is open.
      *
+     * @param file for the log
      * @param sync makes durable what was written: 0, or a negative errno
      */
-    SyncLatch(IntSupplier sync) {
+    SyncLatch(String file, IntSupplier sync) {
+        this.file = file;
         this.sync = sync;
     }
 
@@ -69,7 +73,7 @@ final class SyncLatch {
         try {
             return sync.getAsInt();
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, "a sync threw", t);
+            LOG.log(System.Logger.Level.ERROR, "a sync of " + file + " threw", t);
             return -EIO;
         }
     }

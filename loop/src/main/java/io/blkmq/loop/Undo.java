@@ -18,8 +18,14 @@ import org.jspecify.annotations.Nullable;
 final class Undo {
     private static final System.Logger LOG = System.getLogger(Undo.class.getName());
 
+    /** For the log. */
+    private final String device;
     /** The last first. Guarded by its monitor. */
     private final Deque<Step> steps = new ArrayDeque<>();
+
+    Undo(String device) {
+        this.device = device;
+    }
 
     /** Something to be undone, once. */
     private final class Step {
@@ -81,7 +87,7 @@ final class Undo {
             try {
                 step.undo();
             } catch (Throwable t) {
-                LOG.log(System.Logger.Level.WARNING, "a device could not be undone whole", t);
+                LOG.log(System.Logger.Level.WARNING, device + " could not be undone whole", t);
             }
         }
     }

@@ -225,7 +225,7 @@ class LoopFailuresTest {
 
     @Test
     void aSyncThatThrowsIsOneThatFailed() {
-        SyncLatch latch = new SyncLatch(() -> {
+        SyncLatch latch = new SyncLatch("file", () -> {
             throw new IllegalStateException("of the test");
         });
         assertThat(latch.sync()).isEqualTo(-Errno.EIO);

@@ -19,7 +19,7 @@ class SyncLatchTest {
     private static final int EINVAL = 22;
 
     private final ArrayDeque<Integer> results = new ArrayDeque<>();
-    private final SyncLatch latch = new SyncLatch(results::removeFirst);
+    private final SyncLatch latch = new SyncLatch("file", results::removeFirst);
 
     @Test
     void aSyncThatFailedIsNotForgottenAndNotTriedAgain() {
@@ -99,7 +99,7 @@ class SyncLatchTest {
         AtomicInteger inside = new AtomicInteger();
         AtomicInteger together = new AtomicInteger();
         AtomicInteger number = new AtomicInteger();
-        SyncLatch shared = new SyncLatch(() -> {
+        SyncLatch shared = new SyncLatch("file", () -> {
             if (inside.incrementAndGet() > 1) {
                 together.incrementAndGet();
             }
