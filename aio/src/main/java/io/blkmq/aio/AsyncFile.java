@@ -277,7 +277,7 @@ public final class AsyncFile implements AutoCloseable {
      * @param offset where in the file the read begins, in bytes
      * @param memory what it fills, also of the heap
      * @return bytes, fewer than asked for only at the end of the file; or the exception of {@link #read}
-     * @throws IllegalArgumentException if the offset is negative, or the memory read-only or confined to a thread
+     * @throws IllegalArgumentException if the offset is negative, or the memory read-only, closed or confined to a thread
      */
     public CompletableFuture<Long> readAsync(long offset, MemorySegment memory) {
         requireTarget(offset, memory);
@@ -285,7 +285,7 @@ public final class AsyncFile implements AutoCloseable {
         if (!isStraight(offset, memory)) {
             return stepByStep(() -> readCopied(offset, memory));
         }
-        Pending pending = new Pending("read", offset, memory.byteSize(), takeKiocb(), 0);
+        Pending pending = new Pending("read", offset, memory.byteSize(), takeKiocb());
         return pending.begin(pending.kiocb.prepareRead(file, offset, pending, 0).addSegment(memory),
                 () -> run(offset, memory, false));
     }
@@ -296,23 +296,28 @@ public final class AsyncFile implements AutoCloseable {
      * @param offset where in the file the write begins, in bytes
      * @param memory what it writes, also of the heap
      * @return bytes, all of them; or the exception of {@link #write}
-     * @throws IllegalArgumentException if the offset is negative, or the memory confined to a thread
+     * @throws IllegalArgumentException if the offset is negative, or the memory closed or confined to a thread
      */
     public CompletableFuture<Long> writeAsync(long offset, MemorySegment memory) {
         requireRange(offset, memory);
         requireForAll(memory);
-        // Who writes a part of a block holds the lock for more than one operation: then this one has to wait, on another thread.
-        boolean atOnce = isStraight(offset, memory) && waitingAlone.get() == 0;
-        long stamp = atOnce ? blocks.tryReadLock() : 0;
         Steps steps = () -> {
             write(offset, memory);
             return memory.byteSize();
         };
-        if (stamp == 0) {
+        if (!isStraight(offset, memory) || waitingAlone.get() != 0) {
             return stepByStep(steps);
         }
-        Pending pending = new Pending("write", offset, memory.byteSize(), takeKiocb(), stamp);
-        return pending.begin(pending.kiocb.prepareWrite(file, offset, pending, 0).addSegment(memory), steps);
+        // Prepared before the lock is taken: nothing is held where the memory is refused.
+        Pending pending = new Pending("write", offset, memory.byteSize(), takeKiocb());
+        Kiocb prepared = pending.kiocb.prepareWrite(file, offset, pending, 0).addSegment(memory);
+        pending.stamp = blocks.tryReadLock();
+        if (pending.stamp == 0) {
+            // Who writes a part of a block holds the lock for more than one operation: this one has to wait, on another thread.
+            giveBack(prepared);
+            return stepByStep(steps);
+        }
+        return pending.begin(prepared, steps);
     }
 
     /**
@@ -322,7 +327,7 @@ public final class AsyncFile implements AutoCloseable {
      * @return 0; or the exception of {@link #sync}
      */
     public CompletableFuture<Long> syncAsync(boolean dataOnly) {
-        Pending pending = new Pending("sync", 0, 0, takeKiocb(), 0);
+        Pending pending = new Pending("sync", 0, 0, takeKiocb());
         return pending.begin(pending.kiocb.prepareSync(file, dataOnly, pending, 0), () -> {
             sync(dataOnly);
             return 0;
@@ -335,15 +340,14 @@ public final class AsyncFile implements AutoCloseable {
         private final long offset;
         private final long bytes;
         final Kiocb kiocb;
-        /** Of the lock, to be given back at the end; 0 for none. */
-        private final long stamp;
+        /** Of the lock, to be given back at the end; 0 for none. Written before the operation is submitted, which publishes it. */
+        private long stamp;
 
-        Pending(String operation, long offset, long bytes, Kiocb kiocb, long stamp) {
+        Pending(String operation, long offset, long bytes, Kiocb kiocb) {
             this.operation = operation;
             this.offset = offset;
             this.bytes = bytes;
             this.kiocb = kiocb;
-            this.stamp = stamp;
         }
 
         /** Begins it; where there is no room, who can wait carries it out. */

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class ReadBatch implements AioCompletion {
 
+    /** What a batch takes of the pool at once; what it would copy over that is read piece by piece afterwards. */
+    static final long COPIED_BYTES_MAX = 64 << 20;
+
     private final AsyncFile front;
     private final AioEngine engine;
     private final AioFile file;
@@ -23,6 +26,8 @@ final class ReadBatch implements AioCompletion {
     private final long[] results;
     private final AtomicInteger inFlight = new AtomicInteger();
     private final Thread waiter = Thread.currentThread();
+    /** Bytes of the copies. The waiter's. */
+    private long copiedBytes;
 
     ReadBatch(AsyncFile front, AioEngine engine, AioFile file, List<FileRead> reads) {
         this.front = front;
@@ -44,18 +49,40 @@ final class ReadBatch implements AioCompletion {
 
     long[] run() throws IOException {
         try {
+            beginAll();
+            for (int i = 0; i < reads.length; i++) {
+                results[i] = end(i);
+            }
+            return results;
+        } finally {
+            // Whoever ended it: those that were used are closed by now, and nothing is in flight.
+            for (IoBuffer copy : copies) {
+                if (copy != null) {
+                    copy.close();
+                }
+            }
+        }
+    }
+
+    /** How much it took of the pool, when it has ended; for tests. */
+    long copiedBytes() {
+        return copiedBytes;
+    }
+
+    /** Begins all that there is memory for. When this returns, or throws, nothing is in flight. */
+    private void beginAll() {
+        try {
             for (int i = 0; i < reads.length; i++) {
                 begin(i);
             }
         } finally {
             // Whatever went wrong: memory is the engine's until its operation has ended.
-            engine.commit();
-            await(0);
+            try {
+                engine.commit();
+            } finally {
+                await(0);
+            }
         }
-        for (int i = 0; i < reads.length; i++) {
-            results[i] = end(i);
-        }
-        return results;
     }
 
     private void begin(int i) {
@@ -65,11 +92,13 @@ final class ReadBatch implements AioCompletion {
         if (!front.isStraight(offset, target)) {
             long first = offset & -file.offsetAlignment();
             long end = offset + target.byteSize() + file.offsetAlignment() - 1 & -file.offsetAlignment();
-            if (end - first > AsyncFile.PIECE_BYTES || end == first) {
-                // Large, or nothing: in its pieces, when there is room again.
+            long bytes = end - first;
+            if (bytes > AsyncFile.PIECE_BYTES || bytes == 0 || bytes > COPIED_BYTES_MAX - copiedBytes) {
+                // Large, or nothing, or one too many: in its pieces, when the others have ended.
                 return;
             }
-            IoBuffer copy = IoBuffer.allocate(end - first);
+            IoBuffer copy = IoBuffer.allocate(bytes);
+            copiedBytes += bytes;
             copies[i] = copy;
             target = copy.memory();
             offset = first;
@@ -82,7 +111,13 @@ final class ReadBatch implements AioCompletion {
     private void submit(Kiocb kiocb, int i) {
         while (true) {
             int _ = inFlight.incrementAndGet();
-            int refused = engine.submit(kiocb);
+            int refused;
+            try {
+                refused = engine.submit(kiocb);
+            } catch (Throwable t) {
+                int _ = inFlight.decrementAndGet();
+                throw t;
+            }
             if (refused == 0) {
                 return;
             }
@@ -118,18 +153,12 @@ final class ReadBatch implements AioCompletion {
         FileRead read = reads[i];
         Kiocb kiocb = kiocbs[i];
         if (kiocb == null) {
-            try {
-                return front.read(read.offset(), read.memory());
-            } catch (IOException e) {
-                closeFrom(i + 1);
-                throw e;
-            }
+            return front.read(read.offset(), read.memory());
         }
         front.giveBack(kiocb);
         try (IoBuffer copy = copies[i]) {
             long result = results[i];
             if (result < 0) {
-                closeFrom(i + 1);
                 throw AioException.of(result, file.path(),
                         AsyncFile.inWords("read", read.offset(), read.memory().byteSize()));
             }
@@ -140,16 +169,6 @@ final class ReadBatch implements AioCompletion {
             long moved = Math.clamp(result - skipped, 0, read.memory().byteSize());
             MemorySegment.copy(copy.memory(), skipped, read.memory(), 0, moved);
             return moved;
-        }
-    }
-
-    /** One has failed, and who waits hears of no other. */
-    private void closeFrom(int first) {
-        for (int i = first; i < reads.length; i++) {
-            IoBuffer copy = copies[i];
-            if (copy != null) {
-                copy.close();
-            }
         }
     }
 }

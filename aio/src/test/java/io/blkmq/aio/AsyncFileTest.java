@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.AllocatedBytes;
@@ -28,6 +29,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 
 /** The front, over every engine that a front can have, buffered and direct, on disk and in memory. */
 @BesideOthers
@@ -273,7 +275,7 @@ class AsyncFileTest {
             assertThatExceptionOfType(ExecutionException.class).isThrownBy(() -> future.get(120, TimeUnit.SECONDS))
                     .withCauseInstanceOf(IOException.class);
         }
-        // Nothing holds the lock, and none of the pooled memory is missing.
+        // Nothing holds the lock.
         assertThatExceptionOfType(AioException.class).isThrownBy(() -> file.setSize(0));
     }
 
@@ -358,6 +360,70 @@ class AsyncFileTest {
             }
             assertThat(refused.readAsync(0, arena.allocate(BLOCK, BLOCK)).get(120, TimeUnit.SECONDS))
                     .isEqualTo(setup.movesData() ? 0 : BLOCK);
+        }
+    }
+
+    /** The lock that a write shares is given back, too, where the write cannot be begun. */
+    @EachCase
+    @Timeout(120)
+    void aWriteOfClosedMemoryHoldsNobodyUp() throws Exception {
+        Arena closed = Arena.ofShared();
+        MemorySegment memory = closed.allocate(BLOCK, BLOCK);
+        closed.close();
+        assertThatIllegalArgumentException().isThrownBy(() -> file.writeAsync(0, memory))
+                .withMessageContaining("closed arena");
+        // Alone: they wait for all writes that are under way.
+        file.setSize(2 * BLOCK);
+        file.write(3, heap(bytes(5, 1)));
+        assertThat(file.writeAsync(0, arena.allocate(BLOCK, BLOCK)).get(120, TimeUnit.SECONDS)).isEqualTo(BLOCK);
+        file.setSize(BLOCK);
+    }
+
+    /** Neither where a read cannot be begun, nor where what was read finds no memory, is anything of the pool lost. */
+    @EachCase
+    @Timeout(120)
+    void whatABatchTookFromThePoolIsGivenBackWhateverEndsIt() throws Exception {
+        long before = IoBuffer.usage().usedBytes();
+        file.setSize(1 << 20);
+        Arena closed = Arena.ofShared();
+        MemorySegment whole = closed.allocate(BLOCK, BLOCK);
+        MemorySegment part = closed.allocate(100);
+        closed.close();
+        List<FileRead> copied = new ArrayList<>();
+        for (int i = 0; i < 30; i++) {
+            copied.add(new FileRead(1, heap(new byte[1 << 19])));
+        }
+        List<FileRead> endedByTheLast = new ArrayList<>(copied);
+        endedByTheLast.add(new FileRead(0, whole));
+        assertThatIllegalArgumentException().isThrownBy(() -> file.readAll(endedByTheLast))
+                .withMessageContaining("closed arena");
+        List<FileRead> endedByTheFirst = new ArrayList<>(copied);
+        endedByTheFirst.add(0, new FileRead(1, part));
+        if (setup.direct()) {
+            assertThatIllegalStateException().isThrownBy(() -> file.readAll(endedByTheFirst));
+        }
+        // Another test may use the pool meanwhile; each of these batches takes half a mebibyte 30 times.
+        Eventually.until("all is given back", () -> IoBuffer.usage().usedBytes() <= before + (1 << 20));
+    }
+
+    /** Of a batch that would copy more than the bound, the rest is read piece by piece. */
+    @EachCase
+    void aBatchTakesNoMoreOfThePoolThanItsBound() throws Exception {
+        byte[] content = new byte[1 << 20];
+        new Random(2).nextBytes(content);
+        file.write(0, heap(content));
+        MemorySegment target = heap(new byte[1 << 19]);
+        List<FileRead> reads = new ArrayList<>();
+        for (int i = 0; i < 2 * ReadBatch.COPIED_BYTES_MAX / (1 << 19); i++) {
+            reads.add(new FileRead(1 + i, target));
+        }
+        MemorySegment last = heap(new byte[1000]);
+        reads.add(new FileRead(7, last));
+        ReadBatch batch = new ReadBatch(file, engine, file.file(), reads);
+        assertThat(batch.run()).hasSize(reads.size()).endsWith(1000).containsOnly(1 << 19, 1000);
+        assertThat(batch.copiedBytes()).isBetween(ReadBatch.COPIED_BYTES_MAX / 2, ReadBatch.COPIED_BYTES_MAX);
+        if (setup.movesData()) {
+            assertThat(bytes(last)).isEqualTo(Arrays.copyOfRange(content, 7, 1007));
         }
     }
 
