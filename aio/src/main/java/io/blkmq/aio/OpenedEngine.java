@@ -3,6 +3,8 @@ package io.blkmq.aio;
 import io.blkmq.aio.life.EngineEnd;
 import io.blkmq.aio.life.PolledOwner;
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumSet;
@@ -21,6 +23,17 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class OpenedEngine implements AioEngine {
 
+    private static final VarHandle WAKEUP_WANTED;
+
+    static {
+        try {
+            WAKEUP_WANTED = MethodHandles.lookup().findVarHandle(OpenedEngine.class, "wakeupWanted", boolean.class)
+                    .withInvokeExactBehavior();
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     final AioEngineConfig config;
     final boolean polled;
     final PolledOwner owner = new PolledOwner();
@@ -28,8 +41,10 @@ abstract class OpenedEngine implements AioEngine {
     final CompletionDelivery delivery;
 
     private final String name;
-    /** Set by any thread, taken back by the owner. */
+    /** Set by any thread, taken back by the owner: {@link #WAKEUP_WANTED}. */
     private volatile boolean wakeupWanted;
+    /** Whether a wake-up has been taken since {@link #run} looked. The owner's. */
+    private boolean wakeupTaken;
     /** Null in other modes than AGENT. */
     private final @Nullable EngineAgent agent;
     private final Set<AioOperation> operations;
@@ -143,11 +158,13 @@ abstract class OpenedEngine implements AioEngine {
 
     /** Whether the owner was to be woken; from now on it is not. The owner. */
     final boolean takeWakeup() {
-        boolean wanted = wakeupWanted;
-        if (wanted) {
-            wakeupWanted = false;
+        // Looked at first, since most of the time there is none. Then swapped, so that the owner acquires what each waker did before: one
+        // whose wake-up fell between a look and a plain store would be overwritten, and what it left not seen.
+        if (!wakeupWanted || !(boolean) WAKEUP_WANTED.getAndSet(this, false)) {
+            return false;
         }
-        return wanted;
+        wakeupTaken = true;
+        return true;
     }
 
     /** Gets the owner out of its wait, if it is in one. Any thread; the engine's descriptors are there. */
@@ -175,18 +192,32 @@ abstract class OpenedEngine implements AioEngine {
 
     /** Waits for an operation that says when it has ended. An interrupt does not end the wait; it is there again afterwards. */
     private void awaitEnd(Kiocb kiocb) {
+        if (polled) {
+            awaitEndAsOwner(kiocb);
+            return;
+        }
         boolean interrupted = false;
         // Acquires, with the end, the result.
         while (kiocb.isInFlight()) {
-            if (polled) {
-                int _ = await(Long.MAX_VALUE);
-            } else {
-                LockSupport.park(this);
-                interrupted |= Thread.interrupted();
-            }
+            LockSupport.park(this);
+            interrupted |= Thread.interrupted();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The same by awaiting. Wake-ups that come meanwhile are meant for the owner's own wait, and are wanted again afterwards. */
+    private void awaitEndAsOwner(Kiocb kiocb) {
+        wakeupTaken = false;
+        try {
+            while (kiocb.isInFlight()) {
+                int _ = await(Long.MAX_VALUE);
+            }
+        } finally {
+            if (wakeupTaken) {
+                wakeupWanted = true;
+            }
         }
     }
 

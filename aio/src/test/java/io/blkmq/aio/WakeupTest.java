@@ -79,6 +79,27 @@ class WakeupTest {
         }
     }
 
+    /** A wait for one operation takes no wake-up away from the loop around it. */
+    @EachCase
+    @Timeout(120)
+    void aWakeupDuringRunIsThereForTheNextAwait() {
+        Kiocb kiocb = read(AioCompletion.NONE);
+        engine.wakeup();
+        assertThat(engine.run(kiocb)).isEqualTo(BLOCK);
+        assertThat(engine.await(Long.MAX_VALUE)).as("woken before run").isZero();
+        assertThat(engine.await(1000)).as("once").isZero();
+        assertThat(engine.run(kiocb.prepareRead(file, 0, (_, _) -> engine.wakeup(), 0)
+                .addSegment(arena.allocate(BLOCK, BLOCK)))).isEqualTo(BLOCK);
+        assertThat(engine.await(Long.MAX_VALUE)).as("woken inside run").isZero();
+        assertThat(engine.run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0)
+                .addSegment(arena.allocate(BLOCK, BLOCK)))).isEqualTo(BLOCK);
+        AtomicInteger ended = new AtomicInteger();
+        assertThat(engine.submit(read((_, _) -> ended.incrementAndGet()))).isZero();
+        while (ended.get() == 0) {
+            assertThat(engine.await(Long.MAX_VALUE)).as("each has been taken").isOne();
+        }
+    }
+
     /** Tasks of many threads, each with an I/O of its own: none is lost, and none waits for another's I/O. */
     @EachCase
     @Timeout(120)
@@ -126,6 +147,7 @@ class WakeupTest {
     @Timeout(120)
     void anOwnerThatWaitsWithNothingInFlightReturnsWhenTheEngineIsClosed() throws Exception {
         Eventually.Worker<Integer> owner = Eventually.call(() -> engine.await(Long.MAX_VALUE));
+        Eventually.waits(owner.thread());
         engine.close();
         assertThat(owner.join()).isZero();
     }
