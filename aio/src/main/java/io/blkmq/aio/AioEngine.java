@@ -242,11 +242,18 @@ public interface AioEngine extends AutoCloseable {
      * A descriptor that can be read while there may be completions to call: for an event loop that waits in {@code epoll} or
      * {@code poll}, in {@link CompletionMode#POLLED} and {@link CompletionMode#AGENT}. It is level-triggered: it can be read until
      * {@link #poll}, or the agent's {@code doWork}, has called what is there. What was submitted has to be {@linkplain #commit committed}
-     * before the wait. The descriptor is the engine's: it is for waiting alone, not to be read, written or closed, and has no meaning
+     * before the wait.
+     *
+     * <p>Wait for no longer than some milliseconds while operations are in flight, and then call {@link #poll} or {@code doWork} all the same: an
+     * operation that the device or the kernel had no room for is tried again there, a doorbell that the kernel could not hear is rung again,
+     * and a ring that has failed is looked at again, of all of which the descriptor tells nothing. With nothing in flight the wait may be without end.
+     *
+     * <p>The descriptor is the engine's: it is for waiting alone, not to be read, written or closed, and has no meaning
      * after {@link #close}.
      *
      * @return the descriptor
-     * @throws UnsupportedOperationException by every engine but {@code io_uring}
+     * @throws UnsupportedOperationException by every engine but {@code io_uring}, and with {@link AioEngineConfig.Builder#completionPolling}:
+     *         there operations end when the device is asked, by {@link #poll} or {@code doWork}
      * @throws IllegalStateException in {@link CompletionMode#REAPER}, where the reaper calls what is there; or if the engine is closed
      */
     default int descriptor() {

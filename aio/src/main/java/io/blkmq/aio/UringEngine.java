@@ -488,6 +488,10 @@ final class UringEngine extends NativeEngine {
         if (!isOpen()) {
             throw new IllegalStateException("AIO engine " + NAME + " is closed");
         }
+        if (completionPolling) {
+            throw new UnsupportedOperationException("AIO engine " + NAME + " was opened with completionPolling(true): its operations"
+                    + " end when the device is asked, and its descriptor never tells that they have");
+        }
         return ring.fd();
     }
 

@@ -61,6 +61,18 @@ class EngineDescriptorTest {
         }
     }
 
+    /** Nobody but who asks the device finds the end of an operation there. */
+    @ParameterizedTest
+    @EnumSource(names = {"POLLED", "AGENT"})
+    void aRingThatAsksTheDeviceHasNone(CompletionMode mode) throws Exception {
+        Setup.skipIf(AioEngines.find("io_uring").unavailable().isPresent(), "io_uring is not available");
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(mode).completionPolling(true).build();
+        try (AioEngine engine = AioEngines.open("io_uring", config)) {
+            assertThatExceptionOfType(UnsupportedOperationException.class).isThrownBy(engine::descriptor)
+                    .withMessageContaining("io_uring").withMessageContaining("completionPolling");
+        }
+    }
+
     @Test
     void enginesWithoutOneSaySoByTheirName() throws Exception {
         for (AioEngineProvider provider : AioEngines.providers()) {
