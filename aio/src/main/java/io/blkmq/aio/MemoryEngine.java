@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Files in memory. The first open of a path reads the file that is there; from then on every open of it with this
  * engine sees the same bytes in memory, nothing is ever written to the file system, and all is gone with the engine
- * and the files it has opened.
+ * and the files it has opened. What has no name any more gives its memory back when nobody has it open.
  *
  * <p>Without a latency operations are carried out inside submit, as by {@link NullEngine}. With one they wait in a
  * list until they are due, and are carried out then: a read into memory that has been reused meanwhile would show. In
@@ -66,21 +66,20 @@ final class MemoryEngine extends InlineEngine {
         synchronized (contents) {
             Path key = key(path);
             MemoryFile.Content content = contents.get(key);
-            if (content == null) {
-                if (gone.contains(key) && !opening.creates()) {
-                    throw new NoSuchFileException(path.toString());
-                }
-                content = isThere(key) || !opening.creates()
-                        ? MemoryFile.Content.load(path, quota)
-                        : new MemoryFile.Content(new SparseBytes(quota, 0));
-            } else if (!opening.has(AioFile.Option.CREATE_NEW)) {
-                return opened(opening, content);
-            }
-            if (opening.has(AioFile.Option.CREATE_NEW) && (contents.containsKey(key) || isThere(key))) {
+            boolean there = content != null || isThere(key);
+            if (there && opening.has(AioFile.Option.CREATE_NEW)) {
                 throw AioException.of(Errno.EEXIST, path, "open");
             }
-            contents.put(key, content);
-            return opened(opening, content);
+            if (content == null) {
+                content = there || !opening.creates()
+                        ? load(key, path)
+                        : new MemoryFile.Content(new SparseBytes(quota, 0));
+                contents.put(key, content);
+            }
+            if (opening.has(AioFile.Option.TRUNCATE_EXISTING)) {
+                int _ = content.bytes.setSize(0);
+            }
+            return MemoryFile.open(opening, content);
         }
     }
 
@@ -99,8 +98,11 @@ final class MemoryEngine extends InlineEngine {
                 throw new FileSystemException(to.toString(), null, "is a directory");
             }
             if (!key.equals(target)) {
-                contents.put(target, load(key, from));
-                remove(key);
+                MemoryFile.Content replaced = contents.put(target, load(key, from));
+                if (replaced != null) {
+                    replaced.unlink();
+                }
+                MemoryFile.Content _ = remove(key);
             }
         }
     }
@@ -109,8 +111,14 @@ final class MemoryEngine extends InlineEngine {
     public void delete(Path path) throws IOException {
         synchronized (contents) {
             Path key = key(path);
-            var _ = load(key, path);
-            remove(key);
+            if (!contents.containsKey(key)) {
+                requireNotGone(key, path);
+                MemoryFile.Content.requireFile(path);
+            }
+            MemoryFile.Content content = remove(key);
+            if (content != null) {
+                content.unlink();
+            }
         }
     }
 
@@ -123,9 +131,19 @@ final class MemoryEngine extends InlineEngine {
         }
     }
 
-    private void remove(Path key) {
-        contents.remove(key);
-        gone.add(key);
+    /** Takes a name away, and tells what was in memory under it. */
+    private MemoryFile.@Nullable Content remove(Path key) {
+        if (Files.exists(key)) {
+            gone.add(key);
+        }
+        return contents.remove(key);
+    }
+
+    /** How many names it hides of those that the file system has; for tests. */
+    int namesTakenAway() {
+        synchronized (contents) {
+            return gone.size();
+        }
     }
 
     /** Whether the file system has the name, and it has not been taken away. */
@@ -133,20 +151,20 @@ final class MemoryEngine extends InlineEngine {
         return !gone.contains(key) && Files.exists(key);
     }
 
+    private void requireNotGone(Path key, Path path) throws NoSuchFileException {
+        if (gone.contains(key)) {
+            throw new NoSuchFileException(path.toString());
+        }
+    }
+
     /** What is under a name that must be there. */
     private MemoryFile.Content load(Path key, Path path) throws IOException {
         MemoryFile.Content content = contents.get(key);
-        if (content == null && gone.contains(key)) {
-            throw new NoSuchFileException(path.toString());
+        if (content != null) {
+            return content;
         }
-        return content != null ? content : MemoryFile.Content.load(path, quota);
-    }
-
-    private static MemoryFile opened(Opening opening, MemoryFile.Content content) {
-        if (opening.has(AioFile.Option.TRUNCATE_EXISTING)) {
-            int _ = content.bytes.setSize(0);
-        }
-        return new MemoryFile(opening, content);
+        requireNotGone(key, path);
+        return MemoryFile.Content.load(path, quota);
     }
 
     /** The one name of a file that has several; of one that is in memory alone, the name that it would have. */

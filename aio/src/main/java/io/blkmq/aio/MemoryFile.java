@@ -25,9 +25,39 @@ final class MemoryFile extends AioFile {
         final SparseBytes bytes;
         /** Number of shared locks; -1 for an exclusive one. Guarded by this. */
         private int locks;
+        /** How many have it open. Guarded by this. */
+        private int opens;
+        /** Whether it has no name any more. Guarded by this. */
+        private boolean unlinked;
 
         Content(SparseBytes bytes) {
             this.bytes = bytes;
+        }
+
+        /** Counts one who has it open; false if its memory has been given back. */
+        private synchronized boolean enter() {
+            if (unlinked && opens == 0) {
+                return false;
+            }
+            opens++;
+            return true;
+        }
+
+        private synchronized void leave() {
+            opens--;
+            giveBackIfUnreachable();
+        }
+
+        /** Its name has been taken away: its memory goes with the last who has it open. */
+        synchronized void unlink() {
+            unlinked = true;
+            giveBackIfUnreachable();
+        }
+
+        private void giveBackIfUnreachable() {
+            if (unlinked && opens == 0) {
+                bytes.punch(0, SparseBytes.SIZE_MAX);
+            }
         }
 
         /** Reads a file of the file system; what is zero in it takes no memory. */
@@ -44,22 +74,36 @@ final class MemoryFile extends AioFile {
                             "has " + size + " bytes, over the limit of " + SparseBytes.SIZE_MAX);
                 }
                 SparseBytes bytes = new SparseBytes(quota, size);
-                MemorySegment part = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
-                MemorySegment zeroes = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
-                for (long at = nextChunk(holes, 0, size); at < size; at = nextChunk(holes, at + SparseBytes.CHUNK_BYTES,
-                        size)) {
-                    long length = Math.min(SparseBytes.CHUNK_BYTES, size - at);
-                    var buffer = part.asByteBuffer().limit((int) length);
-                    while (buffer.hasRemaining() && channel.read(buffer, at + buffer.position()) > 0) {
-                        // On to the rest; a file that has been shortened meanwhile ends in zeroes.
-                    }
-                    long read = buffer.position();
-                    if (MemorySegment.mismatch(part, 0, read, zeroes, 0, read) >= 0
-                            && bytes.write(at, part, 0, read) != read) {
-                        throw new FileSystemException(path.toString(), null, "is over the engine's memory quota");
+                boolean good = false;
+                try {
+                    copy(path, channel, holes, bytes);
+                    good = true;
+                } finally {
+                    if (!good) {
+                        bytes.punch(0, SparseBytes.SIZE_MAX);
                     }
                 }
                 return new Content(bytes);
+            }
+        }
+
+        private static void copy(Path path, FileChannel channel, @Nullable NativeFile holes, SparseBytes bytes)
+                throws IOException {
+            long size = bytes.size();
+            MemorySegment part = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
+            MemorySegment zeroes = MemorySegment.ofArray(new byte[SparseBytes.CHUNK_BYTES]);
+            for (long at = nextChunk(holes, 0, size); at < size; at = nextChunk(holes, at + SparseBytes.CHUNK_BYTES,
+                    size)) {
+                long length = Math.min(SparseBytes.CHUNK_BYTES, size - at);
+                var buffer = part.asByteBuffer().limit((int) length);
+                while (buffer.hasRemaining() && channel.read(buffer, at + buffer.position()) > 0) {
+                    // On to the rest; a file that has been shortened meanwhile ends in zeroes.
+                }
+                long read = buffer.position();
+                if (MemorySegment.mismatch(part, 0, read, zeroes, 0, read) >= 0
+                        && bytes.write(at, part, 0, read) != read) {
+                    throw new FileSystemException(path.toString(), null, "is over the engine's memory quota");
+                }
             }
         }
 
@@ -75,7 +119,8 @@ final class MemoryFile extends AioFile {
                     : data < 0 ? from : data / SparseBytes.CHUNK_BYTES * SparseBytes.CHUNK_BYTES;
         }
 
-        private static void requireFile(Path path) throws IOException {
+        /** Refuses what is no regular file of the file system. */
+        static void requireFile(Path path) throws IOException {
             if (!Files.exists(path)) {
                 throw new NoSuchFileException(path.toString());
             }
@@ -92,9 +137,17 @@ final class MemoryFile extends AioFile {
     /** The lock that this open holds: 0, 1 shared, -1 exclusive. Guarded by the content. */
     private int held;
 
-    MemoryFile(Opening opening, Content content) {
+    /** The caller has counted itself. */
+    private MemoryFile(Opening opening, Content content) {
         super(opening, new Units(alignment(opening), alignment(opening), SparseBytes.CHUNK_BYTES));
         this.content = content;
+    }
+
+    /** Opens what has a name, which the caller holds. */
+    static MemoryFile open(Opening opening, Content content) {
+        boolean there = content.enter();
+        assert there : "opened without a name: " + opening.path();
+        return new MemoryFile(opening, content);
     }
 
     private static int alignment(Opening opening) {
@@ -290,7 +343,8 @@ final class MemoryFile extends AioFile {
 
     @Override
     public MemoryFile reopen(boolean direct) throws IOException {
-        if (isClosed()) {
+        // Closed meanwhile by another thread, its content may be gone.
+        if (isClosed() || !content.enter()) {
             throw closedFailure();
         }
         return new MemoryFile(openingAgain(direct), content);
@@ -307,5 +361,6 @@ final class MemoryFile extends AioFile {
             content.locks -= held;
             held = 0;
         }
+        content.leave();
     }
 }

@@ -8,7 +8,9 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -162,6 +164,84 @@ class MemoryEngineTest {
                 engine.open(path, AioFile.Access.READ_WRITE, false).close();
             }
         }).isInstanceOf(IOException.class).hasMessageContaining("quota").hasMessageContaining(path.toString());
+    }
+
+    @Test
+    void whatNobodyCanReachAnyMoreGivesItsMemoryBack() throws IOException {
+        try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(3 * CHUNK))) {
+            Path first = directory.resolve("first");
+            Path second = directory.resolve("second");
+            MemorySegment memory = arena.allocate(2 * CHUNK).fill((byte) 1);
+            for (int i = 0; i < 5; i++) {
+                try (AioFile file = created(engine, first)) {
+                    assertThat(file.write(0, memory)).as("deleted").isEqualTo(2 * CHUNK);
+                    assertThat(file.allocate(1 << 20, 1, true)).as("behind its end, too").isZero();
+                }
+                engine.delete(first);
+            }
+            for (int i = 0; i < 5; i++) {
+                try (AioFile file = created(engine, first)) {
+                    assertThat(file.write(0, memory.asSlice(0, CHUNK))).as("replaced").isEqualTo(CHUNK);
+                }
+                engine.rename(first, second);
+            }
+            engine.delete(second);
+            AioFile file = created(engine, first);
+            AioFile again = file.reopen(false);
+            assertThat(file.write(0, memory)).isEqualTo(2 * CHUNK);
+            engine.delete(first);
+            file.close();
+            MemorySegment back = arena.allocate(2 * CHUNK);
+            assertThat(again.read(0, back)).as("it is open still").isEqualTo(2 * CHUNK);
+            assertThat(back.mismatch(memory)).isEqualTo(-1);
+            try (AioFile other = created(engine, first)) {
+                assertThat(other.write(0, memory)).isEqualTo(-Errno.ENOSPC);
+                again.close();
+                assertThat(other.write(0, memory)).isEqualTo(2 * CHUNK);
+            }
+        }
+    }
+
+    private static AioFile created(AioEngine engine, Path path) throws IOException {
+        return engine.open(path, AioFile.Access.READ_WRITE, false, AioFile.Option.CREATE_NEW);
+    }
+
+    @Test
+    void aFileIsReadOnlyForWhoWantsItsBytes() throws IOException {
+        Path large = Files.write(directory.resolve("large"), "x".repeat(3 * CHUNK).getBytes(
+                java.nio.charset.StandardCharsets.US_ASCII));
+        try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(2 * CHUNK))) {
+            assertThatThrownBy(() -> created(engine, large)).isInstanceOf(FileAlreadyExistsException.class);
+            assertThatThrownBy(() -> created(engine, directory)).isInstanceOf(FileAlreadyExistsException.class);
+            assertThatThrownBy(() -> engine.open(large, AioFile.Access.READ_ONLY, false))
+                    .hasMessageContaining("quota");
+            engine.delete(large);
+            assertThatThrownBy(() -> engine.open(large, AioFile.Access.READ_ONLY, false))
+                    .isInstanceOf(NoSuchFileException.class);
+            assertThatThrownBy(() -> engine.delete(large)).isInstanceOf(NoSuchFileException.class);
+            try (AioFile file = created(engine, large)) {
+                assertThat(file.write(0, arena.allocate(2 * CHUNK))).as("what was not read whole took no memory")
+                        .isEqualTo(2 * CHUNK);
+            }
+        }
+        assertThat(large).hasSize(3 * CHUNK);
+    }
+
+    @Test
+    void aNameThatTheSystemNeverHadIsForgotten() throws IOException {
+        MemoryEngine engine = new MemoryEngine(AioEngineConfig.defaults());
+        try (engine) {
+            for (int i = 0; i < 10; i++) {
+                Path name = directory.resolve("name" + i);
+                created(engine, name).close();
+                engine.delete(name);
+                assertThatThrownBy(() -> engine.open(name, AioFile.Access.READ_ONLY, false))
+                        .isInstanceOf(NoSuchFileException.class);
+            }
+            assertThat(engine.namesTakenAway()).isZero();
+            engine.delete(path);
+            assertThat(engine.namesTakenAway()).as("the system still has it").isOne();
+        }
     }
 
     @Test
