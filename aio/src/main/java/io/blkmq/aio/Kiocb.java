@@ -442,8 +442,10 @@ public final class Kiocb {
 
     @Override
     public String toString() {
+        // Read once: an engine that ends the operation takes it away meanwhile.
+        AioFile its = file;
         return "Kiocb[" + operation + " offset=" + offset + " bytes=" + bytes + " segments=" + segments
-                + (file == null ? "" : " file=" + file.path()) + "]";
+                + (its == null ? "" : " file=" + its.path()) + "]";
     }
 
     // What follows is for engines.
