@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -129,13 +130,17 @@ final class ChannelFile extends AioFile {
         Set<OpenOption> options = options(opening);
         Set<OpenOption> first = new HashSet<>(options);
         if (companion == null) {
-            if (opening.creates() && !Files.exists(path)) {
-                first.add(StandardOpenOption.CREATE);
-            } else {
+            if (opening.has(Option.CREATE_NEW)) {
+                if (Files.exists(path)) {
+                    throw AioException.of(Errno.EEXIST, path, "open");
+                }
+                first.add(StandardOpenOption.CREATE_NEW);
+            } else if (!opening.creates() || Files.exists(path)) {
                 requireFile(path);
             }
-            if (opening.has(Option.CREATE_NEW)) {
-                first.add(StandardOpenOption.CREATE_NEW);
+            if (opening.creates()) {
+                // Also of a file that is there: it may be deleted before it is opened.
+                first.add(StandardOpenOption.CREATE);
             }
         }
         Path link = companion == null ? null : Path.of("/proc/self/fd/" + companion.fd());
@@ -191,10 +196,15 @@ final class ChannelFile extends AioFile {
     }
 
     private static long storeBlock(Path path, @Nullable NativeFile companion) throws IOException {
-        // A file that has lost its name is on no file store.
-        return companion != null && !Files.exists(path)
-                ? companion.blockBytes()
-                : Files.getFileStore(path).getBlockSize();
+        try {
+            return Files.getFileStore(path).getBlockSize();
+        } catch (NoSuchFileException e) {
+            // A file that has lost its name is on no file store.
+            if (companion == null) {
+                throw e;
+            }
+            return companion.blockBytes();
+        }
     }
 
     /**
@@ -378,24 +388,33 @@ final class ChannelFile extends AioFile {
         FileChannel again = FileChannel.open(reopenPath, options);
         boolean good = false;
         try {
-            if (identity != null && !identity.equals(Identity.of(reopenPath))) {
-                throw anotherFailure();
-            }
+            requireSame();
             channel = again;
-            if (lock != null) {
-                relock();
-            } else if (identity != null && identity.key != null) {
-                // The system has dropped the lock of whoever holds it with the channel that an interrupt closed.
-                ChannelFile holder = ProcessLocks.held().holder(identity.key);
-                if (holder != null) {
-                    holder.relock();
-                }
-            }
+            relockAfterClose();
             good = true;
         } finally {
             if (!good) {
                 // The next call finds it closed, and tries again.
                 again.close();
+            }
+        }
+    }
+
+    /** Refuses another file that has taken the path. */
+    private void requireSame() throws IOException {
+        if (identity != null && !identity.equals(Identity.of(reopenPath))) {
+            throw anotherFailure();
+        }
+    }
+
+    /** The system has dropped the lock of whoever holds it with the descriptor that was closed. The caller holds the monitor. */
+    private void relockAfterClose() throws IOException {
+        if (lock != null) {
+            relock();
+        } else if (identity != null && identity.key != null) {
+            ChannelFile holder = ProcessLocks.held().holder(identity.key);
+            if (holder != null) {
+                holder.relock();
             }
         }
     }
@@ -464,11 +483,11 @@ final class ChannelFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
+            long before = use(null, FileChannel::size);
+            if (before < bytes) {
+                return grow(bytes);
+            }
             return (int) use(null, open -> {
-                // A channel cuts, and grows by what is written.
-                if (open.size() < bytes) {
-                    return Math.min(0, open.write(ByteBuffer.allocate(1), bytes - 1) - 1);
-                }
                 open.truncate(bytes);
                 return 0;
             });
@@ -477,6 +496,25 @@ final class ChannelFile extends AioFile {
         } finally {
             release();
         }
+    }
+
+    /**
+     * A channel only cuts: it would grow by a byte that is written at the end, which may be there already by another thread, and which direct
+     * I/O refuses.
+     */
+    private synchronized int grow(long bytes) throws IOException {
+        if (!path().getFileSystem().equals(FileSystems.getDefault())) {
+            return isDirect()
+                    ? -Errno.EOPNOTSUPP
+                    : (int) use(null, open -> Math.min(0, open.write(ByteBuffer.allocate(1), bytes - 1) - 1));
+        }
+        try (RandomAccessFile same = new RandomAccessFile(reopenPath.toFile(), "rw")) {
+            requireSame();
+            same.setLength(bytes);
+        } finally {
+            relockAfterClose();
+        }
+        return 0;
     }
 
     private int force(boolean metadata) {

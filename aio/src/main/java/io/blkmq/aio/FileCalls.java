@@ -21,6 +21,7 @@ final class FileCalls {
     static final int O_APPEND = 0x400;
     static final int O_CREAT = 0x40;
     static final int O_EXCL = 0x80;
+    static final int O_NONBLOCK = 0x800;
     static final int O_DSYNC = 0x1000;
     static final int O_SYNC = 0x101000;
     static final int O_CLOEXEC = 0x80000;
@@ -37,7 +38,6 @@ final class FileCalls {
     private static final int F_GETFL = 3;
     private static final int F_SETFL = 4;
     private static final int F_OFD_SETLK = 37;
-    private static final long O_NONBLOCK = 0x800;
     private static final long TMPFS_MAGIC = 0x01021994;
     /** What a new file is allowed, less the process's mask: as the JDK makes files. */
     private static final int MODE = 0666;

@@ -65,7 +65,9 @@ final class Names {
             return;
         }
         try (Arena arena = Arena.ofConfined()) {
-            int fd = FileCalls.open(PathName.of(path, arena), FileCalls.O_CLOEXEC | FileCalls.O_RDONLY);
+            // O_NONBLOCK: opening a FIFO would wait for its other end.
+            int fd = FileCalls.open(PathName.of(path, arena),
+                    FileCalls.O_CLOEXEC | FileCalls.O_RDONLY | FileCalls.O_NONBLOCK);
             if (fd < 0) {
                 throw AioException.of(fd, path, operation);
             }

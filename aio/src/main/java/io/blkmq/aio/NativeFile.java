@@ -62,11 +62,6 @@ final class NativeFile extends AioFile {
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
         inMemory = system.inMemory() && !facts.isBlockDevice();
-        if (inMemory) {
-            // io_uring hands the I/O of a file to worker threads unless the file says that it can do without waiting.
-            // Those of a tmpfs do not say so, and never wait. Should the system refuse, I/O is slower, and right.
-            int _ = FileCalls.setNonBlocking(fd);
-        }
     }
 
     private static Units units(Path path, boolean direct, int fd, FileFacts facts, FileCalls.FileSystem system)
@@ -120,31 +115,43 @@ final class NativeFile extends AioFile {
 
     /** Opens what is under a name now, which may be another than that by which the file goes. */
     private static NativeFile open(Opening opening, Path nameNow) throws IOException {
-        Access access = opening.access();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = PathName.of(nameNow, arena);
-            // Before opening: opening a FIFO waits for its other end.
-            FileFacts facts = FileFacts.ofPath(name);
-            boolean missing = facts.result() == -Errno.ENOENT;
-            if (!missing || !opening.creates()) {
-                requireFile(opening, facts);
+            int fd = openOrMake(opening, name, false);
+            if (fd == -Errno.ENOENT && opening.creates()) {
+                // There when it was looked at, and deleted since.
+                fd = openOrMake(opening, name, true);
             }
-            int flags = FileCalls.O_CLOEXEC | (access == Access.READ_ONLY ? FileCalls.O_RDONLY : FileCalls.O_RDWR)
-                    | (opening.direct() ? Platform.CURRENT.openDirect : 0)
-                    | (opening.has(Option.SYNC) ? FileCalls.O_SYNC : opening.has(Option.DSYNC) ? FileCalls.O_DSYNC : 0);
-            if (opening.has(Option.CREATE_NEW)) {
-                flags |= FileCalls.O_CREAT | FileCalls.O_EXCL;
-            } else if (missing) {
-                flags |= FileCalls.O_CREAT;
-            } else if (access == Access.READ_WRITE && facts.isBlockDevice()) {
-                flags |= FileCalls.O_EXCL;
-            }
-            int fd = FileCalls.open(name, flags);
             if (fd < 0) {
                 throw refused(opening, fd);
             }
-            return opened(opening, fd);
+            return opened(opening, fd, false);
         }
+    }
+
+    /** A descriptor, or a negative errno. */
+    private static int openOrMake(Opening opening, MemorySegment name, boolean comesAndGoes) throws IOException {
+        Access access = opening.access();
+        // Before opening: opening a FIFO waits for its other end.
+        FileFacts facts = FileFacts.ofPath(name);
+        boolean missing = facts.result() == -Errno.ENOENT;
+        if (opening.has(Option.CREATE_NEW) && facts.result() >= 0) {
+            return -Errno.EEXIST;
+        }
+        if (!missing || !opening.creates()) {
+            requireFile(opening, facts);
+        }
+        int flags = FileCalls.O_CLOEXEC | (access == Access.READ_ONLY ? FileCalls.O_RDONLY : FileCalls.O_RDWR)
+                | (opening.direct() ? Platform.CURRENT.openDirect : 0)
+                | (opening.has(Option.SYNC) ? FileCalls.O_SYNC : opening.has(Option.DSYNC) ? FileCalls.O_DSYNC : 0);
+        if (opening.has(Option.CREATE_NEW)) {
+            flags |= FileCalls.O_CREAT | FileCalls.O_EXCL;
+        } else if (missing || (comesAndGoes && !facts.isBlockDevice())) {
+            flags |= FileCalls.O_CREAT;
+        } else if (access == Access.READ_WRITE && facts.isBlockDevice()) {
+            flags |= FileCalls.O_EXCL;
+        }
+        return FileCalls.open(name, flags);
     }
 
     /** Takes a file by its descriptor, which is duplicated; see {@link AioEngine#adopt}. */
@@ -170,7 +177,7 @@ final class NativeFile extends AioFile {
             options.add(Option.DSYNC);
         }
         return opened(new Opening(name, access == FileCalls.O_RDONLY ? Access.READ_ONLY : Access.READ_WRITE_SHARED,
-                (flags & Platform.CURRENT.openDirect) != 0, options), fd);
+                (flags & Platform.CURRENT.openDirect) != 0, options), fd, true);
     }
 
     /** Opens a device that reads as nothing, for an engine's own use. */
@@ -194,12 +201,18 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static NativeFile opened(Opening opening, int fd) throws IOException {
+    private static NativeFile opened(Opening opening, int fd, boolean ofAnother) throws IOException {
         boolean good = false;
         try {
             FileFacts facts = FileFacts.ofDescriptor(fd);
             requireFile(opening, facts);
             NativeFile file = new NativeFile(opening, fd, facts);
+            if (file.inMemory && !ofAnother) {
+                // io_uring hands the I/O of a file to worker threads unless the file says that it can do without waiting.
+                // Those of a tmpfs do not say so, and never wait. Should the system refuse, I/O is slower, and right.
+                // Not where the open has another owner, whose flags they are, too.
+                int _ = FileCalls.setNonBlocking(fd);
+            }
             good = true;
             return file;
         } finally {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.EachCase;
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -15,8 +16,10 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
@@ -78,6 +81,74 @@ class AioFileTest {
             case CHANNEL_ALONE -> ChannelFile.open(file, access, direct, null);
         };
     }
+
+    /** Deleted after it was found, and before it was opened, it is made; never is it missing. */
+    @EachCase("isNative")
+    void aFileThatComesAndGoesIsMadeOnRequest() throws Exception {
+        Path restless = directory.resolve("restless");
+        AtomicBoolean done = new AtomicBoolean();
+        Eventually.Worker<Boolean> other = Eventually.start(() -> {
+            while (!done.get()) {
+                boolean _ = Files.deleteIfExists(restless);
+                Files.write(restless, new byte[1], StandardOpenOption.CREATE);
+            }
+        });
+        try {
+            for (int i = 0; i < 3000; i++) {
+                NativeFile.open(Opening.of(restless, AioFile.Access.READ_WRITE, false, AioFile.Option.CREATE)).close();
+            }
+        } finally {
+            done.set(true);
+        }
+        assertThat(other.join()).isTrue();
+    }
+
+    /** Its flags are those of the open's other owner. */
+    @EachCase("isNative")
+    void anAdoptedFileKeepsItsFlags() throws IOException {
+        Path memory = Path.of("/dev/shm");
+        Setup.skipIf(!Files.isWritable(memory), "no tmpfs at " + memory);
+        Path there = Files.createTempFile(memory, "blkmq-aio-adopted", ".img");
+        try (Arena arena = Arena.ofConfined()) {
+            int theirs = FileCalls.open(PathName.of(there, arena), FileCalls.O_RDWR);
+            assertThat(theirs).isNotNegative();
+            int before = FileCalls.flags(theirs);
+            try (NativeFile adopted = NativeFile.adopt(theirs, there);
+                    NativeFile own = NativeFile.open(there, AioFile.Access.READ_WRITE, false)) {
+                assertThat(FileCalls.flags(theirs)).isEqualTo(before);
+                assertThat(FileCalls.flags(adopted.fd()) & FileCalls.O_NONBLOCK).isZero();
+                assertThat(FileCalls.flags(own.fd()) & FileCalls.O_NONBLOCK).isNotZero();
+            } finally {
+                FileCalls.close(theirs);
+            }
+        } finally {
+            Files.delete(there);
+        }
+    }
+
+    @EachCase
+    void aDirectFileHasAnySize() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, true)) {
+            for (long size : new long[]{5, 3L * BLOCK + 1, 100L * BLOCK + 7, 0, 1}) {
+                assertThat(file.setSize(size)).as("%d bytes", size).isZero();
+                assertThat(file.size()).isEqualTo(size);
+                assertThat(Files.size(path)).isEqualTo(size);
+            }
+        }
+    }
+
+    /** Where the descriptor that grows it is closed, the system drops the lock of the whole process. */
+    @EachCase("isAlone")
+    void aFileThatGrowsKeepsItsLock() throws IOException {
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false);
+                AioFile other = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+            assertThat(file.setSize(100L * BLOCK)).isZero();
+            assertThat(other.setSize(101L * BLOCK)).isZero();
+            assertThat(locks(path)).isOne();
+        }
+    }
+
 
     @EachCase
     void missingFileIsNamed() {

@@ -34,6 +34,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 
 /** What every engine promises about the life of files, and to callers who wait: run against every engine, as {@link EngineContractTest}. */
 @BesideOthers
@@ -120,6 +121,9 @@ class FileContractTest {
         path = Files.createFile(directory.resolve("by another"));
         assertThatExceptionOfType(FileAlreadyExistsException.class)
                 .isThrownBy(() -> open(AioFile.Option.CREATE_NEW, AioFile.Option.CREATE));
+        path = Files.createDirectory(directory.resolve("a directory"));
+        assertThatExceptionOfType(FileAlreadyExistsException.class).isThrownBy(() -> open(AioFile.Option.CREATE_NEW))
+                .withMessageContaining("a directory");
     }
 
     @EachCase
@@ -226,6 +230,18 @@ class FileContractTest {
         assertThatExceptionOfType(IOException.class).isThrownBy(() -> engine.rename(path, directory.resolve("sub")));
         engine.rename(path, path);
         open().close();
+    }
+
+    /** To open one would be to wait for its other end. */
+    @EachCase
+    @Timeout(60)
+    void aRenameOfAPipeIsRefused() throws Exception {
+        Setup.skipIf(NativeAccess.refusal() != null, "the JDK waits when it opens a pipe");
+        Path pipe = directory.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).inheritIO().start().waitFor()).isZero();
+        assertThatExceptionOfType(IOException.class).isThrownBy(() -> engine.rename(pipe, directory.resolve("other")))
+                .withMessageContaining("pipe");
+        assertThat(pipe).exists();
     }
 
     @EachCase
