@@ -362,7 +362,13 @@ final class LibaioEngine extends NativeEngine {
         wakeSent = true;
         context.prepare(wakeSlot, AioContext.CMD_PREAD, nothing.fd(), 0, 0, 0, 0);
         wakePointer.set(ValueLayout.JAVA_LONG, 0, context.iocb(wakeSlot));
-        int taken = context.submit(wakePointer.address(), 1);
+        int taken = 0;
+        for (int tries = 0; taken != 1 && tries < DOORBELLS_MAX; tries++) {
+            taken = context.submit(wakePointer.address(), 1);
+            if (taken < 0 && taken != -Errno.EAGAIN && taken != -Errno.EINTR) {
+                break;
+            }
+        }
         if (taken != 1) {
             // The next one tries again.
             wakeSent = false;

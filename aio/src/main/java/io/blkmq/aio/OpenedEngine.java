@@ -103,14 +103,17 @@ abstract class OpenedEngine implements AioEngine {
         }
         // Volatile: who waits looks after it has been woken, and before it waits again.
         wakeupWanted = true;
-        if (end.visit()) {
-            try {
-                wakeOwner();
-            } finally {
-                int _ = end.leave();
+        try {
+            if (end.visit()) {
+                try {
+                    wakeOwner();
+                } finally {
+                    int _ = end.leave();
+                }
             }
+        } finally {
+            LockSupport.unpark(owner.get());
         }
-        LockSupport.unpark(owner.get());
     }
 
     /** Whether the calling thread may await: it is the owner, or becomes that if others may have reason to wake it before it submits. */

@@ -1,7 +1,9 @@
 package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -120,6 +122,46 @@ class LibaioEngineTest {
         }
         // The reaper counts after it has told; closing waits for that.
         assertThat(used.statistics().inFlight()).isZero();
+    }
+
+    private LibaioEngine openWakeable() throws IOException {
+        return LibaioEngine.open(AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED).wakeable(true).build(),
+                scripted);
+    }
+
+    /** An owner that waits in the kernel finds something there. */
+    @Test
+    void aWakeupIsAnEventOfTheContextAndIsSentOnceAtATime() throws IOException {
+        try (LibaioEngine engine = openWakeable()) {
+            engine.wakeOwner();
+            engine.wakeOwner();
+            Eventually.until("the event is there", () -> scripted.context().ready() == 1);
+            assertThat(scripted.context().counts).containsExactly(1);
+        }
+    }
+
+    @Test
+    @Timeout(120)
+    void aWakeupThatTheKernelHasNoRoomForIsSentAgain() throws IOException {
+        try (LibaioEngine engine = openWakeable()) {
+            scripted.context().answers.addAll(List.of(-Errno.EAGAIN, -Errno.EINTR, -Errno.EAGAIN));
+            engine.wakeOwner();
+            assertThat(scripted.context().counts).hasSize(4);
+            Eventually.until("the event is there", () -> scripted.context().ready() == 1);
+        }
+    }
+
+    /** Nothing is in flight, so that the owner parks: it needs no event. */
+    @Test
+    @Timeout(120)
+    void anOwnerThatParksIsWokenThoughTheKernelRefusesTheEvent() throws Exception {
+        try (LibaioEngine engine = openWakeable()) {
+            Eventually.Worker<Integer> owner = Eventually.call(() -> engine.await(Long.MAX_VALUE));
+            Eventually.waits(owner.thread());
+            scripted.context().answers.add(-Errno.EBADF);
+            assertThatIllegalStateException().isThrownBy(engine::wakeup).withMessageContaining("EBADF");
+            assertThat(owner.join()).isZero();
+        }
     }
 
     /** A context whose io_getevents is refused, and whose ring may be one that is not known. */
