@@ -489,8 +489,9 @@ final class UringEngine extends NativeEngine {
             throw new IllegalStateException("AIO engine " + NAME + " is closed");
         }
         if (completionPolling) {
-            throw new UnsupportedOperationException("AIO engine " + NAME + " was opened with completionPolling(true): its operations"
-                    + " end when the device is asked, and its descriptor never tells that they have");
+            throw new UnsupportedOperationException(
+                    "AIO engine " + NAME + " was opened with completionPolling(true): its operations"
+                            + " end when the device is asked, and its descriptor never tells that they have");
         }
         return ring.fd();
     }

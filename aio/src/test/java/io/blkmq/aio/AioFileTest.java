@@ -149,7 +149,6 @@ class AioFileTest {
         }
     }
 
-
     @EachCase
     void missingFileIsNamed() {
         assertThatThrownBy(() -> open(directory.resolve("missing"), AioFile.Access.READ_ONLY, false))

@@ -125,7 +125,8 @@ class LibaioEngineTest {
     }
 
     private LibaioEngine openWakeable() throws IOException {
-        return LibaioEngine.open(AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED).wakeable(true).build(),
+        return LibaioEngine.open(
+                AioEngineConfig.builder().depth(8).completionMode(CompletionMode.POLLED).wakeable(true).build(),
                 scripted);
     }
 

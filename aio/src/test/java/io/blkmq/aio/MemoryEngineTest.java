@@ -208,13 +208,12 @@ class MemoryEngineTest {
 
     @Test
     void aFileIsReadOnlyForWhoWantsItsBytes() throws IOException {
-        Path large = Files.write(directory.resolve("large"), "x".repeat(3 * CHUNK).getBytes(
-                java.nio.charset.StandardCharsets.US_ASCII));
+        Path large = Files.write(directory.resolve("large"),
+                "x".repeat(3 * CHUNK).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
         try (AioEngine engine = open(AioEngineConfig.builder().memoryQuotaBytes(2 * CHUNK))) {
             assertThatThrownBy(() -> created(engine, large)).isInstanceOf(FileAlreadyExistsException.class);
             assertThatThrownBy(() -> created(engine, directory)).isInstanceOf(FileAlreadyExistsException.class);
-            assertThatThrownBy(() -> engine.open(large, AioFile.Access.READ_ONLY, false))
-                    .hasMessageContaining("quota");
+            assertThatThrownBy(() -> engine.open(large, AioFile.Access.READ_ONLY, false)).hasMessageContaining("quota");
             engine.delete(large);
             assertThatThrownBy(() -> engine.open(large, AioFile.Access.READ_ONLY, false))
                     .isInstanceOf(NoSuchFileException.class);

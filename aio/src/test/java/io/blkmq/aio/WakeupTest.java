@@ -88,11 +88,13 @@ class WakeupTest {
         assertThat(engine.run(kiocb)).isEqualTo(BLOCK);
         assertThat(engine.await(Long.MAX_VALUE)).as("woken before run").isZero();
         assertThat(engine.await(1000)).as("once").isZero();
-        assertThat(engine.run(kiocb.prepareRead(file, 0, (_, _) -> engine.wakeup(), 0)
-                .addSegment(arena.allocate(BLOCK, BLOCK)))).isEqualTo(BLOCK);
+        assertThat(engine
+                .run(kiocb.prepareRead(file, 0, (_, _) -> engine.wakeup(), 0).addSegment(arena.allocate(BLOCK, BLOCK))))
+                .isEqualTo(BLOCK);
         assertThat(engine.await(Long.MAX_VALUE)).as("woken inside run").isZero();
-        assertThat(engine.run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0)
-                .addSegment(arena.allocate(BLOCK, BLOCK)))).isEqualTo(BLOCK);
+        assertThat(
+                engine.run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(arena.allocate(BLOCK, BLOCK))))
+                .isEqualTo(BLOCK);
         AtomicInteger ended = new AtomicInteger();
         assertThat(engine.submit(read((_, _) -> ended.incrementAndGet()))).isZero();
         while (ended.get() == 0) {

@@ -121,9 +121,16 @@ class NbdKilledServersTest {
             }
         }
 
-        /** By a signal that nobody can catch. */
+        boolean isDead() {
+            return !process.isAlive();
+        }
+
+        /** By a signal that nobody can catch. Ours lives until then; of others one may have died by itself, which is as good. */
         void killAndBeginAgain() throws Exception {
-            assertThat(process.isAlive()).as("the server lives until it is killed").isTrue();
+            if (isDead()) {
+                System.out.println(this + ", with exit value " + process.exitValue());
+                assertThat(kind).as("a server that dies by itself").isNotEqualTo(Kind.OURS);
+            }
             close();
             process = begin();
         }
@@ -158,7 +165,7 @@ class NbdKilledServersTest {
                 try {
                     for (int kill = 0; kill < KILLS; kill++) {
                         long until = done.get() + pauses.nextInt(8 * WRITES_PER_ROUND);
-                        Eventually.until("something is done", () -> done.get() >= until);
+                        Eventually.until("something is done", () -> done.get() >= until || victim.isDead());
                         victim.killAndBeginAgain();
                     }
                 } finally {
