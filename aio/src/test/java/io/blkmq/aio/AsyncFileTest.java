@@ -363,13 +363,17 @@ class AsyncFileTest {
         }
     }
 
+    private static MemorySegment closedMemory(long bytes) {
+        try (Arena closed = Arena.ofShared()) {
+            return closed.allocate(bytes, BLOCK);
+        }
+    }
+
     /** The lock that a write shares is given back, too, where the write cannot be begun. */
     @EachCase
     @Timeout(120)
     void aWriteOfClosedMemoryHoldsNobodyUp() throws Exception {
-        Arena closed = Arena.ofShared();
-        MemorySegment memory = closed.allocate(BLOCK, BLOCK);
-        closed.close();
+        MemorySegment memory = closedMemory(BLOCK);
         assertThatIllegalArgumentException().isThrownBy(() -> file.writeAsync(0, memory))
                 .withMessageContaining("closed arena");
         // Alone: they wait for all writes that are under way.
@@ -385,10 +389,8 @@ class AsyncFileTest {
     void whatABatchTookFromThePoolIsGivenBackWhateverEndsIt() throws Exception {
         long before = IoBuffer.usage().usedBytes();
         file.setSize(1 << 20);
-        Arena closed = Arena.ofShared();
-        MemorySegment whole = closed.allocate(BLOCK, BLOCK);
-        MemorySegment part = closed.allocate(100);
-        closed.close();
+        MemorySegment whole = closedMemory(BLOCK);
+        MemorySegment part = closedMemory(100);
         List<FileRead> copied = new ArrayList<>();
         for (int i = 0; i < 30; i++) {
             copied.add(new FileRead(1, heap(new byte[1 << 19])));
