@@ -362,7 +362,8 @@ class CountersFileTest {
     @Test
     void nothingIsLeftOfAFileThatCannotBeOpened() throws Exception {
         // Renaming a file to that fails.
-        Path inTheWay = Files.createDirectories(pidFile(".counters").resolve("full")).getParent();
+        Path inTheWay = pidFile(".counters");
+        Files.createDirectories(inTheWay.resolve("full"));
         Files.setPosixFilePermissions(directory(), PosixFilePermissions.fromString("rwx------"));
         assertThatThrownBy(() -> CountersFile.open(directory())).isInstanceOf(IOException.class);
         try (Stream<Path> left = Files.list(directory())) {

@@ -124,7 +124,7 @@ public enum Key {
     BUFFERED(ValueType.FLAG, null, "the opposite of `direct`", "buffered"),
     /** The engine below the loop device. */
     IOENGINE(new ValueType("engine", false, EngineName::parse), "psync",
-            "the engine below the device; means nothing for `mem:` and `null:`", "ioengine"),
+            "the engine below the device; means nothing for `mem:`, `null:` and exports", "ioengine"),
     /** What orders the requests of the device. */
     IOSCHEDULER(new ValueType("elevator", false, Key::elevator), Elevators.NONE,
             "the elevator of the device: `none`, `mq-deadline` or `kyber`", "ioscheduler"),

@@ -71,6 +71,8 @@ final class JobThread implements Runnable {
     private long deadlineNanos;
     private boolean hasDeadline;
     private boolean timeIsOver;
+    /** Whether this is the job itself, which a search or a steady state may end, and not the reading back of what it wrote. */
+    private boolean measures;
     private int untilClock;
     private long sampleNanos;
     /** An operation is chosen that has to wait for its time. */
@@ -275,6 +277,7 @@ final class JobThread implements Runnable {
         hasDeadline = limitNanos > 0;
         deadlineNanos = (ramping ? rampEndNanos : startNanos) + limitNanos;
         timeIsOver = false;
+        measures = first;
         untilClock = OPERATIONS_PER_CLOCK;
         sampleNanos = startNanos;
         progress.begin(startNanos, hasDeadline ? deadlineNanos - startNanos : 0);
@@ -366,7 +369,7 @@ final class JobThread implements Runnable {
         int chosen = 0;
         while (chosen < room && (pending || choices.next(!choices.needsQuiet() || window.inFlight() == 0))) {
             if (pacer != null && !isDue(pacer)) {
-                return chosen;
+                break;
             }
             IoSlot slot = window.take();
             slot.part = choices.part;
@@ -504,10 +507,10 @@ final class JobThread implements Runnable {
         if (sampler != null && !ramping) {
             sampler.tick(now);
         }
-        if (search != null && search.tick(now)) {
+        if (measures && search != null && search.tick(now)) {
             timeIsOver = true;
         }
-        if (steady != null && !ramping && steady.tick(accounts, now)) {
+        if (measures && steady != null && !ramping && steady.tick(accounts, now)) {
             timeIsOver = true;
         }
         progress.publish(accounts, choices, now);
