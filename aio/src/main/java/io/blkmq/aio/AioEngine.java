@@ -255,7 +255,7 @@ public interface AioEngine extends AutoCloseable {
      *
      * @return the descriptor
      * @throws UnsupportedOperationException by every engine but {@code io_uring}, and with {@link AioEngineConfig.Builder#completionPolling}:
-     *         there operations end when the device is asked, by {@link #poll} or {@code doWork}
+     *         there operations end when the device is asked, by {@link #poll}
      * @throws IllegalStateException in {@link CompletionMode#REAPER}, where the reaper calls what is there; or if the engine is closed
      */
     default int descriptor() {
