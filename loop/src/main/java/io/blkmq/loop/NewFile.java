@@ -33,12 +33,15 @@ final class NewFile {
      */
     static void make(AioEngine engine, Path path, long bytes) throws IOException {
         Path directory = path.toAbsolutePath().getParent();
-        if (directory != null && !Files.isDirectory(directory)) {
+        if (directory == null) {
+            throw new FileSystemException(path.toString(), null, "is a directory");
+        }
+        if (!Files.isDirectory(directory)) {
             throw new NoSuchFileException(path.toString(), null, "there is no directory " + directory);
         }
         // Also where there is one: an engine that has its files in memory may have taken the name away there.
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) || !makeBeside(engine, path, bytes)) {
-            makeInPlace(engine, path, bytes);
+            makeInPlace(engine, path, directory, bytes);
         }
     }
 
@@ -84,7 +87,7 @@ final class NewFile {
         }
     }
 
-    private static void makeInPlace(AioEngine engine, Path path, long bytes) throws IOException {
+    private static void makeInPlace(AioEngine engine, Path path, Path directory, long bytes) throws IOException {
         AioFile made;
         try {
             made = engine.open(path, AioFile.Access.READ_WRITE, false, AioFile.Option.CREATE_NEW);
@@ -97,7 +100,7 @@ final class NewFile {
             delete(engine, path, t);
             throw t;
         }
-        engine.syncDirectory(path.toAbsolutePath().getParent());
+        engine.syncDirectory(directory);
     }
 
     /** Gives it its size, durably. Errors have the name that was asked for. */
