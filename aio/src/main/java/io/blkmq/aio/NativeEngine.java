@@ -586,7 +586,7 @@ abstract class NativeEngine extends RingCalls {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
-            boolean woken = takeWakeup();
+            boolean woken = wakeup.take();
             int count;
             try {
                 long wait = woken ? 0 : left;

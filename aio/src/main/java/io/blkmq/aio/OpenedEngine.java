@@ -2,9 +2,8 @@ package io.blkmq.aio;
 
 import io.blkmq.aio.life.EngineEnd;
 import io.blkmq.aio.life.PolledOwner;
+import io.blkmq.aio.life.Wakeup;
 import java.io.IOException;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumSet;
@@ -23,28 +22,14 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class OpenedEngine implements AioEngine {
 
-    private static final VarHandle WAKEUP_WANTED;
-
-    static {
-        try {
-            WAKEUP_WANTED = MethodHandles.lookup().findVarHandle(OpenedEngine.class, "wakeupWanted", boolean.class)
-                    .withInvokeExactBehavior();
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     final AioEngineConfig config;
     final boolean polled;
     final PolledOwner owner = new PolledOwner();
     final EngineEnd end = new EngineEnd();
+    final Wakeup wakeup = new Wakeup();
     final CompletionDelivery delivery;
 
     private final String name;
-    /** Set by any thread, taken back by the owner: {@link #WAKEUP_WANTED}. */
-    private volatile boolean wakeupWanted;
-    /** Whether a wake-up has been taken since {@link #run} looked. The owner's. */
-    private boolean wakeupTaken;
     /** Null in other modes than AGENT. */
     private final @Nullable EngineAgent agent;
     private final Set<AioOperation> operations;
@@ -101,8 +86,7 @@ abstract class OpenedEngine implements AioEngine {
         if (!config.wakeable()) {
             throw new IllegalStateException("AIO engine " + name + " was opened without wakeable(true)");
         }
-        // Volatile: who waits looks after it has been woken, and before it waits again.
-        wakeupWanted = true;
+        wakeup.want();
         try {
             if (end.visit()) {
                 try {
@@ -134,7 +118,7 @@ abstract class OpenedEngine implements AioEngine {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         boolean interrupted = false;
-        while (!takeWakeup() && left > 0 && isOpen()) {
+        while (!wakeup.take() && left > 0 && isOpen()) {
             if (timeoutNanos == Long.MAX_VALUE) {
                 LockSupport.park(this);
             } else {
@@ -152,22 +136,6 @@ abstract class OpenedEngine implements AioEngine {
     /** The engine is closed: an owner that waits with nothing in flight is told. */
     final void tellOwnerOfEnd() {
         LockSupport.unpark(owner.get());
-    }
-
-    /** Whether a wake-up is wanted; it stays so. The owner. */
-    final boolean isWakeupWanted() {
-        return wakeupWanted;
-    }
-
-    /** Whether the owner was to be woken; from now on it is not. The owner. */
-    final boolean takeWakeup() {
-        // Looked at first, since most of the time there is none. Then swapped, so that the owner acquires what each waker did before: one
-        // whose wake-up fell between a look and a plain store would be overwritten, and what it left not seen.
-        if (!wakeupWanted || !(boolean) WAKEUP_WANTED.getAndSet(this, false)) {
-            return false;
-        }
-        wakeupTaken = true;
-        return true;
     }
 
     /** Gets the owner out of its wait, if it is in one. Any thread; the engine's descriptors are there. */
@@ -212,15 +180,13 @@ abstract class OpenedEngine implements AioEngine {
 
     /** The same by awaiting. Wake-ups that come meanwhile are meant for the owner's own wait, and are wanted again afterwards. */
     private void awaitEndAsOwner(Kiocb kiocb) {
-        wakeupTaken = false;
+        wakeup.beginRun();
         try {
             while (kiocb.isInFlight()) {
                 int _ = await(Long.MAX_VALUE);
             }
         } finally {
-            if (wakeupTaken) {
-                wakeupWanted = true;
-            }
+            wakeup.endRun();
         }
     }
 

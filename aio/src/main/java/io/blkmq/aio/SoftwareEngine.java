@@ -196,7 +196,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         long deadline = config.nanoTime() + timeoutNanos;
         long left = timeoutNanos;
         while (true) {
-            boolean woken = takeWakeup();
+            boolean woken = wakeup.take();
             endDue();
             Kiocb all = takeDone(woken ? 0 : Math.min(left, untilDue()));
             if (timeoutNanos != Long.MAX_VALUE) {
@@ -214,7 +214,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         doneLock.lock();
         try {
             long left = timeoutNanos;
-            while (doneHead == null && left > 0 && inFlight.count() != 0 && !isWakeupWanted()) {
+            while (doneHead == null && left > 0 && inFlight.count() != 0 && !wakeup.isWanted()) {
                 try {
                     left = doneSome.awaitNanos(left);
                 } catch (InterruptedException e) {
