@@ -70,9 +70,20 @@ class SteadyStateTest {
 
     @Test
     void whatASteadyJobWroteIsReadBackWhole() throws UsageException {
-        RunResult result = RunFixture
-                .run("[a]\nfilename=d\nsize=8m\nbs=512\nrw=write\nverify=crc32c\ntime_based\nruntime=1h\n"
-                        + "ss=iops:100000%\nss_dur=30ms\nss_ramp=10ms\nss_interval=10ms\n", "d=mem:8m");
+        RunResult result = RunFixture.run("""
+            [a]
+            filename=d
+            size=8m
+            bs=512
+            rw=write
+            verify=crc32c
+            time_based
+            runtime=1h
+            ss=iops:100000%
+            ss_dur=30ms
+            ss_ramp=10ms
+            ss_interval=10ms
+            """, "d=mem:8m");
         assertThat(result.hasErrors()).isFalse();
         JobResult job = result.jobs().getFirst();
         assertThat(job.reads().operations()).as("each block that was written")
