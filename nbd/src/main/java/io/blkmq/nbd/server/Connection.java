@@ -127,7 +127,7 @@ final class Connection implements Loop.Handler {
             }
             watch();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "connection to a client lost", e);
+            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
             close();
         }
     }
@@ -285,7 +285,7 @@ final class Connection implements Loop.Handler {
             }
             watch();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "connection to a client lost", e);
+            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
             close();
         }
     }
@@ -373,10 +373,15 @@ final class Connection implements Loop.Handler {
         send();
     }
 
+    /** For the log. */
+    private String client() {
+        return transmission == null ? "a client" : "a client of export '" + transmission.export().name() + "'";
+    }
+
     /** The client broke the protocol. */
     void abort(String why) {
         if (!closed) {
-            LOG.log(Level.DEBUG, () -> "connection to a client closed: " + why);
+            LOG.log(Level.DEBUG, () -> "connection to " + client() + " closed: " + why);
             server.counters().aborted.increment();
             close();
         }
@@ -391,7 +396,7 @@ final class Connection implements Loop.Handler {
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+            LOG.log(Level.DEBUG, "the connection to " + client() + " could not be closed", e);
         }
         if (transmission != null) {
             transmission.dropIncomplete();
