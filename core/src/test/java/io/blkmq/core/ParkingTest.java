@@ -117,11 +117,13 @@ class ParkingTest {
     }
 
     /**
-     * Nobody forgets it. These have a reason of their own: a moment in which another thread is between two instructions of a protocol.
+     * Nobody forgets it. These have a reason of their own: a moment in which another thread, or another process, is between two instructions
+     * of a protocol; and the thread of the socket, which does no I/O.
      */
     @Test
     void nothingWaitsButThroughParking() {
         assertThat(WaitCalls.outsideOfParking(Disk.class)).containsExactlyInAnyOrder("io.blkmq.core.WaitingFuture",
+                "io.blkmq.core.counters.CountersReader", "io.blkmq.core.counters.DumpSocket",
                 "io.blkmq.core.driver.Parking", "io.blkmq.core.mq.RequestLife", "io.blkmq.core.tag.Sbitmap");
     }
 }

@@ -2,6 +2,7 @@ package io.blkmq.core.counters;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Where the counters files of a user are. */
+@NoRescues
 class CountersDirectoryTest {
     private static final int NOBODY = 65_534;
 
