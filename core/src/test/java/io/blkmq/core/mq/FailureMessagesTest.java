@@ -91,4 +91,28 @@ class FailureMessagesTest {
                     .startsWith("copy to the memory of a bio of rec0 (READ sector 9, 512 bytes");
         }
     }
+
+    @Test
+    void anObserverThatThrows() {
+        try (Disk disk = driver.disk()) {
+            disk.queue().addObserver(_ -> {
+                throw onPurpose();
+            });
+            disk.submit(told.read(9));
+            assertThat(CallbackFailures.latest()).startsWith("observer of a bio (READ sector 9, 512 bytes");
+            driver.completeAll();
+        }
+    }
+
+    @Test
+    void anObserverThatThrowsAtTheEnd() {
+        try (Disk disk = driver.disk()) {
+            disk.queue().addObserver(_ -> (_, _) -> {
+                throw onPurpose();
+            });
+            disk.submit(told.read(17));
+            driver.completeAll();
+            assertThat(CallbackFailures.latest()).startsWith("observer of a bio (READ sector 17, 512 bytes");
+        }
+    }
 }
