@@ -76,19 +76,22 @@ class AllocationTest {
         arena.close();
     }
 
-    @ParameterizedTest(name = "{0}")
-    @MethodSource("ways")
-    void readsAndWritesAllocateNothing(Way way) throws Exception {
+    /** An engine whose threads count, and the calling thread with them. */
+    private AioEngine open(Way way) throws IOException {
         Setup.skipIf(AioEngines.find(way.engine()).unavailable().isPresent(), way.engine() + " is not available");
         threads.add(Thread.currentThread());
-        AioEngineConfig config = AioEngineConfig.builder().completionMode(way.mode()).ringEntry(way.entry())
+        return AioEngines.open(way.engine(), AioEngineConfig.builder().completionMode(way.mode()).ringEntry(way.entry())
                 .memoryLatency(way.slow() ? (operation, bytes) -> 1 : MemoryLatency.NONE).threadFactory(body -> {
                     Thread thread = Thread.ofPlatform().unstarted(body);
                     threads.add(thread);
                     return thread;
-                }).build();
-        try (AioEngine engine = AioEngines.open(way.engine(), config);
-                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+                }).build());
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("ways")
+    void readsAndWritesAllocateNothing(Way way) throws Exception {
+        try (AioEngine engine = open(way); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
             if (way.mode() == CompletionMode.AGENT) {
                 threads.add(AgentThread.run(engine));
             }
@@ -108,16 +111,7 @@ class AllocationTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("ways")
     void operationsThatAThreadWaitsForAllocateNothing(Way way) throws Exception {
-        Setup.skipIf(AioEngines.find(way.engine()).unavailable().isPresent(), way.engine() + " is not available");
-        threads.add(Thread.currentThread());
-        AioEngineConfig config = AioEngineConfig.builder().completionMode(way.mode()).ringEntry(way.entry())
-                .memoryLatency(way.slow() ? (operation, bytes) -> 1 : MemoryLatency.NONE).threadFactory(body -> {
-                    Thread thread = Thread.ofPlatform().unstarted(body);
-                    threads.add(thread);
-                    return thread;
-                }).build();
-        try (AioEngine engine = AioEngines.open(way.engine(), config);
-                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+        try (AioEngine engine = open(way); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
             if (way.mode() == CompletionMode.AGENT) {
                 threads.add(AgentThread.run(engine));
             }

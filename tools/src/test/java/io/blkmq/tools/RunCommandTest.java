@@ -63,6 +63,14 @@ class RunCommandTest {
     }
 
     @Test
+    void onlyOneResultFitsOnStandardOutput() throws IOException {
+        Path job = job("[a]\nsize=64k\nfilename=d\n");
+        assertThat(execute("run", "--json", "-", "--output-format", "terse", "--attach", "d=mem:1m", job)).isEqualTo(2);
+        assertThat(err.toString()).contains("--json - and --output-format terse");
+        assertThat(out.toString()).isEmpty();
+    }
+
+    @Test
     void aStackTraceIsPrintedOnlyWhereItIsAskedFor() throws IOException {
         Path job = job("[a]\nsize=x\n");
         assertThat(execute("run", job)).isEqualTo(2);
