@@ -17,6 +17,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
+import java.util.function.IntFunction;
 
 /** A server that negotiates as it should, and answers each request as its test says. */
 final class LyingServer implements AutoCloseable {
@@ -41,8 +42,11 @@ final class LyingServer implements AutoCloseable {
     private final Map<Integer, SocketChannel> clients = new ConcurrentHashMap<>();
     /** What it was asked in the negotiations. */
     final Queue<Integer> options = new ConcurrentLinkedQueue<>();
-    /** What it says to those who come from now on, before they have asked for anything; null for nothing. */
-    volatile byte @org.jspecify.annotations.Nullable [] unasked;
+    /**
+     * What it says to a connection, by its number, before that has asked for anything; null for nothing. By number, since several
+     * negotiate at a time.
+     */
+    volatile IntFunction<byte @org.jspecify.annotations.Nullable []> unasked = _ -> null;
 
     LyingServer(Path socket, boolean structured, Answer answer) throws IOException {
         this.structured = structured;
@@ -92,7 +96,7 @@ final class LyingServer implements AutoCloseable {
                 reply(client, option, known ? Nbd.REP_ACK : Nbd.REP_ERR_UNSUP, ByteBuffer.allocate(0));
                 haggling = !go;
             }
-            byte @org.jspecify.annotations.Nullable [] first = unasked;
+            byte @org.jspecify.annotations.Nullable [] first = unasked.apply(number);
             if (first != null) {
                 write(client, ByteBuffer.wrap(first).position(first.length));
             }
