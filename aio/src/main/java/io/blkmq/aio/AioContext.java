@@ -27,6 +27,8 @@ class AioContext {
     static final short CMD_PREADV = 7;
     static final short CMD_PWRITEV = 8;
 
+    private static final int FLAG_IOPRIO = 1 << 1;
+
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
@@ -46,6 +48,8 @@ class AioContext {
     private static final long IOCB_BYTES = IOCB.byteSize();
     private static final long IOCB_RW_FLAGS = Libc.offset(IOCB, "aio_rw_flags");
     private static final long IOCB_OPCODE = Libc.offset(IOCB, "aio_lio_opcode");
+    private static final long IOCB_PRIORITY = Libc.offset(IOCB, "aio_reqprio");
+    private static final long IOCB_FLAGS = Libc.offset(IOCB, "aio_flags");
     private static final long IOCB_BUFFER = Libc.offset(IOCB, "aio_buf");
     private static final long IOCB_COUNT = Libc.offset(IOCB, "aio_nbytes");
     private static final long IOCB_OFFSET = Libc.offset(IOCB, "aio_offset");
@@ -172,7 +176,15 @@ class AioContext {
         iocbs.set(LONG, at + IOCB_BUFFER, address);
         iocbs.set(LONG, at + IOCB_COUNT, count);
         iocbs.set(LONG, at + IOCB_OFFSET, offset);
+        iocbs.set(LONG, at + IOCB_FLAGS, 0);
         // All other members are 0 from the start, and stay so.
+    }
+
+    /** Gives what has been prepared last for a slot a priority of its own. */
+    void prioritize(int slot, short priority) {
+        long at = slot * IOCB_BYTES;
+        iocbs.set(ValueLayout.JAVA_SHORT, at + IOCB_PRIORITY, priority);
+        iocbs.set(INT, at + IOCB_FLAGS, FLAG_IOPRIO);
     }
 
     /** Address of the iocb of a slot, as io_submit wants it. */

@@ -44,6 +44,20 @@ public interface AioEngine extends AutoCloseable {
     Set<AioOperation> operations();
 
     /**
+     * The flags ({@link Kiocb#with}) that it knows. It refuses a transfer with any other with EOPNOTSUPP.
+     *
+     * @return an unmodifiable set, always the same
+     */
+    Set<AioFlag> flags();
+
+    /**
+     * Whether a transfer may have a priority of its own ({@link Kiocb#priority}). Otherwise one that has is refused with EOPNOTSUPP.
+     *
+     * @return true for {@code io_uring} and {@code libaio}
+     */
+    boolean hasPriorities();
+
+    /**
      * Opens a regular file (or block device) for this engine and others of its family; one that does not exist, if that is asked for.
      * Any thread may call it. A file that has been made stays, empty, where opening it then fails. A file of the {@code memory} engine
      * is made in memory alone.
@@ -149,7 +163,7 @@ public interface AioEngine extends AutoCloseable {
      *         completion will not be called, and the kiocb is free again. EBADF: the file is closed, or not open in the
      *         direction asked for. EINVAL: the kiocb is not prepared, the file is of another family of engines, or the
      *         engine is closed. EBUSY: the kiocb is in flight. EOPNOTSUPP: the operation, or the sync after it, is not
-     *         one of {@link #operations}. EIO: the kernel has refused the engine's ring for good. EFAULT: memory of the
+     *         one of {@link #operations}, or a flag none of {@link #flags}, or it has a priority and the engine {@linkplain #hasPriorities none}. EIO: the kernel has refused the engine's ring for good. EFAULT: memory of the
      *         operation has been closed. EAGAIN: {@link AioEngineConfig#inFlightMax} operations are in flight
      * @throws IllegalStateException if the engine is polled and belongs to another thread
      */
@@ -163,7 +177,8 @@ public interface AioEngine extends AutoCloseable {
      * @throws IllegalStateException if the kiocb is in flight or not prepared, its memory has been closed, its file is not open for
      *         writing, the engine is closed, or it is polled and belongs to another thread
      * @throws IllegalArgumentException if the file is of another family of engines
-     * @throws UnsupportedOperationException if the operation, or the sync after it, is none of {@link #operations}
+     * @throws UnsupportedOperationException if the operation, or the sync after it, is none of {@link #operations}, a flag is none of
+     *         {@link #flags}, or the engine has no priorities
      * @throws AioException with EBADF if the file is closed, with EAGAIN if {@link AioEngineConfig#inFlightMax} operations are in
      *         flight, with EIO if the kernel has refused the engine's ring for good
      * @throws IOException as an {@link AioException}; no other

@@ -16,6 +16,8 @@ public final class AioEngineConfig {
 
     /** The most threads of the {@code channel} engine. */
     public static final int WORKERS_MAX = 1024;
+    /** The most threads that the kernel can be limited to. */
+    public static final int KERNEL_WORKERS_MAX = 1 << 16;
 
     /** The largest {@link #inFlightMax}. */
     public static final int IN_FLIGHT_MAX = 1 << 24;
@@ -33,6 +35,7 @@ public final class AioEngineConfig {
     private final boolean promptDoorbell;
     private final boolean wakeable;
     private final boolean completionPolling;
+    private final int kernelWorkers;
     private final MemoryLatency memoryLatency;
     private final long memoryQuotaBytes;
 
@@ -50,6 +53,7 @@ public final class AioEngineConfig {
         promptDoorbell = builder.promptDoorbell;
         wakeable = builder.wakeable;
         completionPolling = builder.completionPolling;
+        kernelWorkers = builder.kernelWorkers;
         memoryLatency = builder.memoryLatency;
         memoryQuotaBytes = builder.memoryQuotaBytes;
     }
@@ -140,6 +144,11 @@ public final class AioEngineConfig {
         return memoryQuotaBytes;
     }
 
+    /** {@return how many threads the kernel may have for the ring, for each thread that enters it; 0 for as many as it finds good} */
+    public int kernelWorkers() {
+        return kernelWorkers;
+    }
+
     long nanoTime() {
         return clock.getAsLong();
     }
@@ -174,7 +183,8 @@ public final class AioEngineConfig {
         return "AioEngineConfig[depth=" + depth + ", inFlightMax=" + inFlightMax + ", completionMode=" + completionMode
                 + ", workers=" + workers + ", ringEntry=" + ringEntry + ", taskWork=" + taskWork()
                 + (submissionPolling ? ", submissionPolling" : "") + (completionPolling ? ", completionPolling" : "")
-                + (promptDoorbell ? "" : ", no promptDoorbell") + (wakeable ? ", wakeable" : "") + "]";
+                + (promptDoorbell ? "" : ", no promptDoorbell") + (wakeable ? ", wakeable" : "")
+                + (kernelWorkers > 0 ? ", kernelWorkers=" + kernelWorkers : "") + "]";
     }
 
     /** Collects the settings. Not for use by several threads. */
@@ -192,6 +202,7 @@ public final class AioEngineConfig {
         private boolean promptDoorbell = true;
         private boolean wakeable;
         private boolean completionPolling;
+        private int kernelWorkers;
         private MemoryLatency memoryLatency = MemoryLatency.NONE;
         private long memoryQuotaBytes = Long.MAX_VALUE;
 
@@ -349,6 +360,24 @@ public final class AioEngineConfig {
          */
         public Builder completionPolling(boolean wanted) {
             completionPolling = wanted;
+            return this;
+        }
+
+        /**
+         * Limits the threads that the kernel has for an {@code io_uring}: they carry out what would make the thread wait that enters the
+         * ring, such as syncs, {@code fallocate}, and buffered reads of what is not in the page cache. Each thread that enters has so many of its own.
+         * A warning is logged where the kernel does not limit them (before Linux 5.15). Default: as many as the kernel finds good, which is the
+         * smaller of depth and four for each processor.
+         *
+         * @param threads 1 to {@value AioEngineConfig#KERNEL_WORKERS_MAX}
+         * @return this
+         */
+        public Builder kernelWorkers(int threads) {
+            if (threads < 1 || threads > KERNEL_WORKERS_MAX) {
+                throw new IllegalArgumentException(
+                        "kernel workers " + threads + " is not in 1 to " + KERNEL_WORKERS_MAX);
+            }
+            kernelWorkers = threads;
             return this;
         }
 

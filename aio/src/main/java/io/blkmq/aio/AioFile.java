@@ -291,6 +291,16 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     }
 
     /**
+     * The writes of this file that a power cut leaves whole or not at all ({@link AioFlag#ATOMIC}). Asks the system; a device's limits stay as
+     * they are while it is in use.
+     *
+     * @return their limits; {@link AtomicWrites#NONE} if it has none
+     */
+    public AtomicWrites atomicWrites() {
+        return AtomicWrites.NONE;
+    }
+
+    /**
      * Where the next hole is: reads of a hole are zeroes that come from no disk.
      *
      * @param offset where to look from, in bytes

@@ -25,14 +25,21 @@ import org.jspecify.annotations.Nullable;
  * @param directKnown whether the kernel says what direct I/O needs
  * @param directMemory alignment of memory for direct I/O; 0 if the file cannot do it
  * @param directOffset alignment of offset and length for direct I/O; 0 if the file cannot do it
+ * @param atomicWrites of direct I/O
  */
 record FileFacts(int result, int mode, long size, int preferredBlock, long inode, long device, long representedDevice,
-        boolean directKnown, int directMemory, int directOffset) {
+        boolean directKnown, int directMemory, int directOffset, AtomicWrites atomicWrites) {
 
     private static final int AT_FDCWD = -100;
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
+    private static final int STATX_WRITE_ATOMIC = 0x10000;
+
+    /** Where the members on atomic writes are, which came with Linux 6.11: many machines' headers do not have them. */
+    private static final long ATOMIC_MIN = 0xa8;
+    private static final long ATOMIC_MAX = 0xac;
+    private static final long ATOMIC_SEGMENTS = 0xb0;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -80,7 +87,7 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
         int result;
         try {
             result = (int) Libc.result((int) STATX_CALL.invokeExact(errno, fd, path.address(), flags,
-                    STATX_BASIC_STATS | STATX_DIOALIGN, statx.address()), errno);
+                    STATX_BASIC_STATS | STATX_DIOALIGN | STATX_WRITE_ATOMIC, statx.address()), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
@@ -93,7 +100,12 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
                 statx.get(LONG, Libc.offset(STATX, "stx_ino")), device(statx, Libc.offset(STATX, "stx_dev_major")),
                 device(statx, Libc.offset(STATX, "stx_rdev_major")), (mask & STATX_DIOALIGN) != 0,
                 statx.get(INT, Libc.offset(STATX, "stx_dio_mem_align")),
-                statx.get(INT, Libc.offset(STATX, "stx_dio_offset_align")));
+                statx.get(INT, Libc.offset(STATX, "stx_dio_offset_align")),
+                (mask & STATX_WRITE_ATOMIC) != 0 ? atomicWrites(statx) : AtomicWrites.NONE);
+    }
+
+    private static AtomicWrites atomicWrites(MemorySegment statx) {
+        return new AtomicWrites(statx.get(INT, ATOMIC_MIN), statx.get(INT, ATOMIC_MAX), statx.get(INT, ATOMIC_SEGMENTS));
     }
 
     /** Major number in the upper half, minor in the lower. */

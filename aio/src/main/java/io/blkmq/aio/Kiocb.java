@@ -76,6 +76,10 @@ public final class Kiocb {
     private @Nullable AioOperation syncAfter;
     private @Nullable AioCompletion completion;
     private long userData;
+    /** The bits of its {@link AioFlag}s. */
+    private int flags;
+    /** Its {@link IoPriority}, as the kernel has it; 0 if it has none of its own. */
+    private short priority;
 
     /** The engine's: the next in a list of the engine. */
     @Nullable
@@ -189,6 +193,43 @@ public final class Kiocb {
     }
 
     /**
+     * Says how a prepared transfer is to be carried out. May be called for several flags.
+     *
+     * @param flag the flag
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight, not prepared for a transfer, or prepared for a read where the flag is one of
+     *         writes
+     */
+    public Kiocb with(AioFlag flag) {
+        requirePreparedTransfer(flag.name());
+        if (flag == AioFlag.ATOMIC && operation != AioOperation.WRITE) {
+            throw new IllegalStateException("only a prepared write can be ATOMIC");
+        }
+        flags |= flag.bit;
+        return this;
+    }
+
+    /**
+     * Gives a prepared transfer a priority of its own.
+     *
+     * @param its the priority
+     * @return this
+     * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
+     */
+    public Kiocb priority(IoPriority its) {
+        requirePreparedTransfer("a priority");
+        priority = its.value();
+        return this;
+    }
+
+    private void requirePreparedTransfer(String wanted) {
+        requireOwned();
+        if (state != PREPARED || !operation.isTransfer()) {
+            throw new IllegalStateException("only a prepared read or write can have " + wanted);
+        }
+    }
+
+    /**
      * Prepares a sync. The result is 0.
      *
      * @param target the file
@@ -285,6 +326,8 @@ public final class Kiocb {
         offset = at;
         bytes = length;
         keepSize = true;
+        flags = 0;
+        priority = 0;
         syncAfter = null;
         syncing = false;
         writingThrough = false;
@@ -437,7 +480,19 @@ public final class Kiocb {
 
     /** What it is to do, for a message. */
     String operationInWords() {
-        return operation + (syncAfter == null ? "" : " with " + syncAfter + " after it");
+        StringBuilder words = new StringBuilder(operation.name());
+        for (AioFlag flag : AioFlag.values()) {
+            if ((flags & flag.bit) != 0) {
+                words.append(' ').append(flag);
+            }
+        }
+        if (priority != 0) {
+            words.append(" with a priority");
+        }
+        if (syncAfter != null) {
+            words.append(" with ").append(syncAfter).append(" after it");
+        }
+        return words.toString();
     }
 
     @Override
@@ -504,6 +559,40 @@ public final class Kiocb {
         ended.release();
         // Release: pairs with the acquire of whoever prepares or claims it next.
         STATE.setRelease(this, UNPREPARED);
+    }
+
+    /** The bits of its flags, which are the kernel's. */
+    int flags() {
+        return flags;
+    }
+
+    boolean has(AioFlag flag) {
+        return (flags & flag.bit) != 0;
+    }
+
+    /** Its priority, as the kernel has it; 0 for the thread's. */
+    short priorityValue() {
+        return priority;
+    }
+
+    /** The place of registered memory that the next so many segments all lie in, or -1. */
+    int findRegistered(MemoryTable table, int count) {
+        int place = -1;
+        for (int i = firstIovec; i < firstIovec + count; i++) {
+            long at = (long) i * SEGMENT_BYTES;
+            int found = table.find(memory(i), iovecs.get(ValueLayout.JAVA_LONG, at),
+                    iovecs.get(ValueLayout.JAVA_LONG, at + 8));
+            if (found < 0 || (place >= 0 && found != place)) {
+                return -1;
+            }
+            place = found;
+        }
+        return place;
+    }
+
+    /** Whether one entry of a ring moves all that remains of a transfer. */
+    boolean isOneEntry() {
+        return remainingSegments() <= NativeFile.SEGMENTS_MAX && bytes - transferred <= NativeFile.TRANSFER_MAX;
     }
 
     /** The sync that a write ends with, or null. */

@@ -32,7 +32,6 @@ final class LibaioEngine extends NativeEngine {
     private static final Set<AioOperation> OPERATIONS = EnumSet.of(AioOperation.READ, AioOperation.WRITE,
             AioOperation.FSYNC, AioOperation.FDATASYNC);
 
-    private static final int SEGMENTS_MAX = 1024;
     private static final int DOORBELLS_MAX = 100;
     private static final long STALLED_PAUSE_NANOS = 100_000;
     /** How often to look whether operations have ended that nothing can be learned of but by looking. */
@@ -130,15 +129,19 @@ final class LibaioEngine extends NativeEngine {
 
     private void prepareTransfer(int slot, Kiocb kiocb, int descriptor, short single, short vectored, int rwFlags) {
         int segments = kiocb.remainingSegments();
+        int flags = rwFlags | kiocb.flags();
         long offset = kiocb.remainingOffset();
         if (segments > 1) {
-            context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(), Math.min(segments, SEGMENTS_MAX),
-                    offset, rwFlags);
+            context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(), Math.min(segments, NativeFile.SEGMENTS_MAX),
+                    offset, flags);
         } else if (segments == 1) {
             context.prepare(slot, single, descriptor, kiocb.firstAddress(),
-                    Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset, rwFlags);
+                    Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset, flags);
         } else {
-            context.prepare(slot, single, descriptor, 0, 0, offset, rwFlags);
+            context.prepare(slot, single, descriptor, 0, 0, offset, flags);
+        }
+        if (kiocb.priorityValue() != 0) {
+            context.prioritize(slot, kiocb.priorityValue());
         }
     }
 

@@ -25,6 +25,9 @@ final class NativeFile extends AioFile {
     /** The most that one call moves (MAX_RW_COUNT): a multiple of every alignment that direct I/O needs. */
     static final int TRANSFER_MAX = 0x7ffff000;
 
+    /** Segments that one call can have (UIO_MAXIOV); what is over is a short transfer, to be continued. */
+    static final int SEGMENTS_MAX = 1024;
+
     /** Flags of a write that ends when it is durable, with the metadata that is needed to find it, and with all. */
     static final int RWF_DSYNC = 2;
     static final int RWF_SYNC = 4;
@@ -378,6 +381,12 @@ final class NativeFile extends AioFile {
         } finally {
             release();
         }
+    }
+
+    @Override
+    public AtomicWrites atomicWrites() {
+        FileFacts facts = isDirect() ? facts() : null;
+        return facts == null ? AtomicWrites.NONE : facts.atomicWrites();
     }
 
     @Override

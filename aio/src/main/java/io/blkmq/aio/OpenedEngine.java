@@ -35,9 +35,22 @@ abstract class OpenedEngine implements AioEngine {
     private final Set<AioOperation> operations;
     /** The same, for a look with each submission. */
     private final int operationBits;
+    private final Set<AioFlag> flags;
+    private final int flagBits;
+    private final boolean hasPriorities;
 
-    OpenedEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
+    /**
+     * An engine that can do so much.
+     *
+     * @param flags those that it knows
+     * @param hasPriorities whether it knows priorities
+     */
+    OpenedEngine(String name, Set<AioOperation> operations, Set<AioFlag> flags, boolean hasPriorities,
+            AioEngineConfig config) {
         this.name = name;
+        this.flags = flags;
+        flagBits = flags.stream().mapToInt(flag -> flag.bit).sum();
+        this.hasPriorities = hasPriorities;
         operationBits = operations.stream().mapToInt(operation -> operation.bit).sum();
         this.operations = Collections.unmodifiableSet(EnumSet.copyOf(operations));
         this.config = config;
@@ -54,6 +67,16 @@ abstract class OpenedEngine implements AioEngine {
     @Override
     public final Set<AioOperation> operations() {
         return operations;
+    }
+
+    @Override
+    public final Set<AioFlag> flags() {
+        return flags;
+    }
+
+    @Override
+    public final boolean hasPriorities() {
+        return hasPriorities;
     }
 
     @Override
@@ -238,11 +261,15 @@ abstract class OpenedEngine implements AioEngine {
         if (syncAfter != null && (operationBits & syncAfter.bit) == 0) {
             return -Errno.EOPNOTSUPP;
         }
+        int more = kiocb.flags();
+        if ((more & ~flagBits) != 0 || (kiocb.priorityValue() != 0 && !hasPriorities)) {
+            return -Errno.EOPNOTSUPP;
+        }
         int refused = kiocb.claim(family());
         if (refused != 0) {
             return refused;
         }
-        int full = accept(kiocb);
+        int full = kiocb.has(AioFlag.ATOMIC) && !kiocb.isOneEntry() ? -Errno.EINVAL : accept(kiocb);
         if (full != 0) {
             kiocb.unclaim();
         }

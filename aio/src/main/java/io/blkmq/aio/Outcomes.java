@@ -58,7 +58,11 @@ final class Outcomes {
         if (result >= 0 && !heldBack.isEmpty()) {
             heldBack.roomAgain();
         }
-        if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
+        if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
+            tell(kiocb, kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0
+                    ? kiocb.transferred()
+                    : result);
+        } else if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
             tryAgain(kiocb, result == -Errno.EAGAIN);
         } else if (kiocb.syncing) {
             noteRefusal(kiocb);
@@ -78,7 +82,7 @@ final class Outcomes {
             done += result;
             if (done >= kiocb.bytes()) {
                 transferDone(kiocb);
-            } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done)) {
+            } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done) && !kiocb.has(AioFlag.ATOMIC)) {
                 kiocb.advance(result);
                 kiocb.retries = 0;
                 continued.increment();

@@ -14,13 +14,18 @@ final class Refusal {
             case Errno.EBUSY -> throw new IllegalStateException("the kiocb is in flight: " + kiocb);
             case Errno.EFAULT -> throw new IllegalStateException("memory of a closed arena: " + kiocb);
             case Errno.EOPNOTSUPP -> throw new UnsupportedOperationException(
-                    name + " has no " + kiocb.operationInWords() + ", only " + engine.operations());
+                    name + " has no " + kiocb.operationInWords() + ", only " + engine.operations()
+                            + (engine.flags().isEmpty() ? "" : " and " + engine.flags()));
             case Errno.EINVAL -> {
                 if (!engine.isOpen()) {
                     throw new IllegalStateException(name + " is closed");
                 }
                 if (!kiocb.isPrepared()) {
                     throw new IllegalStateException("the kiocb is not prepared: " + kiocb);
+                }
+                if (kiocb.has(AioFlag.ATOMIC) && !kiocb.isOneEntry()) {
+                    throw new IllegalArgumentException("an atomic write has at most " + NativeFile.SEGMENTS_MAX
+                            + " segments and " + NativeFile.TRANSFER_MAX + " bytes: " + kiocb);
                 }
                 throw new IllegalArgumentException(name + " takes no file of another family: " + kiocb.file());
             }

@@ -1,13 +1,18 @@
 package io.blkmq.aio;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Set;
 
 /** What {@link NativeEngine} asks of a ring of the kernel's. Placer, completer, owner and reaper are explained there. */
 abstract class RingCalls extends OpenedEngine {
 
+    /** All of them: they go to the kernel as they are. */
+    private static final Set<AioFlag> FLAGS = Collections.unmodifiableSet(EnumSet.allOf(AioFlag.class));
+
     RingCalls(String name, Set<AioOperation> operations, AioEngineConfig config) {
-        super(name, operations, config);
+        super(name, operations, FLAGS, true, config);
     }
 
     /** Writes an operation into the ring, for a later {@link #ring()}; false if there is no room. The placer. */

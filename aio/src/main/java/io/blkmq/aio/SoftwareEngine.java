@@ -39,7 +39,7 @@ abstract class SoftwareEngine extends OpenedEngine {
     private @Nullable Kiocb doneTail;
 
     SoftwareEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
-        super(name, operations, config);
+        super(name, operations, Set.of(), false, config);
         listed = !config.hasReaper();
         inFlight = new InFlight(config.inFlightMax());
     }

@@ -38,6 +38,8 @@ class Uring {
     static final int OP_FALLOCATE = 17;
     static final int OP_READ = 22;
     static final int OP_WRITE = 23;
+    static final int OP_READV_FIXED = 60;
+    static final int OP_WRITEV_FIXED = 61;
 
     /** Entry flag: the descriptor is a place in the table of registered files. */
     static final int ENTRY_FIXED_FILE = 1;
@@ -83,6 +85,7 @@ class Uring {
     private static final int REGISTER_FILES2 = 13;
     private static final int REGISTER_BUFFERS2 = 15;
     private static final int REGISTER_BUFFERS_UPDATE = 16;
+    private static final int REGISTER_IOWQ_MAX_WORKERS = 19;
     private static final int RESOURCES_SPARSE = 1;
 
     static final int SYS_SETUP = 425;
@@ -542,6 +545,13 @@ class Uring {
             }
         }
         return supported;
+    }
+
+    /** Limits the threads of the kernel that carry out, for each thread that enters, what would wait; false if it cannot be. */
+    boolean limitWorkers(int max) {
+        try (Arena temporary = Arena.ofConfined()) {
+            return register(REGISTER_IOWQ_MAX_WORKERS, temporary.allocateFrom(INT, max, max).address(), 2) >= 0;
+        }
     }
 
     boolean registerSparseFiles(int places) {

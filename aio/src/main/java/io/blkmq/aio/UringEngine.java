@@ -46,11 +46,6 @@ final class UringEngine extends NativeEngine {
     private static final long LINKED = 1L << 32;
 
     /**
-     * Segments that one vectored operation can have (UIO_MAXIOV); what is over is a short transfer, to be continued.
-     */
-    private static final int SEGMENTS_MAX = 1024;
-
-    /**
      * How often in a row a doorbell is rung again that the kernel could not hear for want of memory, before it is
      * left to the completer.
      */
@@ -107,6 +102,8 @@ final class UringEngine extends NativeEngine {
     /** Whether it is us who ask the device for completions, by entering the kernel. */
     private final boolean asksDevice;
     private final boolean canLink;
+    /** Whether vectored transfers can be in registered memory (Linux 6.15). */
+    private final boolean vectorsRegistered;
     /** What wakes a reaper that alone enters the ring, or an owner that may be woken; null otherwise. */
     private final @Nullable WakeEvent wakeEvent;
     /** Whether the ring reads the event. The reaper's, or the owner's. */
@@ -125,9 +122,9 @@ final class UringEngine extends NativeEngine {
     /** The kernel could not take what was placed; whoever completes rings again. */
     private volatile boolean stalled;
 
-    private UringEngine(AioEngineConfig config, Uring ring, Set<AioOperation> operations) throws IOException {
+    private UringEngine(AioEngineConfig config, Uring ring, boolean[] supported) throws IOException {
         // One place of the completion ring is for the NOP that wakes the reaper.
-        super(NAME, operations, config, config.isEnteredByOne(), ring.completionEntries() - 1);
+        super(NAME, operations(ring, supported), config, config.isEnteredByOne(), ring.completionEntries() - 1);
         this.ring = ring;
         enabled = !ring.has(Uring.SETUP_R_DISABLED);
         doorbellFlags = ring.has(Uring.SETUP_DEFER_TASKRUN) ? Uring.ENTER_GETEVENTS : 0;
@@ -135,6 +132,7 @@ final class UringEngine extends NativeEngine {
         completionPolling = ring.has(Uring.SETUP_IOPOLL);
         asksDevice = completionPolling && !submissionPolling;
         canLink = ring.canSkipSuccess() && ring.submissionEntries() > 1;
+        vectorsRegistered = supported[Uring.OP_READV_FIXED] && supported[Uring.OP_WRITEV_FIXED];
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
         witness = files.places() > 0 ? RingWitness.of(ring, files.witnessPlace()) : null;
@@ -185,7 +183,11 @@ final class UringEngine extends NativeEngine {
         UringEngine engine = null;
         boolean good = false;
         try {
-            engine = new UringEngine(config, ring, operations(ring));
+            engine = new UringEngine(config, ring, supported(ring));
+            if (config.kernelWorkers() > 0 && !ring.limitWorkers(config.kernelWorkers())) {
+                LOGGER.log(System.Logger.Level.WARNING,
+                        "kernelWorkers is set, but this kernel does not limit its workers: it needs Linux 5.15");
+            }
             engine.start();
             good = true;
             return engine;
@@ -200,11 +202,15 @@ final class UringEngine extends NativeEngine {
         }
     }
 
-    private static Set<AioOperation> operations(Uring ring) throws IOException {
+    private static boolean[] supported(Uring ring) throws IOException {
         boolean[] has = ring.supported();
         if (!has[Uring.OP_READ] || !has[Uring.OP_WRITE]) {
             throw new AioUnavailableException(NAME, "the kernel is too old: it needs Linux 5.6");
         }
+        return has;
+    }
+
+    private static Set<AioOperation> operations(Uring ring, boolean[] has) {
         Set<AioOperation> operations = EnumSet.of(AioOperation.READ, AioOperation.WRITE);
         if (!ring.has(Uring.SETUP_IOPOLL)) {
             operations.add(AioOperation.FSYNC);
@@ -256,7 +262,7 @@ final class UringEngine extends NativeEngine {
             case WRITE -> {
                 AioOperation sync = kiocb.syncAfter();
                 int flags = kiocb.flagsToWriteThrough(file);
-                if (sync != null && flags == 0 && canLink && isOneEntry(kiocb)) {
+                if (sync != null && flags == 0 && canLink && kiocb.isOneEntry()) {
                     if (ring.isFullForTwo()) {
                         ringOrStall();
                     }
@@ -278,12 +284,6 @@ final class UringEngine extends NativeEngine {
         return true;
     }
 
-    /** Whether one entry moves all that remains of a transfer. */
-    private static boolean isOneEntry(Kiocb kiocb) {
-        return kiocb.remainingSegments() <= SEGMENTS_MAX
-                && kiocb.bytes() - kiocb.transferred() <= NativeFile.TRANSFER_MAX;
-    }
-
     private void placeSync(long userData, int entryFlags, int descriptor, AioOperation sync) {
         long flags = sync == AioOperation.FDATASYNC ? (long) Uring.FSYNC_DATASYNC << 32 : 0;
         ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, flags, userData, 0);
@@ -292,11 +292,20 @@ final class UringEngine extends NativeEngine {
     private void placeTransfer(int slot, Kiocb kiocb, int entryFlags, int descriptor, boolean write, int rwFlags) {
         int segments = kiocb.remainingSegments();
         long offset = kiocb.remainingOffset();
-        long flags = (long) rwFlags << 32;
+        long flags = (long) (rwFlags | kiocb.flags()) << 32;
+        long head = Uring.head(0, entryFlags, descriptor) | (long) kiocb.priorityValue() << 16;
         if (segments > 1) {
-            int opcode = write ? Uring.OP_WRITEV : Uring.OP_READV;
-            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, kiocb.remainingIovecs(),
-                    Math.min(segments, SEGMENTS_MAX) | flags, slot, 0);
+            int count = Math.min(segments, NativeFile.SEGMENTS_MAX);
+            int registered = vectorsRegistered ? kiocb.findRegistered(memory, count) : -1;
+            long length = count | flags;
+            if (registered >= 0) {
+                counters.fixedBuffers.increment();
+                ring.put(head | (write ? Uring.OP_WRITEV_FIXED : Uring.OP_READV_FIXED), offset,
+                        kiocb.remainingIovecs(), length, slot, registered);
+            } else {
+                ring.put(head | (write ? Uring.OP_WRITEV : Uring.OP_READV), offset, kiocb.remainingIovecs(), length,
+                        slot, 0);
+            }
             return;
         }
         long address = 0;
@@ -309,11 +318,10 @@ final class UringEngine extends NativeEngine {
         }
         if (registered >= 0) {
             counters.fixedBuffers.increment();
-            int opcode = write ? Uring.OP_WRITE_FIXED : Uring.OP_READ_FIXED;
-            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes | flags, slot, registered);
+            ring.put(head | (write ? Uring.OP_WRITE_FIXED : Uring.OP_READ_FIXED), offset, address, bytes | flags, slot,
+                    registered);
         } else {
-            int opcode = write ? Uring.OP_WRITE : Uring.OP_READ;
-            ring.put(Uring.head(opcode, entryFlags, descriptor), offset, address, bytes | flags, slot, 0);
+            ring.put(head | (write ? Uring.OP_WRITE : Uring.OP_READ), offset, address, bytes | flags, slot, 0);
         }
     }
 
