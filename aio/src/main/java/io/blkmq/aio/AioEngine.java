@@ -206,6 +206,22 @@ public interface AioEngine extends AutoCloseable {
     long run(Kiocb kiocb);
 
     /**
+     * Asks that an operation in flight end early. Its completion is called in any case, and its memory is the engine's until then: with
+     * ECANCELED if it was ended, which of a write says that none, some or all of it may have been written; of a read that has moved bytes, with
+     * their count; and with its usual result if it could not be ended. What waits for its turn in the engine ends at once; what waits in the
+     * kernel for one of its workers, too. What a device or a server has begun goes on to its end: the kernel gives no memory back that a device
+     * still may write to. Of {@code libaio} and {@code channel} all that has begun goes on.
+     *
+     * <p>Any thread may call it, the owner alone in {@link CompletionMode#POLLED}. The operation ends in the usual way, so the owner polls, and
+     * the agent works, to hear of it. Who cancels an operation whose completion at once submits the kiocb again may meet the next one.
+     *
+     * @param kiocb an operation of this engine
+     * @return whether it was in flight; false also if it has ended meanwhile
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    boolean cancel(Kiocb kiocb);
+
+    /**
      * Hands everything submitted to the kernel, with one system call for all of it (rings the doorbell). Does nothing if there is
      * nothing to hand over. A submit that finds the ring full rings by itself, and so does a submit of a thread that has had to wait
      * for the device ({@link AioEngineConfig.Builder#promptDoorbell}).
@@ -347,4 +363,15 @@ public interface AioEngine extends AutoCloseable {
      */
     @Override
     void close();
+
+    /**
+     * The same, and waits no longer than so long; for files on a disk or server that may not answer. What is in flight when the time is over is
+     * {@linkplain #cancel cancelled}. What does not end by that, within a tenth of a second, is waited for by a thread of the engine's own, which
+     * then gives everything back. Until then memory of those operations is the engine's, and their completions are called by that thread.
+     *
+     * @param timeoutNanos the longest wait in nanoseconds
+     * @return whether the engine has ended
+     * @throws IllegalStateException as {@link #close}
+     */
+    boolean closeWithin(long timeoutNanos);
 }

@@ -271,8 +271,12 @@ public final class AsyncFile implements AutoCloseable {
     /**
      * Reads until the memory is full, or the file ends. The future is completed by the thread that completes for the engine: stages that
      * block, or take long, belong on another ({@link CompletableFuture#thenApplyAsync}). Where the engine has no room for it, it
-     * waits for room in the executor. Cancelling the future cancels no operation,
-     * and the memory is the engine's until that has ended.
+     * waits for room in the executor.
+     *
+     * <p>The future is done when the memory is the caller's again, and not before. So a {@link CompletableFuture#cancel cancel}, or
+     * the time of an {@link CompletableFuture#orTimeout orTimeout}, asks the engine to end the operation early ({@link AioEngine#cancel}): if
+     * that can be, the future ends as it was asked to; otherwise with the operation's own result, when there is one. A transfer of several
+     * steps goes on to its end. Stages behind the future are futures as any other: their time-outs tell nothing about the memory.
      *
      * @param offset where in the file the read begins, in bytes
      * @param memory what it fills, also of the heap
@@ -335,7 +339,7 @@ public final class AsyncFile implements AutoCloseable {
     }
 
     /** An operation that is in flight. */
-    private final class Pending extends CompletableFuture<Long> implements AioCompletion {
+    private final class Pending extends MemoryFuture implements AioCompletion {
         private final String operation;
         private final long offset;
         private final long bytes;
@@ -373,10 +377,18 @@ public final class AsyncFile implements AutoCloseable {
 
         @Override
         public void complete(long userData, long result) {
+            noMoreEarly();
             letGo();
-            boolean _ = result < 0
-                    ? completeExceptionally(AioException.of(result, file.path(), inWords(operation, offset, bytes)))
-                    : complete(result);
+            if (result < 0) {
+                end(AioException.of(result, file.path(), inWords(operation, offset, bytes)), result == -Errno.ECANCELED);
+            } else {
+                end(result);
+            }
+        }
+
+        @Override
+        void endEarly() {
+            boolean _ = engine.cancel(kiocb);
         }
 
         private void letGo() {
@@ -384,12 +396,6 @@ public final class AsyncFile implements AutoCloseable {
             if (stamp != 0) {
                 blocks.unlockRead(stamp);
             }
-        }
-
-        @Override
-        public <U> CompletableFuture<U> newIncompleteFuture() {
-            // What follows from it is no operation.
-            return new CompletableFuture<>();
         }
     }
 
@@ -400,17 +406,17 @@ public final class AsyncFile implements AutoCloseable {
     }
 
     private CompletableFuture<Long> stepByStep(Steps steps) {
-        CompletableFuture<Long> future = new CompletableFuture<>();
+        MemoryFuture future = new MemoryFuture();
         try {
             executor.execute(() -> {
                 try {
-                    boolean _ = future.complete(steps.run());
+                    future.end(steps.run());
                 } catch (Throwable t) {
-                    boolean _ = future.completeExceptionally(t);
+                    future.end(t, false);
                 }
             });
         } catch (RejectedExecutionException e) {
-            boolean _ = future.completeExceptionally(e);
+            future.end(e, false);
         }
         return future;
     }

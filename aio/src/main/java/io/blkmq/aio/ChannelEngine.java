@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -31,6 +32,8 @@ final class ChannelEngine extends SoftwareEngine {
     private int idle;
     private boolean stopping;
     private final List<Thread> workers = new ArrayList<>();
+    /** Who tell operations that were cancelled before a worker took them. */
+    private final Set<Thread> tellers = new HashSet<>();
     /** Who ends operations for want of any worker; null if nobody does. */
     private @Nullable Thread ender;
 
@@ -45,17 +48,22 @@ final class ChannelEngine extends SoftwareEngine {
         kiocb.next = null;
         lock.lock();
         try {
-            Kiocb last = tail;
-            if (last == null) {
-                head = kiocb;
-            } else {
-                last.next = kiocb;
-            }
-            tail = kiocb;
+            append(kiocb);
             waiting++;
         } finally {
             lock.unlock();
         }
+    }
+
+    /** With the lock held. */
+    private void append(Kiocb kiocb) {
+        Kiocb last = tail;
+        if (last == null) {
+            head = kiocb;
+        } else {
+            last.next = kiocb;
+        }
+        tail = kiocb;
     }
 
     @Override
@@ -130,6 +138,71 @@ final class ChannelEngine extends SoftwareEngine {
         }
     }
 
+    /** What stands in the list need not wait for a worker, of which each may be in a call that does not return. */
+    @Override
+    void cancelWanted() {
+        Kiocb cancelled = takeCancelled();
+        if (listed) {
+            // Into the list of those that have ended: the owner or the agent tells them.
+            finishCancelled(cancelled);
+        } else if (cancelled != null) {
+            // Not by who cancels, who may hold what completions want.
+            Thread teller = Thread.ofVirtual().unstarted(() -> {
+                delivery.begin(config.reapListener());
+                finishCancelled(cancelled);
+                delivery.end(config.reapListener());
+                lock.lock();
+                try {
+                    tellers.remove(Thread.currentThread());
+                } finally {
+                    lock.unlock();
+                }
+            });
+            lock.lock();
+            try {
+                tellers.add(teller);
+            } finally {
+                lock.unlock();
+            }
+            teller.start();
+        }
+    }
+
+    /** Takes those that are to end early out of the list; the others keep their order. */
+    private @Nullable Kiocb takeCancelled() {
+        lock.lock();
+        try {
+            Kiocb cancelled = null;
+            Kiocb rest = head;
+            head = null;
+            tail = null;
+            while (rest != null) {
+                Kiocb kiocb = rest;
+                rest = kiocb.next;
+                kiocb.next = null;
+                if (isToEnd(kiocb)) {
+                    kiocb.next = cancelled;
+                    cancelled = kiocb;
+                    waiting--;
+                } else {
+                    append(kiocb);
+                }
+            }
+            return cancelled;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void finishCancelled(@Nullable Kiocb first) {
+        for (Kiocb kiocb = first; kiocb != null;) {
+            Kiocb following = kiocb.next;
+            kiocb.next = null;
+            finished(kiocb, -Errno.ECANCELED);
+            kiocb = following;
+        }
+    }
+
     private void work() {
         while (true) {
             Kiocb kiocb = take();
@@ -137,7 +210,7 @@ final class ChannelEngine extends SoftwareEngine {
                 return;
             }
             operations.getAndIncrement();
-            long result = carryOut(kiocb);
+            long result = isToEnd(kiocb) ? -Errno.ECANCELED : carryOut(kiocb);
             if (listed) {
                 finished(kiocb, result);
             } else {
@@ -173,7 +246,7 @@ final class ChannelEngine extends SoftwareEngine {
         }
     }
 
-    private static long carryOut(Kiocb kiocb) {
+    private long carryOut(Kiocb kiocb) {
         ChannelFile file = (ChannelFile) kiocb.file();
         try {
             return switch (kiocb.operation()) {
@@ -195,7 +268,7 @@ final class ChannelEngine extends SoftwareEngine {
         }
     }
 
-    private static long write(ChannelFile file, Kiocb kiocb) {
+    private long write(ChannelFile file, Kiocb kiocb) {
         long written = transfer(file, kiocb, true);
         AioOperation sync = kiocb.syncAfter();
         if (written < 0 || sync == null) {
@@ -205,9 +278,12 @@ final class ChannelEngine extends SoftwareEngine {
         return synced < 0 ? synced : written;
     }
 
-    private static long transfer(ChannelFile file, Kiocb kiocb, boolean write) {
+    private long transfer(ChannelFile file, Kiocb kiocb, boolean write) {
         long done = 0;
         for (int i = 0; i < kiocb.segments(); i++) {
+            if (i > 0 && isToEnd(kiocb)) {
+                return write || done == 0 ? -Errno.ECANCELED : done;
+            }
             long bytes = kiocb.partBytes(i);
             long moved = file.transfer(kiocb.offset() + done, kiocb.memory(i), kiocb.partOffset(i), bytes, write);
             if (moved < 0) {
@@ -225,7 +301,8 @@ final class ChannelEngine extends SoftwareEngine {
     boolean isCompleting() {
         lock.lock();
         try {
-            return ender == Thread.currentThread() || workers.contains(Thread.currentThread());
+            Thread caller = Thread.currentThread();
+            return ender == caller || workers.contains(caller) || tellers.contains(caller);
         } finally {
             lock.unlock();
         }

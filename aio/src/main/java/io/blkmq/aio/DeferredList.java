@@ -155,6 +155,61 @@ final class DeferredList {
         return first;
     }
 
+    /** Marks all to end early. The placer. */
+    void cancelAll() {
+        FileLane first = turn;
+        if (first != null) {
+            FileLane lane = first;
+            do {
+                for (Kiocb kiocb = lane.first(); kiocb != null; kiocb = kiocb.next) {
+                    kiocb.wantCancel();
+                }
+                lane = lane.next;
+            } while (lane != first);
+        }
+    }
+
+    /** Takes all that are to end early, linked by their next; the others keep their places. The placer. */
+    @Nullable
+    Kiocb takeCancelled() {
+        Kiocb cancelled = null;
+        // Each file comes round once: those that part meanwhile are not the ones to come.
+        for (int lanes = lanes(); lanes > 0; lanes--) {
+            FileLane lane = Objects.requireNonNull(turn);
+            turn = lane.next;
+            Kiocb rest = lane.takeAll();
+            while (rest != null) {
+                Kiocb kiocb = rest;
+                rest = kiocb.next;
+                kiocb.next = null;
+                if (kiocb.isCancelWanted()) {
+                    kiocb.next = cancelled;
+                    cancelled = kiocb;
+                    resize(-1);
+                } else {
+                    lane.addLast(kiocb);
+                }
+            }
+            if (lane.first() == null) {
+                part(lane);
+            }
+        }
+        return cancelled;
+    }
+
+    private int lanes() {
+        int lanes = 0;
+        FileLane first = turn;
+        if (first != null) {
+            FileLane lane = first;
+            do {
+                lanes++;
+                lane = lane.next;
+            } while (lane != first);
+        }
+        return lanes;
+    }
+
     /** Lets a file take turns, behind all that do. */
     private void join(FileLane lane) {
         FileLane first = turn;

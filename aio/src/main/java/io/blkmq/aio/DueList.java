@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.util.Arrays;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,11 @@ final class DueList {
         }
         int at = count++;
         put(at, kiocb, due, added++);
+        up(at);
+    }
+
+    private void up(int from) {
+        int at = from;
         while (at > 0 && isBefore(at, (at - 1) / 2)) {
             swap(at, (at - 1) / 2);
             at = (at - 1) / 2;
@@ -59,6 +65,21 @@ final class DueList {
             at = child;
         }
         return first;
+    }
+
+    /** Makes those that are to end early due now, before all others. */
+    void expedite(Predicate<Kiocb> toEnd, long now) {
+        int old = count;
+        Kiocb[] them = Arrays.copyOf(kiocbs, old);
+        long[] theirs = Arrays.copyOf(dues, old);
+        long[] order = Arrays.copyOf(orders, old);
+        Arrays.fill(kiocbs, 0, old, null);
+        count = 0;
+        for (int i = 0; i < old; i++) {
+            int at = count++;
+            put(at, them[i], toEnd.test(them[i]) ? now : theirs[i], order[i]);
+            up(at);
+        }
     }
 
     private void put(int at, Kiocb kiocb, long due, long order) {

@@ -91,6 +91,15 @@ final class FileLane {
         head = kiocb;
     }
 
+    /** Takes all, linked by their next. */
+    @Nullable
+    Kiocb takeAll() {
+        Kiocb all = head;
+        head = null;
+        tail = null;
+        return all;
+    }
+
     /** Removes the first, whose next was {@code second}. */
     void removeFirst(@Nullable Kiocb second) {
         head = second;

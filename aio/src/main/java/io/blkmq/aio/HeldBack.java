@@ -47,6 +47,35 @@ final class HeldBack {
         return roomNow ? 0 : until - now;
     }
 
+    /** Marks all to end early. */
+    void cancelAll() {
+        for (Kiocb kiocb = first; kiocb != null; kiocb = kiocb.next) {
+            kiocb.wantCancel();
+        }
+    }
+
+    /** Takes all that are to end early, linked by their next. */
+    @Nullable
+    Kiocb takeCancelled() {
+        Kiocb cancelled = null;
+        Kiocb kept = null;
+        Kiocb rest = first;
+        while (rest != null) {
+            Kiocb kiocb = rest;
+            rest = kiocb.next;
+            if (kiocb.isCancelWanted()) {
+                kiocb.next = cancelled;
+                cancelled = kiocb;
+                count--;
+            } else {
+                kiocb.next = kept;
+                kept = kiocb;
+            }
+        }
+        first = kept;
+        return cancelled;
+    }
+
     /** Takes one, newest first; null if there is none. */
     @Nullable
     Kiocb take() {

@@ -40,13 +40,16 @@ public final class Kiocb {
     private static final int IN_FLIGHT = 2;
 
     private static final VarHandle STATE;
+    private static final VarHandle CANCEL_WANTED;
 
     /** Stands for "some other thread" when memory is asked who may use it. Never started. */
     static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
 
     static {
         try {
-            STATE = MethodHandles.lookup().findVarHandle(Kiocb.class, "state", int.class).withInvokeExactBehavior();
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            STATE = lookup.findVarHandle(Kiocb.class, "state", int.class).withInvokeExactBehavior();
+            CANCEL_WANTED = lookup.findVarHandle(Kiocb.class, "cancelWanted", boolean.class).withInvokeExactBehavior();
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -80,6 +83,12 @@ public final class Kiocb {
     private int flags;
     /** Its {@link IoPriority}, as the kernel has it; 0 if it has none of its own. */
     private short priority;
+
+    /** Whether it is to end early. Accessed through CANCEL_WANTED while it is in flight. */
+    @SuppressWarnings("unused")
+    private boolean cancelWanted;
+    /** The engine's: the kernel has been asked to give it back. Guarded by the placer's lock. */
+    boolean cancelAsked;
 
     /** The engine's: the next in a list of the engine. */
     @Nullable
@@ -328,6 +337,8 @@ public final class Kiocb {
         keepSize = true;
         flags = 0;
         priority = 0;
+        cancelWanted = false;
+        cancelAsked = false;
         syncAfter = null;
         syncing = false;
         writingThrough = false;
@@ -476,6 +487,18 @@ public final class Kiocb {
     /** Whether it is prepared; its owner asks. */
     boolean isPrepared() {
         return state == PREPARED;
+    }
+
+    /** Asks for an early end. Any thread. */
+    void wantCancel() {
+        // Opaque: the engine's own mark, which is set after this, is volatile.
+        CANCEL_WANTED.setOpaque(this, true);
+    }
+
+    /** Whether it is to end early. The engine; who has just submitted it asks, too, when it may be another operation already. */
+    boolean isCancelWanted() {
+        // Opaque: pairs with the store above by way of the engine's mark.
+        return (boolean) CANCEL_WANTED.getOpaque(this);
     }
 
     /** What it is to do, for a message. */

@@ -226,12 +226,26 @@ final class MemoryEngine extends InlineEngine {
         }
     }
 
+    /** An operation that waits for its time need not. */
+    @Override
+    void cancelWanted() {
+        if (delays) {
+            lock.lock();
+            try {
+                due.expedite(this::isToEnd, config.nanoTime());
+                changed.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
     /** POLLED: what is due ends now. */
     @Override
     void endDue() {
         if (delays) {
             for (Kiocb kiocb = takeDue(); kiocb != null; kiocb = takeDue()) {
-                finished(kiocb, carryOut(kiocb));
+                finished(kiocb, isToEnd(kiocb) ? -Errno.ECANCELED : carryOut(kiocb));
             }
         }
     }
@@ -259,7 +273,7 @@ final class MemoryEngine extends InlineEngine {
         while (awaitDue()) {
             delivery.begin(config.reapListener());
             for (Kiocb kiocb = takeDue(); kiocb != null; kiocb = takeDue()) {
-                finished(kiocb, carryOut(kiocb));
+                finished(kiocb, isToEnd(kiocb) ? -Errno.ECANCELED : carryOut(kiocb));
             }
             delivery.end(config.reapListener());
         }

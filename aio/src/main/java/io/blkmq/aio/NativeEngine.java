@@ -61,6 +61,7 @@ abstract class NativeEngine extends RingCalls {
     private final Slots slots;
     /** What waits to be placed. */
     private final DeferredList deferred = new DeferredList();
+    final Cancels cancels;
 
     /** Where the reaper alone enters the ring; null otherwise. */
     private final @Nullable HandOver handOver;
@@ -96,6 +97,7 @@ abstract class NativeEngine extends RingCalls {
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Slots(slotCount);
         outcomes = new Outcomes(config, delivery);
+        cancels = new Cancels(this, slots, deferred, outcomes);
         handOver = single && config.hasReaper() ? new HandOver(config.inFlightMax(), outcomes.ended) : null;
         reaper = config.hasReaper() ? new RingReaper(this, handOver) : null;
     }
@@ -414,12 +416,8 @@ abstract class NativeEngine extends RingCalls {
 
     /** Has a reaper that alone enters the ring look at what another thread has left for it. */
     final void callReaper() {
-        if (handOver != null && end.visit()) {
-            try {
-                wakeReaper(handOver);
-            } finally {
-                leaveDoorbell();
-            }
+        if (handOver != null) {
+            haveReaperLook();
         }
     }
 
@@ -608,7 +606,7 @@ abstract class NativeEngine extends RingCalls {
 
     /** Rings, waits at most so long, unless there is something to be told, and tells it. */
     private int waitAndTell(long left) {
-        if (left > 0 && inFlight() != 0 && !isReady()) {
+        if (left > 0 && inFlight() != 0 && !isReady() && !cancels.areWanted()) {
             if (outcomes.heldBack() == 0) {
                 // Rings and waits with one system call.
                 doorbell.foundNothing(ringAndWait(left));
@@ -690,6 +688,12 @@ abstract class NativeEngine extends RingCalls {
         if (!polled) {
             DeferredList.fenceBeforeLook();
         }
+        if (cancels.areWanted()) {
+            if (handOver != null) {
+                boolean _ = placeHandedOver(handOver);
+            }
+            cancels.carryOut();
+        }
         if (!outcomes.hasAgain() && !deferred.mayHaveAny()) {
             return;
         }
@@ -744,48 +748,75 @@ abstract class NativeEngine extends RingCalls {
     }
 
     @Override
-    public final void close() {
-        if (polled) {
-            closePolled();
-        } else {
-            closeShared(reaper);
+    final void acceptNoMore() {
+        // Not lock(), which does nothing where one thread enters.
+        lock.lock();
+        try {
+            closed = true;
+        } finally {
+            lock.unlock();
         }
+        tellOwnerOfEnd();
     }
 
-    /** The end of an engine that any thread submits to. */
-    private void closeShared(@Nullable RingReaper reaper) {
-        requireNoCompletion("close");
-        if (!end.tryBegin(false)) {
-            end.awaitDone();
+    @Override
+    final void bringHome() {
+        if (polled) {
+            Thread known = owner.get();
+            if (!givenUp && known != null && known != Thread.currentThread()) {
+                abandon();
+            }
+            boolean _ = tellWithin(Long.MAX_VALUE);
             return;
         }
-        try {
-            // Not lock(), which does nothing where one thread enters.
-            lock.lock();
-            try {
-                closed = true;
-            } finally {
-                lock.unlock();
-            }
-            if (reaper != null) {
-                callReaperToEnd();
-                reaper.join();
-            }
-            bringHome();
-            end();
-        } finally {
-            end.done();
+        if (reaper != null) {
+            haveReaperLook();
+            reaper.join();
+        }
+        takeOver();
+    }
+
+    @Override
+    final boolean tellWithin(long timeoutNanos) {
+        // May wrap around, and is compared by difference.
+        long deadline = config.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
+        while (inFlight() != 0 && left > 0) {
+            int _ = tellAtLeastOne(left);
+            left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
+        }
+        return inFlight() == 0;
+    }
+
+    @Override
+    final boolean isKeptByOwner() {
+        return counters.submitted.get() != outcomes.ended.get();
+    }
+
+    @Override
+    final void cancelWanted() {
+        cancels.want();
+        if (!polled) {
+            haveReaperLook();
         }
     }
 
-    private void callReaperToEnd() {
-        if (handOver != null) {
-            wakeReaper(handOver);
-        } else if (end.visit()) {
-            // Not if the ring has been given up.
+    @Override
+    final void cancelAll() {
+        cancels.wantAll();
+        cancelWanted();
+    }
+
+    /** Wakes who completes, unless the ring has been given up: then a reaper ends by itself. Any thread. */
+    private void haveReaperLook() {
+        if (end.visit()) {
             try {
-                ringOrStall();
-                wakeReaper();
+                if (handOver != null) {
+                    wakeReaper(handOver);
+                } else {
+                    ringOrStall();
+                    wakeReaper();
+                }
             } finally {
                 leaveDoorbell();
             }
@@ -796,7 +827,7 @@ abstract class NativeEngine extends RingCalls {
      * Whoever closes brings home what is in flight: memory is given back only when the kernel has done with it. A reaper has ended,
      * which it does when nothing is, unless it has died before. An agent may still be run, and finds the ring taken.
      */
-    private void bringHome() {
+    private void takeOver() {
         reaping.lock();
         try {
             if (!givenUp && handOver != null && (deferHandedOver(handOver) || inFlight() != 0)) {
@@ -823,29 +854,8 @@ abstract class NativeEngine extends RingCalls {
         return any;
     }
 
-    private void closePolled() {
-        requireNoCompletion("close");
-        Thread caller = Thread.currentThread();
-        // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
-        if (!end.beginPolled(owner, name(), () -> counters.submitted.get() != outcomes.ended.get())) {
-            return;
-        }
-        try {
-            closed = true;
-            tellOwnerOfEnd();
-            if (!givenUp && owner.get() != caller && owner.get() != null) {
-                abandon();
-            }
-            while (inFlight() != 0) {
-                int _ = tellAtLeastOne(Long.MAX_VALUE);
-            }
-            end();
-        } finally {
-            end.done();
-        }
-    }
-
-    private void end() {
+    @Override
+    final void giveBack() {
         assert inFlight() == 0 : "closed with operations in flight";
         end.shut();
         destroy();

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class OpenedEngine implements AioEngine {
 
+    /** How long to wait for what has been cancelled. */
+    private static final long CANCEL_NANOS = 100_000_000L;
+
     final AioEngineConfig config;
     final boolean polled;
     final PolledOwner owner = new PolledOwner();
@@ -270,11 +273,110 @@ abstract class OpenedEngine implements AioEngine {
             return refused;
         }
         int full = kiocb.has(AioFlag.ATOMIC) && !kiocb.isOneEntry() ? -Errno.EINVAL : accept(kiocb);
+        if (kiocb.isCancelWanted()) {
+            // By another thread, before it was to be found; or it has ended, and this is another operation: a look too many.
+            cancelWanted();
+        }
         if (full != 0) {
             kiocb.unclaim();
         }
         return full;
     }
+
+    @Override
+    public final boolean cancel(Kiocb kiocb) {
+        if ((polled && !owner.check(name)) || !kiocb.isInFlight()) {
+            return false;
+        }
+        kiocb.wantCancel();
+        cancelWanted();
+        return true;
+    }
+
+    /** Some operation is marked to end early: what waits is ended, and what is under way is asked back. Any thread; the owner if polled. */
+    abstract void cancelWanted();
+
+    /** Marks all that are in flight, or are as soon as they are found; then as {@link #cancelWanted}. Nothing is accepted any more. */
+    abstract void cancelAll();
+
+    // The end.
+
+    @Override
+    public final void close() {
+        requireNoCompletion("close");
+        if (!beginEnd()) {
+            end.awaitDone();
+            return;
+        }
+        acceptNoMore();
+        bringHomeAndEnd();
+    }
+
+    @Override
+    public final boolean closeWithin(long timeoutNanos) {
+        requireNoCompletion("closeWithin");
+        boolean mine = beginEnd();
+        if (mine) {
+            acceptNoMore();
+            if (owner.get() == Thread.currentThread()) {
+                return closeAsOwner(timeoutNanos);
+            }
+            closeElsewhere();
+        }
+        if (end.awaitDone(timeoutNanos)) {
+            return true;
+        }
+        cancelAll();
+        return end.awaitDone(CANCEL_NANOS);
+    }
+
+    /** While the time lasts, what is in flight is the calling thread's to poll. */
+    private boolean closeAsOwner(long timeoutNanos) {
+        boolean home = tellWithin(timeoutNanos);
+        if (!home) {
+            cancelAll();
+            home = tellWithin(CANCEL_NANOS);
+        }
+        if (home) {
+            bringHomeAndEnd();
+        } else {
+            closeElsewhere();
+        }
+        return home;
+    }
+
+    private boolean beginEnd() {
+        return polled ? end.beginPolled(owner, name, this::isKeptByOwner) : end.tryBegin(false);
+    }
+
+    /** The rest of the end may take as long as the kernel likes. */
+    private void closeElsewhere() {
+        Thread.ofPlatform().daemon().name("blkmq-aio-" + name + "-close").start(this::bringHomeAndEnd);
+    }
+
+    private void bringHomeAndEnd() {
+        try {
+            bringHome();
+            giveBack();
+        } finally {
+            end.done();
+        }
+    }
+
+    /** Whether operations are in flight that nobody but the owner can bring home: those about to be told are none. */
+    abstract boolean isKeptByOwner();
+
+    /** From now on nothing is accepted. Who closes. */
+    abstract void acceptNoMore();
+
+    /** Tells what ends, until nothing is in flight, at most so long; whether nothing is. The owner, which closes, or who stands for it. */
+    abstract boolean tellWithin(long timeoutNanos);
+
+    /** Tells all that is in flight when it has ended. Who closes, or another thread that it has left that to. */
+    abstract void bringHome();
+
+    /** Gives everything back; nothing is in flight. Called once. */
+    abstract void giveBack();
 
     /** The owner is about to leave the engine, which it has in use: it keeps it if operations are in flight. */
     final void letGoIfIdle() {

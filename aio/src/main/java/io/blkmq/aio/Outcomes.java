@@ -58,7 +58,9 @@ final class Outcomes {
         if (result >= 0 && !heldBack.isEmpty()) {
             heldBack.roomAgain();
         }
-        if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
+        if (isPassing(result) && kiocb.isCancelWanted()) {
+            tell(kiocb, cancelledResult(kiocb));
+        } else if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
             tell(kiocb, kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0
                     ? kiocb.transferred()
                     : result);
@@ -82,6 +84,8 @@ final class Outcomes {
             done += result;
             if (done >= kiocb.bytes()) {
                 transferDone(kiocb);
+            } else if (kiocb.isCancelWanted()) {
+                tell(kiocb, kiocb.operation() == AioOperation.READ ? done : -Errno.ECANCELED);
             } else if (((NativeFile) kiocb.file()).isAligned(kiocb.offset() + done) && !kiocb.has(AioFlag.ATOMIC)) {
                 kiocb.advance(result);
                 kiocb.retries = 0;
@@ -136,7 +140,7 @@ final class Outcomes {
     }
 
     /**
-     * Whether the kernel did nothing and another try may succeed. We never cancel: ECANCELED means that the thread
+     * Whether the kernel did nothing and another try may succeed. ECANCELED of what was not to be cancelled means that the thread
      * which submitted it has ended before the kernel got to it.
      */
     private static boolean isPassing(long result) {
@@ -186,6 +190,45 @@ final class Outcomes {
             first.next = null;
         }
         return first;
+    }
+
+    /** The result of an operation that ends early: of a read the bytes it has. */
+    long cancelledResult(Kiocb kiocb) {
+        return kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0
+                ? kiocb.transferred()
+                : -Errno.ECANCELED;
+    }
+
+    /** Marks those that are to be placed again to end early. */
+    void cancelAllAgain() {
+        heldBack.cancelAll();
+        for (Kiocb kiocb = again; kiocb != null; kiocb = kiocb.next) {
+            kiocb.wantCancel();
+        }
+    }
+
+    /** Tells those that were to be placed again, and are to end early. */
+    void tellCancelled() {
+        Kiocb held = heldBack.takeCancelled();
+        Kiocb rest = again;
+        again = null;
+        Kiocb cancelled = held;
+        while (rest != null) {
+            Kiocb kiocb = rest;
+            rest = kiocb.next;
+            if (kiocb.isCancelWanted()) {
+                kiocb.next = cancelled;
+                cancelled = kiocb;
+            } else {
+                placeAgain(kiocb);
+            }
+        }
+        while (cancelled != null) {
+            Kiocb kiocb = cancelled;
+            cancelled = kiocb.next;
+            kiocb.next = null;
+            tell(kiocb, cancelledResult(kiocb));
+        }
     }
 
     /** How many operations are held back. */

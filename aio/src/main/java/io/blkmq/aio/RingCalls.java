@@ -19,6 +19,11 @@ abstract class RingCalls extends OpenedEngine {
     abstract boolean place(int slot, Kiocb kiocb);
 
     /**
+     * Writes into the ring that the operation of a slot is to be given back, for a later {@link #ring()}; false if there is no room. The placer.
+     */
+    abstract boolean placeCancel(int slot);
+
+    /**
      * Hands everything placed to the kernel. The placer, or anybody in REAPER mode, without the lock.
      *
      * @throws RingRefusedException if the kernel refuses; whoever completes rings again

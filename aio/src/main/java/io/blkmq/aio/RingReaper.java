@@ -78,7 +78,8 @@ final class RingReaper implements Runnable {
                     return;
                 }
                 int told = reapOnce();
-                if (told == 0 && engine.closed && engine.isIdle()) {
+                // Also if it has just told the last: nobody would wake it any more.
+                if (engine.closed && engine.isIdle()) {
                     return;
                 }
                 if (handOver != null) {
@@ -144,7 +145,7 @@ final class RingReaper implements Runnable {
     /** Where this thread alone enters: hands over what has been placed, and waits if there is nothing else to do. */
     private void ringOrSleep(HandOver from) {
         from.fallAsleep();
-        boolean busy = engine.isReady() || from.hasNews(engine.closed) || engine.hasOwnerDuties()
+        boolean busy = engine.isReady() || engine.cancels.areWanted() || from.hasNews(engine.closed) || engine.hasOwnerDuties()
                 || (engine.closed && engine.isIdle());
         if (busy) {
             from.awake();

@@ -135,6 +135,13 @@ final class Slots {
         return kiocb;
     }
 
+    /** The operation of a slot, which the completer may be ending; null if there is none. The placer. */
+    @Nullable
+    Kiocb peek(int slot) {
+        // Acquire: as get.
+        return (Kiocb) KIOCB.getAcquire(kiocbs, slot);
+    }
+
     /** Whether there is an operation in a slot. The completer, when nobody places. */
     boolean isTaken(int slot) {
         return kiocbs[slot] != null;

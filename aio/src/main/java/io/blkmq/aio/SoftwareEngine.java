@@ -28,6 +28,8 @@ abstract class SoftwareEngine extends OpenedEngine {
     final boolean listed;
     /** Held by the agent while it tells, or by who closes. */
     private final CompleterLock telling = new CompleterLock();
+    /** Whether all that is in flight is to end early. */
+    private volatile boolean cancelsAll;
     /** Whether the owner is calling completions. The owner's alone in POLLED mode. */
     private boolean polling;
 
@@ -270,41 +272,61 @@ abstract class SoftwareEngine extends OpenedEngine {
     }
 
     @Override
-    public final void close() {
-        requireNoCompletion("close");
-        if (polled) {
-            // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
-            if (!end.beginPolled(owner, name(), () -> inFlight.places() != 0)) {
-                return;
-            }
-        } else if (!end.tryBegin(false)) {
-            end.awaitDone();
-            return;
-        }
-        try {
-            inFlight.close();
-            tellOwnerOfEnd();
-            commit0();
-            if (listed) {
-                bringHome();
-            }
-            inFlight.awaitNone();
-            stop();
-        } finally {
-            end.done();
-        }
+    final boolean isKeptByOwner() {
+        return inFlight.places() != 0;
     }
 
-    /** Tells everything that is in flight, when it has ended. Who closes. */
-    private void bringHome() {
+    @Override
+    final void acceptNoMore() {
+        inFlight.close();
+        tellOwnerOfEnd();
+        commit0();
+    }
+
+    @Override
+    final boolean tellWithin(long timeoutNanos) {
+        // May wrap around, and is compared by difference.
+        long deadline = config.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
         telling.lock();
         try {
-            while (inFlight.count() != 0) {
-                int _ = tellAll(awaitDone(TimeUnit.SECONDS.toNanos(1)));
+            while (inFlight.count() != 0 && left > 0) {
+                int _ = tellAll(awaitDone(Math.min(left, TimeUnit.SECONDS.toNanos(1))));
+                left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
             }
+            return inFlight.count() == 0;
         } finally {
             telling.unlock();
         }
+    }
+
+    @Override
+    final void bringHome() {
+        if (listed) {
+            boolean _ = tellWithin(Long.MAX_VALUE);
+        }
+        inFlight.awaitNone();
+    }
+
+    @Override
+    final void giveBack() {
+        stop();
+    }
+
+    @Override
+    final void cancelAll() {
+        cancelsAll = true;
+        cancelWanted();
+    }
+
+    /** Whether an operation is to end early. */
+    final boolean isToEnd(Kiocb kiocb) {
+        return cancelsAll || kiocb.isCancelWanted();
+    }
+
+    @Override
+    void cancelWanted() {
+        // Nothing waits.
     }
 
     /** {@link #commit} without asking who calls. */

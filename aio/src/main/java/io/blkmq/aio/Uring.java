@@ -36,6 +36,7 @@ class Uring {
     static final int OP_READ_FIXED = 4;
     static final int OP_WRITE_FIXED = 5;
     static final int OP_FALLOCATE = 17;
+    static final int OP_ASYNC_CANCEL = 14;
     static final int OP_READ = 22;
     static final int OP_WRITE = 23;
     static final int OP_READV_FIXED = 60;

@@ -42,6 +42,9 @@ final class UringEngine extends NativeEngine {
     /** User data of what wakes the reaper, a NOP or the read of its event: no slot. */
     private static final long WAKE = -1;
 
+    /** User data of what asks for an operation back: no slot, either. */
+    private static final long CANCEL = -2;
+
     /** Beside the slot in the user data of a sync that is linked to a write. */
     private static final long LINKED = 1L << 32;
 
@@ -284,6 +287,25 @@ final class UringEngine extends NativeEngine {
         return true;
     }
 
+    @Override
+    boolean placeCancel(int slot) {
+        if (canLink ? ring.isFullForTwo() : ring.isFull()) {
+            ringOrStall();
+            if (canLink ? ring.isFullForTwo() : ring.isFull()) {
+                return false;
+            }
+        }
+        // By their user data, of which the address is told: what the slot has now was handed over before this, and what it has next will be
+        // after it. The kernel takes entries in order, so it cannot take one for the other.
+        long head = Uring.head(Uring.OP_ASYNC_CANCEL, 0, -1);
+        ring.put(head, 0, slot, 0, CANCEL, 0);
+        if (canLink) {
+            ring.put(head, 0, slot | LINKED, 0, CANCEL, 0);
+        }
+        ring.publish();
+        return true;
+    }
+
     private void placeSync(long userData, int entryFlags, int descriptor, AioOperation sync) {
         long flags = sync == AioOperation.FDATASYNC ? (long) Uring.FSYNC_DATASYNC << 32 : 0;
         ring.put(Uring.head(Uring.OP_FSYNC, entryFlags, descriptor), 0, 0, flags, userData, 0);
@@ -405,6 +427,9 @@ final class UringEngine extends NativeEngine {
             ring.advance();
             if (userData == WAKE) {
                 wakeArmed = false;
+            } else if (userData == CANCEL) {
+                // Whether it was found is told by the operation itself.
+                continue;
             } else if ((userData & LINKED) != 0) {
                 linkedSyncEnded((int) userData, result);
             } else {
@@ -615,7 +640,7 @@ final class UringEngine extends NativeEngine {
         for (int i = 0, pending = submissionPolling ? 0 : ring.pending(); i < pending; i++) {
             long userData = ring.pendingUserData(i);
             // Of a link the first half stands for both.
-            if (userData != WAKE && (userData & LINKED) == 0) {
+            if (userData != WAKE && userData != CANCEL && (userData & LINKED) == 0) {
                 cancelPlaced((int) userData, errno);
             }
         }

@@ -49,6 +49,15 @@ class AioGuideTest {
     }
 
     @Test
+    void whatTakesTooLongIsEndedInTime() throws Exception {
+        DocPage guide = DocPage.read("docs/guide/aio.md");
+        Path file = Files.write(directory.resolve("file"), new byte[8192]);
+        // Whether the engine has ended by then is a matter of time.
+        assertThat(DocPage.run(guide.write("InTime", directory), file.toString())).satisfiesExactly(
+                first -> assertThat(first).isEqualTo("TimeoutException"), second -> assertThat(second).endsWith(" true"));
+    }
+
+    @Test
     void theExampleOfAnAgentReadsAFileAndTheJvmPrintsNoWarning() throws Exception {
         DocPage guide = DocPage.read("docs/guide/aio.md");
         assertThat(guide.example("class Sum").lines().count()).isLessThan(LINES_MAX);

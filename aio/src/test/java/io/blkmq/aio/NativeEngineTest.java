@@ -61,6 +61,11 @@ class NativeEngineTest {
         }
 
         @Override
+        boolean placeCancel(int slot) {
+            return true;
+        }
+
+        @Override
         void ring() {
             // It takes everything when it is placed.
         }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioFile;
+import io.blkmq.aio.AioFlag;
 import io.blkmq.aio.AioOperation;
 import io.blkmq.aio.AioStatistics;
 import io.blkmq.aio.CompletionMode;
@@ -89,6 +90,27 @@ class EngineGroupSimulationTest {
             @Override
             public Set<AioOperation> operations() {
                 return Set.of();
+            }
+
+            @Override
+            public Set<AioFlag> flags() {
+                return Set.of();
+            }
+
+            @Override
+            public boolean hasPriorities() {
+                return false;
+            }
+
+            @Override
+            public boolean cancel(Kiocb kiocb) {
+                return false;
+            }
+
+            @Override
+            public boolean closeWithin(long timeoutNanos) {
+                close();
+                return true;
             }
 
             @Override

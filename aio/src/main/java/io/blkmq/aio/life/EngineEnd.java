@@ -3,6 +3,7 @@ package io.blkmq.aio.life;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -89,8 +90,8 @@ public final class EngineEnd {
     }
 
     /**
-     * Begins the end of a polled engine: true for one caller, which has to end the engine and then to call {@link #done}. For all
-     * others it returns when that has been done. Waits for an owner that has nothing in flight, and is about to leave the engine.
+     * Begins the end of a polled engine: true for one caller, which has to end the engine and then to call {@link #done}. All others may
+     * wait for that ({@link #awaitDone()}). Waits for an owner that has nothing in flight, and is about to leave the engine.
      *
      * @param anyInFlight whether there are operations that nobody but the owner can bring home
      * @throws IllegalStateException if there are, and the owner is another, living thread
@@ -108,7 +109,6 @@ public final class EngineEnd {
                 LockSupport.parkNanos(this, PAUSE_NANOS);
             }
         }
-        awaitDone();
         return false;
     }
 
@@ -130,6 +130,26 @@ public final class EngineEnd {
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Waits until the engine has ended, at most so long; whether it has. An interrupt does not end the wait; it is there again afterwards. */
+    public boolean awaitDone(long timeoutNanos) {
+        boolean interrupted = false;
+        // May wrap around, and is compared by difference.
+        long deadline = System.nanoTime() + timeoutNanos;
+        try {
+            while (true) {
+                try {
+                    return ended.await(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
