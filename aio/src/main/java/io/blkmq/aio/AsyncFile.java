@@ -380,7 +380,8 @@ public final class AsyncFile implements AutoCloseable {
             noMoreEarly();
             letGo();
             if (result < 0) {
-                end(AioException.of(result, file.path(), inWords(operation, offset, bytes)), result == -Errno.ECANCELED);
+                end(AioException.of(result, file.path(), inWords(operation, offset, bytes)),
+                        result == -Errno.ECANCELED);
             } else {
                 end(result);
             }

@@ -105,7 +105,8 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
     }
 
     private static AtomicWrites atomicWrites(MemorySegment statx) {
-        return new AtomicWrites(statx.get(INT, ATOMIC_MIN), statx.get(INT, ATOMIC_MAX), statx.get(INT, ATOMIC_SEGMENTS));
+        return new AtomicWrites(statx.get(INT, ATOMIC_MIN), statx.get(INT, ATOMIC_MAX),
+                statx.get(INT, ATOMIC_SEGMENTS));
     }
 
     /** Major number in the upper half, minor in the lower. */

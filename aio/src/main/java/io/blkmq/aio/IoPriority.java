@@ -24,13 +24,20 @@ public record IoPriority(Kind kind, int level) {
     /** The classes of priority. */
     public enum Kind {
         /** The thread's own. */
-        DEFAULT,
+        DEFAULT(0),
         /** Before all others; the process needs a privilege ({@code CAP_SYS_NICE}), otherwise the result is EPERM. */
-        REALTIME,
+        REALTIME(1),
         /** The usual. */
-        BEST_EFFORT,
+        BEST_EFFORT(2),
         /** Behind all others. */
-        IDLE
+        IDLE(3);
+
+        /** The kernel's {@code IOPRIO_CLASS_...}. */
+        final int number;
+
+        Kind(int number) {
+            this.number = number;
+        }
     }
 
     /**
@@ -47,6 +54,6 @@ public record IoPriority(Kind kind, int level) {
 
     /** As the kernel has it. */
     short value() {
-        return (short) (kind.ordinal() << CLASS_SHIFT | level);
+        return (short) (kind.number << CLASS_SHIFT | level);
     }
 }

@@ -138,8 +138,8 @@ final class LibaioEngine extends NativeEngine {
         int flags = rwFlags | kiocb.flags();
         long offset = kiocb.remainingOffset();
         if (segments > 1) {
-            context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(), Math.min(segments, NativeFile.SEGMENTS_MAX),
-                    offset, flags);
+            context.prepare(slot, vectored, descriptor, kiocb.remainingIovecs(),
+                    Math.min(segments, NativeFile.SEGMENTS_MAX), offset, flags);
         } else if (segments == 1) {
             context.prepare(slot, single, descriptor, kiocb.firstAddress(),
                     Math.min(kiocb.firstBytes(), NativeFile.TRANSFER_MAX), offset, flags);

@@ -61,9 +61,8 @@ final class Outcomes {
         if (isPassing(result) && kiocb.isCancelWanted()) {
             tell(kiocb, cancelledResult(kiocb));
         } else if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
-            tell(kiocb, kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0
-                    ? kiocb.transferred()
-                    : result);
+            tell(kiocb,
+                    kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0 ? kiocb.transferred() : result);
         } else if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
             tryAgain(kiocb, result == -Errno.EAGAIN);
         } else if (kiocb.syncing) {

@@ -13,9 +13,9 @@ final class Refusal {
         switch (-refused) {
             case Errno.EBUSY -> throw new IllegalStateException("the kiocb is in flight: " + kiocb);
             case Errno.EFAULT -> throw new IllegalStateException("memory of a closed arena: " + kiocb);
-            case Errno.EOPNOTSUPP -> throw new UnsupportedOperationException(
-                    name + " has no " + kiocb.operationInWords() + ", only " + engine.operations()
-                            + (engine.flags().isEmpty() ? "" : " and " + engine.flags()));
+            case Errno.EOPNOTSUPP ->
+                throw new UnsupportedOperationException(name + " has no " + kiocb.operationInWords() + ", only "
+                        + engine.operations() + (engine.flags().isEmpty() ? "" : " and " + engine.flags()));
             case Errno.EINVAL -> {
                 if (!engine.isOpen()) {
                     throw new IllegalStateException(name + " is closed");

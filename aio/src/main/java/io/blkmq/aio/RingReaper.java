@@ -145,8 +145,8 @@ final class RingReaper implements Runnable {
     /** Where this thread alone enters: hands over what has been placed, and waits if there is nothing else to do. */
     private void ringOrSleep(HandOver from) {
         from.fallAsleep();
-        boolean busy = engine.isReady() || engine.cancels.areWanted() || from.hasNews(engine.closed) || engine.hasOwnerDuties()
-                || (engine.closed && engine.isIdle());
+        boolean busy = engine.isReady() || engine.cancels.areWanted() || from.hasNews(engine.closed)
+                || engine.hasOwnerDuties() || (engine.closed && engine.isIdle());
         if (busy) {
             from.awake();
             engine.ring();

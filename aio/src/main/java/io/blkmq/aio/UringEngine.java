@@ -322,8 +322,8 @@ final class UringEngine extends NativeEngine {
             long length = count | flags;
             if (registered >= 0) {
                 counters.fixedBuffers.increment();
-                ring.put(head | (write ? Uring.OP_WRITEV_FIXED : Uring.OP_READV_FIXED), offset,
-                        kiocb.remainingIovecs(), length, slot, registered);
+                ring.put(head | (write ? Uring.OP_WRITEV_FIXED : Uring.OP_READV_FIXED), offset, kiocb.remainingIovecs(),
+                        length, slot, registered);
             } else {
                 ring.put(head | (write ? Uring.OP_WRITEV : Uring.OP_READV), offset, kiocb.remainingIovecs(), length,
                         slot, 0);
@@ -427,14 +427,18 @@ final class UringEngine extends NativeEngine {
             ring.advance();
             if (userData == WAKE) {
                 wakeArmed = false;
-            } else if (userData == CANCEL) {
-                // Whether it was found is told by the operation itself.
-                continue;
-            } else if ((userData & LINKED) != 0) {
-                linkedSyncEnded((int) userData, result);
-            } else {
-                ended((int) userData, result);
+            } else if (userData != CANCEL) {
+                // Whether what was cancelled was found is told by the operation itself.
+                entryEnded(userData, result);
             }
+        }
+    }
+
+    private void entryEnded(long userData, int result) {
+        if ((userData & LINKED) != 0) {
+            linkedSyncEnded((int) userData, result);
+        } else {
+            ended((int) userData, result);
         }
     }
 

@@ -54,7 +54,8 @@ class AioGuideTest {
         Path file = Files.write(directory.resolve("file"), new byte[8192]);
         // Whether the engine has ended by then is a matter of time.
         assertThat(DocPage.run(guide.write("InTime", directory), file.toString())).satisfiesExactly(
-                first -> assertThat(first).isEqualTo("TimeoutException"), second -> assertThat(second).endsWith(" true"));
+                first -> assertThat(first).isEqualTo("TimeoutException"),
+                second -> assertThat(second).endsWith(" true"));
     }
 
     @Test

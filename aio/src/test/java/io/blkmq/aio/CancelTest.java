@@ -95,7 +95,8 @@ class CancelTest {
                 boolean cancelled = !ended && (i == count - 1 || i == count - 3);
                 assertThat(told.results).as("%d", i).containsEntry(i, cancelled ? -Errno.ECANCELED : (long) BLOCK);
             }
-            assertThat(engine.run(kiocbs.get(count - 1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
+            assertThat(
+                    engine.run(kiocbs.get(count - 1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
                     .as("the mark is of one operation").isEqualTo(BLOCK);
         }
     }
@@ -127,8 +128,8 @@ class CancelTest {
                 }
             });
             for (int i = 0; i < count; i++) {
-                engine.submitOrThrow(kiocbs[i].prepareRead(file, (i % 64) * (long) BLOCK, completion, i)
-                        .addSegment(block()));
+                engine.submitOrThrow(
+                        kiocbs[i].prepareRead(file, (i % 64) * (long) BLOCK, completion, i).addSegment(block()));
                 if (i % 3 == 0) {
                     engine.commit();
                 }
@@ -242,8 +243,9 @@ class CancelTest {
             MemorySegment memory = block();
             for (int i = 0; i < 2000; i += mine.length) {
                 for (Kiocb kiocb : mine) {
-                    engine.submitOrThrow(kiocb.prepareRead(file, 0, told, i + java.util.Arrays.asList(mine).indexOf(kiocb))
-                            .addSegment(memory));
+                    engine.submitOrThrow(
+                            kiocb.prepareRead(file, 0, told, i + java.util.Arrays.asList(mine).indexOf(kiocb))
+                                    .addSegment(memory));
                 }
                 for (Kiocb kiocb : mine) {
                     assertThat(engine.cancel(kiocb)).isTrue();
@@ -258,6 +260,7 @@ class CancelTest {
         }
     }
 
+    @SuppressWarnings("try")
     @EachCase("isUring")
     @Timeout(120)
     void anEndThatMayNotWaitCancelsAll() throws IOException {
@@ -281,6 +284,7 @@ class CancelTest {
     }
 
     /** What the kernel does not give back stays the engine's, and so does its memory, until it does. */
+    @SuppressWarnings("try")
     @EachCase("isUring")
     @Timeout(120)
     void anEndThatMayNotWaitLeavesTheRestToAThread() throws IOException {
@@ -306,6 +310,7 @@ class CancelTest {
         }
     }
 
+    @SuppressWarnings("try")
     @EachCase("isMemory")
     @Timeout(120)
     void whatTakesItsTimeInMemoryIsEnded() throws IOException {
@@ -349,10 +354,12 @@ class CancelTest {
     void anIdleEngineEndsInNoTime() throws IOException {
         AioEngine engine = open();
         try (engine; AioFile file = engine.open(path, AioFile.Access.READ_WRITE, setup.direct())) {
-            assertThat(engine.run(Kiocb.withSegments(1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
+            assertThat(
+                    engine.run(Kiocb.withSegments(1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
                     .isEqualTo(BLOCK);
             assertThat(engine.closeWithin(TimeUnit.SECONDS.toNanos(60))).isTrue();
-            assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
+            assertThat(engine
+                    .submit(Kiocb.withSegments(1).prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
                     .isEqualTo(-Errno.EINVAL);
         }
     }
