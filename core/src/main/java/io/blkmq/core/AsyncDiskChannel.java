@@ -3,6 +3,9 @@ package io.blkmq.core;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
+import io.blkmq.runtime.channel.FileLockTable;
+import io.blkmq.runtime.channel.OpenFileChannel;
+import io.blkmq.runtime.channel.SystemLocks;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -82,7 +85,7 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
     }
 
     private void read(ByteBuffer dst, long position, AsyncResult<Integer> result) {
-        DeviceNode.requireNotNegative("position", position);
+        OpenFileChannel.requireNotNegative("position", position);
         if (dst.isReadOnly()) {
             throw new IllegalArgumentException("the buffer is read-only: nothing can be read into it");
         }
@@ -105,7 +108,7 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
 
     private void write(ByteBuffer src, long position, AsyncResult<Integer> result) {
         Objects.requireNonNull(src, "src");
-        DeviceNode.requireNotNegative("position", position);
+        OpenFileChannel.requireNotNegative("position", position);
         node.requireWritable();
         begin(new AsyncTransfer(this, Operation.WRITE, src, position, begun.incrementAndGet(), result));
     }
@@ -234,7 +237,7 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
 
     @Override
     public AsynchronousFileChannel truncate(long size) throws IOException {
-        DeviceNode.requireNotNegative("size", size);
+        OpenFileChannel.requireNotNegative("size", size);
         node.requireWritable();
         requireOpen();
         node.truncate(size);
@@ -292,10 +295,10 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
     public FileLock tryLock(long position, long size, boolean shared) throws IOException {
         node.requireLockable(shared);
         requireOpen();
-        FileLock lock = disk.fileLocks().lock(this, position, size, shared);
+        FileLockTable.RangeLock lock = disk.fileLocks().reserve(this, position, size, shared, SystemLocks.NONE);
         if (!isOpen()) {
             // Closed meanwhile: whoever closed it may have looked at the table before the lock was there.
-            disk.fileLocks().releaseAll(this);
+            lock.drop();
             throw new ClosedChannelException();
         }
         return lock;
@@ -320,13 +323,21 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         if (!closed.compareAndSet(false, true)) {
             return;
         }
-        disk.fileLocks().releaseAll(this);
+        releaseLocks();
         // In the order in which they were begun, since that of the set is another each time.
         List<AsyncTransfer> ended = inFlight.stream().sorted(Comparator.comparingLong(AsyncTransfer::number))
                 .filter(AsyncTransfer::endsByClose).toList();
         // The youngest first: then none of them has one of them behind it in a line of blocks, and nobody gets blocks only to go.
         ended.reversed().forEach(AsyncTransfer::giveUpWaiting);
         ended.forEach(AsyncTransfer::tellClosed);
+    }
+
+    private void releaseLocks() {
+        try {
+            disk.fileLocks().releaseAll(this);
+        } catch (IOException e) {
+            throw new AssertionError("the system knows nothing of these locks", e);
+        }
     }
 
     @Override

@@ -4,6 +4,7 @@ import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.Pieces;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -13,7 +14,7 @@ import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One operation of an {@link AsyncDiskChannel}: pieces of {@link DeviceNode#PIECE_BYTES}, one after the other, and each of them some
+ * One operation of an {@link AsyncDiskChannel}: pieces of {@link Pieces#BYTES}, one after the other, and each of them some
  * steps, each begun by the end of the one before.
  *
  * <pre>
@@ -121,7 +122,7 @@ final class AsyncTransfer {
         MemorySegment whole = direct;
         Piece next = whole != null
                 ? new Piece(at, bytes, whole.asSlice(0, bytes))
-                : new Piece(at, DeviceNode.pieceBytes(at, bytes - done), null);
+                : new Piece(at, Pieces.length(at, bytes - done), null);
         lock.lock();
         try {
             if (told) {

@@ -15,9 +15,6 @@ import java.nio.file.StandardOpenOption;
  * finds no space, one across it is shortened.
  */
 final class DeviceNode {
-    /** The longest piece of a transfer that goes through a buffer of its own. A multiple of every block size. */
-    static final int PIECE_BYTES = 1 << 20;
-
     private final Disk disk;
     private final boolean readable;
     private final boolean writable;
@@ -153,11 +150,6 @@ final class DeviceNode {
         }
     }
 
-    /** The longest piece of a transfer from here: pieces end at multiples of their longest. */
-    static int pieceBytes(long from, long left) {
-        return (int) Math.min(left, PIECE_BYTES - from % PIECE_BYTES);
-    }
-
     long roundedUp(long offset) {
         int block = blockBytes();
         return (offset + block - 1) & -block;
@@ -175,12 +167,6 @@ final class DeviceNode {
     /** An operation that was refused. Its range was checked before: the disk has been closed, or changed, meanwhile. */
     BlockIOException refusal(Operation operation, long offset, long bytes, Throwable cause) {
         return failure(operation, offset, bytes, disk.isClosed() ? Status.NODEV : Status.INVAL, cause);
-    }
-
-    static void requireNotNegative(String what, long value) {
-        if (value < 0) {
-            throw new IllegalArgumentException(what + " " + value + " is negative");
-        }
     }
 
     @Override

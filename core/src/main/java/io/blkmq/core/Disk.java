@@ -6,6 +6,7 @@ import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.core.mq.EntryContext;
 import io.blkmq.core.mq.SectorRange;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.FileLockTable;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;

@@ -32,7 +32,7 @@ class LayoutTest {
             Pattern.MULTILINE);
 
     private static final Map<String, Set<String>> EXPORTED = Map.of( //
-            "runtime", Set.of("runtime"), //
+            "runtime", Set.of("runtime", "runtime.channel"), //
             "sim", Set.of("sim"), //
             "core", Set.of("core", "core.counters", "core.driver", "core.nullblk"), //
             "testkit", Set.of("testkit", "testkit.disk", "testkit.fs", "testkit.junit"), //
@@ -44,6 +44,7 @@ class LayoutTest {
     /** By package, the packages of ours that it may use. */
     private static final Map<String, Set<String>> MAY_USE = Map.ofEntries( //
             Map.entry("runtime", Set.of()), //
+            Map.entry("runtime.channel", Set.of()), //
             Map.entry("sim", Set.of("runtime")), //
             Map.entry("core.tag", Set.of("runtime")), //
             // The engine room uses the types that it implements, and those of the users' I/O.
@@ -57,7 +58,8 @@ class LayoutTest {
             Map.entry("core.counters.layout", Set.of()), //
             Map.entry("core.counters", Set.of("core", "core.counters.layout", "core.driver", "runtime")), //
             // The first disk opens the counters file, if that is asked for.
-            Map.entry("core", Set.of("core.counters", "core.driver", "core.mq", "core.partition", "runtime")), //
+            Map.entry("core",
+                    Set.of("core.counters", "core.driver", "core.mq", "core.partition", "runtime", "runtime.channel")), //
             Map.entry("testkit.tree", Set.of()), //
             Map.entry("testkit", Set.of()), //
             Map.entry("testkit.crash", Set.of("testkit")), //
@@ -69,7 +71,7 @@ class LayoutTest {
                     Set.of("core", "core.driver", "core.nullblk", "runtime", "testkit", "testkit.crash")), //
             Map.entry("testkit.junit", Set.of("core", "runtime", "sim", "testkit", "testkit.disk", "testkit.fs")), //
             Map.entry("aio.life", Set.of()), //
-            Map.entry("aio", Set.of("aio.life", "runtime")), //
+            Map.entry("aio", Set.of("aio.life", "runtime", "runtime.channel")), //
             Map.entry("loop.shelf", Set.of()), //
             Map.entry("loop.transfer", Set.of("loop.shelf")), //
             Map.entry("loop.work", Set.of("core.driver", "runtime")), //

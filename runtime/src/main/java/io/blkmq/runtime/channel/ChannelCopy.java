@@ -1,4 +1,4 @@
-package io.blkmq.core;
+package io.blkmq.runtime.channel;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -14,7 +14,7 @@ import java.nio.channels.SelectableChannel;
 import java.nio.channels.WritableByteChannel;
 
 /**
- * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of a {@link DiskChannel}. It ends as the JDK's
+ * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of an {@link OpenFileChannel}. It ends as the JDK's
  * transfers of a file do, each kind of channel on the other side by itself:
  *
  * <pre>
@@ -29,7 +29,7 @@ import java.nio.channels.WritableByteChannel;
  * offered: a socket that does not block takes little at a time, and what it does not take was read in vain.
  *
  * <p>A thread that waits in the other channel is not one that the close of this one could wake. So the other is closed, too, if that
- * ends operations of its ({@link InterruptibleChannel}). Of a disk's channel it would not be needed: its operations end with the device.
+ * ends operations of its ({@link InterruptibleChannel}). Of another {@link OpenFileChannel} it would not be needed: its operations end with the device.
  *
  * <p>Owner: the thread that transfers.
  */
@@ -37,14 +37,14 @@ final class ChannelCopy {
     private static final int FIRST_BYTES = 64 << 10;
     private static final int GROWTH = 4;
 
-    private final DiskChannel mine;
+    private final OpenFileChannel mine;
     private final Channel other;
     /** Whether an interrupt ends the whole, also when bytes have moved. */
     private final boolean isOne;
     private ByteBuffer carrier = ByteBuffer.allocate(0);
     private long done;
 
-    private ChannelCopy(DiskChannel mine, Channel other, boolean isOne) {
+    private ChannelCopy(OpenFileChannel mine, Channel other, boolean isOne) {
         this.mine = mine;
         this.other = other;
         this.isOne = isOne;
@@ -56,7 +56,7 @@ final class ChannelCopy {
      * @param wanted bytes; no more than there are
      * @return bytes that the target took
      */
-    static long to(WritableByteChannel target, DiskChannel mine, long from, long wanted) throws IOException {
+    static long to(WritableByteChannel target, OpenFileChannel mine, long from, long wanted) throws IOException {
         boolean isOne = target instanceof FileChannel || target instanceof SelectableChannel;
         ChannelCopy copy = new ChannelCopy(mine, target, isOne);
         return copy.run(wanted, () -> copy.moveTo(target, from, wanted));
@@ -65,10 +65,10 @@ final class ChannelCopy {
     /**
      * Transfers from another channel.
      *
-     * @param wanted bytes; what the source gives and the disk has no room for is lost, unless the source is seekable
-     * @return bytes that the disk has
+     * @param wanted bytes; what the source gives and this channel has no room for is lost, unless the source is seekable
+     * @return bytes that were written
      */
-    static long from(ReadableByteChannel source, DiskChannel mine, long to, long wanted) throws IOException {
+    static long from(ReadableByteChannel source, OpenFileChannel mine, long to, long wanted) throws IOException {
         ChannelCopy copy = new ChannelCopy(mine, source, source instanceof FileChannel);
         return copy.run(wanted, () -> copy.moveFrom(source, to, wanted));
     }
@@ -122,11 +122,11 @@ final class ChannelCopy {
     /** Makes the carrier ready for what comes next: longer, if all of it was used the last time. */
     private void load(long at, long left) {
         boolean wasFull = carrier.limit() == carrier.capacity();
-        if (wasFull && carrier.capacity() < Math.min(left, DeviceNode.PIECE_BYTES)) {
+        if (wasFull && carrier.capacity() < Math.min(left, Pieces.BYTES)) {
             long grown = carrier.capacity() == 0 ? FIRST_BYTES : (long) carrier.capacity() * GROWTH;
-            carrier = ByteBuffer.allocate((int) Math.min(left, Math.min(grown, DeviceNode.PIECE_BYTES)));
+            carrier = ByteBuffer.allocate((int) Math.min(left, Math.min(grown, Pieces.BYTES)));
         }
-        carrier.clear().limit(DeviceNode.pieceBytes(at, Math.min(left, carrier.capacity())));
+        carrier.clear().limit(Pieces.length(at, Math.min(left, carrier.capacity())));
     }
 
     /** What was taken and could not be written is there again for the next call, if the source can go back. */
@@ -144,7 +144,7 @@ final class ChannelCopy {
     }
 
     private int inOther(OtherIo io) throws IOException {
-        boolean closable = other instanceof InterruptibleChannel && !(other instanceof DiskChannel);
+        boolean closable = other instanceof InterruptibleChannel && !(other instanceof OpenFileChannel);
         if (closable) {
             mine.goElsewhere((InterruptibleChannel) other);
         }
