@@ -134,6 +134,27 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         return opening.access() != Access.READ_ONLY;
     }
 
+    /** Whether the file stays the same when its name goes. */
+    abstract boolean hasDescriptor();
+
+    /** What is equal for two opens of the same file, as long as either is open. */
+    abstract Object identity();
+
+    /**
+     * Locks a range of the file against others that have opened it, for this open. Does not wait.
+     *
+     * @param position its first byte
+     * @param bytes how many; what ends at {@link Long#MAX_VALUE} has no end
+     * @param shared whether it excludes exclusive locks only
+     * @return whether it is locked
+     * @throws IOException if the system refuses
+     * @throws UnsupportedOperationException if there is no descriptor that could be locked
+     */
+    abstract boolean tryLockRange(long position, long bytes, boolean shared) throws IOException;
+
+    /** Gives a range up; nothing to do if the file is closed. */
+    abstract void unlockRange(long position, long bytes) throws IOException;
+
     /** How it was opened. */
     final Opening opening() {
         return opening;

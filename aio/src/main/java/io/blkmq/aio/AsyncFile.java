@@ -4,16 +4,17 @@ import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.StampedLock;
-import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file for those who want to read and write, and to hear of neither kiocbs, alignment nor errnos. Blocking calls park, so that a virtual
@@ -36,39 +37,28 @@ import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
  *
  * <p><b>Writes that are not aligned</b>, of a file that is open for direct I/O, read the blocks that they cover in part, and write them
  * whole; past the end of the file they write whole blocks, and then cut the file to size: after a crash in between zeroes may follow. No
- * other write through this object goes on meanwhile, so none is lost. Through two objects, or in two processes, they may be: it is one
- * object for all writers of a file. A log that appends records is better off with whole blocks.
+ * other write of this process to the file goes on meanwhile, through whichever {@code AsyncFile} or channel of this module, so none is
+ * lost; and no read, or look at the size, sees a file that is about to be cut. Of two processes writes to the same block may be lost, and so
+ * they may be beside a {@link java.nio.channels.FileChannel} of the JDK's. A log that appends records is better off with whole blocks.
  *
  * @since 0.1.0
  */
 public final class AsyncFile implements AutoCloseable {
 
-    /** The most that one piece of a copied transfer moves, a multiple of every alignment. */
-    static final int PIECE_BYTES = 1 << 20;
-    /** Where transfers end at the latest: what is aligned behind it is a number, still. */
-    private static final long OFFSET_MAX = Long.MAX_VALUE - PIECE_BYTES;
-    /** How long to wait for room in the engine where others have all of it. */
-    static final long NO_ROOM_PAUSE_NANOS = 50_000;
-    private static final int IDLE_MAX = 256;
-
     private final AioEngine engine;
     private final AioFile file;
     private final Executor executor;
-    /** Kiocbs that nobody uses; who finds none makes one. */
-    private final MpmcVarHandleArrayQueue<Kiocb> idle = new MpmcVarHandleArrayQueue<>(IDLE_MAX);
-    /**
-     * Shared by writes of whole blocks. Held alone by who writes a part of one, or changes the size. Of no thread: what is taken by who
-     * begins an operation is given back by who hears of its end.
-     */
-    private final StampedLock blocks = new StampedLock();
-
-    /** How many wait to hold the lock alone: who only tries to share it lets them pass. */
-    private final AtomicInteger waitingAlone = new AtomicInteger();
+    private final SharedFile shared;
+    private final BlockIo io;
+    /** Whether the open has been given back. */
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     private AsyncFile(AioEngine engine, AioFile file, Executor executor) {
         this.engine = engine;
         this.file = file;
         this.executor = executor;
+        shared = SharedFile.enter(file);
+        io = new BlockIo(engine, file, shared);
     }
 
     /**
@@ -125,7 +115,29 @@ public final class AsyncFile implements AutoCloseable {
      * @throws IOException if the file is closed or the system refuses
      */
     public long size() throws IOException {
-        return file.size();
+        return io.size();
+    }
+
+    // Channels.
+
+    /**
+     * A channel of this file, with a position of its own. Closing it, as an interrupt does, leaves the file open; once the file is closed,
+     * its operations fail. Else as {@link AioFiles#openChannel(AioEngine, Path, OpenOption...)} says. Locks of the channel and those of
+     * {@link AioFile#tryLock} are locks of one open file for the system: the later takes the place of the former.
+     *
+     * @param options {@link java.nio.file.StandardOpenOption#READ}, {@code WRITE} and {@code APPEND}; with none of them all is allowed
+     *        that the file is open for
+     * @return the channel
+     * @throws IllegalArgumentException for {@code APPEND} with {@code READ}, and for writing to a file that is open for reading only
+     * @throws UnsupportedOperationException for any other option, naming it
+     */
+    public FileChannel openChannel(OpenOption... options) {
+        return new AioFileChannel(this, ChannelOpening.of(file, Arrays.asList(options)), ChannelEnd.NOTHING);
+    }
+
+    /** What its channels do their I/O with. */
+    BlockIo io() {
+        return io;
     }
 
     // Waiting.
@@ -142,7 +154,7 @@ public final class AsyncFile implements AutoCloseable {
     public long read(long offset, MemorySegment memory) throws IOException {
         requireTarget(offset, memory);
         requireMayWait("read");
-        return isStraight(offset, memory) ? run(offset, memory, false) : readCopied(offset, memory);
+        return io.read(offset, memory);
     }
 
     /**
@@ -183,21 +195,7 @@ public final class AsyncFile implements AutoCloseable {
     public void write(long offset, MemorySegment memory) throws IOException {
         requireRange(offset, memory);
         requireMayWait("write");
-        if (isWhole(offset, memory.byteSize())) {
-            long stamp = blocks.readLock();
-            try {
-                writeWhole(offset, memory);
-            } finally {
-                blocks.unlockRead(stamp);
-            }
-        } else {
-            long stamp = lockAlone();
-            try {
-                writeParts(offset, memory);
-            } finally {
-                blocks.unlockWrite(stamp);
-            }
-        }
+        io.write(offset, memory);
     }
 
     /**
@@ -222,18 +220,7 @@ public final class AsyncFile implements AutoCloseable {
      */
     public long append(MemorySegment memory) throws IOException {
         requireMayWait("append");
-        long stamp = lockAlone();
-        try {
-            long end = file.size();
-            if (isWhole(end, memory.byteSize())) {
-                writeWhole(end, memory);
-            } else {
-                writeParts(end, memory);
-            }
-            return end;
-        } finally {
-            blocks.unlockWrite(stamp);
-        }
+        return io.append(memory);
     }
 
     /**
@@ -243,10 +230,8 @@ public final class AsyncFile implements AutoCloseable {
      * @throws IOException with the error, as {@link AioException#of} makes it
      */
     public void sync(boolean dataOnly) throws IOException {
-        Kiocb kiocb = takeKiocb();
-        long result = runWithRoom(kiocb.prepareSync(file, dataOnly, AioCompletion.NONE, 0));
-        giveBack(kiocb);
-        long _ = file.check(result, "sync");
+        requireMayWait("sync");
+        io.sync(dataOnly);
     }
 
     /**
@@ -258,12 +243,7 @@ public final class AsyncFile implements AutoCloseable {
      */
     public void setSize(long bytes) throws IOException {
         requireMayWait("setSize");
-        long stamp = lockAlone();
-        try {
-            long _ = file.check(file.setSize(bytes), "setting the size to " + bytes + " bytes");
-        } finally {
-            blocks.unlockWrite(stamp);
-        }
+        io.setSize(bytes);
     }
 
     // Futures.
@@ -287,11 +267,13 @@ public final class AsyncFile implements AutoCloseable {
         requireTarget(offset, memory);
         requireForAll(memory);
         if (!isStraight(offset, memory)) {
-            return stepByStep(() -> readCopied(offset, memory));
+            return stepByStep(() -> io.read(offset, memory));
         }
         Pending pending = new Pending("read", offset, memory.byteSize(), takeKiocb());
+        pending.target = memory;
+        pending.tails = shared.tails();
         return pending.begin(pending.kiocb.prepareRead(file, offset, pending, 0).addSegment(memory),
-                () -> run(offset, memory, false));
+                () -> io.read(offset, memory));
     }
 
     /**
@@ -309,13 +291,13 @@ public final class AsyncFile implements AutoCloseable {
             write(offset, memory);
             return memory.byteSize();
         };
-        if (!isStraight(offset, memory) || waitingAlone.get() != 0) {
+        if (!isStraight(offset, memory)) {
             return stepByStep(steps);
         }
         // Prepared before the lock is taken: nothing is held where the memory is refused.
         Pending pending = new Pending("write", offset, memory.byteSize(), takeKiocb());
         Kiocb prepared = pending.kiocb.prepareWrite(file, offset, pending, 0).addSegment(memory);
-        pending.stamp = blocks.tryReadLock();
+        pending.stamp = shared.tryShare();
         if (pending.stamp == 0) {
             // Who writes a part of a block holds the lock for more than one operation: this one has to wait, on another thread.
             giveBack(prepared);
@@ -346,6 +328,9 @@ public final class AsyncFile implements AutoCloseable {
         final Kiocb kiocb;
         /** Of the lock, to be given back at the end; 0 for none. Written before the operation is submitted, which publishes it. */
         private long stamp;
+        /** What a read fills, and when it began ({@link SharedFile#tails}). Written before it is submitted. */
+        private @Nullable MemorySegment target;
+        private int tails;
 
         Pending(String operation, long offset, long bytes, Kiocb kiocb) {
             this.operation = operation;
@@ -379,8 +364,12 @@ public final class AsyncFile implements AutoCloseable {
         public void complete(long userData, long result) {
             noMoreEarly();
             letGo();
-            if (result < 0) {
-                end(AioException.of(result, file.path(), inWords(operation, offset, bytes)),
+            MemorySegment read = target;
+            if (read != null && result > 0 && shared.sawTail(tails)) {
+                // A write was about to cut off some of it: once more, with the lock, by who can wait.
+                stepByStep(() -> io.runReadAgain(offset, read), this);
+            } else if (result < 0) {
+                end(AioException.of(result, file.path(), BlockIo.inWords(operation, offset, bytes)),
                         result == -Errno.ECANCELED);
             } else {
                 end(result);
@@ -395,7 +384,7 @@ public final class AsyncFile implements AutoCloseable {
         private void letGo() {
             giveBack(kiocb);
             if (stamp != 0) {
-                blocks.unlockRead(stamp);
+                shared.unshare(stamp);
             }
         }
     }
@@ -408,6 +397,11 @@ public final class AsyncFile implements AutoCloseable {
 
     private CompletableFuture<Long> stepByStep(Steps steps) {
         MemoryFuture future = new MemoryFuture();
+        stepByStep(steps, future);
+        return future;
+    }
+
+    private void stepByStep(Steps steps, MemoryFuture future) {
         try {
             executor.execute(() -> {
                 try {
@@ -419,160 +413,35 @@ public final class AsyncFile implements AutoCloseable {
         } catch (RejectedExecutionException e) {
             future.end(e, false);
         }
-        return future;
     }
 
-    // Transfers.
+    // What a batch takes.
 
-    /** Whether memory may go to the engine as it is. */
     boolean isStraight(long offset, MemorySegment memory) {
-        return memory.isNative() && memory.isAccessibleBy(Thread.currentThread()) && isWhole(offset, memory.byteSize())
-                && (memory.address() & file.memoryAlignment() - 1) == 0;
-    }
-
-    /** Whether a transfer begins and ends between blocks. */
-    private boolean isWhole(long offset, long bytes) {
-        return ((offset | bytes) & file.offsetAlignment() - 1) == 0;
-    }
-
-    /** One operation, of memory that goes as it is. */
-    private long run(long offset, MemorySegment memory, boolean write) throws IOException {
-        Kiocb kiocb = takeKiocb();
-        Kiocb prepared = write
-                ? kiocb.prepareWrite(file, offset, AioCompletion.NONE, 0)
-                : kiocb.prepareRead(file, offset, AioCompletion.NONE, 0);
-        long result = runWithRoom(prepared.addSegment(memory));
-        giveBack(kiocb);
-        if (result < 0) {
-            throw AioException.of(result, file.path(), inWords(write ? "write" : "read", offset, memory.byteSize()));
-        }
-        return result;
-    }
-
-    /** Who waits anyhow waits for room in the engine, too. */
-    private long runWithRoom(Kiocb kiocb) {
-        long result = engine.run(kiocb);
-        // Refused, it is still prepared; the same number from the device comes with the end of the operation.
-        while (result == -Errno.EAGAIN && kiocb.isPrepared()) {
-            LockSupport.parkNanos(this, NO_ROOM_PAUSE_NANOS);
-            result = engine.run(kiocb);
-        }
-        return result;
-    }
-
-    static String inWords(String operation, long offset, long bytes) {
-        return bytes == 0 ? operation : operation + " of " + bytes + " bytes at " + offset;
-    }
-
-    private long readCopied(long offset, MemorySegment memory) throws IOException {
-        long bytes = memory.byteSize();
-        long done = 0;
-        while (done < bytes) {
-            long at = offset + done;
-            long first = down(at);
-            long length = Math.min(up(offset + bytes) - first, PIECE_BYTES);
-            long wanted = Math.min(first + length - at, bytes - done);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                long moved = Math.clamp(run(first, buffer.memory(), false) - (at - first), 0, wanted);
-                MemorySegment.copy(buffer.memory(), at - first, memory, done, moved);
-                done += moved;
-                if (moved < wanted) {
-                    break;
-                }
-            }
-        }
-        return done;
-    }
-
-    /** Writes whole blocks, of whatever memory. The caller holds the lock in either way. */
-    private void writeWhole(long offset, MemorySegment memory) throws IOException {
-        if (isStraight(offset, memory)) {
-            long _ = run(offset, memory, true);
-            return;
-        }
-        for (long done = 0; done < memory.byteSize();) {
-            long length = Math.min(memory.byteSize() - done, PIECE_BYTES);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                MemorySegment.copy(memory, done, buffer.memory(), 0, length);
-                long _ = run(offset + done, buffer.memory(), true);
-            }
-            done += length;
-        }
-    }
-
-    /** Writes parts of blocks, whose rest stays as it is. The caller holds the lock alone. */
-    private void writeParts(long offset, MemorySegment memory) throws IOException {
-        if (memory.byteSize() == 0) {
-            return;
-        }
-        long size = file.size();
-        long end = offset + memory.byteSize();
-        for (long at = offset; at < end;) {
-            long first = down(at);
-            long length = Math.min(up(end) - first, PIECE_BYTES);
-            long last = Math.min(first + length, end);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                if (at != first) {
-                    fill(buffer.memory(), first, 0);
-                }
-                long tail = down(last);
-                if (last != first + length && (tail != first || at == first)) {
-                    fill(buffer.memory(), tail, tail - first);
-                }
-                MemorySegment.copy(memory, at - offset, buffer.memory(), at - first, last - at);
-                long _ = run(first, buffer.memory(), true);
-            }
-            at = last;
-        }
-        if (up(end) > Math.max(end, size)) {
-            long _ = file.check(file.setSize(Math.max(end, size)), inWords("write", offset, memory.byteSize()));
-        }
-    }
-
-    private long lockAlone() {
-        int _ = waitingAlone.incrementAndGet();
-        try {
-            return blocks.writeLock();
-        } finally {
-            int _ = waitingAlone.decrementAndGet();
-        }
-    }
-
-    /** Fills a block with what the file has there; behind its end there are zeroes. */
-    private void fill(MemorySegment memory, long offset, long at) throws IOException {
-        MemorySegment block = memory.asSlice(at, file.offsetAlignment());
-        long read = run(offset, block, false);
-        block.asSlice(read).fill((byte) 0);
-    }
-
-    private long down(long offset) {
-        return offset & -file.offsetAlignment();
-    }
-
-    private long up(long offset) {
-        return offset + file.offsetAlignment() - 1 & -file.offsetAlignment();
+        return io.isStraight(offset, memory);
     }
 
     Kiocb takeKiocb() {
-        Kiocb kiocb = idle.poll();
-        return kiocb != null ? kiocb : Kiocb.withSegments(1);
+        return io.takeKiocb();
     }
 
     void giveBack(Kiocb kiocb) {
-        // Refused when enough are idle: then it goes with the garbage collector.
-        boolean _ = idle.offer(kiocb);
+        io.giveBack(kiocb);
+    }
+
+    /** What is common to all opens of the file. */
+    SharedFile shared() {
+        return shared;
     }
 
     private void requireMayWait(String call) {
-        if (engine instanceof OpenedEngine opened) {
-            opened.requireMayWait(call);
-        }
+        io.requireMayWait(call);
     }
 
     private static void requireRange(long offset, MemorySegment memory) {
-        if (offset < 0 || offset > OFFSET_MAX - memory.byteSize()) {
+        if (offset < 0 || offset > BlockIo.OFFSET_MAX - memory.byteSize()) {
             throw new IllegalArgumentException("offset " + offset + " and length " + memory.byteSize()
-                    + ": a transfer lies between 0 and " + OFFSET_MAX);
+                    + ": a transfer lies between 0 and " + BlockIo.OFFSET_MAX);
         }
     }
 
@@ -594,6 +463,9 @@ public final class AsyncFile implements AutoCloseable {
     @Override
     public void close() {
         file.close();
+        if (closed.compareAndSet(false, true)) {
+            shared.leave();
+        }
     }
 
     @Override

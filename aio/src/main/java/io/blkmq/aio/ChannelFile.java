@@ -576,6 +576,34 @@ final class ChannelFile extends AioFile {
         return companion != null ? companion.tryLock(exclusive) : tryChannelLock(exclusive);
     }
 
+    @Override
+    boolean hasDescriptor() {
+        return companion != null;
+    }
+
+    @Override
+    Object identity() {
+        if (companion != null) {
+            return companion.identity();
+        }
+        return identity != null && identity.key != null ? identity.key : path().toAbsolutePath().normalize();
+    }
+
+    @Override
+    boolean tryLockRange(long position, long bytes, boolean shared) throws IOException {
+        if (companion == null) {
+            throw new UnsupportedOperationException(path() + " cannot be locked in ranges: the engine has no descriptor of it");
+        }
+        return companion.tryLockRange(position, bytes, shared);
+    }
+
+    @Override
+    void unlockRange(long position, long bytes) throws IOException {
+        if (companion != null) {
+            companion.unlockRange(position, bytes);
+        }
+    }
+
     private synchronized boolean tryChannelLock(boolean exclusive) throws IOException {
         FileLock before = lock;
         if (before == null) {

@@ -218,10 +218,18 @@ final class FileCalls {
 
     /** Sets or takes off an open file description lock on the whole file; the process's number must be 0 for it. */
     static int lock(int fd, int type) {
+        return lock(fd, type, 0, Long.MAX_VALUE);
+    }
+
+    /** The same of a range; one that ends at the largest offset has no end. */
+    static int lock(int fd, int type, long position, long bytes) {
         MemorySegment errno = Libc.borrowErrno();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment flock = arena.allocate(FLOCK);
             flock.set(ValueLayout.JAVA_SHORT, Libc.offset(FLOCK, "l_type"), (short) type);
+            flock.set(LONG, Libc.offset(FLOCK, "l_start"), position);
+            // 0 for all that follows.
+            flock.set(LONG, Libc.offset(FLOCK, "l_len"), bytes == Long.MAX_VALUE - position ? 0 : bytes);
             return (int) Libc.result((int) FCNTL.invokeExact(errno, fd, F_OFD_SETLK, flock.address()), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);

@@ -163,6 +163,27 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
+    boolean hasDescriptor() {
+        return true;
+    }
+
+    @Override
+    Object identity() {
+        return content;
+    }
+
+    /** Nobody outside of this process has the file. */
+    @Override
+    boolean tryLockRange(long position, long bytes, boolean shared) {
+        return true;
+    }
+
+    @Override
+    void unlockRange(long position, long bytes) {
+        // Nothing to do.
+    }
+
+    @Override
     public boolean supports(AioOperation operation) {
         return isWritable() || !operation.needsWriteAccess();
     }

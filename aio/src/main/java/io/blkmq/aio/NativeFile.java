@@ -41,6 +41,9 @@ final class NativeFile extends AioFile {
     /** A place in the table of registered files of a ring. */
     record Registration(FileTable table, int index) {}
 
+    /** A file of the system's. */
+    private record Identity(boolean isDevice, long device, long inode) {}
+
     private final int fd;
     /** Replaced as a whole, by {@link #registered} and {@link #unregistered}, which hold the monitor. */
     private volatile Registration[] registrations = {};
@@ -52,6 +55,7 @@ final class NativeFile extends AioFile {
     private final boolean blockDevice;
     private final boolean inMemory;
     private final long device;
+    private final Identity identity;
     /** Modes of fallocate that have been tried. Guarded by itself. */
     private final Map<Integer, Boolean> tried = new HashMap<>();
 
@@ -64,6 +68,10 @@ final class NativeFile extends AioFile {
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
+        // All nodes of a device are one file.
+        identity = facts.isBlockDevice()
+                ? new Identity(true, facts.representedDevice(), 0)
+                : new Identity(false, facts.device(), facts.inode());
         inMemory = system.inMemory() && !facts.isBlockDevice();
     }
 
@@ -668,6 +676,46 @@ final class NativeFile extends AioFile {
             return true;
         } finally {
             release();
+        }
+    }
+
+    @Override
+    boolean hasDescriptor() {
+        return true;
+    }
+
+    @Override
+    Object identity() {
+        return identity;
+    }
+
+    @Override
+    boolean tryLockRange(long position, long bytes, boolean shared) throws IOException {
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        try {
+            int result = FileCalls.lock(fd, shared ? FileCalls.F_RDLCK : FileCalls.F_WRLCK, position, bytes);
+            if (result == -Errno.EAGAIN || result == -Errno.EACCES) {
+                return false;
+            }
+            long _ = check(result, "lock of " + bytes + " bytes at " + position);
+            locked = true;
+            return true;
+        } finally {
+            release();
+        }
+    }
+
+    @Override
+    void unlockRange(long position, long bytes) throws IOException {
+        if (acquire()) {
+            try {
+                long _ = check(FileCalls.lock(fd, FileCalls.F_UNLCK, position, bytes),
+                        "release of a lock of " + bytes + " bytes at " + position);
+            } finally {
+                release();
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.Pieces;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -26,6 +27,8 @@ final class ReadBatch implements AioCompletion {
     private final long[] results;
     private final AtomicInteger inFlight = new AtomicInteger();
     private final Thread waiter = Thread.currentThread();
+    /** When the reads began: {@link SharedFile#tails}. */
+    private final int tails;
     /** Bytes of the copies. The waiter's. */
     private long copiedBytes;
 
@@ -37,6 +40,7 @@ final class ReadBatch implements AioCompletion {
         copies = new IoBuffer[this.reads.length];
         kiocbs = new Kiocb[this.reads.length];
         results = new long[this.reads.length];
+        tails = front.shared().tails();
     }
 
     @Override
@@ -93,7 +97,7 @@ final class ReadBatch implements AioCompletion {
             long first = offset & -file.offsetAlignment();
             long end = offset + target.byteSize() + file.offsetAlignment() - 1 & -file.offsetAlignment();
             long bytes = end - first;
-            if (bytes > AsyncFile.PIECE_BYTES || bytes == 0 || bytes > COPIED_BYTES_MAX - copiedBytes) {
+            if (bytes > Pieces.BYTES || bytes == 0 || bytes > COPIED_BYTES_MAX - copiedBytes) {
                 // Large, or nothing, or one too many: in its pieces, when the others have ended.
                 return;
             }
@@ -131,7 +135,7 @@ final class ReadBatch implements AioCompletion {
             if (left > 0) {
                 await(left - 1);
             } else {
-                LockSupport.parkNanos(this, AsyncFile.NO_ROOM_PAUSE_NANOS);
+                LockSupport.parkNanos(this, BlockIo.NO_ROOM_PAUSE_NANOS);
             }
         }
     }
@@ -160,7 +164,11 @@ final class ReadBatch implements AioCompletion {
             long result = results[i];
             if (result < 0) {
                 throw AioException.of(result, file.path(),
-                        AsyncFile.inWords("read", read.offset(), read.memory().byteSize()));
+                        BlockIo.inWords("read", read.offset(), read.memory().byteSize()));
+            }
+            if (result > 0 && front.shared().sawTail(tails)) {
+                // A write was about to cut off some of it.
+                return front.read(read.offset(), read.memory());
             }
             if (copy == null) {
                 return result;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.Pieces;
 import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.EachCase;
@@ -158,7 +159,7 @@ class AsyncFileTest {
 
     @EachCase("movesData")
     void aTransferLargerThanAPieceIsWhole() throws Exception {
-        byte[] large = new byte[2 * AsyncFile.PIECE_BYTES + 4711];
+        byte[] large = new byte[2 * Pieces.BYTES + 4711];
         new Random(1).nextBytes(large);
         file.write(13, heap(large));
         byte[] found = new byte[large.length];
@@ -240,7 +241,7 @@ class AsyncFileTest {
         }
         reads.add(new FileRead(count * (long) BLOCK - 10, heap(new byte[100])));
         reads.add(new FileRead(count * (long) BLOCK, heap(new byte[0])));
-        reads.add(new FileRead(1, heap(new byte[AsyncFile.PIECE_BYTES + 3])));
+        reads.add(new FileRead(1, heap(new byte[Pieces.BYTES + 3])));
         long[] results = file.readAll(reads);
         for (int i = 0; i < count; i++) {
             assertThat(results[i]).isEqualTo(reads.get(i).memory().byteSize());

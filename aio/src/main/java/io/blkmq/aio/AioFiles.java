@@ -1,0 +1,209 @@
+package io.blkmq.aio;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Files as the JDK's channels, over an engine: for code that takes a {@link FileChannel} and wants its I/O by io_uring, or past the page cache
+ * without a thought for alignment. Any thread may call it.
+ *
+ * <pre>{@code
+ * try (FileChannel log = AioFiles.openChannel(Path.of("log"), CREATE, APPEND, AioOpenOption.DIRECT)) {
+ *     log.write(record); // any length, any buffer
+ *     log.force(false);
+ * }
+ * }</pre>
+ *
+ * <p><b>The engine.</b> The forms that name none use one that all of the process share, in {@link CompletionMode#REAPER}: it is opened
+ * with the first file, with the {@linkplain AioEngineConfig#defaults defaults}, and stays open; its threads are daemons. It is
+ * {@code io_uring} where that works, and otherwise {@code channel}, for direct I/O {@code libaio} before that. A path of another provider than
+ * the default one always gets {@code channel}. A program that wants another engine, or other limits, opens one and hands it to the other forms:
+ * one engine serves any number of files.
+ *
+ * @since 0.1.0
+ */
+public final class AioFiles {
+
+    private AioFiles() {}
+
+    /**
+     * Opens a file as a channel, on the shared engine. As {@link #openChannel(AioEngine, Path, OpenOption...)}.
+     *
+     * @param path the name of the file
+     * @param options how it is opened
+     * @return the channel, for the caller to close
+     * @throws IOException as {@link AioEngine#open}, or if no engine can be opened
+     */
+    public static FileChannel openChannel(Path path, OpenOption... options) throws IOException {
+        return openChannel(path, Arrays.asList(options));
+    }
+
+    /**
+     * Opens a file as a channel, on the shared engine. As {@link #openChannel(AioEngine, Path, OpenOption...)}.
+     *
+     * @param path the name of the file
+     * @param options how it is opened
+     * @return the channel, for the caller to close
+     * @throws IOException as {@link AioEngine#open}, or if no engine can be opened
+     */
+    public static FileChannel openChannel(Path path, Set<? extends OpenOption> options) throws IOException {
+        return openChannel(path, (Collection<? extends OpenOption>) options);
+    }
+
+    private static FileChannel openChannel(Path path, Collection<? extends OpenOption> options) throws IOException {
+        ChannelOpening opening = ChannelOpening.of(path, options);
+        return openChannel(engineFor(path, opening.direct()), path, opening);
+    }
+
+    /**
+     * Opens a file as a channel that answers as that of {@link FileChannel#open} does. {@link AsyncFile} says where its memory comes from,
+     * and how writes that are not aligned are carried out.
+     *
+     * <p><b>Options.</b> {@code READ}, {@code WRITE}, {@code APPEND}, {@code CREATE}, {@code CREATE_NEW}, {@code TRUNCATE_EXISTING},
+     * {@code DELETE_ON_CLOSE}, {@code SPARSE} (files are), {@code SYNC}, {@code DSYNC} and {@link AioOpenOption#DIRECT}, combined as the
+     * JDK combines them. A file that is opened for writing alone has to be one that may be read, too. With {@code DELETE_ON_CLOSE} the
+     * name goes when the file has been opened, as with the JDK; where the system does not allow that, with the close.
+     *
+     * <p><b>Appending.</b> Each write goes to the end, in one step towards all channels and {@link AsyncFile}s of this process; of two
+     * processes that append to one file, one may write over what the other has written.
+     *
+     * <p><b>Locks</b> are the system's, so they keep other processes out; and they belong to this process, which is told
+     * {@link java.nio.channels.OverlappingFileLockException} by another lock of it, whatever channel of this module asks. They are
+     * <i>open file description</i> locks: the JDK's, of the same process or of others, exclude them and are excluded by them. {@code lock}
+     * asks every 2 ms while another has the range. Files of the {@code memory} engine are locked within the process. Where
+     * the C library cannot be called, locks are refused with {@link UnsupportedOperationException}.
+     *
+     * <p><b>Interrupts and close.</b> As {@link FileChannel} says: an interrupt closes the channel. The thread leaves when its operation
+     * in flight has ended, and so does one whose channel is closed by another. Close does not wait for them. A virtual thread that waits
+     * gives its carrier back, except in {@code size}, {@code truncate}, locks and opening, which are system calls.
+     *
+     * <p>It cannot be mapped: {@code map} throws {@link UnsupportedOperationException}. Inside of a completion of the engine, and on the
+     * thread that runs its agent, operations are refused with {@link IllegalStateException}.
+     *
+     * @param engine the engine, which stays open longer than the channel
+     * @param path the name of the file
+     * @param options how it is opened
+     * @return the channel, for the caller to close
+     * @throws IllegalArgumentException if the engine is polled, or for {@code APPEND} with {@code READ} or {@code TRUNCATE_EXISTING}
+     * @throws UnsupportedOperationException for any other option, naming it
+     * @throws IOException as {@link AioEngine#open}
+     */
+    public static FileChannel openChannel(AioEngine engine, Path path, OpenOption... options) throws IOException {
+        return openChannel(engine, path, ChannelOpening.of(path, Arrays.asList(options)));
+    }
+
+    private static FileChannel openChannel(AioEngine engine, Path path, ChannelOpening opening) throws IOException {
+        AsyncFile file = open(engine, path, opening);
+        return new AioFileChannel(file, opening, endOf(engine, file, opening));
+    }
+
+    /**
+     * Opens a file on the shared engine.
+     *
+     * @param path the name of the file
+     * @param options as of {@link #openChannel(AioEngine, Path, OpenOption...)}, but for {@code APPEND}, for which there is
+     *        {@link AsyncFile#append}, and {@code DELETE_ON_CLOSE}
+     * @return the file, for the caller to close
+     * @throws UnsupportedOperationException for any other option, naming it
+     * @throws IOException as {@link AioEngine#open}, or if no engine can be opened
+     */
+    public static AsyncFile open(Path path, OpenOption... options) throws IOException {
+        ChannelOpening opening = ChannelOpening.of(path, Arrays.asList(options));
+        if (opening.append() || opening.deleteOnClose()) {
+            throw new UnsupportedOperationException(path + " cannot be opened with "
+                    + (opening.append() ? "APPEND: AsyncFile.append" : "DELETE_ON_CLOSE: a channel") + " does that");
+        }
+        return open(engineFor(path, opening.direct()), path, opening);
+    }
+
+    static AsyncFile open(AioEngine engine, Path path, ChannelOpening opening) throws IOException {
+        return AsyncFile.open(engine, path, opening.access(), opening.direct(),
+                opening.file().toArray(AioFile.Option[]::new));
+    }
+
+    /** What is closed with a channel of a file of its own. The name of one that is to be deleted goes now, where that can be. */
+    static ChannelEnd endOf(AioEngine engine, AsyncFile file, ChannelOpening opening) throws IOException {
+        if (!opening.deleteOnClose()) {
+            return file::close;
+        }
+        Path path = file.file().path();
+        if (!file.file().hasDescriptor()) {
+            return () -> {
+                file.close();
+                boolean _ = Files.deleteIfExists(path);
+            };
+        }
+        boolean good = false;
+        try {
+            if (file.file() instanceof MemoryFile) {
+                engine.delete(path);
+            } else {
+                Files.delete(path);
+            }
+            good = true;
+        } finally {
+            if (!good) {
+                file.close();
+            }
+        }
+        return file::close;
+    }
+
+    /** The shared engine for a file. */
+    static AioEngine engineFor(Path path, boolean direct) throws IOException {
+        SharedEngine shared = !path.getFileSystem().equals(FileSystems.getDefault())
+                ? SharedEngine.ANY_PROVIDER
+                : direct ? SharedEngine.DIRECT : SharedEngine.BUFFERED;
+        return shared.get();
+    }
+
+    /** Engines of the process, each opened when it is first wanted. */
+    private enum SharedEngine {
+        BUFFERED("io_uring", "channel"),
+        /** libaio does buffered I/O inside of the doorbell: the thread that rings would wait for the device. */
+        DIRECT("io_uring", "libaio", "channel"),
+        ANY_PROVIDER("channel");
+
+        private final String[] names;
+        /** Written under the monitor of the class, once. */
+        private volatile @Nullable AioEngine engine;
+
+        SharedEngine(String... names) {
+            this.names = names;
+        }
+
+        AioEngine get() throws IOException {
+            AioEngine open = engine;
+            return open != null ? open : openOnce();
+        }
+
+        private AioEngine openOnce() throws IOException {
+            synchronized (SharedEngine.class) {
+                AioEngine open = engine;
+                if (open != null) {
+                    return open;
+                }
+                open = AioEngines.openFirst(AioEngineConfig.defaults(), names);
+                // One engine of a kind is enough.
+                for (SharedEngine other : values()) {
+                    AioEngine there = other.engine;
+                    if (there != null && there.name().equals(open.name())) {
+                        open.close();
+                        open = there;
+                        break;
+                    }
+                }
+                engine = open;
+                return open;
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+package io.blkmq.aio;
+
+import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.BufferRow;
+import io.blkmq.runtime.channel.Pieces;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.concurrent.locks.LockSupport;
+import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
+
+/**
+ * Transfers of any offset, length and memory, for threads that wait: the part of {@link AsyncFile} and of its channels that knows of
+ * kiocbs, blocks and alignment. Any thread may call it.
+ *
+ * <p>Memory that suits the file goes to the engine as it is. Any other is copied by way of pooled, aligned memory, a piece of
+ * {@link Pieces#BYTES} at a time.
+ */
+final class BlockIo {
+
+    /** Where transfers end at the latest: what is aligned behind it is a number, still. */
+    static final long OFFSET_MAX = Long.MAX_VALUE - Pieces.BYTES;
+    /** How long to wait for room in the engine where others have all of it. */
+    static final long NO_ROOM_PAUSE_NANOS = 50_000;
+    private static final int IDLE_MAX = 256;
+
+    final AioEngine engine;
+    final AioFile file;
+    final SharedFile shared;
+    /** Kiocbs that nobody uses; who finds none makes one. */
+    private final MpmcVarHandleArrayQueue<Kiocb> idle = new MpmcVarHandleArrayQueue<>(IDLE_MAX);
+
+    BlockIo(AioEngine engine, AioFile file, SharedFile shared) {
+        this.engine = engine;
+        this.file = file;
+        this.shared = shared;
+    }
+
+    // Whole operations.
+
+    /** Reads until the memory is full, or the file ends. */
+    long read(long offset, MemorySegment memory) throws IOException {
+        return isStraight(offset, memory) ? runRead(offset, memory) : readCopied(offset, memory);
+    }
+
+    /** Writes all of the memory. */
+    void write(long offset, MemorySegment memory) throws IOException {
+        if (isWhole(offset, memory.byteSize())) {
+            long stamp = shared.share();
+            try {
+                writeWhole(offset, memory);
+            } finally {
+                shared.unshare(stamp);
+            }
+        } else {
+            long stamp = shared.lockAlone();
+            try {
+                writeParts(offset, memory);
+            } finally {
+                shared.unlockAlone(stamp);
+            }
+        }
+    }
+
+    /** Writes all of the memory at the end of the file, and returns where that was. */
+    long append(MemorySegment memory) throws IOException {
+        long stamp = shared.lockAlone();
+        try {
+            long end = file.size();
+            writeAlone(end, memory);
+            return end;
+        } finally {
+            shared.unlockAlone(stamp);
+        }
+    }
+
+    /** Reads into a row until it is full, or the file ends, and moves the buffers' positions. */
+    long read(long offset, BufferRow row) throws IOException {
+        ByteBuffer single = row.single();
+        if (single != null) {
+            MemorySegment memory = MemorySegment.ofBuffer(single);
+            if (memory.byteSize() <= Pieces.BYTES || isStraight(offset, memory)) {
+                int done = (int) read(offset, memory);
+                single.position(single.position() + done);
+                return done;
+            }
+        }
+        long bytes = row.remaining();
+        long done = 0;
+        try {
+            while (done < bytes) {
+                int wanted = Pieces.length(offset + done, bytes - done);
+                int moved = readPiece(offset + done, row, wanted);
+                done += moved;
+                if (moved < wanted) {
+                    break;
+                }
+            }
+        } catch (IOException e) {
+            failUnlessSome(done, e);
+        }
+        return done;
+    }
+
+    private int readPiece(long at, BufferRow row, int wanted) throws IOException {
+        long first = down(at);
+        try (IoBuffer buffer = IoBuffer.allocate(up(at + wanted) - first)) {
+            int moved = (int) Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
+            row.fill(buffer.memory().asSlice(at - first, moved).asByteBuffer());
+            return moved;
+        }
+    }
+
+    /** Writes all of a row, and moves the buffers' positions. Returns less only if the rest has failed. */
+    long write(long offset, BufferRow row) throws IOException {
+        ByteBuffer single = row.single();
+        if (single != null) {
+            MemorySegment memory = MemorySegment.ofBuffer(single);
+            if (memory.byteSize() <= Pieces.BYTES || isStraight(offset, memory)) {
+                write(offset, memory);
+                single.position(single.limit());
+                return memory.byteSize();
+            }
+        }
+        if (isWhole(offset, row.remaining())) {
+            long stamp = shared.share();
+            try {
+                return writePieces(offset, row);
+            } finally {
+                shared.unshare(stamp);
+            }
+        }
+        long stamp = shared.lockAlone();
+        try {
+            return writePieces(offset, row);
+        } finally {
+            shared.unlockAlone(stamp);
+        }
+    }
+
+    /** Writes all of a row at the end of the file, and moves the buffers' positions. Returns less only if the rest has failed. */
+    long append(BufferRow row) throws IOException {
+        long stamp = shared.lockAlone();
+        try {
+            return writePieces(file.size(), row);
+        } finally {
+            shared.unlockAlone(stamp);
+        }
+    }
+
+    /** With the lock held alone, or shared if the row is of whole blocks: then each piece is. */
+    private long writePieces(long offset, BufferRow row) throws IOException {
+        long bytes = row.remaining();
+        long done = 0;
+        try {
+            while (done < bytes) {
+                int length = Pieces.length(offset + done, bytes - done);
+                try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                    row.copyTo(buffer.memory().asByteBuffer());
+                    writeAlone(offset + done, buffer.memory());
+                }
+                row.advance(length);
+                done += length;
+            }
+        } catch (IOException e) {
+            failUnlessSome(done, e);
+        }
+        return done;
+    }
+
+    /** The error comes again with the next call. */
+    private static void failUnlessSome(long done, IOException e) throws IOException {
+        if (done == 0) {
+            throw e;
+        }
+    }
+
+    /** With the lock held alone, or shared for whole blocks. */
+    private void writeAlone(long offset, MemorySegment memory) throws IOException {
+        if (isWhole(offset, memory.byteSize())) {
+            writeWhole(offset, memory);
+        } else {
+            writeParts(offset, memory);
+        }
+    }
+
+    void sync(boolean dataOnly) throws IOException {
+        Kiocb kiocb = takeKiocb();
+        long result = runWithRoom(kiocb.prepareSync(file, dataOnly, AioCompletion.NONE, 0));
+        giveBack(kiocb);
+        long _ = file.check(result, "sync");
+    }
+
+    /** The size; never that of a file which is about to be cut because of an unaligned write. */
+    long size() throws IOException {
+        int tails = shared.tails();
+        long size = file.size();
+        if (!shared.sawTail(tails)) {
+            return size;
+        }
+        long stamp = shared.share();
+        try {
+            return file.size();
+        } finally {
+            shared.unshare(stamp);
+        }
+    }
+
+    /** Sets the size. No write goes on meanwhile. */
+    void setSize(long bytes) throws IOException {
+        long stamp = shared.lockAlone();
+        try {
+            setSizeAlone(bytes);
+        } finally {
+            shared.unlockAlone(stamp);
+        }
+    }
+
+    /** Cuts what is longer. No write goes on meanwhile. */
+    void cut(long bytes) throws IOException {
+        long stamp = shared.lockAlone();
+        try {
+            if (bytes < file.size()) {
+                setSizeAlone(bytes);
+            }
+        } finally {
+            shared.unlockAlone(stamp);
+        }
+    }
+
+    private void setSizeAlone(long bytes) throws IOException {
+        long _ = file.check(file.setSize(bytes), "setting the size to " + bytes + " bytes");
+    }
+
+    // Transfers.
+
+    /** Whether memory may go to the engine as it is. */
+    boolean isStraight(long offset, MemorySegment memory) {
+        return memory.isNative() && memory.isAccessibleBy(Thread.currentThread()) && isWhole(offset, memory.byteSize())
+                && (memory.address() & file.memoryAlignment() - 1) == 0;
+    }
+
+    /** Whether a transfer begins and ends between blocks. */
+    private boolean isWhole(long offset, long bytes) {
+        return ((offset | bytes) & file.offsetAlignment() - 1) == 0;
+    }
+
+    /** One read of memory that goes as it is: of nothing that a write is about to cut off. */
+    private long runRead(long offset, MemorySegment memory) throws IOException {
+        int tails = shared.tails();
+        long result = run(offset, memory, false);
+        return shared.sawTail(tails) ? runReadAgain(offset, memory) : result;
+    }
+
+    /** The same while nobody writes a part of a block. */
+    long runReadAgain(long offset, MemorySegment memory) throws IOException {
+        long stamp = shared.share();
+        try {
+            return run(offset, memory, false);
+        } finally {
+            shared.unshare(stamp);
+        }
+    }
+
+    /** One operation, of memory that goes as it is. */
+    private long run(long offset, MemorySegment memory, boolean write) throws IOException {
+        Kiocb kiocb = takeKiocb();
+        Kiocb prepared = write
+                ? kiocb.prepareWrite(file, offset, AioCompletion.NONE, 0)
+                : kiocb.prepareRead(file, offset, AioCompletion.NONE, 0);
+        long result = runWithRoom(prepared.addSegment(memory));
+        giveBack(kiocb);
+        if (result < 0) {
+            throw AioException.of(result, file.path(), inWords(write ? "write" : "read", offset, memory.byteSize()));
+        }
+        return result;
+    }
+
+    /** Who waits anyhow waits for room in the engine, too. */
+    private long runWithRoom(Kiocb kiocb) {
+        long result = engine.run(kiocb);
+        // Refused, it is still prepared; the same number from the device comes with the end of the operation.
+        while (result == -Errno.EAGAIN && kiocb.isPrepared()) {
+            LockSupport.parkNanos(this, NO_ROOM_PAUSE_NANOS);
+            result = engine.run(kiocb);
+        }
+        return result;
+    }
+
+    static String inWords(String operation, long offset, long bytes) {
+        return bytes == 0 ? operation : operation + " of " + bytes + " bytes at " + offset;
+    }
+
+    private long readCopied(long offset, MemorySegment memory) throws IOException {
+        long bytes = memory.byteSize();
+        long done = 0;
+        while (done < bytes) {
+            long at = offset + done;
+            long first = down(at);
+            long length = Math.min(up(offset + bytes) - first, Pieces.BYTES);
+            long wanted = Math.min(first + length - at, bytes - done);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                long moved = Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
+                MemorySegment.copy(buffer.memory(), at - first, memory, done, moved);
+                done += moved;
+                if (moved < wanted) {
+                    break;
+                }
+            }
+        }
+        return done;
+    }
+
+    /** Writes whole blocks, of whatever memory. The caller holds the lock in either way. */
+    private void writeWhole(long offset, MemorySegment memory) throws IOException {
+        if (isStraight(offset, memory)) {
+            long _ = run(offset, memory, true);
+            return;
+        }
+        for (long done = 0; done < memory.byteSize();) {
+            long length = Math.min(memory.byteSize() - done, Pieces.BYTES);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                MemorySegment.copy(memory, done, buffer.memory(), 0, length);
+                long _ = run(offset + done, buffer.memory(), true);
+            }
+            done += length;
+        }
+    }
+
+    /** Writes parts of blocks, whose rest stays as it is. The caller holds the lock alone. */
+    private void writeParts(long offset, MemorySegment memory) throws IOException {
+        long end = offset + memory.byteSize();
+        if (end == offset) {
+            return;
+        }
+        long size = file.size();
+        if (up(end) <= Math.max(end, size)) {
+            long _ = writeBlocks(offset, memory, end);
+            return;
+        }
+        long reached = size;
+        shared.tailBegins();
+        try {
+            reached = Math.max(size, writeBlocks(offset, memory, end));
+        } finally {
+            try {
+                // After a failure, too: what is behind the old end then may be a part of what was to be written.
+                long _ = file.check(file.setSize(reached), inWords("write", offset, memory.byteSize()));
+            } finally {
+                shared.tailEnds();
+            }
+        }
+    }
+
+    /** Writes all blocks that a range touches, of which the first and the last are read where it covers them in part. Returns its end. */
+    private long writeBlocks(long offset, MemorySegment memory, long end) throws IOException {
+        for (long at = offset; at < end;) {
+            long first = down(at);
+            long length = Math.min(up(end) - first, Pieces.BYTES);
+            long last = Math.min(first + length, end);
+            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+                if (at != first) {
+                    fill(buffer.memory(), first, 0);
+                }
+                long tail = down(last);
+                if (last != first + length && (tail != first || at == first)) {
+                    fill(buffer.memory(), tail, tail - first);
+                }
+                MemorySegment.copy(memory, at - offset, buffer.memory(), at - first, last - at);
+                long _ = run(first, buffer.memory(), true);
+            }
+            at = last;
+        }
+        return end;
+    }
+
+    /** Fills a block with what the file has there; behind its end there are zeroes. */
+    private void fill(MemorySegment memory, long offset, long at) throws IOException {
+        MemorySegment block = memory.asSlice(at, file.offsetAlignment());
+        long read = run(offset, block, false);
+        block.asSlice(read).fill((byte) 0);
+    }
+
+    private long down(long offset) {
+        return offset & -file.offsetAlignment();
+    }
+
+    private long up(long offset) {
+        return offset + file.offsetAlignment() - 1 & -file.offsetAlignment();
+    }
+
+    Kiocb takeKiocb() {
+        Kiocb kiocb = idle.poll();
+        return kiocb != null ? kiocb : Kiocb.withSegments(1);
+    }
+
+    void giveBack(Kiocb kiocb) {
+        // Refused when enough are idle: then it goes with the garbage collector.
+        boolean _ = idle.offer(kiocb);
+    }
+
+    /** Refuses a call that waits, on a thread that has to call completions first. */
+    void requireMayWait(String call) {
+        if (engine instanceof OpenedEngine opened) {
+            opened.requireMayWait(call);
+        }
+    }
+}
