@@ -113,7 +113,8 @@ final class AioFileChannel extends OpenFileChannel {
     /** The kernel looks at that before it looks where the file ends. */
     private void requireRange(String operation, long from, long bytes) throws IOException {
         if (from > Long.MAX_VALUE - bytes) {
-            throw AioException.of(Errno.EINVAL, io.file.path(), BlockIo.inWords(operation, from, bytes));
+            throw new IOException("Invalid argument: " + BlockIo.inWords(operation, from, bytes) + " of " + io.file.path()
+                    + " ends past the largest offset, " + Long.MAX_VALUE);
         }
     }
 

@@ -1,4 +1,4 @@
-package io.blkmq.core;
+package io.blkmq.testing.channel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.nio.channels.FileLock;
+import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -13,26 +14,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
  * A table of calls of a class of channels and their answers. Each row has one answer for all; where the JDK's channel on a file or on a
- * device node answers otherwise, the row says so and why.
+ * device node answers otherwise, or that of an engine, the row says so and why. An engine's answers as the file's where nothing else is said.
  */
-final class ChannelContract<S> {
+public final class ChannelContract<S> {
     /** A call; what it returns or throws is its answer. */
     @FunctionalInterface
-    interface Call<S> {
+    public interface Call<S> {
         Object of(S sample) throws Throwable;
     }
 
     /** One row. */
-    static final class Row<S> {
+    public static final class Row<S> {
         private final String method;
         private final String what;
         private final Call<S> call;
         private final String answer;
-        private final Map<ChannelSubject.Kind, String> others = new EnumMap<>(ChannelSubject.Kind.class);
+        private final Map<ChannelSubject.Family, String> others = new EnumMap<>(ChannelSubject.Family.class);
 
         private Row(String method, String what, Call<S> call, String answer) {
             this.method = method;
@@ -42,65 +45,83 @@ final class ChannelContract<S> {
         }
 
         /** What a file answers instead; the reason is for the reader. */
-        Row<S> file(String otherAnswer, String why) {
+        public Row<S> file(String otherAnswer, String why) {
             assertThat(why).isNotBlank();
-            others.put(ChannelSubject.Kind.FILE, otherAnswer);
+            others.put(ChannelSubject.Family.FILE, otherAnswer);
             return this;
         }
 
         /** What the kernel's device node answers instead; the reason is for the reader. */
-        Row<S> node(String otherAnswer, String why) {
+        public Row<S> node(String otherAnswer, String why) {
             assertThat(why).isNotBlank();
-            others.put(ChannelSubject.Kind.NODE, otherAnswer);
+            others.put(ChannelSubject.Family.NODE, otherAnswer);
             return this;
         }
 
-        private String answer(ChannelSubject.Kind kind) {
-            return others.getOrDefault(kind, answer);
+        /** What a file of an engine answers instead; the reason is for the reader. */
+        public Row<S> engine(String otherAnswer, String why) {
+            assertThat(why).isNotBlank();
+            others.put(ChannelSubject.Family.ENGINE, otherAnswer);
+            return this;
+        }
+
+        private String answer(ChannelSubject.Family family) {
+            String likeFile = others.getOrDefault(ChannelSubject.Family.FILE, answer);
+            return others.getOrDefault(family, family == ChannelSubject.Family.ENGINE ? likeFile : answer);
         }
     }
+
+    private static final Pattern NUMBERED = Pattern.compile("\\((E[A-Z0-9]+)\\)$");
+    private static final Map<String, String> TEXTS = Map.of("ENOSPC", "No space left on device", "EFBIG",
+            "File too large", "EINVAL", "Invalid argument");
 
     private final List<Row<S>> rows = new ArrayList<>();
 
     /** Adds a row. */
-    Row<S> row(String method, String what, Call<S> call, String answer) {
+    public Row<S> row(String method, String what, Call<S> call, String answer) {
         Row<S> row = new Row<>(method, what, call, answer);
         rows.add(row);
         return row;
     }
 
     /** Channels that a row is tried on. */
-    interface Opened extends AutoCloseable {
+    public interface Opened extends AutoCloseable {
         @Override
         void close() throws IOException;
     }
 
     /** Opens them. */
     @FunctionalInterface
-    interface Samples<S extends Opened> {
+    public interface Samples<S extends Opened> {
         S of(ChannelSubject subject) throws IOException;
     }
 
-    /** Tries each row, and compares all answers at once. */
-    static <S extends Opened> void check(ChannelContract<S> contract, ChannelSubject.Kind kind, Samples<S> samples)
+    /** Tries each row, and compares all answers at once. Closes the subject. */
+    public static <S extends Opened> void check(ChannelContract<S> contract, ChannelSubject opened, Samples<S> samples)
             throws IOException {
         List<String> expected = new ArrayList<>();
         List<String> found = new ArrayList<>();
-        try (ChannelSubject subject = ChannelSubject.of(kind)) {
+        try (ChannelSubject subject = opened) {
             for (Row<S> row : contract.rows) {
                 String name = row.method + ", " + row.what + ": ";
-                expected.add(name + row.answer(kind));
-                try (S sample = samples.of(subject)) {
-                    found.add(name + answerOf(row.call, sample));
+                String answer = answerOf(row.call, subject, samples);
+                if (!answer.equals(row.answer(subject.family()))) {
+                    // All that differ at once, and nothing else.
+                    expected.add(name + row.answer(subject.family()));
+                    found.add(name + answer);
                 }
                 subject.reset();
             }
-            Disk disk = subject.disk();
-            if (disk != null) {
-                HeldTags.awaitNone(disk);
-            }
+            subject.checkAtRest();
         }
         assertThat(found).isEqualTo(expected);
+    }
+
+    private static <S extends Opened> String answerOf(Call<S> call, ChannelSubject subject, Samples<S> samples)
+            throws IOException {
+        try (S sample = samples.of(subject)) {
+            return answerOf(call, sample);
+        }
     }
 
     private static <S> String answerOf(Call<S> call, S sample) {
@@ -116,15 +137,20 @@ final class ChannelContract<S> {
         }
     }
 
-    /** Of an IOException that has no class of its own, the error. */
-    static String name(Throwable t) {
+    /** Of an IOException that has no class of its own, the error; and so of one that names an error number beside it. */
+    public static String name(Throwable t) {
         String message = String.valueOf(t.getMessage());
-        return t.getClass().getSimpleName()
-                + (t.getClass().equals(IOException.class) ? " " + message.split(":", 2)[0] : "");
+        if (t.getClass().equals(IOException.class)) {
+            return "IOException " + message.split(":", 2)[0];
+        }
+        Matcher numbered = NUMBERED.matcher(message);
+        return t instanceof FileSystemException && numbered.find()
+                ? "IOException " + TEXTS.getOrDefault(numbered.group(1), message)
+                : t.getClass().getSimpleName();
     }
 
     /** Fails if the class has a public method that no row calls. */
-    void coversAllOf(Class<?> type) {
+    public void coversAllOf(Class<?> type) {
         TreeSet<String> methods = new TreeSet<>();
         for (Method method : type.getMethods()) {
             if (!Modifier.isStatic(method.getModifiers()) && !method.getDeclaringClass().equals(Object.class)) {

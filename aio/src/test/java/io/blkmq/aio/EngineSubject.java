@@ -1,0 +1,90 @@
+package io.blkmq.aio;
+
+import io.blkmq.testing.channel.ChannelSubject;
+import io.blkmq.testing.channel.JdkSubject;
+import java.io.IOException;
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** A file of 1 MiB under the channels of an engine. */
+final class EngineSubject extends ChannelSubject {
+    private final Setup setup;
+    private final AioEngine engine;
+    private final Path path;
+
+    private EngineSubject(Setup setup, AioEngine engine, Path path) {
+        this.setup = setup;
+        this.engine = engine;
+        this.path = path;
+    }
+
+    /** All ways that move data and serve more than one thread. */
+    static List<Setup> setups() throws IOException {
+        return Setup.all().stream()
+                .filter(setup -> setup.movesData() && !setup.isPolled() && setup.variant() == Setup.Variant.PLAIN).toList();
+    }
+
+    static EngineSubject of(Setup setup) throws IOException {
+        setup.assumeAvailable();
+        AioEngine engine = setup.open(AioEngineConfig.builder());
+        Path path = JdkSubject.newFile(Files.createTempFile(setup.directory(), "blkmq-channel", ".img"));
+        return new EngineSubject(setup, engine, path);
+    }
+
+    AioEngine engine() {
+        return engine;
+    }
+
+    Path path() {
+        return path;
+    }
+
+    @Override
+    public Family family() {
+        return Family.ENGINE;
+    }
+
+    /** As the setup says, past the page cache or not. */
+    private OpenOption[] options(OpenOption... options) {
+        List<OpenOption> all = new ArrayList<>(Arrays.asList(orBoth(options)));
+        if (setup.direct()) {
+            all.add(AioOpenOption.DIRECT);
+        }
+        return all.toArray(OpenOption[]::new);
+    }
+
+    @Override
+    public FileChannel open(OpenOption... options) throws IOException {
+        return AioFiles.openChannel(engine, path, options(options));
+    }
+
+    @Override
+    public AsynchronousFileChannel openAsync(OpenOption... options) throws IOException {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void reset() throws IOException {
+        try (FileChannel channel = open()) {
+            FileChannel _ = channel.truncate(0);
+            zero(channel);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        engine.close();
+        Files.delete(path);
+    }
+
+    @Override
+    public String toString() {
+        return setup.toString();
+    }
+}
