@@ -1,30 +1,25 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
-import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
+import io.blkmq.runtime.channel.AsyncResult;
 import io.blkmq.runtime.channel.FileLockTable;
-import io.blkmq.runtime.channel.OpenFileChannel;
+import io.blkmq.runtime.channel.OpenAsynchronousFileChannel;
+import io.blkmq.runtime.channel.OperationFuture;
 import io.blkmq.runtime.channel.SystemLocks;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
-import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.CompletionHandler;
-import java.nio.channels.FileLock;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -43,13 +38,12 @@ import org.jspecify.annotations.Nullable;
  * <p>Closing ends all operations in flight with {@link AsynchronousCloseException}. Those that have memory of the caller's with the
  * device end so when the device has given it back.
  */
-final class AsyncDiskChannel extends AsynchronousFileChannel {
+final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
     private static final System.Logger LOG = System.getLogger(AsyncDiskChannel.class.getName());
 
     private final DeviceNode node;
     private final Disk disk;
     private final @Nullable Executor handlers;
-    private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicLong begun = new AtomicLong();
     /** An operation enters it and looks whether the channel is open; who closes the channel says so and looks at it. */
     private final Set<AsyncTransfer> inFlight = ConcurrentHashMap.newKeySet();
@@ -69,66 +63,36 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         return node;
     }
 
+    @Override
+    protected void requireReadable() {
+        node.requireReadable();
+    }
+
+    @Override
+    protected void requireWritable() {
+        node.requireWritable();
+    }
+
     // ---- reading and writing
 
     @Override
-    public <A extends @Nullable Object> void read(ByteBuffer dst, long position, A attachment,
-            CompletionHandler<Integer, ? super A> handler) {
-        read(dst, position, new Handled<>(handler, attachment));
+    protected void begin(boolean write, ByteBuffer buffer, long position, AsyncResult<Integer> result) {
+        begin(new AsyncTransfer(this, write ? Operation.WRITE : Operation.READ, buffer, position,
+                begun.incrementAndGet(), result));
     }
 
     @Override
-    public Future<Integer> read(ByteBuffer dst, long position) {
-        ChannelFuture<Integer> future = new ChannelFuture<>(disk);
-        read(dst, position, future);
-        return future;
-    }
-
-    private void read(ByteBuffer dst, long position, AsyncResult<Integer> result) {
-        OpenFileChannel.requireNotNegative("position", position);
-        if (dst.isReadOnly()) {
-            throw new IllegalArgumentException("the buffer is read-only: nothing can be read into it");
-        }
-        node.requireReadable();
-        begin(new AsyncTransfer(this, Operation.READ, dst, position, begun.incrementAndGet(), result));
-    }
-
-    @Override
-    public <A extends @Nullable Object> void write(ByteBuffer src, long position, A attachment,
-            CompletionHandler<Integer, ? super A> handler) {
-        write(src, position, new Handled<>(handler, attachment));
-    }
-
-    @Override
-    public Future<Integer> write(ByteBuffer src, long position) {
-        ChannelFuture<Integer> future = new ChannelFuture<>(disk);
-        write(src, position, future);
-        return future;
-    }
-
-    private void write(ByteBuffer src, long position, AsyncResult<Integer> result) {
-        Objects.requireNonNull(src, "src");
-        OpenFileChannel.requireNotNegative("position", position);
-        node.requireWritable();
-        begin(new AsyncTransfer(this, Operation.WRITE, src, position, begun.incrementAndGet(), result));
+    protected <V> OperationFuture<V> newFuture() {
+        return new DiskFuture<>(disk);
     }
 
     /** Memory of the caller's, if it can be used by other threads. */
-    static MemorySegment requireUsable(ByteBuffer buffer) {
-        MemorySegment memory = MemorySegment.ofBuffer(buffer);
-        if (!memory.isAccessibleBy(BioVec.ANOTHER)) {
-            throw new IllegalArgumentException(
-                    "the memory of the buffer is confined to one thread, but the operation may end"
-                            + " on another: use memory of a shared arena, of the heap, or an IoBuffer");
-        }
-        if (!memory.scope().isAlive()) {
-            throw new IllegalStateException("the arena of the buffer's memory is closed");
-        }
-        return memory;
+    static MemorySegment usable(ByteBuffer buffer) {
+        return requireUsable(buffer);
     }
 
     private void begin(AsyncTransfer transfer) {
-        if (transfer.result() instanceof ChannelFuture<?> future) {
+        if (transfer.result() instanceof OperationFuture<?> future) {
             future.onCancel(mayInterrupt -> cancel(transfer, mayInterrupt));
         }
         inFlight.add(transfer);
@@ -148,9 +112,7 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         if (!transfer.abandon()) {
             return false;
         }
-        if (mayInterrupt) {
-            close();
-        }
+        closeIf(mayInterrupt);
         return true;
     }
 
@@ -160,8 +122,8 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
 
     // ---- telling
 
-    /** Calls a handler. */
-    private void tell(Runnable call, boolean here) {
+    @Override
+    protected void call(Runnable call, boolean here) {
         if (handlers != null) {
             try {
                 handlers.execute(call);
@@ -206,42 +168,16 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
         }
     }
 
-    /** A handler with its attachment. */
-    private final class Handled<V, A extends @Nullable Object> implements AsyncResult<V> {
-        private final CompletionHandler<V, ? super A> handler;
-        private final A attachment;
-
-        Handled(CompletionHandler<V, ? super A> handler, A attachment) {
-            this.handler = Objects.requireNonNull(handler, "handler");
-            this.attachment = attachment;
-        }
-
-        @Override
-        public void completed(V value, boolean here) {
-            tell(() -> handler.completed(value, attachment), here);
-        }
-
-        @Override
-        public void failed(Throwable cause, boolean here) {
-            tell(() -> handler.failed(cause, attachment), here);
-        }
-    }
-
     // ---- size and durability
 
     @Override
-    public long size() throws IOException {
-        requireOpen();
+    protected long currentSize() {
         return node.sizeBytes();
     }
 
     @Override
-    public AsynchronousFileChannel truncate(long size) throws IOException {
-        OpenFileChannel.requireNotNegative("size", size);
-        node.requireWritable();
-        requireOpen();
+    protected void cut(long size) throws IOException {
         node.truncate(size);
-        return this;
     }
 
     /** Waits, as the method of the JDK does. An interrupt does not end the wait and is kept. */
@@ -249,7 +185,7 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
     public void force(boolean metaData) throws IOException {
         requireOpen();
         disk.queue().requireNoCompletion("force of the channel of " + disk.name());
-        ChannelFuture<Integer> future = new ChannelFuture<>(disk);
+        DiskFuture<Integer> future = new DiskFuture<>(disk);
         begin(new AsyncTransfer(this, Operation.FLUSH, null, 0, begun.incrementAndGet(), future));
         try {
             var _ = future.getUninterruptibly();
@@ -269,75 +205,27 @@ final class AsyncDiskChannel extends AsynchronousFileChannel {
     // ---- locks
 
     @Override
-    public <A extends @Nullable Object> void lock(long position, long size, boolean shared, A attachment,
-            CompletionHandler<FileLock, ? super A> handler) {
-        lock(position, size, shared, new Handled<>(handler, attachment));
+    protected FileLockTable locks() {
+        return disk.fileLocks();
     }
 
+    /** Nobody ever waits: who has a part of a range is in this process, and then the request is refused. */
     @Override
-    public Future<FileLock> lock(long position, long size, boolean shared) {
-        ChannelFuture<FileLock> future = new ChannelFuture<>(disk);
-        lock(position, size, shared, future);
-        return future;
-    }
-
-    /** Nobody ever waits: who has a part of the range is in this process, and then the request is refused. */
-    private void lock(long position, long size, boolean shared, AsyncResult<FileLock> result) {
-        node.requireLockable(shared);
-        try {
-            result.completed(tryLock(position, size, shared), false);
-        } catch (IOException e) {
-            result.failed(e, false);
-        }
-    }
-
-    @Override
-    public FileLock tryLock(long position, long size, boolean shared) throws IOException {
-        node.requireLockable(shared);
-        requireOpen();
-        FileLockTable.RangeLock lock = disk.fileLocks().reserve(this, position, size, shared, SystemLocks.NONE);
-        if (!isOpen()) {
-            // Closed meanwhile: whoever closed it may have looked at the table before the lock was there.
-            lock.drop();
-            throw new ClosedChannelException();
-        }
-        return lock;
+    protected SystemLocks systemLocks() {
+        return SystemLocks.NONE;
     }
 
     // ---- closing
 
+    /** Does not wait for the device. The disk stays open. */
     @Override
-    public boolean isOpen() {
-        return !closed.get();
-    }
-
-    private void requireOpen() throws ClosedChannelException {
-        if (!isOpen()) {
-            throw new ClosedChannelException();
-        }
-    }
-
-    /** Ends what is in flight, and does not wait for the device. The disk stays open. Closing again does nothing. */
-    @Override
-    public void close() {
-        if (!closed.compareAndSet(false, true)) {
-            return;
-        }
-        releaseLocks();
+    protected void closeOwn() {
         // In the order in which they were begun, since that of the set is another each time.
         List<AsyncTransfer> ended = inFlight.stream().sorted(Comparator.comparingLong(AsyncTransfer::number))
                 .filter(AsyncTransfer::endsByClose).toList();
         // The youngest first: then none of them has one of them behind it in a line of blocks, and nobody gets blocks only to go.
         ended.reversed().forEach(AsyncTransfer::giveUpWaiting);
         ended.forEach(AsyncTransfer::tellClosed);
-    }
-
-    private void releaseLocks() {
-        try {
-            disk.fileLocks().releaseAll(this);
-        } catch (IOException e) {
-            throw new AssertionError("the system knows nothing of these locks", e);
-        }
     }
 
     @Override

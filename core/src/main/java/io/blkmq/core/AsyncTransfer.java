@@ -4,6 +4,7 @@ import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.core.mq.EntryContext;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.channel.AsyncResult;
 import io.blkmq.runtime.channel.Pieces;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -69,7 +70,7 @@ final class AsyncTransfer {
         this.result = result;
         this.lock = node.runtime().newLock();
         if (buffer != null) {
-            MemorySegment memory = AsyncDiskChannel.requireUsable(buffer);
+            MemorySegment memory = AsyncDiskChannel.usable(buffer);
             boolean blocks = ((from | memory.byteSize()) & (node.blockBytes() - 1)) == 0;
             this.direct = blocks && IoBuffer.owns(memory) ? memory : null;
         }

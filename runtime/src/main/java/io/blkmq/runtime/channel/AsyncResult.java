@@ -1,7 +1,11 @@
-package io.blkmq.core;
+package io.blkmq.runtime.channel;
 
-/** Whom an asynchronous operation of a channel tells how it ended, once. */
-interface AsyncResult<V> {
+/**
+ * Whom an asynchronous operation of a channel tells how it ended, once.
+ *
+ * @param <V> the type of its result
+ */
+public interface AsyncResult<V> {
     /**
      * It has done what it should.
      *

@@ -1,9 +1,7 @@
-package io.blkmq.core;
+package io.blkmq.runtime.channel;
 
-import io.blkmq.core.mq.EntryContext;
-import io.blkmq.runtime.IoBuffer;
-import io.blkmq.runtime.IoRuntime;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -16,18 +14,26 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The result of an operation of a channel, for those who wait. Unlike those of the JDK it waits through the disk's runtime, and on a
- * polled disk it polls. Thread-safe.
+ * The result of an operation of a channel, for those who wait. How a thread waits is up to subclasses: that of a
+ * disk waits through the disk's runtime, and polls where the disk is polled. Thread-safe.
  *
  * <p>The state goes from null to a value, a {@link Failure} or {@link #CANCELLED}, once. A waiter enters the set and looks at the
  * state once more before it parks; who ends it sets the state and then looks at the set.
+ *
+ * @param <V> the type of the result
  */
-final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
+public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
     private static final Object CANCELLED = new Object();
 
-    /** Whether an operation that nobody has been told of yet is given up; may close the channel. */
+    /** Gives up an operation that nobody has been told of yet. */
     @FunctionalInterface
-    interface Canceller {
+    public interface Canceller {
+        /**
+         * Gives it up.
+         *
+         * @param mayInterruptIfRunning whether the channel may be closed for it
+         * @return whether it was given up
+         */
         boolean cancel(boolean mayInterruptIfRunning);
     }
 
@@ -35,48 +41,73 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
 
     private record Value<V>(V value) {}
 
-    private final Disk disk;
-    private final IoRuntime runtime;
-    /** That of the thread which begins the operation: on a polled disk its end is found there. */
-    private final EntryContext context;
     private final AtomicReference<@Nullable Object> state = new AtomicReference<>();
     private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
     /** Written before the operation begins, and so before anybody has the future. */
     private Canceller canceller = _ -> false;
 
-    ChannelFuture(Disk disk) {
-        this.disk = disk;
-        this.runtime = disk.queue().tagSet().runtime();
-        this.context = disk.deviceQueue().contextOfCurrentThread();
-    }
+    /** The future of an operation that has not begun. */
+    protected OperationFuture() {}
 
-    void onCancel(Canceller value) {
+    /**
+     * Says how it is given up. Before the operation begins.
+     *
+     * @param value gives it up
+     */
+    public final void onCancel(Canceller value) {
         canceller = value;
     }
 
+    /** {@return whose operation it is, in words} */
+    protected abstract String what();
+
+    /**
+     * Refuses to wait where that would be for ever.
+     *
+     * @throws IllegalStateException if the thread may not wait
+     */
+    protected abstract void requireMayWait();
+
+    /** {@return a time in nanoseconds, to be compared with another} */
+    protected abstract long nanoTime();
+
+    /**
+     * Waits until the thread is unparked or interrupted, or for no reason.
+     *
+     * @param looks how often it has looked in vain
+     * @param leftNanos for no longer than this; {@link Long#MAX_VALUE} for ever
+     */
+    protected abstract void park(int looks, long leftNanos);
+
+    /**
+     * Ends the waiting of some threads.
+     *
+     * @param threads in the order of their start
+     */
+    protected abstract void unparkAll(List<Thread> threads);
+
     @Override
-    public void completed(V value, boolean here) {
+    public final void completed(V value, boolean here) {
         end(new Value<>(value));
     }
 
     @Override
-    public void failed(Throwable cause, boolean here) {
+    public final void failed(Throwable cause, boolean here) {
         end(new Failure(cause));
     }
 
     private void end(Object outcome) {
         if (state.compareAndSet(null, outcome)) {
             // In the order of the threads' start, since that of the set is another each time.
-            runtime.unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
+            unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
         }
     }
 
     /**
-     * Gives the operation up, unless it has ended. The device may go on with it. After that the buffer is the caller's again, except if
-     * it is memory of an {@link IoBuffer}: that stays the device's until it has ended.
+     * Gives the operation up, unless it has ended. The device may go on with it; whose the buffer is then, the channel says.
      */
     @Override
-    public boolean cancel(boolean mayInterruptIfRunning) {
+    public final boolean cancel(boolean mayInterruptIfRunning) {
         if (isDone() || !canceller.cancel(mayInterruptIfRunning)) {
             return false;
         }
@@ -85,22 +116,22 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
     }
 
     @Override
-    public boolean isCancelled() {
+    public final boolean isCancelled() {
         return state.get() == CANCELLED;
     }
 
     @Override
-    public boolean isDone() {
+    public final boolean isDone() {
         return state.get() != null;
     }
 
     @Override
-    public V get() throws InterruptedException, ExecutionException {
+    public final V get() throws InterruptedException, ExecutionException {
         return valueOf(Objects.requireNonNull(await(Long.MAX_VALUE, true)));
     }
 
     @Override
-    public V get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
+    public final V get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
         Object outcome = await(unit.toNanos(timeout), true);
         if (outcome == null) {
             throw new TimeoutException("not ended within " + timeout + " " + unit);
@@ -108,8 +139,13 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
         return valueOf(outcome);
     }
 
-    /** Waits like {@link #get()}, but an interrupt does not end the wait and is kept. */
-    V getUninterruptibly() throws ExecutionException {
+    /**
+     * Waits like {@link #get()}, but an interrupt does not end the wait and is kept.
+     *
+     * @return the result
+     * @throws ExecutionException if it failed
+     */
+    public final V getUninterruptibly() throws ExecutionException {
         try {
             return valueOf(Objects.requireNonNull(await(Long.MAX_VALUE, false)));
         } catch (InterruptedException e) {
@@ -125,7 +161,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
         if (outcome instanceof Failure failure) {
             throw new ExecutionException(failure.cause());
         }
-        throw new CancellationException("the operation on the channel of " + disk.name() + " was cancelled");
+        throw new CancellationException(what() + " was cancelled");
     }
 
     /** The outcome; null if there was none in time. */
@@ -137,18 +173,18 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
         if (outcome != null || nanos <= 0) {
             return outcome;
         }
-        disk.queue().requireNoCompletion("waiting for an operation on the channel of " + disk.name());
+        requireMayWait();
         Thread self = Thread.currentThread();
         boolean interrupted = false;
-        long start = runtime.nanoTime();
+        long start = nanoTime();
         waiters.add(self);
         try {
             for (int looks = 0; (outcome = state.get()) == null; looks++) {
-                long left = nanos == Long.MAX_VALUE ? nanos : nanos - (runtime.nanoTime() - start);
+                long left = nanos == Long.MAX_VALUE ? nanos : nanos - (nanoTime() - start);
                 if (left <= 0) {
                     return null;
                 }
-                disk.deviceQueue().awaitEnd(this, context, 0, looks, left);
+                park(looks, left);
                 if (Thread.interrupted()) {
                     if (interruptible) {
                         throw new InterruptedException();
@@ -168,7 +204,7 @@ final class ChannelFuture<V> implements Future<V>, AsyncResult<V> {
     @Override
     public String toString() {
         Object outcome = state.get();
-        return "operation on the channel of " + disk.name() + ": "
+        return what() + ": "
                 + (outcome == null ? "not ended" : outcome == CANCELLED ? "cancelled" : outcome.toString());
     }
 }
