@@ -23,7 +23,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class AioFileChannel extends OpenFileChannel {
 
     /** How often a lock is asked for that another process has. */
-    private static final long LOCK_PAUSE_NANOS = 2_000_000;
+    static final long LOCK_PAUSE_NANOS = 2_000_000;
 
     private final AsyncFile front;
     private final BlockIo io;

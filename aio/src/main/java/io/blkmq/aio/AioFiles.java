@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -8,7 +9,9 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,6 +106,55 @@ public final class AioFiles {
     private static FileChannel openChannel(AioEngine engine, Path path, ChannelOpening opening) throws IOException {
         AsyncFile file = open(engine, path, opening);
         return new AioFileChannel(file, opening, endOf(engine, file, opening));
+    }
+
+    /**
+     * Opens a file as an asynchronous channel, on the shared engine, with handlers on virtual threads. As
+     * {@link #openAsynchronousChannel(AioEngine, Path, Executor, OpenOption...)}.
+     *
+     * @param path the name of the file
+     * @param options how it is opened
+     * @return the channel, for the caller to close
+     * @throws IOException as {@link AioEngine#open}, or if no engine can be opened
+     */
+    public static AsynchronousFileChannel openAsynchronousChannel(Path path, OpenOption... options) throws IOException {
+        ChannelOpening opening = ChannelOpening.ofAsynchronous(path, Arrays.asList(options));
+        return openAsynchronousChannel(engineFor(path, opening.direct()), path, Thread::startVirtualThread, opening);
+    }
+
+    /**
+     * Opens a file as an asynchronous channel that answers as that of {@link AsynchronousFileChannel#open} does. Reads and writes of native
+     * memory that suits the file hold no thread. Others, and those for which the engine has no room, are carried out by a virtual thread each.
+     *
+     * <p><b>Handlers</b> are called by the executor, and never by a thread of the engine: they may block. If it refuses one, a virtual thread
+     * calls it. Futures are ended by whoever ends the operation.
+     *
+     * <p><b>Close</b> waits for nothing. What is in flight ends with {@link java.nio.channels.AsynchronousCloseException} once the engine has given
+     * its memory back. <b>Cancellation</b>, too, leaves the operation in flight: its buffer is the engine's as long as the file is open, as the JDK
+     * says. Where it may interrupt, it closes the channel. {@code size}, {@code truncate}, {@code force} and {@code tryLock} block.
+     *
+     * <p>Options and locks are those of {@link #openChannel(AioEngine, Path, OpenOption...)}, but for {@code APPEND}, which the JDK refuses, too.
+     * {@code lock} waits for other processes on a virtual thread.
+     *
+     * @param engine the engine, which stays open longer than the channel
+     * @param path the name of the file
+     * @param handlers calls handlers
+     * @param options how it is opened
+     * @return the channel, for the caller to close
+     * @throws IllegalArgumentException if the engine is polled
+     * @throws UnsupportedOperationException for any other option, naming it
+     * @throws IOException as {@link AioEngine#open}
+     */
+    public static AsynchronousFileChannel openAsynchronousChannel(AioEngine engine, Path path, Executor handlers,
+            OpenOption... options) throws IOException {
+        return openAsynchronousChannel(engine, path, Objects.requireNonNull(handlers, "handlers"),
+                ChannelOpening.ofAsynchronous(path, Arrays.asList(options)));
+    }
+
+    private static AsynchronousFileChannel openAsynchronousChannel(AioEngine engine, Path path, Executor handlers,
+            ChannelOpening opening) throws IOException {
+        AsyncFile file = open(engine, path, opening);
+        return new AioAsynchronousFileChannel(file, opening, endOf(engine, file, opening), handlers);
     }
 
     /**

@@ -4,6 +4,7 @@ import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -133,6 +134,22 @@ public final class AsyncFile implements AutoCloseable {
      */
     public FileChannel openChannel(OpenOption... options) {
         return new AioFileChannel(this, ChannelOpening.of(file, Arrays.asList(options)), ChannelEnd.NOTHING);
+    }
+
+    /**
+     * An asynchronous channel of this file. Closing it leaves the file open. Else as
+     * {@link AioFiles#openAsynchronousChannel(AioEngine, Path, Executor, OpenOption...)} and {@link #openChannel} say.
+     *
+     * @param handlers calls handlers
+     * @param options {@link java.nio.file.StandardOpenOption#READ} and {@code WRITE}; with none of them all is allowed that the file is
+     *        open for
+     * @return the channel
+     * @throws IllegalArgumentException for writing to a file that is open for reading only
+     * @throws UnsupportedOperationException for any other option, naming it
+     */
+    public AsynchronousFileChannel openAsynchronousChannel(Executor handlers, OpenOption... options) {
+        return new AioAsynchronousFileChannel(this, ChannelOpening.ofAsynchronous(file, Arrays.asList(options)),
+                ChannelEnd.NOTHING, Objects.requireNonNull(handlers, "handlers"));
     }
 
     /** What its channels do their I/O with. */

@@ -60,6 +60,25 @@ record ChannelOpening(boolean read, boolean write, boolean append, boolean direc
                 file);
     }
 
+    /** Of a channel without a position, where the JDK knows no append. */
+    static ChannelOpening ofAsynchronous(Path path, Collection<? extends OpenOption> options) {
+        refuseAppend(path, options);
+        return of(path, options);
+    }
+
+    /** The same for a channel without a position. */
+    static ChannelOpening ofAsynchronous(AioFile file, Collection<? extends OpenOption> options) {
+        refuseAppend(file.path(), options);
+        return of(file, options);
+    }
+
+    private static void refuseAppend(Path path, Collection<? extends OpenOption> options) {
+        if (options.contains(StandardOpenOption.APPEND)) {
+            throw new UnsupportedOperationException(path
+                    + " cannot be opened with APPEND as an asynchronous channel: each of its operations has its position");
+        }
+    }
+
     /** Of a file that is open already: how much of what it is open for a channel may do. */
     static ChannelOpening of(AioFile file, Collection<? extends OpenOption> options) {
         boolean read = false;

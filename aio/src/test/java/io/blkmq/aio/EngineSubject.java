@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import io.blkmq.testing.channel.ChannelSubject;
+import io.blkmq.testing.channel.FileOpener;
 import io.blkmq.testing.channel.JdkSubject;
 import java.io.IOException;
 import java.nio.channels.AsynchronousFileChannel;
@@ -16,12 +17,14 @@ import java.util.List;
 final class EngineSubject extends ChannelSubject {
     private final Setup setup;
     private final AioEngine engine;
+    private final FileOpener opener;
     private final Path path;
 
     private EngineSubject(Setup setup, AioEngine engine, Path path) {
         this.setup = setup;
         this.engine = engine;
         this.path = path;
+        this.opener = new Opener(engine, setup.direct());
     }
 
     /** All ways that move data and serve more than one thread. */
@@ -37,12 +40,25 @@ final class EngineSubject extends ChannelSubject {
         return new EngineSubject(setup, engine, path);
     }
 
-    AioEngine engine() {
-        return engine;
-    }
+    /** Opens files by an engine, past the page cache or not. */
+    record Opener(AioEngine engine, boolean direct) implements FileOpener {
+        @Override
+        public FileChannel open(Path path, OpenOption... options) throws IOException {
+            return AioFiles.openChannel(engine, path, all(options));
+        }
 
-    Path path() {
-        return path;
+        @Override
+        public AsynchronousFileChannel openAsync(Path path, OpenOption... options) throws IOException {
+            return AioFiles.openAsynchronousChannel(engine, path, Thread::startVirtualThread, all(options));
+        }
+
+        private OpenOption[] all(OpenOption... options) {
+            List<OpenOption> all = new ArrayList<>(Arrays.asList(options));
+            if (direct) {
+                all.add(AioOpenOption.DIRECT);
+            }
+            return all.toArray(OpenOption[]::new);
+        }
     }
 
     @Override
@@ -50,23 +66,14 @@ final class EngineSubject extends ChannelSubject {
         return Family.ENGINE;
     }
 
-    /** As the setup says, past the page cache or not. */
-    private OpenOption[] options(OpenOption... options) {
-        List<OpenOption> all = new ArrayList<>(Arrays.asList(orBoth(options)));
-        if (setup.direct()) {
-            all.add(AioOpenOption.DIRECT);
-        }
-        return all.toArray(OpenOption[]::new);
-    }
-
     @Override
     public FileChannel open(OpenOption... options) throws IOException {
-        return AioFiles.openChannel(engine, path, options(options));
+        return opener.open(path, orBoth(options));
     }
 
     @Override
     public AsynchronousFileChannel openAsync(OpenOption... options) throws IOException {
-        throw new UnsupportedOperationException();
+        return opener.openAsync(path, orBoth(options));
     }
 
     @Override

@@ -248,7 +248,8 @@ public final class AsynchronousFileChannelContract {
         row(truncate, "closed", s -> {
             s.both.close();
             return s.both.truncate(N);
-        }, "ClosedChannelException").file("AsynchronousCloseException", LATE).node("AsynchronousCloseException", LATE);
+        }, "ClosedChannelException").file("AsynchronousCloseException", LATE).node("AsynchronousCloseException", LATE)
+                .engine("ClosedChannelException", "it was closed before the call");
         row("force(boolean)", "all", s -> {
             s.both.write(buffer(10), 5).get();
             s.both.force(true);

@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
  * A table of calls of a class of channels and their answers. Each row has one answer for all; where the JDK's channel on a file or on a
  * device node answers otherwise, or that of an engine, the row says so and why. An engine's answers as the file's where nothing else is said.
  */
-public final class ChannelContract<S> {
+public final class ChannelContract<S extends ChannelContract.Opened> {
     /** A call; what it returns or throws is its answer. */
     @FunctionalInterface
     public interface Call<S> {
@@ -99,27 +99,44 @@ public final class ChannelContract<S> {
     /** Tries each row, and compares all answers at once. Closes the subject. */
     public static <S extends Opened> void check(ChannelContract<S> contract, ChannelSubject opened, Samples<S> samples)
             throws IOException {
-        List<String> expected = new ArrayList<>();
-        List<String> found = new ArrayList<>();
         try (ChannelSubject subject = opened) {
-            for (Row<S> row : contract.rows) {
-                String name = row.method + ", " + row.what + ": ";
-                String answer = answerOf(row.call, subject, samples);
-                if (!answer.equals(row.answer(subject.family()))) {
-                    // All that differ at once, and nothing else.
-                    expected.add(name + row.answer(subject.family()));
-                    found.add(name + answer);
-                }
-                subject.reset();
-            }
+            contract.check(subject.family(), () -> samples.of(subject), subject::reset);
             subject.checkAtRest();
         }
+    }
+
+    /** Makes what a row is tried on. */
+    @FunctionalInterface
+    public interface Sampler<S extends Opened> {
+        S make() throws IOException;
+    }
+
+    /** Is done after each row. */
+    @FunctionalInterface
+    public interface Reset {
+        void run() throws IOException;
+    }
+
+    /** Tries each row, and compares all answers at once. */
+    public void check(ChannelSubject.Family family, Sampler<S> samples, Reset reset) throws IOException {
+        List<String> expected = new ArrayList<>();
+        List<String> found = new ArrayList<>();
+        for (Row<S> row : rows) {
+            String name = row.method + ", " + row.what + ": ";
+            String answer = answerOf(row.call, samples);
+            if (!answer.equals(row.answer(family))) {
+                // All that differ at once, and nothing else.
+                expected.add(name + row.answer(family));
+                found.add(name + answer);
+            }
+            reset.run();
+        }
+        assertThat(rows).isNotEmpty();
         assertThat(found).isEqualTo(expected);
     }
 
-    private static <S extends Opened> String answerOf(Call<S> call, ChannelSubject subject, Samples<S> samples)
-            throws IOException {
-        try (S sample = samples.of(subject)) {
+    private static <S extends Opened> String answerOf(Call<S> call, Sampler<S> samples) throws IOException {
+        try (S sample = samples.make()) {
             return answerOf(call, sample);
         }
     }
@@ -144,7 +161,7 @@ public final class ChannelContract<S> {
             return "IOException " + message.split(":", 2)[0];
         }
         Matcher numbered = NUMBERED.matcher(message);
-        return t instanceof FileSystemException && numbered.find()
+        return t instanceof FileSystemException && !t.getClass().getName().startsWith("java.") && numbered.find()
                 ? "IOException " + TEXTS.getOrDefault(numbered.group(1), message)
                 : t.getClass().getSimpleName();
     }
