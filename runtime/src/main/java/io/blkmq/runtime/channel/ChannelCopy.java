@@ -12,6 +12,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.WritableByteChannel;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of an {@link OpenFileChannel}. It ends as the JDK's
@@ -39,14 +40,17 @@ final class ChannelCopy {
 
     private final OpenFileChannel mine;
     private final Channel other;
+    /** The other, if it is read. */
+    private final @Nullable ReadableByteChannel source;
     /** Whether an interrupt ends the whole, also when bytes have moved. */
     private final boolean isOne;
     private ByteBuffer carrier = ByteBuffer.allocate(0);
     private long done;
 
-    private ChannelCopy(OpenFileChannel mine, Channel other, boolean isOne) {
+    private ChannelCopy(OpenFileChannel mine, Channel other, @Nullable ReadableByteChannel source, boolean isOne) {
         this.mine = mine;
         this.other = other;
+        this.source = source;
         this.isOne = isOne;
     }
 
@@ -58,8 +62,8 @@ final class ChannelCopy {
      */
     static long to(WritableByteChannel target, OpenFileChannel mine, long from, long wanted) throws IOException {
         boolean isOne = target instanceof FileChannel || target instanceof SelectableChannel;
-        ChannelCopy copy = new ChannelCopy(mine, target, isOne);
-        return copy.run(wanted, () -> copy.moveTo(target, from, wanted));
+        ChannelCopy copy = new ChannelCopy(mine, target, null, isOne);
+        return copy.run(wanted, most -> copy.moveTo(target, from, most));
     }
 
     /**
@@ -69,23 +73,29 @@ final class ChannelCopy {
      * @return bytes that were written
      */
     static long from(ReadableByteChannel source, OpenFileChannel mine, long to, long wanted) throws IOException {
-        ChannelCopy copy = new ChannelCopy(mine, source, source instanceof FileChannel);
-        return copy.run(wanted, () -> copy.moveFrom(source, to, wanted));
+        ChannelCopy copy = new ChannelCopy(mine, source, source, source instanceof FileChannel);
+        return copy.run(wanted, most -> copy.moveFrom(source, to, most));
+    }
+
+    /** How much of a file there is now: as the JDK, which does not look again when the transfer makes its own source longer. */
+    private static long there(ReadableByteChannel source, long wanted) throws IOException {
+        return source instanceof FileChannel file ? Math.clamp(file.size() - file.position(), 0, wanted) : wanted;
     }
 
     /** Moves some bytes. */
     @FunctionalInterface
     private interface Move {
-        /** Whether more may follow. */
-        boolean once() throws IOException;
+        /** Whether more may follow, of so many in all. */
+        boolean once(long most) throws IOException;
     }
 
     private long run(long wanted, Move move) throws IOException {
         try {
             mine.requireUninterrupted();
+            long most = source == null ? wanted : there(source, wanted);
             boolean goesOn = true;
-            while (goesOn && done < wanted) {
-                goesOn = move.once();
+            while (goesOn && done < most) {
+                goesOn = move.once(most);
             }
             return done;
         } catch (IOException e) {
