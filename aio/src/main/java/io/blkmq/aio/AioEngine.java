@@ -156,6 +156,16 @@ public interface AioEngine extends AutoCloseable {
     }
 
     /**
+     * Whether freeing and zeroing ranges ({@link Kiocb#preparePunchHole}, {@link Kiocb#prepareZeroRange}) are the storage's to carry out, as a
+     * transfer is, and no thread waits for them.
+     *
+     * @return false unless the engine says so
+     */
+    default boolean zeroesAlone() {
+        return false;
+    }
+
+    /**
      * Accepts an operation, or refuses it. Never waits.
      *
      * @param kiocb the operation, prepared

@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -27,6 +28,17 @@ public interface AioEngineProvider {
      * @return false unless the provider says so
      */
     default boolean isShareable() {
+        return false;
+    }
+
+    /**
+     * Whether a name is of this engine's storage, and no file of the file system: then no other engine can open it, and who has a choice takes this
+     * one. Looks at the name alone.
+     *
+     * @param path the name
+     * @return false unless the provider says so
+     */
+    default boolean isNamedBy(Path path) {
         return false;
     }
 

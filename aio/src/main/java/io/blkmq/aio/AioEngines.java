@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -90,6 +91,28 @@ public final class AioEngines {
             }
         }
         throw new AioUnavailableException(String.join(", ", names), String.join("; ", reasons));
+    }
+
+    /**
+     * The provider of the one engine that can open what a name stands for, where that is no file of the file system.
+     *
+     * @param path the name, as {@code rbd:pool/image}
+     * @return empty for a file: every engine for files can open it
+     */
+    public static Optional<AioEngineProvider> namedBy(Path path) {
+        return Found.PROVIDERS.stream().filter(provider -> provider.isNamedBy(path)).findFirst();
+    }
+
+    /**
+     * Makes an engine of a driver: for a provider in another module.
+     *
+     * @param driver what carries operations out; the engine closes it
+     * @param config how the engine is opened
+     * @return the engine, for the caller to close
+     * @throws IllegalArgumentException if the engine has a reaper, and the thread factory makes virtual threads
+     */
+    public static AioEngine drive(EngineDriver driver, AioEngineConfig config) {
+        return DrivenEngine.open(driver, config);
     }
 
     /** {@return the name of the fastest engine that works on this machine; {@code channel} works everywhere} */

@@ -10,7 +10,7 @@ import java.nio.file.Path;
 
 /**
  * A file opened by an engine, for that engine and others of its family ({@code io_uring} and {@code libaio};
- * {@code channel} and {@code null}; {@code memory}). Any thread may call any method.
+ * {@code channel} and {@code null}; {@code memory}; each that {@linkplain EngineDriver another module} provides). Any thread may call any method.
  *
  * <p>Engines use it asynchronously. It also has blocking forms, for callers with a thread to spend. They return bytes or a
  * negative {@linkplain Errno errno}, and continue a transfer until it is done, the file ends, or an error occurs. An interrupt
@@ -22,7 +22,7 @@ import java.nio.file.Path;
  *
  * @since 0.1.0
  */
-public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile, MemoryFile {
+public abstract sealed class AioFile implements AutoCloseable permits NativeFile, ChannelFile, MemoryFile, DrivenFile {
 
     /** The kind of use that a file is opened for. */
     public enum Access {
@@ -199,6 +199,24 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     /** {@return the file system's block in bytes, which holes are made of} */
     public final int blockBytes() {
         return blockBytes;
+    }
+
+    /**
+     * The size of I/O that the storage does best: what it keeps in one place, as an object or a stripe.
+     *
+     * @return bytes; 0 if it tells none
+     */
+    public int optimalBytes() {
+        return 0;
+    }
+
+    /**
+     * Says that the caller is about to wait for all operations of the file that are in flight, and then to close it. Where the storage may be away
+     * for a long time they are not waited for without end: those that it has not ended after some seconds end with ETIMEDOUT, and so do all later
+     * ones. They may still be carried out. Does nothing where the system brings each operation home.
+     */
+    public void hasten() {
+        // The system ends what it has begun.
     }
 
     /**

@@ -66,6 +66,10 @@ public final class Errno {
     public static final int EOVERFLOW = 75;
     /** The file, or the engine, has no such operation. */
     public static final int EOPNOTSUPP = 95;
+    /** The storage takes nothing more from this client, as one whose lock on an image was broken. */
+    public static final int ESHUTDOWN = 108;
+    /** The storage has not answered in time; the operation may still be carried out. */
+    public static final int ETIMEDOUT = 110;
     /** The user's quota is used up. */
     public static final int EDQUOT = 122;
     /** The operation was cancelled; it may have been carried out. */
@@ -110,6 +114,8 @@ public final class Errno {
             case ETIME -> "ETIME";
             case EOVERFLOW -> "EOVERFLOW";
             case EOPNOTSUPP -> "EOPNOTSUPP";
+            case ESHUTDOWN -> "ESHUTDOWN";
+            case ETIMEDOUT -> "ETIMEDOUT";
             case EDQUOT -> "EDQUOT";
             case ECANCELED -> "ECANCELED";
             default -> "errno " + Math.abs(errno);
@@ -141,6 +147,8 @@ public final class Errno {
             case ELOOP -> "the path has too many symbolic links";
             case ETIME -> "the time is over";
             case EOPNOTSUPP, ENOSYS -> "engine, file or system has no such operation";
+            case ESHUTDOWN -> "the storage takes nothing more from this client";
+            case ETIMEDOUT -> "the storage has not answered in time";
             case EDQUOT -> "the user's quota is used up";
             case ECANCELED -> "it was cancelled";
             default -> "the system refused";

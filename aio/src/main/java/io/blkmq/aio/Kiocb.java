@@ -114,6 +114,12 @@ public final class Kiocb {
     private long transferred;
     private int firstIovec;
 
+    /** All memory of the process. A class of its own: where native access is denied it cannot be initialised, and kiocbs work all the same. */
+    private static final class AllMemory {
+        @SuppressWarnings("restricted")
+        static final MemorySegment SEGMENT = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+    }
+
     /**
      * Makes a kiocb in memory of the owner's.
      *
@@ -478,6 +484,65 @@ public final class Kiocb {
         return userData;
     }
 
+    /**
+     * The file of an operation in flight; for an {@link EngineDriver}.
+     *
+     * @return the file
+     * @throws NullPointerException if it is not prepared
+     */
+    public AioFile file() {
+        return Objects.requireNonNull(file);
+    }
+
+    /**
+     * The sync that a write ends with; for an {@link EngineDriver}.
+     *
+     * @return FSYNC or FDATASYNC; null for an operation without
+     */
+    public @Nullable AioOperation syncAfter() {
+        return syncAfter;
+    }
+
+    /**
+     * Whether the file's size stays, of an operation on a range; for an {@link EngineDriver}.
+     *
+     * @return true unless the file is to end at the end of the range, if it ended before that
+     */
+    public boolean keepsSize() {
+        return keepSize;
+    }
+
+    /**
+     * The segments of an operation in flight; for an {@link EngineDriver}.
+     *
+     * @return an array of {@code struct iovec} that begins with {@link #segments} of them: an address and a length of 8 bytes each
+     */
+    public MemorySegment iovecs() {
+        return iovecs;
+    }
+
+    /**
+     * Copies what was read into the segments, from the first on; for an {@link EngineDriver}.
+     *
+     * @param from native memory that holds the bytes
+     * @param count how many, at most {@link #bytes}
+     * @return that number, or EFAULT, negated, if an arena has been closed meanwhile
+     */
+    public long scatter(MemorySegment from, long count) {
+        long done = 0;
+        for (int i = 0; i < segments && done < count; i++) {
+            if (!memory(i).scope().isAlive()) {
+                return -Errno.EFAULT;
+            }
+            long length = Math.min(partBytes(i), count - done);
+            // By address: the memory may be confined to the thread that submitted.
+            MemorySegment.copy(from, done, AllMemory.SEGMENT, iovecs.get(ValueLayout.JAVA_LONG, (long) i * SEGMENT_BYTES),
+                    length);
+            done += length;
+        }
+        return count;
+    }
+
     /** {@return whether an engine has it; any thread may ask} */
     public boolean isInFlight() {
         // Acquire: pairs with the release in free().
@@ -618,12 +683,6 @@ public final class Kiocb {
         return remainingSegments() <= NativeFile.SEGMENTS_MAX && bytes - transferred <= NativeFile.TRANSFER_MAX;
     }
 
-    /** The sync that a write ends with, or null. */
-    @Nullable
-    AioOperation syncAfter() {
-        return syncAfter;
-    }
-
     /**
      * The flags of a write that is about to be placed, {@code RWF_...}: those that make it durable, if that is wanted and the file
      * takes them; otherwise 0, and a sync is due after it. The placer.
@@ -652,14 +711,6 @@ public final class Kiocb {
             case ALLOCATE -> size;
             default -> throw new AssertionError(operation);
         };
-    }
-
-    boolean keepsSize() {
-        return keepSize;
-    }
-
-    AioFile file() {
-        return Objects.requireNonNull(file);
     }
 
     AioCompletion completion() {
