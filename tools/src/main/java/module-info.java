@@ -8,6 +8,7 @@ import org.jspecify.annotations.NullMarked;
     requires io.blkmq.aio;
     requires io.blkmq.loop;
     requires io.blkmq.nbd;
+    requires io.blkmq.rbd;
     requires io.blkmq.testkit;
     requires info.picocli;
     requires HdrHistogram;

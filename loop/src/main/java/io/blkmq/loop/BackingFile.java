@@ -22,10 +22,12 @@ final class BackingFile implements Backing {
     /** One of the device's, or of its kind. */
     private final AioEngine engine;
     private final boolean syncsByEngine;
+    private final boolean zeroesByEngine;
 
     private BackingFile(AioFile base, AioFile io, boolean aio, long offsetBytes, SyncLatch syncs, AioEngine engine) {
         this.engine = engine;
         this.syncsByEngine = engine.syncsAlone();
+        this.zeroesByEngine = engine.zeroesAlone();
         this.base = base;
         this.io = io;
         this.aio = aio;
@@ -127,6 +129,11 @@ final class BackingFile implements Backing {
         return aio && syncsByEngine;
     }
 
+    /** Whether the engine that does the transfers frees and zeroes ranges as well. */
+    boolean canZeroByEngine() {
+        return aio && zeroesByEngine;
+    }
+
     SyncLatch syncs() {
         return syncs;
     }
@@ -172,9 +179,14 @@ final class BackingFile implements Backing {
         return QueueLimits.builder().logicalBlockBytes(blockBytes).requestBytesMax(REQUEST_BYTES_MAX)
                 .segmentsMax(SEGMENTS_MAX).segmentBytesMax(Math.max(SEGMENT_BYTES_MAX, blockBytes))
                 .dmaAlignmentBytes(io.memoryAlignment()).discardBytesMax(writable ? DISCARD_BYTES_MAX : 0)
-                .discardGranularityBytes(Math.max(blockBytes, base.blockBytes()))
+                .discardGranularityBytes(Math.max(blockBytes, base.blockBytes())).ioOptBytes(optimalBytes(blockBytes))
                 .writeZeroesBytesMax(writable ? DISCARD_BYTES_MAX : 0)
                 .writeCache(writable, writable && aio && engine.writesThrough(io)).readOnly(!writable).build();
+    }
+
+    /** What the storage does best, in whole blocks. */
+    private int optimalBytes(int blockBytes) {
+        return io.optimalBytes() / blockBytes * blockBytes;
     }
 
     /** Lets go what another that has taken its place does not use. */

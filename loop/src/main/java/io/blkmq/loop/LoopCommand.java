@@ -172,9 +172,29 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return taken;
     }
 
+    /** Gives a discard, or zeroes, to the engine; false if it takes them no more. */
+    boolean zeroByEngine(BackingFile on, LoopQueue from) {
+        begin(on, from);
+        if (isFreeing()) {
+            kiocb.preparePunchHole(on.io(), position, rq.bytes(), this, rq.generation());
+        } else {
+            kiocb.prepareZeroRange(on.io(), position, rq.bytes(), this, rq.generation());
+        }
+        return from.engine().submit(kiocb) == 0;
+    }
+
+    /** Whether the blocks of the range may go: a discard, or zeroes that are not to be kept. */
+    private boolean isFreeing() {
+        return rq.operation() == Operation.DISCARD || (rq.flags() & Bio.NOUNMAP) == 0;
+    }
+
     /** The engine is done: bytes, or a negative errno. */
     @Override
     public void complete(long generation, long result) {
+        if (!rq.operation().hasData() && rq.operation().hasRange()) {
+            rq.complete(generation, hole((int) result, rq.operation()));
+            return;
+        }
         if (rq.operation() == Operation.FLUSH) {
             BackingFile on = Objects.requireNonNull(backing);
             rq.complete(generation, flushed(on, false, on.syncs().end((int) result)));
@@ -331,10 +351,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return switch (rq.operation()) {
             case READ, WRITE -> transfer();
             case FLUSH -> flush(on);
-            case DISCARD -> hole(file.punchHole(position, rq.bytes()), Operation.DISCARD);
-            case WRITE_ZEROES -> hole((rq.flags() & Bio.NOUNMAP) != 0
-                    ? file.zeroRange(position, rq.bytes())
-                    : file.punchHole(position, rq.bytes()), Operation.WRITE_ZEROES);
+            case DISCARD, WRITE_ZEROES -> hole(
+                    isFreeing() ? file.punchHole(position, rq.bytes()) : file.zeroRange(position, rq.bytes()),
+                    rq.operation());
         };
     }
 

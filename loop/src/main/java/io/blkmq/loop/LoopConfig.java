@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.aio.AioEngine;
+import io.blkmq.aio.AioEngineProvider;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.AioFile;
 import io.blkmq.aio.ReapListener;
@@ -83,7 +84,8 @@ public final class LoopConfig {
      * Begins with the defaults: direct I/O by the fastest engine there is, whose rings and reapers the devices of the process share, one
      * hardware queue of depth 128, the whole file, writable.
      *
-     * @param file an existing regular file or block device
+     * @param file an existing regular file or block device; or the name of what {@linkplain AioEngines#namedBy one engine} alone can open, as
+     *        {@code rbd:pool/image}
      * @return a new builder
      */
     public static Builder builder(Path file) {
@@ -255,11 +257,21 @@ public final class LoopConfig {
     /**
      * Queues, engine and threads of a device that is made for this file.
      *
-     * @return the defaults where nothing was set
+     * @return the defaults where nothing was set: for a file that one engine alone can open, that engine
      */
     public LoopParameters parameters() {
         LoopParameters own = parameters;
-        return own != null ? own : LoopParameters.builder().build();
+        if (own != null) {
+            return own;
+        }
+        LoopParameters.Builder defaults = LoopParameters.builder();
+        AioEngineProvider alone = onlyEngine(file);
+        return (alone == null ? defaults : defaults.engine(alone.name())).build();
+    }
+
+    /** The engine that alone can open what a name stands for; null for a file. */
+    static @Nullable AioEngineProvider onlyEngine(@Nullable Path file) {
+        return file == null ? null : AioEngines.namedBy(file).orElse(null);
     }
 
     /** Whether parameters were set. */
@@ -604,6 +616,10 @@ public final class LoopConfig {
                                 ? "a device on a disk has no file to make"
                                 : "a read-only device makes no file"));
             }
+            AioEngineProvider alone = onlyEngine(file);
+            if (alone != null) {
+                requireEngine(alone.name());
+            }
             transfer.checkKeyBytes(transferKey.length());
             if (blockBytes != 0 && !isBlock(blockBytes)) {
                 throw new IllegalArgumentException("blockBytes " + blockBytes + ": 0, or a power of two from "
@@ -615,6 +631,18 @@ public final class LoopConfig {
                         + " are possible: " + fileName);
             }
             return new LoopConfig(this);
+        }
+
+        /** The file's name is of another storage than the file system: one engine alone can open it, and it is there already. */
+        private void requireEngine(String alone) {
+            if (createBytes > 0) {
+                throw new IllegalArgumentException("createBytes " + createBytes + ": " + file
+                        + " is no file that could be made; engine " + alone + " opens what is there");
+            }
+            LoopParameters.Builder own = parameters;
+            if (own != null) {
+                own.engineForName(alone, String.valueOf(file));
+            }
         }
     }
 

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver of one loop device, as the patch series of 2014 built it: a request is a command on a file; reads and writes of a direct device go
- * to the engine, and so do flushes where that syncs by itself; everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA comes here where the engine, or that disk, can write
+ * to the engine, and so do flushes, discards and zeroes where that does them by itself; everything else goes to the work queue; all that comes to a device on a disk goes to that disk. FUA comes here where the engine, or that disk, can write
  * durably; elsewhere the flush machine makes a flush of it.
  *
  * <p>A flush request needs no repair after it was cloned: its {@link LoopCommand} is its own and points at itself, and the bytes
@@ -105,8 +105,16 @@ final class LoopDriver implements BlockDriver {
                 && command.syncByEngine(file, queue)) {
             return Status.OK;
         }
+        if (operation.hasRange() && file.canZeroByEngine() && command.zeroByEngine(file, queue)) {
+            return Status.OK;
+        }
         command.work(file, queue);
         return Status.OK;
+    }
+
+    @Override
+    public void hasten(RequestQueue queue) {
+        device.medium().hasten();
     }
 
     @Override

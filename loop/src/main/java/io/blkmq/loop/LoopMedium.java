@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.aio.AioEngineProvider;
 import io.blkmq.aio.AioFile;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
@@ -120,6 +121,11 @@ final class LoopMedium {
     BackingFile open(Path path, AioFile.Access access, boolean direct, long offsetBytes, int blockBytes)
             throws IOException {
         engines.open();
+        AioEngineProvider alone = LoopConfig.onlyEngine(path);
+        if (alone != null && !alone.name().equals(engines.first().name())) {
+            throw new LoopException(Errno.EINVAL, disk.name() + " has engine " + engines.first().name() + ", and "
+                    + path + " is opened by engine " + alone.name() + " alone");
+        }
         BackingFile opened = BackingFile.open(engines.first(), path, access, offsetBytes);
         try {
             return direct ? directIfPossible(opened, blockBytes) : opened;
@@ -189,11 +195,19 @@ final class LoopMedium {
     Backing runDown() {
         binding = binding.in(LoopState.RUNDOWN);
         Backing old = backing;
+        hasten();
         freeze();
         backing = null;
         disk.unfreeze();
         wipeTransfer();
         return old;
+    }
+
+    /** The device is about to wait for all that is in flight, and to let its file go: where the storage is away, the wait has an end. */
+    void hasten() {
+        if (backing instanceof BackingFile file) {
+            file.io().hasten();
+        }
     }
 
     /** The disk is closed, and nothing is in flight. Returns what the caller is to close. */

@@ -202,6 +202,18 @@ public final class LoopParameters {
             return this;
         }
 
+        /** Chooses the engine that alone can open a file of a name; refuses another that was chosen. */
+        void engineForName(String alone, String file) {
+            AioEngine given = givenEngine;
+            String chosen = given != null ? given.name() : engine;
+            if (chosen == null) {
+                engine = alone;
+            } else if (!chosen.equals(alone)) {
+                throw new IllegalArgumentException(
+                        "engine " + chosen + ": " + file + " is opened by engine " + alone + " alone");
+            }
+        }
+
         /**
          * Lets the submitting thread find completions. Each hardware queue then belongs to the platform thread that uses it
          * first.

@@ -45,7 +45,8 @@ import picocli.CommandLine.Spec;
                 "A filename in a job is only a name: no file or device node of the host is opened through it.",
                 "A name that is not attached is a temporary image of the job's size, removed at the end; it is",
                 "written before it is read.", "",
-                "BACKING is a PATH, mem:SIZE, null:SIZE, or the export of an NBD server: nbd://HOST[:PORT]/EXPORT or",
+                "BACKING is a PATH, mem:SIZE, null:SIZE, an image on Ceph: rbd:POOL/IMAGE[@SNAP][:conf=FILE][:id=USER],",
+                "or the export of an NBD server: nbd://HOST[:PORT]/EXPORT or",
                 "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query (a comma in",
                 "a URI is %%2C). Options stand behind commas:",
                 "  hw=N       hardware queues (1); connections to an NBD server (4)", //

@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
 /** Serves disks over the network block device protocol, until it is interrupted. */
 @Command(name = "serve", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, //
         description = "Serves disks over the network block device protocol (NBD), until Ctrl-C.", footer = {"",
-                "BACKING is a PATH, mem:SIZE, null:SIZE, or the export of another server: nbd://HOST[:PORT]/EXPORT or",
+                "BACKING is a PATH, mem:SIZE, null:SIZE, an image on Ceph: rbd:POOL/IMAGE[@SNAP][:conf=FILE][:id=USER],",
+                "or the export of another server: nbd://HOST[:PORT]/EXPORT or",
                 "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query. Each is an",
                 "export. One alone has the empty name unless --name says otherwise, several have the names of their",
                 "files; --name, given once for each, overrides that.", "",

@@ -204,6 +204,14 @@ public interface BlockDriver {
     }
 
     /**
+     * The queue is being closed, and waits from now on for what is in flight. A driver whose device may be away for a long time sees to it that each
+     * request ends soon all the same. Must not block; may be called more than once.
+     *
+     * @param queue the queue
+     */
+    default void hasten(RequestQueue queue) {}
+
+    /**
      * Says what a device is. Called now and then, from any thread, also while the device changes. Must not block.
      *
      * @param queue the device's queue

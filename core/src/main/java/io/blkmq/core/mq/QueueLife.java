@@ -156,6 +156,7 @@ final class QueueLife {
         requireNoCompletion("close");
         long start = runtime.nanoTime();
         die();
+        hasten();
         queue.kickRequeueList();
         contexts().runAll();
         queue.letAllGoOn();
@@ -181,6 +182,14 @@ final class QueueLife {
             }
         } finally {
             batch.leave();
+        }
+    }
+
+    private void hasten() {
+        try {
+            set.driver().hasten(queue);
+        } catch (Throwable t) {
+            CallbackFailures.report("hasten of " + queue.name(), t);
         }
     }
 

@@ -4,6 +4,7 @@ import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.nbd.NbdDisk;
 import io.blkmq.nbd.NbdUri;
+import io.blkmq.rbd.RbdAddress;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import java.nio.file.Path;
@@ -12,12 +13,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the user wants behind a device: {@code PATH}, {@code mem:SIZE}, {@code null:SIZE} or the URI of another server's export, with
- * options behind commas.
+ * What the user wants behind a device: {@code PATH}, {@code mem:SIZE}, {@code null:SIZE}, the URI of another server's export, or the address of an
+ * image on Ceph, with options behind commas.
  *
- * @param kind file, memory, nothing, or an export
+ * @param kind file, memory, nothing, an export, or an image
  * @param text how it was written
- * @param path the file; meaningless without one
+ * @param path the file, or the address of the image; meaningless without one
  * @param export where the export is; null for what is none
  * @param sizeBytes size of a device of memory or nothing
  * @param hardwareQueues 0 if not said
@@ -33,6 +34,7 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
         int depth, Completion completion, boolean buffered, boolean readOnly, long offsetBytes, long sizeLimitBytes,
         int workers) {
     private static final String OPTIONS = "hw=N, depth=N, poll, reaper, ro";
+    private static final String IMAGE_OPTIONS = OPTIONS + ", offset=BYTES, sizelimit=BYTES";
     private static final String FILE_OPTIONS = OPTIONS + ", buffered, offset=BYTES, sizelimit=BYTES, workers=N";
 
     /** What is behind the device. */
@@ -44,7 +46,9 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
         /** Nothing, by the null block driver. */
         NOTHING("null:"),
         /** What another server exports, by the network block device protocol. */
-        EXPORT("");
+        EXPORT(""),
+        /** An image on Ceph, by a loop device. */
+        IMAGE("");
 
         private final String prefix;
 
@@ -74,6 +78,17 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
     }
 
     /**
+     * An image on Ceph without options.
+     *
+     * @param image its address
+     * @return the backing
+     */
+    public static Backing ofImage(RbdAddress image) {
+        return new Backing(Kind.IMAGE, image.toString(), image.path(), null, 0, 0, 0, Completion.CHOSEN, false, false,
+                0, 0, 0);
+    }
+
+    /**
      * Reads what stands behind {@code NAME=} in {@code --attach}.
      *
      * @param text the backing and its options
@@ -87,14 +102,18 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
         Options options = new Options(text, kind);
         try {
             if (first.isEmpty()) {
-                throw new IllegalArgumentException("a path, mem:SIZE, null:SIZE or the URI of an export is needed");
+                throw new IllegalArgumentException(
+                        "a path, mem:SIZE, null:SIZE, the URI of an export or rbd:POOL/IMAGE is needed");
             }
             long sizeBytes = kind.prefix.isEmpty() ? 0 : size(first.substring(kind.prefix.length()));
             NbdUri export = kind == Kind.EXPORT ? NbdUri.parse(first) : null;
+            if (kind == Kind.IMAGE) {
+                var _ = RbdAddress.parse(first);
+            }
             for (String option : parts.subList(1, parts.size())) {
                 options.set(option.strip());
             }
-            return new Backing(kind, text, Path.of(kind == Kind.FILE ? first : ""), export, sizeBytes,
+            return new Backing(kind, text, Path.of(kind == Kind.FILE || kind == Kind.IMAGE ? first : ""), export, sizeBytes,
                     options.hardwareQueues, options.depth, options.completion, options.buffered, options.readOnly,
                     options.offsetBytes, options.sizeLimitBytes, options.workers);
         } catch (IllegalArgumentException e) {
@@ -105,15 +124,18 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
     /**
      * Whether there are data in it that were there before, and that a user may want to keep.
      *
-     * @return true for a file and for an export
+     * @return true for a file, an export and an image
      */
     public boolean hasDataBefore() {
-        return kind == Kind.FILE || kind == Kind.EXPORT;
+        return kind == Kind.FILE || kind == Kind.EXPORT || kind == Kind.IMAGE;
     }
 
     private static Kind kind(String first) {
         if (NbdUri.isMeantBy(first)) {
             return Kind.EXPORT;
+        }
+        if (RbdAddress.isMeantBy(first)) {
+            return Kind.IMAGE;
         }
         return first.startsWith(Kind.MEMORY.prefix)
                 ? Kind.MEMORY
@@ -152,8 +174,8 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
             String value = equals < 0 ? "" : option.substring(equals + 1);
             boolean forFile = List.of("buffered", "offset", "sizelimit", "workers").contains(name);
             boolean needsValue = List.of("hw", "depth", "offset", "sizelimit", "workers").contains(name);
-            if (forFile && kind != Kind.FILE) {
-                throw new IllegalArgumentException("option " + name + " is for files; possible are " + OPTIONS);
+            if (forFile && !options().contains(name)) {
+                throw new IllegalArgumentException("option " + name + " is for files; possible are " + options());
             }
             if (needsValue == value.isEmpty() && (needsValue || equals >= 0)) {
                 throw new IllegalArgumentException(
@@ -179,8 +201,16 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
                 case "workers" -> workers = Quantity.count(value, 1, AioEngineConfig.WORKERS_MAX);
                 case "sizelimit" -> sizeLimitBytes = Quantity.bytes(value);
                 default -> throw new IllegalArgumentException(
-                        "is not known; possible are " + (kind == Kind.FILE ? FILE_OPTIONS : OPTIONS));
+                        "is not known; possible are " + options());
             }
+        }
+
+        private String options() {
+            return switch (kind) {
+                case FILE -> FILE_OPTIONS;
+                case IMAGE -> IMAGE_OPTIONS;
+                case MEMORY, NOTHING, EXPORT -> OPTIONS;
+            };
         }
 
         private void poll() {

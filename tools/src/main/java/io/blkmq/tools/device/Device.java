@@ -71,9 +71,10 @@ public final class Device implements AutoCloseable {
         try {
             return useElevator(openAsAsked(request, layout), request.elevator());
         } catch (NoSuchFileException e) {
-            throw new UsageException(request.name() + ": there is no file " + e.getFile(), e);
+            throw new UsageException(request.name() + ": "
+                    + (isImage(request) ? e.getMessage() : "there is no file " + e.getFile()), e);
         } catch (AccessDeniedException e) {
-            throw new UsageException(request.name() + ": access to " + e.getFile() + " is denied"
+            throw new UsageException(isImage(request) ? request.name() + ": " + e.getMessage() : request.name() + ": access to " + e.getFile() + " is denied"
                     + (request.writes()
                             ? "; jobs write to it. " + request.name() + " can be attached with ,ro for jobs that read"
                             : ""),
@@ -81,8 +82,12 @@ public final class Device implements AutoCloseable {
         } catch (AioUnavailableException e) {
             throw new UsageException(request.location() + ": " + e.getMessage() + otherEngine(request), e);
         } catch (IOException | IllegalArgumentException e) {
-            throw new UsageException(request.name() + ": " + e.getMessage() + liftedBy(e), e);
+            throw new UsageException(request.name() + ": " + e.getMessage() + (isImage(request) ? "" : liftedBy(e)), e);
         }
+    }
+
+    private static boolean isImage(DeviceRequest request) {
+        return request.backing().isPresent() && request.backing().get().kind() == Kind.IMAGE;
     }
 
     private static String otherEngine(DeviceRequest request) {
@@ -106,8 +111,15 @@ public final class Device implements AutoCloseable {
         if (backing.export() != null) {
             return openExport(request, backing, backing.export());
         }
+        if (backing.kind() == Kind.IMAGE) {
+            return openImageOnCeph(request, backing);
+        }
         if (backing.kind() != Kind.FILE) {
             return openNull(request, backing);
+        }
+        if (request.engine() == EngineName.RBD) {
+            throw new IllegalArgumentException(
+                    "ioengine=rbd is for images on Ceph: attach rbd:POOL/IMAGE, and not " + backing.text());
         }
         if (request.invalidates() && Files.exists(backing.path())) {
             boolean _ = PageCache.drop(backing.path());
@@ -163,6 +175,14 @@ public final class Device implements AutoCloseable {
         }
     }
 
+    /** Librbd's own threads do the I/O: a thread that polls would take a processor from them. */
+    private static Device openImageOnCeph(DeviceRequest request, Backing backing) throws IOException {
+        Shape shape = shape(request, backing, backing.completion() == Completion.POLL
+                && pollsByChoice(request, backing, true));
+        LoopDevice loop = attach(request, EngineName.RBD, backing, shape, true);
+        return new Device(request, loop.disk(), shape, backing.text(), "loop, direct, engine rbd", null);
+    }
+
     private static Device openImage(DeviceRequest request, Layout layout) throws IOException {
         ImageRequest wanted = request.image();
         TemporaryImage image = TemporaryImage.create(wanted.directory(), wanted.bytes());
@@ -194,12 +214,12 @@ public final class Device implements AutoCloseable {
             throws IOException {
         boolean direct = (request.direct() || request.engine().hasNoFile()) && !backing.buffered();
         Shape shape = shape(request, backing, pollsByChoice(request, backing, direct));
-        LoopDevice loop = attach(request, backing, shape, direct);
+        LoopDevice loop = attach(request, request.engine(), backing, shape, direct);
         if (direct && !loop.isDirect() && shape.polled && backing.completion() == Completion.CHOSEN) {
             // The work queue does the I/O after all: its threads complete, and a thread that polls would only be in their way.
             loop.close();
             shape = new Shape(shape.hardwareQueues, shape.depth, false);
-            loop = attach(request, backing, shape, direct);
+            loop = attach(request, request.engine(), backing, shape, direct);
         }
         Device device = new Device(request, loop.disk(), shape, text, loopMode(request, loop), image);
         if (direct && !loop.isDirect()) {
@@ -209,11 +229,11 @@ public final class Device implements AutoCloseable {
         return device;
     }
 
-    private static LoopDevice attach(DeviceRequest request, Backing backing, Shape shape, boolean direct)
-            throws IOException {
+    private static LoopDevice attach(DeviceRequest request, EngineName engine, Backing backing, Shape shape,
+            boolean direct) throws IOException {
         return LoopDevice.attach(LoopConfig.builder(backing.path()).name(request.name())
                 .readOnly(backing.readOnly() || !request.writes()).exclusive(!request.mountedWrite()).direct(direct)
-                .engine(request.engine().aioName()).polled(shape.polled).hardwareQueues(shape.hardwareQueues)
+                .engine(engine.aioName()).polled(shape.polled).hardwareQueues(shape.hardwareQueues)
                 .depth(shape.depth).offsetBytes(backing.offsetBytes()).sizeLimitBytes(backing.sizeLimitBytes())
                 .workers(request.workers()).build());
     }

@@ -19,6 +19,8 @@ public enum EngineName {
     PSYNC("psync", "channel", true, "sync", "vsync", "pvsync", "pvsync2", "mmap", "splice"),
     /** The file's content in memory: what is written goes nowhere else. Not one of fio's. */
     MEMORY("memory", "memory", false),
+    /** An image on Ceph. */
+    RBD("rbd", "rbd", false),
     /** No I/O at all. */
     NULL("null", "null", false);
 
@@ -33,8 +35,7 @@ public enum EngineName {
             Map.entry("librpma_apm_server", "is about RDMA, which blkmq does not speak"),
             Map.entry("librpma_gpspm_client", "is about RDMA, which blkmq does not speak"),
             Map.entry("librpma_gpspm_server", "is about RDMA, which blkmq does not speak"),
-            Map.entry("rados", "is about Ceph; map an image to a block device and attach that"),
-            Map.entry("rbd", "is about Ceph; map the image with rbd map and attach that device"),
+            Map.entry("rados", "is about objects of Ceph, and no disk; use rbd on an image"),
             Map.entry("gfapi", "is about GlusterFS; mount the volume and attach a file of it"),
             Map.entry("gfapi_async", "is about GlusterFS; mount the volume and attach a file of it"),
             Map.entry("http", "is about HTTP and not about disks"), Map.entry("libhdfs", "is about HDFS"),

@@ -1,5 +1,6 @@
 package io.blkmq.tools.job;
 
+import io.blkmq.rbd.RbdAddress;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -404,9 +405,36 @@ public final class JobSpec {
         if (!named.isEmpty()) {
             return named.stream().map(file -> directory + file).toList();
         }
+        if (engine() == EngineName.RBD && has(Key.RBDNAME)) {
+            // All clones, and all jobs on the image, share it: it is locked for one client.
+            return List.of(value(Key.POOL) + "/" + value(Key.RBDNAME));
+        }
         return List
                 .of(directory + word(Key.FILENAME_FORMAT).replace("$jobname", name).replace("$clientuid", "localhost")
                         .replace("$jobnum", Integer.toString(clone)).replace("$filenum", "0"));
+    }
+
+    /**
+     * The image on Ceph that it runs on where its device is not attached.
+     *
+     * @return empty for another engine
+     * @throws UsageException if pool or image are not said, or cannot be names
+     */
+    public Optional<RbdAddress> image() throws UsageException {
+        if (engine() != EngineName.RBD) {
+            return Optional.empty();
+        }
+        for (Key key : List.of(Key.POOL, Key.RBDNAME)) {
+            if (!has(key)) {
+                throw new UsageException(location(Key.IOENGINE), "job " + name + ": ioengine=rbd needs " + key.keyName()
+                        + "=, or a device that is attached: --attach NAME=rbd:POOL/IMAGE");
+            }
+        }
+        try {
+            return Optional.of(RbdAddress.of(word(Key.POOL), word(Key.RBDNAME), null, word(Key.CLIENTNAME)));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(location(Key.RBDNAME), "job " + name + ": " + e.getMessage());
+        }
     }
 
     @SuppressWarnings("unchecked") // the key's parser makes a list of names

@@ -124,7 +124,13 @@ public enum Key {
     BUFFERED(ValueType.FLAG, null, "the opposite of `direct`", "buffered"),
     /** The engine below the loop device. */
     IOENGINE(new ValueType("engine", false, EngineName::parse), "psync",
-            "the engine below the device; means nothing for `mem:`, `null:` and exports", "ioengine"),
+            "the engine below the device; means nothing for `mem:`, `null:`, exports and images on Ceph", "ioengine"),
+    /** The image of a job on Ceph. */
+    RBDNAME(ValueType.TEXT, null, "with `ioengine=rbd` and no `--attach`: the image", "rbdname"),
+    /** Its pool. */
+    POOL(ValueType.TEXT, null, "the pool of that image", "pool"),
+    /** Who uses it. */
+    CLIENTNAME(ValueType.TEXT, "admin", "the user of Ceph, without `client.`", "clientname"),
     /** What orders the requests of the device. */
     IOSCHEDULER(new ValueType("elevator", false, Key::elevator), Elevators.NONE,
             "the elevator of the device: `none`, `mq-deadline` or `kyber`", "ioscheduler"),

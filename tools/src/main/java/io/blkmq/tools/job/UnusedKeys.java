@@ -50,6 +50,8 @@ public final class UnusedKeys {
         reason("rates are kept over the whole job", "rate_ignore_thinktime");
         reason("counted when operations end", "thinktime_blocks_type");
         reason("errors are counted by kind", "ignore_error");
+        reason("completions of an image on Ceph are waited for by an event", "busy_poll");
+        reason("Ceph's file of options says which cluster is meant: CEPH_CONF, or :conf= in an address", "clustername");
     }
 
     private UnusedKeys() {}

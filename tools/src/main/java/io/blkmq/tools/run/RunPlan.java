@@ -35,7 +35,22 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
      * @param images where temporary images lie
      * @param timelines whether it is told what the threads did over time
      */
-    public record Setup(Map<String, Backing> attached, int workers, ImageRequest images, boolean timelines) {}
+    public record Setup(Map<String, Backing> attached, int workers, ImageRequest images, boolean timelines) {
+        /** The same, with the images on Ceph that jobs name by themselves. */
+        private Setup withImages(List<JobSpec> jobs) throws UsageException {
+            Map<String, Backing> all = new LinkedHashMap<>(attached);
+            for (JobSpec job : jobs) {
+                for (int clone = 0; clone < job.clones(); clone++) {
+                    for (String device : job.deviceNames(clone)) {
+                        if (!all.containsKey(device)) {
+                            job.image().ifPresent(image -> all.put(device, Backing.ofImage(image)));
+                        }
+                    }
+                }
+            }
+            return new Setup(all, workers, images, timelines);
+        }
+    }
 
     /** A job that uses a device, and how many operations it has in flight there. */
     private record User(JobSpec spec, int index, int depth) {}
@@ -44,14 +59,15 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
      * Plans a run.
      *
      * @param jobs the jobs
-     * @param setup what is behind devices
+     * @param asked what is behind devices
      * @return the plan
      * @throws UsageException if names do not match, or jobs contradict each other
      */
-    public static RunPlan of(List<JobSpec> jobs, Setup setup) throws UsageException {
+    public static RunPlan of(List<JobSpec> jobs, Setup asked) throws UsageException {
+        Setup setup = asked.withImages(jobs);
         Map<String, List<User>> users = new LinkedHashMap<>();
         List<JobClone> clones = clones(jobs, users, setup);
-        requireUsed(setup.attached, users);
+        requireUsed(asked.attached, users);
         List<DeviceRequest> devices = new ArrayList<>();
         for (Map.Entry<String, List<User>> entry : users.entrySet()) {
             devices.add(request(entry.getKey(), entry.getValue(), setup));

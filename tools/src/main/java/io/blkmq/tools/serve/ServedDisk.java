@@ -9,6 +9,7 @@ import io.blkmq.nbd.AllocationMap;
 import io.blkmq.nbd.NbdDisk;
 import io.blkmq.nbd.NbdExport;
 import io.blkmq.nbd.NbdUri;
+import io.blkmq.rbd.RbdAddress;
 import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
@@ -19,7 +20,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A disk that is served: a file, {@code mem:SIZE}, {@code null:SIZE}, or what another server exports.
+ * A disk that is served: a file, {@code mem:SIZE}, {@code null:SIZE}, an image on Ceph, or what another server exports.
  *
  * <p>Where nothing stands in the way, the server's threads poll it, each a hardware queue of its own: then an I/O is one thread's from
  * socket to disk and back.
@@ -57,9 +58,9 @@ public final class ServedDisk implements AutoCloseable {
             }
             return openFile(text, settings);
         } catch (NoSuchFileException e) {
-            throw new UsageException(text + ": there is no such file", e);
+            throw new UsageException(RbdAddress.isMeantBy(text) ? e.getMessage() : text + ": there is no such file", e);
         } catch (AccessDeniedException e) {
-            throw new UsageException(text + ": access is denied", e);
+            throw new UsageException(RbdAddress.isMeantBy(text) ? e.getMessage() : text + ": access is denied", e);
         } catch (AioUnavailableException e) {
             throw new UsageException("--engine: " + e.getMessage(), e);
         } catch (IOException | IllegalArgumentException | IllegalStateException e) {
@@ -89,11 +90,13 @@ public final class ServedDisk implements AutoCloseable {
 
     private static ServedDisk openFile(String text, ServeSettings settings) throws IOException {
         Path path = Path.of(text);
+        boolean image = RbdAddress.isMeantBy(text);
         if (Files.isDirectory(path)) {
             throw new IllegalArgumentException("is a directory");
         }
         String engine = settings.engine();
-        boolean polled = settings.direct() && !engine.equals("channel");
+        // Librbd's own threads do the I/O of an image: threads that poll would take processors from them.
+        boolean polled = settings.direct() && !engine.equals("channel") && !image;
         LoopDevice loop = attach(path, settings, polled);
         if (polled && !loop.isDirect()) {
             // Threads of the work queue do the I/O after all, and complete it.
@@ -103,7 +106,7 @@ public final class ServedDisk implements AutoCloseable {
         String mode = loop.isDirect()
                 ? "direct" + (engine.isEmpty() ? "" : ", " + engine)
                 : settings.direct() ? "buffered, since direct I/O is not possible there" : "buffered";
-        return new ServedDisk(text, loop.disk(), mode, settings.readOnly(), path);
+        return new ServedDisk(text, loop.disk(), mode, settings.readOnly(), image ? null : path);
     }
 
     private static LoopDevice attach(Path path, ServeSettings settings, boolean polled) throws IOException {

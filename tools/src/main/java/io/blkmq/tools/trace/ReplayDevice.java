@@ -49,7 +49,9 @@ public final class ReplayDevice {
         if (backing.hasDataBefore() && writes > 0 && !allowed) {
             throw new UsageException(
                     OPTION + " " + backing.text() + ": the trace has " + writes + " writes, which would overwrite the "
-                            + (backing.kind() == Backing.Kind.FILE ? "file" : "export") + "; --overwrite allows it");
+                            + (backing.kind() == Backing.Kind.FILE
+                            ? "file"
+                            : backing.kind() == Backing.Kind.IMAGE ? "image" : "export") + "; --overwrite allows it");
         }
     }
 }
