@@ -166,6 +166,16 @@ public interface AioEngine extends AutoCloseable {
     }
 
     /**
+     * Whether operations are carried out by threads of this process, for which processors are needed. Then a thread that polls does better to
+     * {@link #await} for moments than to {@link #poll} over and over.
+     *
+     * @return false unless the engine says so
+     */
+    default boolean worksByThreads() {
+        return false;
+    }
+
+    /**
      * Accepts an operation, or refuses it. Never waits.
      *
      * @param kiocb the operation, prepared

@@ -112,6 +112,11 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
         return operations().contains(AioOperation.PUNCH_HOLE) && operations().contains(AioOperation.ZERO_RANGE);
     }
 
+    @Override
+    public boolean worksByThreads() {
+        return true;
+    }
+
     // Submitting.
 
     @Override

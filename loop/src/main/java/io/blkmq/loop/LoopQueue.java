@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * before they do anything here.
  */
 final class LoopQueue {
+    /** So long a poller that has found nothing waits, where the threads that do the I/O need its processor. */
+    private static final long MOMENT_NANOS = 50_000;
     /** A poller that has found nothing so often, while workers are at work, gives its processor up for a moment. */
     private static final int POLLS_BEFORE_YIELD = 16;
 
@@ -209,6 +211,9 @@ final class LoopQueue {
         AioEngine opened = engine;
         if (opened != null) {
             found += opened.poll();
+            if (found == 0 && opened.worksByThreads()) {
+                found = opened.await(MOMENT_NANOS);
+            }
         }
         if (found > 0) {
             fruitless = 0;

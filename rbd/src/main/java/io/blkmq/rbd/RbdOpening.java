@@ -261,6 +261,10 @@ final class RbdOpening {
             RbdImage open = new RbdImage(address, new RbdImage.Handles(cluster, pool, image), writable, exclusive, event,
                     optimalBytes(image));
             require(open.watch(), "has no size");
+            if (writable) {
+                // Whoever writes here knows of flushes: librbd's cache need not wait for the first to believe it.
+                require(open.flush(), "cannot be flushed");
+            }
             good = true;
             return open;
         } finally {

@@ -175,10 +175,8 @@ public final class Device implements AutoCloseable {
         }
     }
 
-    /** Librbd's own threads do the I/O: a thread that polls would take a processor from them. */
     private static Device openImageOnCeph(DeviceRequest request, Backing backing) throws IOException {
-        Shape shape = shape(request, backing, backing.completion() == Completion.POLL
-                && pollsByChoice(request, backing, true));
+        Shape shape = shape(request, backing, pollsByChoice(request, EngineName.RBD, backing, true));
         LoopDevice loop = attach(request, EngineName.RBD, backing, shape, true);
         return new Device(request, loop.disk(), shape, backing.text(), "loop, direct, engine rbd", null);
     }
@@ -213,7 +211,7 @@ public final class Device implements AutoCloseable {
     private static Device openLoop(DeviceRequest request, Backing backing, String text, @Nullable TemporaryImage image)
             throws IOException {
         boolean direct = (request.direct() || request.engine().hasNoFile()) && !backing.buffered();
-        Shape shape = shape(request, backing, pollsByChoice(request, backing, direct));
+        Shape shape = shape(request, backing, pollsByChoice(request, request.engine(), backing, direct));
         LoopDevice loop = attach(request, request.engine(), backing, shape, direct);
         if (direct && !loop.isDirect() && shape.polled && backing.completion() == Completion.CHOSEN) {
             // The work queue does the I/O after all: its threads complete, and a thread that polls would only be in their way.
@@ -245,7 +243,7 @@ public final class Device implements AutoCloseable {
         return request.workers() == 0 ? way : way + ", workers=" + request.workers();
     }
 
-    private static boolean pollsByChoice(DeviceRequest request, Backing backing, boolean direct) {
+    private static boolean pollsByChoice(DeviceRequest request, EngineName engine, Backing backing, boolean direct) {
         int queues = Math.max(1, backing.hardwareQueues());
         return switch (backing.completion()) {
             case POLL -> {
@@ -257,7 +255,7 @@ public final class Device implements AutoCloseable {
                 yield true;
             }
             case REAPER -> false;
-            case CHOSEN -> direct && !request.engine().aioName().equals("channel") && request.threads() <= queues
+            case CHOSEN -> direct && !engine.aioName().equals("channel") && request.threads() <= queues
                     && Runtime.getRuntime().availableProcessors() > 1;
         };
     }
