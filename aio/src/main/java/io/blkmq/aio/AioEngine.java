@@ -230,7 +230,7 @@ public interface AioEngine extends AutoCloseable {
      * ECANCELED if it was ended, which of a write says that none, some or all of it may have been written; of a read that has moved bytes, with
      * their count; and with its usual result if it could not be ended. What waits for its turn in the engine ends at once; what waits in the
      * kernel for one of its workers, too. What a device or a server has begun goes on to its end: the kernel gives no memory back that a device
-     * still may write to. Of {@code libaio} and {@code channel} all that has begun goes on.
+     * still may write to. Of {@code libaio}, {@code channel} and engines of other modules all that has begun goes on.
      *
      * <p>Any thread may call it, the owner alone in {@link CompletionMode#POLLED}. The operation ends in the usual way, so the owner polls, and
      * the agent works, to hear of it. Who cancels an operation whose completion at once submits the kiocb again may meet the next one.

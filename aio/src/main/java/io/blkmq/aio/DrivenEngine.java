@@ -42,7 +42,7 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     private boolean polling;
 
     private DrivenEngine(EngineDriver driver, AioEngineConfig config) {
-        super(driver.name(), driver.operations(), config);
+        super(driver.name(), driver.operations(), Set.of(), false, config);
         this.driver = driver;
         family = driver.files();
         inFlight = new InFlight(config.inFlightMax());
@@ -293,50 +293,65 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     }
 
     @Override
-    public void close() {
-        requireNoCompletion("close");
-        if (polled) {
-            // Those about to be told are no reason to refuse: their owner leaves the engine when it has told them.
-            if (!end.beginPolled(owner, name(), () -> inFlight.places() != 0)) {
-                return;
-            }
-        } else if (!end.tryBegin(false)) {
-            end.awaitDone();
-            return;
-        }
-        try {
-            inFlight.close();
-            tellOwnerOfEnd();
-            driver.hasten();
-            Thread thread = reaper;
-            if (thread == null) {
-                bringHome();
-            } else {
-                inFlight.awaitNone();
-                stopping = true;
-                driver.wake();
-                Threads.joinAll(List.of(thread));
-            }
-            // Nobody wakes the owner any more.
-            end.shut();
-            driver.close();
-        } finally {
-            end.done();
-        }
+    boolean isKeptByOwner() {
+        return inFlight.places() != 0;
     }
 
-    /** Tells everything that is in flight, when it has ended. Who closes. */
-    private void bringHome() {
+    @Override
+    void acceptNoMore() {
+        inFlight.close();
+        tellOwnerOfEnd();
+        driver.hasten();
+    }
+
+    @Override
+    boolean tellWithin(long timeoutNanos) {
+        // May wrap around, and is compared by difference.
+        long deadline = config.nanoTime() + timeoutNanos;
+        long left = timeoutNanos;
         reaping.lock();
         try {
-            while (inFlight.count() != 0) {
+            while (inFlight.count() != 0 && left > 0) {
                 if (reap() == 0) {
-                    driver.await(LOOK_NANOS);
+                    driver.await(Math.min(left, LOOK_NANOS));
                 }
+                left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
             }
+            return inFlight.count() == 0;
         } finally {
             reaping.unlock();
         }
+    }
+
+    @Override
+    void bringHome() {
+        Thread thread = reaper;
+        if (thread == null) {
+            boolean _ = tellWithin(Long.MAX_VALUE);
+        } else {
+            inFlight.awaitNone();
+            stopping = true;
+            driver.wake();
+            Threads.joinAll(List.of(thread));
+        }
+    }
+
+    @Override
+    void giveBack() {
+        // Nobody wakes the owner any more.
+        end.shut();
+        driver.close();
+    }
+
+    /** A storage of another module's ends what it has begun, soon enough when the engine is closed: {@link EngineDriver#hasten}. */
+    @Override
+    void cancelWanted() {
+        // Nothing waits here.
+    }
+
+    @Override
+    void cancelAll() {
+        // It has been hastened.
     }
 
     @Override
