@@ -110,7 +110,7 @@ class LoopTransferTest {
             Disk disk = device.disk();
             int block = disk.limits().logicalBlockBytes();
             clear(disk);
-            for (int i = 0; i < 100; i++) {
+            for (int i = 0; i < 40; i++) {
                 int blocks = 1 + random.nextInt(random.nextInt(10) == 0 ? 2 * MIB / block : 40);
                 int at = random.nextInt((expected.length - blocks * block) / block + 1) * block;
                 int length = blocks * block;
