@@ -27,6 +27,7 @@ class AioContext {
     static final short CMD_PREADV = 7;
     static final short CMD_PWRITEV = 8;
 
+    private static final int FLAG_RESFD = 1;
     private static final int FLAG_IOPRIO = 1 << 1;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
@@ -49,6 +50,7 @@ class AioContext {
     private static final long IOCB_RW_FLAGS = Libc.offset(IOCB, "aio_rw_flags");
     private static final long IOCB_OPCODE = Libc.offset(IOCB, "aio_lio_opcode");
     private static final long IOCB_PRIORITY = Libc.offset(IOCB, "aio_reqprio");
+    private static final long IOCB_RESULT_FD = Libc.offset(IOCB, "aio_resfd");
     private static final long IOCB_FLAGS = Libc.offset(IOCB, "aio_flags");
     private static final long IOCB_BUFFER = Libc.offset(IOCB, "aio_buf");
     private static final long IOCB_COUNT = Libc.offset(IOCB, "aio_nbytes");
@@ -184,7 +186,14 @@ class AioContext {
     void prioritize(int slot, short priority) {
         long at = slot * IOCB_BYTES;
         iocbs.set(ValueLayout.JAVA_SHORT, at + IOCB_PRIORITY, priority);
-        iocbs.set(INT, at + IOCB_FLAGS, FLAG_IOPRIO);
+        iocbs.set(INT, at + IOCB_FLAGS, iocbs.get(INT, at + IOCB_FLAGS) | FLAG_IOPRIO);
+    }
+
+    /** Has an eventfd raised when what has been prepared last for a slot has ended. */
+    void raise(int slot, int eventFd) {
+        long at = slot * IOCB_BYTES;
+        iocbs.set(INT, at + IOCB_FLAGS, iocbs.get(INT, at + IOCB_FLAGS) | FLAG_RESFD);
+        iocbs.set(INT, at + IOCB_RESULT_FD, eventFd);
     }
 
     /** Address of the iocb of a slot, as io_submit wants it. */

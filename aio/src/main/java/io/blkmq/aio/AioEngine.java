@@ -301,17 +301,22 @@ public interface AioEngine extends AutoCloseable {
      * operation that the device or the kernel had no room for is tried again there, a doorbell that the kernel could not hear is rung again,
      * and a ring that has failed is looked at again, of all of which the descriptor tells nothing. With nothing in flight the wait may be without end.
      *
+     * <p>That of {@code io_uring} is the ring. The other engines make an eventfd when they are asked for it first, and raise it for what ends from then
+     * on: so ask before you submit. It costs them a system call for each end and each {@link #poll}. What {@code memory} delays
+     * ({@link AioEngineConfig.Builder#memoryLatency}) is found when its time has come, by a {@link #poll}. A {@link #wakeup} does not raise it.
+     *
      * <p>The descriptor is the engine's: it is for waiting alone, not to be read, written or closed, and has no meaning
      * after {@link #close}.
      *
      * @return the descriptor
-     * @throws UnsupportedOperationException by every engine but {@code io_uring}, and with {@link AioEngineConfig.Builder#completionPolling}:
-     *         there operations end when the device is asked, by {@link #poll}
+     * @throws UnsupportedOperationException with {@link AioEngineConfig.Builder#completionPolling}: there operations end when the device is asked,
+     *         by {@link #poll}; where the C library cannot be called; and by engines of other modules that have none
+     * @throws java.io.UncheckedIOException if the system has no descriptor left
      * @throws IllegalStateException in {@link CompletionMode#REAPER}, where the reaper calls what is there; or if the engine is closed
      */
     default int descriptor() {
         throw new UnsupportedOperationException(
-                "AIO engine " + name() + " has no descriptor that can be waited for: only io_uring has");
+                "AIO engine " + name() + " has no descriptor that can be waited for");
     }
 
     /**

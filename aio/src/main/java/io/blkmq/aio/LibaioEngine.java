@@ -39,6 +39,7 @@ final class LibaioEngine extends NativeEngine {
 
     private final AioContext context;
     private final NativeFile nothing;
+    private final ReadyEvent ready = new ReadyEvent();
     /** The slot of the operation that wakes the reaper: behind those of the operations. */
     private final int wakeSlot;
 
@@ -123,8 +124,28 @@ final class LibaioEngine extends NativeEngine {
             case FDATASYNC -> context.prepare(slot, AioContext.CMD_FDSYNC, descriptor, 0, 0, 0, 0);
             default -> throw new AssertionError(kiocb.operation());
         }
+        raiseAtEnd(slot);
         queue[queued++] = slot;
         return true;
+    }
+
+    /** Who waits for the engine's descriptor is to hear of the end of what has been prepared for a slot. */
+    private void raiseAtEnd(int slot) {
+        int event = ready.fd();
+        if (event >= 0) {
+            context.raise(slot, event);
+        }
+    }
+
+    @Override
+    public int descriptor() {
+        return ready.descriptor(this);
+    }
+
+    @Override
+    void pollIdle() {
+        // The kernel raises it when it has told, and may have been late.
+        drainIdle(ready);
     }
 
     @Override
@@ -249,6 +270,8 @@ final class LibaioEngine extends NativeEngine {
             refusedSlots[refusedCount] = slot;
             refusedResults[refusedCount++] = result;
             hasRefused = true;
+            // With the lock: who ends these takes it before the event can be closed.
+            ready.raise();
         } finally {
             unlock();
         }
@@ -269,6 +292,7 @@ final class LibaioEngine extends NativeEngine {
         if (stalled) {
             ring();
         }
+        ready.drain();
         if (!context.hasRing() && context.ready() == 0) {
             counters.systemCalls.getAndIncrement();
             checked(context.getEvents(0, 0));
@@ -431,6 +455,7 @@ final class LibaioEngine extends NativeEngine {
             context.close();
         } finally {
             nothing.close();
+            ready.close();
         }
     }
 

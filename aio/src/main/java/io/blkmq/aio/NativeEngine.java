@@ -56,7 +56,6 @@ abstract class NativeEngine extends RingCalls {
 
     /** The owner's. */
     private final PromptDoorbell doorbell;
-
     /** What is in the kernel. */
     private final Slots slots;
     /** What waits to be placed. */
@@ -199,6 +198,7 @@ abstract class NativeEngine extends RingCalls {
                 end.letGo();
             }
         }
+        pollIdle();
         return false;
     }
 

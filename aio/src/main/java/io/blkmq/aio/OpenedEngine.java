@@ -385,6 +385,17 @@ abstract class OpenedEngine implements AioEngine {
         }
     }
 
+    /** Takes back that the descriptor was raised, with nothing in flight: another thread may be closing the engine. The owner. */
+    final void drainIdle(ReadyEvent ready) {
+        if (ready.fd() >= 0 && end.visit()) {
+            try {
+                ready.drain();
+            } finally {
+                int _ = end.leave();
+            }
+        }
+    }
+
     /** The class of the files that it takes. */
     abstract Class<? extends AioFile> family();
 

@@ -67,6 +67,11 @@ abstract class RingCalls extends OpenedEngine {
         // As above.
     }
 
+    /** The owner polls with nothing in flight. */
+    void pollIdle() {
+        // Nothing to do.
+    }
+
     /** Whether anything waits for the owner. */
     boolean hasOwnerDuties() {
         return false;

@@ -35,6 +35,8 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     private final ReentrantLock doneLock = new ReentrantLock();
     private final Condition doneSome = doneLock.newCondition();
+    /** Raised and drained under doneLock. */
+    private final ReadyEvent ready = new ReadyEvent();
     /** Oldest first. Guarded by doneLock. */
     private @Nullable Kiocb doneHead;
     /** Guarded by doneLock. */
@@ -116,6 +118,7 @@ abstract class SoftwareEngine extends OpenedEngine {
             if (tail == null) {
                 doneHead = kiocb;
                 doneSome.signal();
+                ready.raise();
             } else {
                 tail.next = kiocb;
             }
@@ -148,7 +151,11 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     public final int poll() {
-        if (!polled || !owner.check(name()) || polling || !end.isInUse()) {
+        if (!polled || !owner.check(name()) || polling) {
+            return 0;
+        }
+        if (!end.isInUse()) {
+            drainIdle(ready);
             return 0;
         }
         try {
@@ -223,6 +230,7 @@ abstract class SoftwareEngine extends OpenedEngine {
                     interrupted = true;
                 }
             }
+            ready.drain();
             Kiocb all = doneHead;
             doneHead = null;
             doneTail = null;
@@ -272,6 +280,11 @@ abstract class SoftwareEngine extends OpenedEngine {
     }
 
     @Override
+    public final int descriptor() {
+        return ready.descriptor(this);
+    }
+
+    @Override
     final boolean isKeptByOwner() {
         return inFlight.places() != 0;
     }
@@ -311,6 +324,8 @@ abstract class SoftwareEngine extends OpenedEngine {
     @Override
     final void giveBack() {
         stop();
+        end.shut();
+        ready.close();
     }
 
     @Override

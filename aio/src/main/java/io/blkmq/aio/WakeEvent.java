@@ -28,19 +28,31 @@ final class WakeEvent {
     private static final MethodHandle WRITE = Libc.function("write", OF_WRITE);
     private static final MethodHandle QUICK_WRITE = Libc.quickFunction("write", OF_WRITE);
 
+    private static final MethodHandle QUICK_READ = Libc.quickFunction("read", OF_WRITE);
+
     private final int fd;
 
     private WakeEvent(int fd) {
         this.fd = fd;
     }
 
+    /** For a ring that reads it, and waits there. */
     static WakeEvent open() throws IOException {
+        return open(0);
+    }
+
+    /** For who waits elsewhere, and {@linkplain #drain drains} it. */
+    static WakeEvent openNonBlocking() throws IOException {
+        return open(FileCalls.O_NONBLOCK);
+    }
+
+    private static WakeEvent open(int flags) throws IOException {
         MemorySegment errno = Libc.borrowErrno();
         try {
-            // EFD_CLOEXEC is O_CLOEXEC.
-            int fd = (int) Libc.result((int) EVENTFD.invokeExact(errno, 0, FileCalls.O_CLOEXEC), errno);
+            // EFD_CLOEXEC is O_CLOEXEC, and EFD_NONBLOCK O_NONBLOCK.
+            int fd = (int) Libc.result((int) EVENTFD.invokeExact(errno, 0, FileCalls.O_CLOEXEC | flags), errno);
             if (fd < 0) {
-                throw new IOException("no eventfd for an io_uring (" + Errno.name(fd) + ")");
+                throw new IOException("no eventfd (" + Errno.name(fd) + ")");
             }
             return new WakeEvent(fd);
         } catch (IOException e) {
@@ -83,6 +95,16 @@ final class WakeEvent {
             throw Libc.unexpected(t);
         } finally {
             Libc.giveBack(errno);
+        }
+    }
+
+    /** Takes back that it was raised. Only of one that does not block. */
+    void drain() {
+        try {
+            // It does not matter what it finds.
+            long _ = (long) QUICK_READ.invokeExact(fd, SINK.address(), 8L);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
         }
     }
 
