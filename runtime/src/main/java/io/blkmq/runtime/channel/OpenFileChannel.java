@@ -196,7 +196,8 @@ public abstract class OpenFileChannel extends FileChannel {
         try {
             done = readRow(row, from);
         } finally {
-            finish(done != 0);
+            // As with the JDK: who has found the end of a channel that is closed hears of the close.
+            finish(done > 0);
         }
         return (int) done;
     }
@@ -208,7 +209,7 @@ public abstract class OpenFileChannel extends FileChannel {
             done = readRow(row, position);
             position += Math.max(0, done);
         } finally {
-            finish(done != 0);
+            finish(done > 0);
         }
         return done;
     }
