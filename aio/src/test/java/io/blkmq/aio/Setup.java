@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** One way to run the contract: an engine and how it is configured, and where and how its files are opened. */
-record Setup(String engine, Variant variant, CompletionMode mode, Path directory, boolean direct) {
+record Setup(String engine, Variant variant, CompletionMode mode, Path directory, boolean direct) implements EngineSetup {
 
     /** What an engine can be beside its default. */
     enum Variant {
@@ -59,7 +59,8 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
     }
 
     /** Skips the test, saying why, where the engine or direct I/O does not work here. */
-    void assumeAvailable() throws IOException {
+    @Override
+    public void assumeAvailable() throws IOException {
         Optional<String> reason = AioEngines.find(engine).unavailable();
         skipIf(reason.isPresent(), "engine " + engine + " is not available: " + reason.orElse(""));
         if (direct && !isMemory()) {
@@ -76,45 +77,51 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         }
     }
 
-    /** All but the null engine. */
-    boolean movesData() {
-        return !engine.equals("null");
-    }
-
-    boolean isPolled() {
-        return mode == CompletionMode.POLLED;
-    }
-
-    /** Completions are called by a thread other than the test's. */
-    boolean hasReaper() {
-        return !isPolled();
-    }
-
     /** Operations stay in flight until commit; some engines end them inside submit, some may take them before. */
-    boolean holdsUntilCommit() {
+    @Override
+    public boolean holdsUntilCommit() {
         return !(!isPolled() && (engine.equals("null") || isMemory())) && variant != Variant.SUBMISSION_POLLING
                 && variant != Variant.RING_OF_THE_REAPER;
     }
 
     /** A commit enters the kernel. */
-    boolean hasDoorbell() {
+    @Override
+    public boolean hasDoorbell() {
         return isNative() && variant != Variant.SUBMISSION_POLLING;
     }
 
     /** Allocates, zeroes and punches holes, where the file system does. */
-    boolean carriesOutRanges() {
+    @Override
+    public boolean carriesOutRanges() {
         return !engine.equals("libaio");
     }
 
-    /** Skips the test where the machine lacks what it needs, and says so. */
-    static void skipIf(boolean condition, String reason) {
-        if (condition) {
-            System.out.println("skipped: " + reason);
-        }
-        assumeFalse(condition, reason);
+    @Override
+    public boolean isOfFileSystem() {
+        return true;
     }
 
-    boolean isNative() {
+    @Override
+    public Path place() {
+        return directory;
+    }
+
+    @Override
+    public Path make(byte[] content) throws IOException {
+        return Files.write(Files.createTempFile(directory, "blkmq-aio", ".img"), content);
+    }
+
+    @Override
+    public void remove(Path path) throws IOException {
+        Files.deleteIfExists(path);
+    }
+
+    static void skipIf(boolean condition, String reason) {
+        EngineSetup.skipIf(condition, reason);
+    }
+
+    @Override
+    public boolean isNative() {
         return engine.equals("io_uring") || engine.equals("libaio");
     }
 
@@ -127,11 +134,8 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         return engine.equals("io_uring");
     }
 
-    boolean isMemory() {
-        return engine.equals("memory");
-    }
-
-    AioEngine open(AioEngineConfig.Builder builder) throws IOException {
+    @Override
+    public AioEngine open(AioEngineConfig.Builder builder) throws IOException {
         builder.completionMode(mode);
         switch (variant) {
             case PLAIN -> {

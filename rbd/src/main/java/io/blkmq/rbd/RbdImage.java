@@ -338,6 +338,9 @@ final class RbdImage {
         if (kiocb.bytes() == 0) {
             return -Errno.EINVAL;
         }
+        if (kiocb.offset() > Long.MAX_VALUE - kiocb.bytes()) {
+            return -Errno.EFBIG;
+        }
         if (!kiocb.keepsSize() && !contains(kiocb.offset(), kiocb.bytes())) {
             return -Errno.ENOSPC;
         }

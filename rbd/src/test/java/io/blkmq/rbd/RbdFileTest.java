@@ -41,7 +41,7 @@ class RbdFileTest {
     void open(TestInfo test) throws IOException {
         cluster = SmallCluster.shared();
         engine = AioEngines.open("rbd", AioEngineConfig.defaults());
-        image = cluster.create(test.getTestMethod().orElseThrow().getName(), 8);
+        image = cluster.create(test.getTestMethod().orElseThrow().getName(), 8 * MEBIBYTE);
         path = Path.of(cluster.address(image));
     }
 

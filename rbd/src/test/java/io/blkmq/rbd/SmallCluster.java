@@ -1,10 +1,19 @@
 package io.blkmq.rbd;
 
+import io.blkmq.aio.AioException;
 import io.blkmq.rbd.ceph.Ceph;
+import io.blkmq.rbd.ceph.Rados;
 import io.blkmq.testing.Command;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -19,15 +28,20 @@ import org.jspecify.annotations.Nullable;
  * A cluster of one monitor and one OSD, which all tests of this JVM share: begun with the first, ended with the JVM. It reads from a pipe of this process, so it
  * ends also if that is killed. Tests that kill its daemons start one of their own.
  */
-final class SmallCluster implements AutoCloseable {
+public final class SmallCluster implements AutoCloseable {
     private static final String SCRIPT = Path.of("..", "bin", "ceph-small").toAbsolutePath().normalize().toString();
     private static final int SECONDS = 60;
 
     private static @Nullable SmallCluster shared;
     private static @Nullable String failure;
 
+    /** Layering, exclusive lock, object map, fast diff and deep flatten, by rbd/features.h. */
+    private static final long FEATURES = 1 | 4 | 8 | 16 | 32;
+
     private final Path directory;
     private final Process process;
+    /** Where images are made; 0 before the first. */
+    private long pool;
 
     private SmallCluster(Path directory, Process process) {
         this.directory = directory;
@@ -35,7 +49,7 @@ final class SmallCluster implements AutoCloseable {
     }
 
     /** The one of this JVM. Ends the test as skipped where Ceph is not installed, and as failed where it is and does not start. */
-    static synchronized SmallCluster shared() throws IOException {
+    public static synchronized SmallCluster shared() throws IOException {
         requireInstalled();
         if (failure != null) {
             throw new IOException(failure);
@@ -56,7 +70,7 @@ final class SmallCluster implements AutoCloseable {
     }
 
     /** Ends the test as skipped, saying why, where Ceph is not installed. */
-    static void requireInstalled() {
+    public static void requireInstalled() {
         Command.require("ceph", "rbd");
         for (String daemon : List.of("ceph-mon", "ceph-osd")) {
             if (!Files.isExecutable(Path.of("/usr/bin", daemon))) {
@@ -106,12 +120,12 @@ final class SmallCluster implements AutoCloseable {
         }
     }
 
-    Path conf() {
+    public Path conf() {
         return directory.resolve("ceph.conf");
     }
 
     /** The address of an image, with further keys. */
-    String address(String image, String... keys) {
+    public String address(String image, String... keys) {
         StringBuilder text = new StringBuilder("rbd:rbd/").append(image).append(":conf=").append(conf());
         for (String key : keys) {
             text.append(':').append(key);
@@ -119,17 +133,51 @@ final class SmallCluster implements AutoCloseable {
         return text.toString();
     }
 
-    /** Makes an image of so many MiB. */
-    String create(String image, int mebibytes) throws IOException {
-        String _ = rbd("create", "rbd/" + image, "--size", mebibytes + "M");
+    /** Makes an image of so many bytes, with the features that images have by default. */
+    public synchronized String create(String image, long bytes) throws IOException {
+        if (pool == 0) {
+            connect();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment order = arena.allocate(ValueLayout.JAVA_INT);
+            int result = (int) Create.HANDLE.invokeExact(pool, arena.allocateFrom(image).address(), bytes, FEATURES,
+                    order.address());
+            if (result < 0) {
+                throw AioException.of(result, Path.of(image), "create");
+            }
+        } catch (IOException e) {
+            throw e;
+        } catch (Throwable t) {
+            throw new AssertionError(t);
+        }
         return image;
     }
 
-    String rbd(String... arguments) throws IOException {
+    private void connect() throws IOException {
+        long handle = Rados.create("admin").address();
+        int result = Rados.readConf(handle, conf().toString());
+        result = result < 0 ? result : Rados.connect(handle);
+        Rados.Made opened = result < 0 ? new Rados.Made(result, 0) : Rados.openPool(handle, "rbd");
+        if (opened.result() < 0) {
+            throw AioException.of(opened.result(), conf(), "connect");
+        }
+        pool = opened.address();
+    }
+
+    /** Loaded where librbd is there. */
+    private static final class Create {
+        @SuppressWarnings("restricted")
+        static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(
+                SymbolLookup.libraryLookup("librbd.so.1", Arena.global()).find("rbd_create2").orElseThrow(),
+                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    }
+
+    public String rbd(String... arguments) throws IOException {
         return run("rbd", arguments);
     }
 
-    String ceph(String... arguments) throws IOException {
+    public String ceph(String... arguments) throws IOException {
         return run("ceph", arguments);
     }
 
@@ -144,7 +192,7 @@ final class SmallCluster implements AutoCloseable {
     }
 
     /** A command of the script, as {@code kill-osd}. */
-    void daemons(String command) throws IOException {
+    public void daemons(String command) throws IOException {
         script(command, directory);
     }
 

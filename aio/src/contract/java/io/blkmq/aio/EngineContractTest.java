@@ -35,26 +35,25 @@ class EngineContractTest {
     private static final int FILE_BYTES = 1 << 20;
     private static final int BLOCK = 4096;
 
-    private final Setup setup;
+    private final EngineSetup setup;
     private final Arena arena = Arena.ofShared();
     private Path path;
     private AioEngine engine;
     private AioFile file;
 
-    static List<Setup> cases() throws IOException {
-        return Setup.all();
+    static List<? extends EngineSetup> cases() throws IOException {
+        return EngineSetups.all();
     }
 
     @SuppressWarnings("NullAway.Init")
-    EngineContractTest(Setup setup) {
+    EngineContractTest(EngineSetup setup) {
         this.setup = setup;
     }
 
     @BeforeEach
     void open() throws IOException {
         setup.assumeAvailable();
-        path = Files.createTempFile(setup.directory(), "blkmq-aio", ".img");
-        Files.write(path, pattern(0, FILE_BYTES));
+        path = setup.make(pattern(0, FILE_BYTES));
         engine = setup.open(AioEngineConfig.builder().depth(32).workers(4));
         file = engine.open(path, AioFile.Access.READ_WRITE, setup.direct());
     }
@@ -64,7 +63,7 @@ class EngineContractTest {
         if (engine != null) {
             engine.close();
             file.close();
-            Files.deleteIfExists(path);
+            setup.remove(path);
         }
         arena.close();
     }
@@ -89,7 +88,7 @@ class EngineContractTest {
 
     /** All of the file: as the file system has it, unless the engine keeps it to itself. */
     private byte[] content() throws IOException {
-        if (!setup.isMemory()) {
+        if (setup.isWrittenThrough()) {
             return Files.readAllBytes(path);
         }
         MemorySegment memory = memory(file.size());
@@ -132,23 +131,33 @@ class EngineContractTest {
         assertThat(content()).isEqualTo(expected);
     }
 
-    @EachCase("movesData")
+    @EachCase({"movesData", "isOfFileSystem"})
     void writePastTheEndExtendsTheFile() throws IOException {
         assertThat(write(memory(BLOCK), FILE_BYTES + BLOCK)).isEqualTo(BLOCK);
         assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
     }
 
+    /** As a disk has it, which does not grow. */
+    @EachCase({"movesData", "!isOfFileSystem"})
+    void writePastTheEndFindsNoSpaceAndWritesNothing() throws IOException {
+        assertThat(write(memory(BLOCK), FILE_BYTES)).isEqualTo(-Errno.ENOSPC);
+        assertThat(write(memory(BLOCK), FILE_BYTES + BLOCK)).isEqualTo(-Errno.ENOSPC);
+        assertThat(write(memory(2 * BLOCK), FILE_BYTES - BLOCK)).isEqualTo(-Errno.ENOSPC);
+        assertThat(file.write(FILE_BYTES - BLOCK, memory(2 * BLOCK))).isEqualTo(-Errno.ENOSPC);
+        assertThat(file.size()).isEqualTo(FILE_BYTES);
+        assertThat(content()).isEqualTo(pattern(0, FILE_BYTES));
+    }
+
     @EachCase("movesData")
     void readAcrossTheEndIsShort() throws IOException {
-        Path odd = Files.createTempFile(setup.directory(), "blkmq-aio-odd", ".img");
-        Files.write(odd, pattern(0, FILE_BYTES - BLOCK - 100));
+        Path odd = setup.make(pattern(0, FILE_BYTES - BLOCK - 100));
         try (AioFile oddFile = engine.open(odd, AioFile.Access.READ_ONLY, setup.direct())) {
             MemorySegment memory = memory(4 * BLOCK);
             assertThat(read(oddFile, memory, FILE_BYTES - 4 * BLOCK)).isEqualTo(3 * BLOCK - 100);
             assertThat(bytes(memory.asSlice(0, 3 * BLOCK - 100)))
                     .isEqualTo(pattern(FILE_BYTES - 4 * BLOCK, 3 * BLOCK - 100));
         } finally {
-            Files.delete(odd);
+            setup.remove(odd);
         }
     }
 
@@ -275,11 +284,16 @@ class EngineContractTest {
     @EachCase
     void fileOfAnotherFamilyIsRefused() throws IOException {
         String other = setup.isNative() ? "channel" : "io_uring";
-        Setup.skipIf(AioEngines.find(other).unavailable().isPresent(), other + " is not available");
+        EngineSetup.skipIf(AioEngines.find(other).unavailable().isPresent(), other + " is not available");
+        Path theirPath = setup.isOfFileSystem() ? path : Files.createTempFile("blkmq-aio", ".img");
         try (AioEngine stranger = AioEngines.open(other, AioEngineConfig.defaults());
-                AioFile theirs = stranger.open(path, AioFile.Access.READ_ONLY, false)) {
+                AioFile theirs = stranger.open(theirPath, AioFile.Access.READ_ONLY, false)) {
             Kiocb kiocb = Kiocb.withSegments(1).prepareRead(theirs, 0, new Told(), 1).addSegment(memory(BLOCK));
             assertThat(engine.submit(kiocb)).isEqualTo(-Errno.EINVAL);
+        } finally {
+            if (!setup.isOfFileSystem()) {
+                Files.delete(theirPath);
+            }
         }
     }
 
@@ -837,7 +851,7 @@ class EngineContractTest {
             return;
         }
         long result = Told.run(engine, kiocb, told);
-        Setup.skipIf(result == -Errno.EOPNOTSUPP, operation + " is not supported in " + setup.directory());
+        EngineSetup.skipIf(result == -Errno.EOPNOTSUPP, operation + " is not supported in " + setup.place());
         assertThat(result).isZero();
         assertThat(file.size()).isEqualTo(FILE_BYTES);
         MemorySegment memory = memory(8L * BLOCK);
@@ -853,8 +867,10 @@ class EngineContractTest {
         assertThat(bytes(memory)).isEqualTo(pattern(BLOCK, 2 * BLOCK));
         assertThat(file.read(FILE_BYTES - BLOCK, memory)).isEqualTo(BLOCK);
         assertThat(file.read(FILE_BYTES, memory)).isZero();
-        assertThat(file.write(FILE_BYTES, memory.fill((byte) 9))).isEqualTo(2 * BLOCK);
-        assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+        if (setup.isOfFileSystem()) {
+            assertThat(file.write(FILE_BYTES, memory.fill((byte) 9))).isEqualTo(2 * BLOCK);
+            assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
+        }
         assertThat(file.sync(false)).isZero();
         assertThat(file.sync(true)).isZero();
         assertThat(file.punchHole(0, BLOCK)).isIn(0, -Errno.EOPNOTSUPP);
@@ -1093,7 +1109,7 @@ class EngineContractTest {
 
     // The file meanwhile
 
-    @EachCase
+    @EachCase("isOfFileSystem")
     void fileThatIsRemovedMeanwhileIsStillThere() throws IOException {
         Files.delete(path);
         MemorySegment memory = memory(BLOCK);
@@ -1103,7 +1119,7 @@ class EngineContractTest {
         Files.createFile(path);
     }
 
-    @EachCase({"movesData", "!isMemory"})
+    @EachCase({"movesData", "isWrittenThrough"})
     void fileThatIsShortenedMeanwhileEndsEarlier() throws IOException {
         try (var channel = java.nio.channels.FileChannel.open(path, java.nio.file.StandardOpenOption.WRITE)) {
             channel.truncate(8 * BLOCK);
@@ -1113,14 +1129,14 @@ class EngineContractTest {
         assertThat(file.size()).isEqualTo(8 * BLOCK);
     }
 
-    @EachCase
+    @EachCase("isOfFileSystem")
     void whatIsNoFileIsRefusedByName() throws Exception {
         Path fifo = path.resolveSibling(path.getFileName() + ".fifo");
         Path socket = Files.createTempDirectory("blkmq").resolve("s");
-        Setup.skipIf(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor() != 0, "no mkfifo");
+        EngineSetup.skipIf(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor() != 0, "no mkfifo");
         try (var server = java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
             server.bind(java.net.UnixDomainSocketAddress.of(socket));
-            for (Path strange : List.of(setup.directory(), fifo, socket, Path.of("/dev/null"))) {
+            for (Path strange : List.of((Path) setup.place(), fifo, socket, Path.of("/dev/null"))) {
                 assertThatThrownBy(() -> engine.open(strange, AioFile.Access.READ_ONLY, setup.direct()))
                         .as("" + strange).isInstanceOf(IOException.class).hasMessageContaining(strange.toString());
             }
@@ -1135,12 +1151,12 @@ class EngineContractTest {
 
     // Ranges
 
-    @EachCase({"movesData", "carriesOutRanges"})
+    @EachCase({"movesData", "carriesOutRanges", "isOfFileSystem"})
     void allocatedRangeKeepsTheDataAndOnlyThenTheSizeIfWanted() throws IOException {
         Told told = new Told();
         Kiocb kiocb = Kiocb.withSegments(1);
-        Setup.skipIf(!engine.operations().contains(AioOperation.ALLOCATE), "it cannot: " + setup);
-        Setup.skipIf(!file.supports(AioOperation.ALLOCATE), "no allocation in " + setup.directory());
+        EngineSetup.skipIf(!engine.operations().contains(AioOperation.ALLOCATE), "it cannot: " + setup);
+        EngineSetup.skipIf(!file.supports(AioOperation.ALLOCATE), "no allocation in " + setup.place());
         kiocb.prepareAllocate(file, FILE_BYTES - BLOCK, 3 * BLOCK, true, told, 1);
         assertThat(Told.run(engine, kiocb, told)).isZero();
         assertThat(file.size()).isEqualTo(FILE_BYTES);
@@ -1153,11 +1169,11 @@ class EngineContractTest {
         assertThat(bytes(memory.asSlice(BLOCK))).containsOnly(0);
     }
 
-    @EachCase({"movesData", "carriesOutRanges"})
+    @EachCase({"movesData", "carriesOutRanges", "isOfFileSystem"})
     void zeroedRangeExtendsTheFileIfWanted() throws IOException {
         Told told = new Told();
-        Setup.skipIf(!engine.operations().contains(AioOperation.ZERO_RANGE), "it cannot: " + setup);
-        Setup.skipIf(!file.supports(AioOperation.ZERO_RANGE), "no zeroing in " + setup.directory());
+        EngineSetup.skipIf(!engine.operations().contains(AioOperation.ZERO_RANGE), "it cannot: " + setup);
+        EngineSetup.skipIf(!file.supports(AioOperation.ZERO_RANGE), "no zeroing in " + setup.place());
         Kiocb kiocb = Kiocb.withSegments(1).prepareZeroRange(file, FILE_BYTES - BLOCK, 3 * BLOCK, false, told, 1);
         assertThat(Told.run(engine, kiocb, told)).isZero();
         assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
@@ -1195,8 +1211,8 @@ class EngineContractTest {
 
     @EachCase({"movesData", "carriesOutRanges"})
     void rangeOfNothingOrBeyondEverythingIsInvalid() {
-        Setup.skipIf(!engine.operations().contains(AioOperation.PUNCH_HOLE), "it cannot: " + setup);
-        Setup.skipIf(!file.supports(AioOperation.PUNCH_HOLE), "no holes in " + setup.directory());
+        EngineSetup.skipIf(!engine.operations().contains(AioOperation.PUNCH_HOLE), "it cannot: " + setup);
+        EngineSetup.skipIf(!file.supports(AioOperation.PUNCH_HOLE), "no holes in " + setup.place());
         Told told = new Told();
         Kiocb kiocb = Kiocb.withSegments(1);
         assertThat(Told.run(engine, kiocb.preparePunchHole(file, 0, 0, told, 1), told)).isEqualTo(-Errno.EINVAL);
@@ -1214,8 +1230,7 @@ class EngineContractTest {
             Told told = new Told();
             MemorySegment memory = memory(40L * BLOCK);
             for (int i = 0; i < 40; i++) {
-                paths.add(Files.write(Files.createTempFile(setup.directory(), "blkmq-aio-many", ".img"),
-                        pattern((long) i * BLOCK, BLOCK)));
+                paths.add(setup.make(pattern((long) i * BLOCK, BLOCK)));
                 files.add(engine.open(paths.get(i), AioFile.Access.READ_ONLY, setup.direct()));
                 assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(files.get(i), 0, told, i)
                         .addSegment(memory.asSlice((long) i * BLOCK, BLOCK)))).isZero();
@@ -1229,7 +1244,7 @@ class EngineContractTest {
         } finally {
             files.forEach(AioFile::close);
             for (Path one : paths) {
-                Files.delete(one);
+                setup.remove(one);
             }
         }
     }
