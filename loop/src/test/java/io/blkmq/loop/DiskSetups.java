@@ -1,7 +1,5 @@
 package io.blkmq.loop;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import io.blkmq.aio.AioEngineProvider;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.core.Disk;
@@ -15,21 +13,15 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 
-/** One disk to run the contract on, and the form in which its I/O is done. */
-record DiskSetup(Device device, DiskForm form) {
-    /** The size of each disk. */
-    static final int BYTES = 2 << 20;
-
-    /** A disk that begins with any content. */
-    private sealed interface Device {
-        Disk open(Path directory) throws IOException;
-    }
+/** The disks that are seen from this module, for the contract: null block devices, and files behind loop devices. */
+final class DiskSetups {
+    private DiskSetups() {}
 
     /** A null block device in memory. */
-    private record Null(String name, NullBlk.Builder builder) implements Device {
+    private record Null(String name, NullBlk.Builder builder) implements DiskSetup.Device {
         @Override
         public Disk open(Path directory) throws IOException {
-            return builder.memoryBacked(true).capacityBytes(BYTES).build();
+            return builder.memoryBacked(true).capacityBytes(DiskSetup.BYTES).build();
         }
 
         @Override
@@ -39,12 +31,12 @@ record DiskSetup(Device device, DiskForm form) {
     }
 
     /** A file, through an engine if it is direct and through the work queue if it is not. */
-    private record Loop(String engine, boolean direct, boolean polled) implements Device {
+    private record Loop(String engine, boolean direct, boolean polled) implements DiskSetup.Device {
         @Override
         public Disk open(Path directory) throws IOException {
             Optional<String> reason = AioEngines.find(engine).unavailable();
-            skipUnless(reason.isEmpty(), "engine " + engine + " is not available: " + reason.orElse(""));
-            byte[] content = new byte[BYTES];
+            DiskSetup.skipUnless(reason.isEmpty(), "engine " + engine + " is not available: " + reason.orElse(""));
+            byte[] content = new byte[DiskSetup.BYTES];
             new Random(7).nextBytes(content);
             Path file = Files.write(directory.resolve("disk.img"), content);
             LoopDevice attached = LoopDevice
@@ -53,7 +45,7 @@ record DiskSetup(Device device, DiskForm form) {
             if (!asWanted) {
                 attached.close();
             }
-            skipUnless(asWanted, "no direct I/O in " + directory + " with engine " + engine);
+            DiskSetup.skipUnless(asWanted, "no direct I/O in " + directory + " with engine " + engine);
             return attached.disk();
         }
 
@@ -63,8 +55,8 @@ record DiskSetup(Device device, DiskForm form) {
         }
     }
 
-    static List<DiskSetup> all() {
-        List<Device> devices = new ArrayList<>();
+    static List<DiskSetup.Device> devices() {
+        List<DiskSetup.Device> devices = new ArrayList<>();
         for (NullBlk.Completion completion : NullBlk.Completion.values()) {
             devices.add(
                     new Null(completion.toString(), NullBlk.builder().completion(completion).completionNanos(1_000)));
@@ -84,29 +76,6 @@ record DiskSetup(Device device, DiskForm form) {
             }
             devices.add(new Loop("channel", false, polled));
         }
-        List<DiskSetup> all = new ArrayList<>();
-        for (Device device : devices) {
-            for (DiskForm form : DiskForm.values()) {
-                all.add(new DiskSetup(device, form));
-            }
-        }
-        return all;
-    }
-
-    /** Opens the disk. Skips the test, and says why, where it cannot be had here. */
-    Disk open(Path directory) throws IOException {
-        return device.open(directory);
-    }
-
-    static void skipUnless(boolean possible, String reason) {
-        if (!possible) {
-            IO.println("skipped: " + reason);
-        }
-        assumeTrue(possible, reason);
-    }
-
-    @Override
-    public String toString() {
-        return device + ", " + form;
+        return devices;
     }
 }

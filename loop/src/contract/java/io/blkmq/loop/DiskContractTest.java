@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * What every disk promises, run on every disk that there is, in every form of I/O. What bdevio tries on every device of SPDK is
- * tried here. It stands in this module because from here all disks are seen.
+ * tried here. It belongs to the modules of all disks.
  */
 @ParameterizedClass(name = "{0}")
 @MethodSource("io.blkmq.loop.DiskSetup#all")
