@@ -3,7 +3,6 @@ package io.blkmq.aio;
 import java.io.IOException;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -12,7 +11,6 @@ import java.util.Collection;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Files as the JDK's channels, over an engine: for code that takes a {@link FileChannel} and wants its I/O by io_uring, or past the page cache
@@ -211,51 +209,6 @@ public final class AioFiles {
 
     /** The shared engine for a file. */
     static AioEngine engineFor(Path path, boolean direct) throws IOException {
-        SharedEngine shared = !path.getFileSystem().equals(FileSystems.getDefault())
-                ? SharedEngine.ANY_PROVIDER
-                : direct ? SharedEngine.DIRECT : SharedEngine.BUFFERED;
-        return shared.get();
-    }
-
-    /** Engines of the process, each opened when it is first wanted. */
-    private enum SharedEngine {
-        BUFFERED("io_uring", "channel"),
-        /** libaio does buffered I/O inside of the doorbell: the thread that rings would wait for the device. */
-        DIRECT("io_uring", "libaio", "channel"),
-        ANY_PROVIDER("channel");
-
-        private final String[] names;
-        /** Written under the monitor of the class, once. */
-        private volatile @Nullable AioEngine engine;
-
-        SharedEngine(String... names) {
-            this.names = names;
-        }
-
-        AioEngine get() throws IOException {
-            AioEngine open = engine;
-            return open != null ? open : openOnce();
-        }
-
-        private AioEngine openOnce() throws IOException {
-            synchronized (SharedEngine.class) {
-                AioEngine open = engine;
-                if (open != null) {
-                    return open;
-                }
-                open = AioEngines.openFirst(AioEngineConfig.defaults(), names);
-                // One engine of a kind is enough.
-                for (SharedEngine other : values()) {
-                    AioEngine there = other.engine;
-                    if (there != null && there.name().equals(open.name())) {
-                        open.close();
-                        open = there;
-                        break;
-                    }
-                }
-                engine = open;
-                return open;
-            }
-        }
+        return SharedEngine.of(path, direct);
     }
 }

@@ -105,7 +105,7 @@ final class BlockIo {
     private int readPiece(long at, BufferRow row, int wanted) throws IOException {
         long first = down(at);
         try (IoBuffer buffer = IoBuffer.allocate(up(at + wanted) - first)) {
-            int moved = (int) Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
+            int moved = Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
             row.fill(buffer.memory().asSlice(at - first, moved).asByteBuffer());
             return moved;
         }

@@ -206,6 +206,7 @@ class AioFilesTest {
     }
 
     @Test
+    @SuppressWarnings("try") // closing is what it is about
     void aCloseEndsTheOperationsOfOtherThreads() throws Exception {
         try (AioEngine engine = slow(); FileChannel channel = AioFiles.openChannel(engine, path, READ, WRITE)) {
             List<Eventually.Worker<Boolean>> workers = List.of(
@@ -238,6 +239,7 @@ class AioFilesTest {
     // Locks.
 
     @Test
+    @SuppressWarnings("try") // closing is what it is about
     void aLockKeepsOtherProcessesOutAndWaitsForTheirs() throws Exception {
         Setup.skipIf(NativeAccess.refusal() != null, "locks need the C library");
         try (FileChannel channel = AioFiles.openChannel(path, READ, WRITE); LockingProcess other = new LockingProcess(path)) {

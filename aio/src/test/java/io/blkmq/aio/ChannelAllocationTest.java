@@ -106,7 +106,7 @@ class ChannelAllocationTest {
                 }
                 least = Math.min(least, allocated() - before);
             }
-            assertThat((double) least / COUNT).as("bytes of a call").isLessThan(way.bytesMax() + 1);
+            assertThat((double) least / COUNT).as("bytes of a call").isLessThan(way.bytesMax() + 1.0);
         }
     }
 
