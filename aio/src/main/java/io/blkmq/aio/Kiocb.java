@@ -81,7 +81,7 @@ public final class Kiocb {
     private long userData;
     /** The bits of its {@link AioFlag}s. */
     private int flags;
-    /** Its {@link IoPriority}, as the kernel has it; 0 if it has none of its own. */
+    /** Its {@link AioPriority}, as the kernel has it; 0 if it has none of its own. */
     private short priority;
 
     /** Whether it is to end early. Accessed through CANCEL_WANTED while it is in flight. */
@@ -231,7 +231,7 @@ public final class Kiocb {
      * @return this
      * @throws IllegalStateException if the kiocb is in flight or not prepared for a transfer
      */
-    public Kiocb priority(IoPriority its) {
+    public Kiocb priority(AioPriority its) {
         requirePreparedTransfer("a priority");
         priority = its.value();
         return this;

@@ -89,7 +89,7 @@ class FlagsTest {
                             .isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("WRITE " + flag);
                 }
             }
-            kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block()).priority(IoPriority.IDLE);
+            kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block()).priority(AioPriority.IDLE);
             if (engine.hasPriorities()) {
                 assertThat(engine.run(kiocb)).isEqualTo(BLOCK);
             } else {
@@ -106,20 +106,20 @@ class FlagsTest {
             Kiocb kiocb = kiocb();
             assertThatThrownBy(() -> kiocb.with(AioFlag.NOWAIT)).isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("NOWAIT");
-            assertThatThrownBy(() -> kiocb.priority(IoPriority.IDLE)).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> kiocb.priority(AioPriority.IDLE)).isInstanceOf(IllegalStateException.class);
             kiocb.prepareSync(file, true, AioCompletion.NONE, 0);
             assertThatThrownBy(() -> kiocb.with(AioFlag.DONTCACHE)).isInstanceOf(IllegalStateException.class);
             kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block());
             assertThatThrownBy(() -> kiocb.with(AioFlag.ATOMIC)).isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("ATOMIC");
             // What one operation had, the next does not have.
-            kiocb.prepareWrite(file, 0, AioCompletion.NONE, 0).with(AioFlag.NOWAIT).priority(IoPriority.IDLE);
+            kiocb.prepareWrite(file, 0, AioCompletion.NONE, 0).with(AioFlag.NOWAIT).priority(AioPriority.IDLE);
             kiocb.prepareWrite(file, 0, AioCompletion.NONE, 0).addSegment(block());
             assertThat(engine.run(kiocb)).isEqualTo(BLOCK);
         }
-        assertThatThrownBy(() -> new IoPriority(IoPriority.Kind.BEST_EFFORT, 8))
+        assertThatThrownBy(() -> new AioPriority(AioPriority.Kind.BEST_EFFORT, 8))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("8").hasMessageContaining("7");
-        assertThatThrownBy(() -> new IoPriority(IoPriority.Kind.IDLE, 1)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> new AioPriority(AioPriority.Kind.IDLE, 1)).isInstanceOf(IllegalArgumentException.class);
     }
 
     @ParameterizedTest
@@ -242,13 +242,13 @@ class FlagsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(IoPriority.Kind.class)
-    void aRingIsAskedForThem(IoPriority.Kind kind) throws IOException {
+    @EnumSource(AioPriority.Kind.class)
+    void aRingIsAskedForThem(AioPriority.Kind kind) throws IOException {
         Setup.skipIf(!natives().contains("io_uring"), "no io_uring here");
         AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).depth(8).build();
         NotingRing[] ring = new NotingRing[1];
-        boolean leveled = kind == IoPriority.Kind.BEST_EFFORT || kind == IoPriority.Kind.REALTIME;
-        IoPriority priority = new IoPriority(kind, leveled ? 3 : 0);
+        boolean leveled = kind == AioPriority.Kind.BEST_EFFORT || kind == AioPriority.Kind.REALTIME;
+        AioPriority priority = new AioPriority(kind, leveled ? 3 : 0);
         try (AioEngine engine = UringEngine.open(config, (fd, params) -> ring[0] = new NotingRing(fd, params),
                 UringEngine.wantedFlags(config)); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
             long result = engine.run(kiocb().prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())
@@ -284,7 +284,7 @@ class FlagsTest {
         try (AioEngine engine = LibaioEngine.open(config, NotingContext::new);
                 AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true)) {
             assertThat(engine.run(kiocb().prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())
-                    .with(AioFlag.NOWAIT).priority(new IoPriority(IoPriority.Kind.BEST_EFFORT, 7))))
+                    .with(AioFlag.NOWAIT).priority(new AioPriority(AioPriority.Kind.BEST_EFFORT, 7))))
                     .isIn((long) BLOCK, (long) -Errno.EAGAIN);
             assertThat(engine.run(kiocb().prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())))
                     .as("the same slot, without").isEqualTo(BLOCK);

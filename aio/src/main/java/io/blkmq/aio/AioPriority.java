@@ -9,15 +9,15 @@ package io.blkmq.aio;
  * @param level within the class, 0 (first) to 7 (last); 0 for {@link Kind#DEFAULT} and {@link Kind#IDLE}
  * @since 0.1.0
  */
-public record IoPriority(Kind kind, int level) {
+public record AioPriority(Kind kind, int level) {
 
     /** The lowest level of a class. */
     public static final int LEVEL_MAX = 7;
 
     /** As the thread has it that hands the operation to the kernel. */
-    public static final IoPriority DEFAULT = new IoPriority(Kind.DEFAULT, 0);
+    public static final AioPriority DEFAULT = new AioPriority(Kind.DEFAULT, 0);
     /** When nobody else needs the device. */
-    public static final IoPriority IDLE = new IoPriority(Kind.IDLE, 0);
+    public static final AioPriority IDLE = new AioPriority(Kind.IDLE, 0);
 
     private static final int CLASS_SHIFT = 13;
 
@@ -45,7 +45,7 @@ public record IoPriority(Kind kind, int level) {
      *
      * @throws IllegalArgumentException if the level is not in 0 to {@value #LEVEL_MAX}, or the class has no levels
      */
-    public IoPriority {
+    public AioPriority {
         int max = kind == Kind.REALTIME || kind == Kind.BEST_EFFORT ? LEVEL_MAX : 0;
         if (level < 0 || level > max) {
             throw new IllegalArgumentException("level " + level + " of " + kind + " is not in 0 to " + max);
