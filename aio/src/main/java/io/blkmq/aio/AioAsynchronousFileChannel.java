@@ -79,8 +79,10 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
         } else if (bytes == 0) {
             result.completed(0, false);
         } else if (position > Long.MAX_VALUE - bytes) {
-            result.failed(new IOException("Invalid argument: " + BlockIo.inWords(write ? "write" : "read", position, bytes) + " of "
-                    + io.file.path() + " ends past the largest offset, " + Long.MAX_VALUE), false);
+            result.failed(
+                    new IOException("Invalid argument: " + BlockIo.inWords(write ? "write" : "read", position, bytes)
+                            + " of " + io.file.path() + " ends past the largest offset, " + Long.MAX_VALUE),
+                    false);
         } else if (position > BlockIo.OFFSET_MAX - bytes) {
             if (write) {
                 result.failed(AioException.of(Errno.EFBIG, io.file.path(), BlockIo.inWords("write", position, bytes)),
@@ -108,9 +110,9 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
             }
             result.failed(closedMeanwhile, false);
         } else if (failure != null) {
-            result.failed(failure instanceof CompletionException && failure.getCause() != null
-                    ? failure.getCause()
-                    : failure, false);
+            result.failed(
+                    failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure,
+                    false);
         } else {
             int bytes = Math.toIntExact(Objects.requireNonNull(done));
             buffer.position(buffer.position() + bytes);

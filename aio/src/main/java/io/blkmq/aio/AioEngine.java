@@ -315,8 +315,7 @@ public interface AioEngine extends AutoCloseable {
      * @throws IllegalStateException in {@link CompletionMode#REAPER}, where the reaper calls what is there; or if the engine is closed
      */
     default int descriptor() {
-        throw new UnsupportedOperationException(
-                "AIO engine " + name() + " has no descriptor that can be waited for");
+        throw new UnsupportedOperationException("AIO engine " + name() + " has no descriptor that can be waited for");
     }
 
     /**

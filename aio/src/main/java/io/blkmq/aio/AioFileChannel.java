@@ -113,8 +113,8 @@ final class AioFileChannel extends OpenFileChannel {
     /** The kernel looks at that before it looks where the file ends. */
     private void requireRange(String operation, long from, long bytes) throws IOException {
         if (from > Long.MAX_VALUE - bytes) {
-            throw new IOException("Invalid argument: " + BlockIo.inWords(operation, from, bytes) + " of " + io.file.path()
-                    + " ends past the largest offset, " + Long.MAX_VALUE);
+            throw new IOException("Invalid argument: " + BlockIo.inWords(operation, from, bytes) + " of "
+                    + io.file.path() + " ends past the largest offset, " + Long.MAX_VALUE);
         }
     }
 
@@ -144,7 +144,8 @@ final class AioFileChannel extends OpenFileChannel {
 
     @Override
     protected String whyUnmappable() {
-        return io.file.path() + " cannot be mapped through this channel: memory that is mapped would be read and written beside the engine."
+        return io.file.path()
+                + " cannot be mapped through this channel: memory that is mapped would be read and written beside the engine."
                 + " Open it with FileChannel.open for that";
     }
 

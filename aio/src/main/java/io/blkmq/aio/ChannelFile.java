@@ -592,7 +592,8 @@ final class ChannelFile extends AioFile {
     @Override
     boolean tryLockRange(long position, long bytes, boolean shared) throws IOException {
         if (companion == null) {
-            throw new UnsupportedOperationException(path() + " cannot be locked in ranges: the engine has no descriptor of it");
+            throw new UnsupportedOperationException(
+                    path() + " cannot be locked in ranges: the engine has no descriptor of it");
         }
         return companion.tryLockRange(position, bytes, shared);
     }

@@ -35,8 +35,7 @@ record ChannelOpening(boolean read, boolean write, boolean append, boolean direc
             } else if (option instanceof StandardOpenOption) {
                 standard.add(option);
             } else {
-                throw new UnsupportedOperationException(
-                        path + " cannot be opened with " + option + ": " + POSSIBLE);
+                throw new UnsupportedOperationException(path + " cannot be opened with " + option + ": " + POSSIBLE);
             }
         }
         boolean append = standard.contains(StandardOpenOption.APPEND);
@@ -110,9 +109,8 @@ record ChannelOpening(boolean read, boolean write, boolean append, boolean direc
 
     /** Ours, or the JDK's, which by its type would cost a warning. */
     private static boolean isDirect(OpenOption option) {
-        return option == AioOpenOption.DIRECT
-                || (option.toString().equals("DIRECT") && option instanceof Enum<?> of
-                        && of.getDeclaringClass().getName().equals("com.sun.nio.file.ExtendedOpenOption"));
+        return option == AioOpenOption.DIRECT || (option.toString().equals("DIRECT") && option instanceof Enum<?> of
+                && of.getDeclaringClass().getName().equals("com.sun.nio.file.ExtendedOpenOption"));
     }
 
     /** A block device is not claimed: the JDK claims none. */

@@ -536,8 +536,8 @@ public final class Kiocb {
             }
             long length = Math.min(partBytes(i), count - done);
             // By address: the memory may be confined to the thread that submitted.
-            MemorySegment.copy(from, done, AllMemory.SEGMENT, iovecs.get(ValueLayout.JAVA_LONG, (long) i * SEGMENT_BYTES),
-                    length);
+            MemorySegment.copy(from, done, AllMemory.SEGMENT,
+                    iovecs.get(ValueLayout.JAVA_LONG, (long) i * SEGMENT_BYTES), length);
             done += length;
         }
         return count;

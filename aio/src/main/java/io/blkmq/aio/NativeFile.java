@@ -724,7 +724,7 @@ final class NativeFile extends AioFile {
         NativeFile there = switch (other) {
             case NativeFile file -> file;
             case ChannelFile file -> file.companion();
-            case MemoryFile _, DrivenFile _ -> null;
+            case MemoryFile _,DrivenFile _ -> null;
         };
         return there != null && isSameNative(there);
     }

@@ -101,8 +101,8 @@ class AioFilesTest {
                 ByteBuffer found = ByteBuffer.allocate(10);
                 assertThat(channel.read(found, 1)).isEqualTo(2);
                 assertThat(channel.toString()).contains("by channel");
-                assertThatExceptionOfType(UnsupportedOperationException.class).isThrownBy(() -> channel.lock(0, 1, true))
-                        .withMessageContaining("cannot be locked");
+                assertThatExceptionOfType(UnsupportedOperationException.class)
+                        .isThrownBy(() -> channel.lock(0, 1, true)).withMessageContaining("cannot be locked");
             }
         } finally {
             boolean _ = Files.deleteIfExists(zip);
@@ -176,7 +176,8 @@ class AioFilesTest {
                     .isThrownBy(() -> file.openChannel(READ, TRUNCATE_EXISTING))
                     .withMessageContaining("TRUNCATE_EXISTING").withMessageContaining("READ, WRITE and APPEND");
             assertThatExceptionOfType(UnsupportedOperationException.class)
-                    .isThrownBy(() -> file.openAsynchronousChannel(Runnable::run, APPEND)).withMessageContaining("APPEND");
+                    .isThrownBy(() -> file.openAsynchronousChannel(Runnable::run, APPEND))
+                    .withMessageContaining("APPEND");
             assertThatExceptionOfType(UnsupportedOperationException.class).isThrownBy(() -> AioFiles.open(path, APPEND))
                     .withMessageContaining("AsyncFile.append");
             assertThatExceptionOfType(UnsupportedOperationException.class)
@@ -242,7 +243,8 @@ class AioFilesTest {
     @SuppressWarnings("try") // closing is what it is about
     void aLockKeepsOtherProcessesOutAndWaitsForTheirs() throws Exception {
         Setup.skipIf(NativeAccess.refusal() != null, "locks need the C library");
-        try (FileChannel channel = AioFiles.openChannel(path, READ, WRITE); LockingProcess other = new LockingProcess(path)) {
+        try (FileChannel channel = AioFiles.openChannel(path, READ, WRITE);
+                LockingProcess other = new LockingProcess(path)) {
             FileLock mine = channel.lock(10, 10, false);
             assertThat(other.ask("try 15 1")).isEqualTo("refused");
             assertThat(other.ask("try 20 5")).isEqualTo("locked");
@@ -264,7 +266,8 @@ class AioFilesTest {
     @Test
     void whoWaitsForALockIsEndedByCloseAndByInterrupt() throws Exception {
         Setup.skipIf(NativeAccess.refusal() != null, "locks need the C library");
-        try (LockingProcess other = new LockingProcess(path); FileChannel open = AioFiles.openChannel(path, READ, WRITE)) {
+        try (LockingProcess other = new LockingProcess(path);
+                FileChannel open = AioFiles.openChannel(path, READ, WRITE)) {
             assertThat(other.ask("try 0 100")).isEqualTo("locked");
             FileChannel closed = AioFiles.openChannel(path, READ, WRITE);
             Eventually.Worker<FileLock> first = Eventually.call(() -> closed.lock(0, 5, false));
@@ -328,7 +331,8 @@ class AioFilesTest {
 
     @Test
     void aHandlerThatBlocksHoldsNobodyUp() throws Exception {
-        try (AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(path, READ, WRITE, AioOpenOption.DIRECT)) {
+        try (AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(path, READ, WRITE,
+                AioOpenOption.DIRECT)) {
             assertThat(channel.write(aligned(BLOCK), 0).get()).isEqualTo(BLOCK);
             CountDownLatch others = new CountDownLatch(10);
             CompletableFuture<Thread> blocked = new CompletableFuture<>();
@@ -361,8 +365,8 @@ class AioFilesTest {
     @Test
     void handlersAreCalledByTheExecutorOfTheChannel() throws Exception {
         try (AioEngine engine = AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "channel");
-                ExecutorService mine = Executors.newSingleThreadExecutor(
-                        Thread.ofPlatform().daemon().name("mine").factory());
+                ExecutorService mine = Executors
+                        .newSingleThreadExecutor(Thread.ofPlatform().daemon().name("mine").factory());
                 AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(engine, path, mine, READ, WRITE);
                 AsynchronousFileChannel refused = AioFiles.openAsynchronousChannel(engine, path, _ -> {
                     throw new RejectedExecutionException("full");
@@ -382,7 +386,8 @@ class AioFilesTest {
     @Test
     void whatIsCancelledMayCloseTheChannelForTheOthers() throws Exception {
         try (AioEngine engine = slow();
-                AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(engine, path, Runnable::run, READ, WRITE)) {
+                AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(engine, path, Runnable::run, READ,
+                        WRITE)) {
             Future<Integer> first = channel.read(ByteBuffer.allocate(10), 0);
             assertThat(first.cancel(false)).isTrue();
             assertThat(first.cancel(false)).isFalse();

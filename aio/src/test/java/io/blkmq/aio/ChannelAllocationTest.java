@@ -73,7 +73,9 @@ class ChannelAllocationTest {
     }
 
     private static ByteBuffer buffer(boolean heap, int bytes) {
-        return heap ? ByteBuffer.allocate(bytes) : ByteBuffer.allocateDirect(bytes + BLOCK).alignedSlice(BLOCK).slice(0, bytes);
+        return heap
+                ? ByteBuffer.allocate(bytes)
+                : ByteBuffer.allocateDirect(bytes + BLOCK).alignedSlice(BLOCK).slice(0, bytes);
     }
 
     private AioEngine open(String engine) throws IOException {
@@ -93,7 +95,8 @@ class ChannelAllocationTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("ways")
     void aWarmCallTakesAsManyBytesAsTheGuideSays(Way way) throws Exception {
-        try (AioEngine engine = open(way.engine()); FileChannel channel = AioFiles.openChannel(engine, path, options(way.direct()))) {
+        try (AioEngine engine = open(way.engine());
+                FileChannel channel = AioFiles.openChannel(engine, path, options(way.direct()))) {
             ByteBuffer one = buffer(way.heap(), BLOCK);
             ByteBuffer[] row = {buffer(way.heap(), BLOCK), buffer(way.heap(), BLOCK)};
             long least = Long.MAX_VALUE;
@@ -142,7 +145,8 @@ class ChannelAllocationTest {
             boolean direct = i % 2 == 0;
             int bytes = i % 4 < 2 ? BLOCK : 1000 + i % 3000;
             try (FileChannel channel = AioFiles.openChannel(engine, path, options(direct));
-                    AsynchronousFileChannel async = AioFiles.openAsynchronousChannel(engine, path, Runnable::run, READ)) {
+                    AsynchronousFileChannel async = AioFiles.openAsynchronousChannel(engine, path, Runnable::run,
+                            READ)) {
                 long written = channel.write(ByteBuffer.allocate(bytes), 7L * (i % 4));
                 assertThat(written).isEqualTo(bytes);
                 assertThat(i % 8 == 0 || channel.lock(i, 10, false).isValid()).isTrue();

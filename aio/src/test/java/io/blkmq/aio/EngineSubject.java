@@ -30,7 +30,8 @@ final class EngineSubject extends ChannelSubject {
     /** All ways that move data and serve more than one thread. */
     static List<Setup> setups() throws IOException {
         return Setup.all().stream()
-                .filter(setup -> setup.movesData() && !setup.isPolled() && setup.variant() == Setup.Variant.PLAIN).toList();
+                .filter(setup -> setup.movesData() && !setup.isPolled() && setup.variant() == Setup.Variant.PLAIN)
+                .toList();
     }
 
     static EngineSubject of(Setup setup) throws IOException {

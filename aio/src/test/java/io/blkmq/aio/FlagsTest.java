@@ -119,7 +119,8 @@ class FlagsTest {
         }
         assertThatThrownBy(() -> new AioPriority(AioPriority.Kind.BEST_EFFORT, 8))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("8").hasMessageContaining("7");
-        assertThatThrownBy(() -> new AioPriority(AioPriority.Kind.IDLE, 1)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> new AioPriority(AioPriority.Kind.IDLE, 1))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     @ParameterizedTest

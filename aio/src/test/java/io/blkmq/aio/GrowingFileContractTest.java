@@ -31,8 +31,8 @@ class GrowingFileContractTest {
     void channelsOfAnEngineAnswerAsTheTableSays(Setup setup) throws Exception {
         setup.assumeAvailable();
         try (AioEngine engine = setup.open(AioEngineConfig.builder())) {
-            GrowingFileContract.check(ChannelSubject.Family.ENGINE,
-                    new EngineSubject.Opener(engine, setup.direct()), setup.directory());
+            GrowingFileContract.check(ChannelSubject.Family.ENGINE, new EngineSubject.Opener(engine, setup.direct()),
+                    setup.directory());
         }
     }
 }

@@ -10,7 +10,8 @@ import java.util.List;
 import java.util.Optional;
 
 /** One way to run the contract: an engine and how it is configured, and where and how its files are opened. */
-record Setup(String engine, Variant variant, CompletionMode mode, Path directory, boolean direct) implements EngineSetup {
+record Setup(String engine, Variant variant, CompletionMode mode, Path directory,
+        boolean direct) implements EngineSetup {
 
     /** What an engine can be beside its default. */
     enum Variant {

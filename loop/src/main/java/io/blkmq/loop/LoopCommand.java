@@ -351,9 +351,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         return switch (rq.operation()) {
             case READ, WRITE -> transfer();
             case FLUSH -> flush(on);
-            case DISCARD, WRITE_ZEROES -> hole(
-                    isFreeing() ? file.punchHole(position, rq.bytes()) : file.zeroRange(position, rq.bytes()),
-                    rq.operation());
+            case DISCARD, WRITE_ZEROES ->
+                hole(isFreeing() ? file.punchHole(position, rq.bytes()) : file.zeroRange(position, rq.bytes()),
+                        rq.operation());
         };
     }
 

@@ -213,7 +213,8 @@ public final class RbdAddress {
     /** Whether two lead to one image, or snapshots of it, as far as the addresses say. */
     boolean isSameImage(RbdAddress other) {
         return pool.equals(other.pool) && namespace.equals(other.namespace) && image.equals(other.image)
-                && Objects.equals(conf, other.conf) && Objects.equals(options.get("mon_host"), other.options.get("mon_host"));
+                && Objects.equals(conf, other.conf)
+                && Objects.equals(options.get("mon_host"), other.options.get("mon_host"));
     }
 
     /** The image, and no more, for messages. */

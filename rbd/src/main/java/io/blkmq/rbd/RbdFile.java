@@ -97,9 +97,7 @@ final class RbdFile extends DrivenFile {
         }
         try {
             long bytes = image.readable(offset, memory.byteSize());
-            return bytes == 0
-                    ? 0
-                    : image.readResult(offset, Rbd.read(image.handle(), offset, bytes, memory.address()));
+            return bytes == 0 ? 0 : image.readResult(offset, Rbd.read(image.handle(), offset, bytes, memory.address()));
         } finally {
             leave();
         }

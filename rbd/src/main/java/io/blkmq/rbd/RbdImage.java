@@ -197,9 +197,8 @@ final class RbdImage {
                 long read = readResult(kiocb.offset(), result);
                 yield read > 0 ? kiocb.scatter(operation.bounced(), read) : read;
             }
-            case WRITE -> operation.flushing && result < 0
-                    ? failure(result)
-                    : writeResult(kiocb.offset(), kiocb.bytes(), result);
+            case WRITE ->
+                operation.flushing && result < 0 ? failure(result) : writeResult(kiocb.offset(), kiocb.bytes(), result);
             default -> Math.min(0, failure(result));
         };
     }

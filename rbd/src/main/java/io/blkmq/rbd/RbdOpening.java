@@ -241,8 +241,8 @@ final class RbdOpening {
         step = "the image " + address.imageName() + " was opened";
         String snapshot = address.snapshot();
         Rados.Made made = Rbd.open(pool, address.image(), snapshot, snapshot != null);
-        if (!writable && (made.result() == -Errno.EPERM || made.result() == -Errno.EROFS
-                || made.result() == -Errno.EACCES)) {
+        if (!writable
+                && (made.result() == -Errno.EPERM || made.result() == -Errno.EROFS || made.result() == -Errno.EACCES)) {
             // A user that may only read cannot watch the image.
             made = Rbd.open(pool, address.image(), snapshot, true);
         }
@@ -258,8 +258,8 @@ final class RbdOpening {
             }
             event = Kernel.event();
             require(Rbd.notify(image, event), "has no events");
-            RbdImage open = new RbdImage(address, new RbdImage.Handles(cluster, pool, image), writable, exclusive, event,
-                    optimalBytes(image));
+            RbdImage open = new RbdImage(address, new RbdImage.Handles(cluster, pool, image), writable, exclusive,
+                    event, optimalBytes(image));
             require(open.watch(), "has no size");
             if (writable) {
                 // Whoever writes here knows of flushes: librbd's cache need not wait for the first to believe it.
@@ -300,7 +300,8 @@ final class RbdOpening {
         long features = require(Rbd.features(image), "has no features");
         if ((features & Rbd.FEATURE_EXCLUSIVE_LOCK) == 0) {
             throw failed("the image " + address.imageName() + " has no feature exclusive-lock (rbd feature enable "
-                    + address.imageName() + " exclusive-lock), so it cannot be kept from other writers: share it, or enable the feature");
+                    + address.imageName()
+                    + " exclusive-lock), so it cannot be kept from other writers: share it, or enable the feature");
         }
         int result = Rbd.lock(image);
         if (result == -Errno.EROFS || result == -Errno.EBUSY) {

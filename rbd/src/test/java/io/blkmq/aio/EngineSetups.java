@@ -59,8 +59,7 @@ final class EngineSetups {
             Path path = IDLE.poll();
             if (path == null) {
                 SmallCluster cluster = SmallCluster.shared();
-                path = Path.of(cluster
-                        .address(cluster.create("contract" + COUNT.incrementAndGet(), FIRST_BYTES)));
+                path = Path.of(cluster.address(cluster.create("contract" + COUNT.incrementAndGet(), FIRST_BYTES)));
             }
             try (AioEngine engine = AioEngines.open("rbd", AioEngineConfig.defaults());
                     AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true);

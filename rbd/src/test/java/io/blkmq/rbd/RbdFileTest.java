@@ -167,8 +167,7 @@ class RbdFileTest {
             String _ = cluster.rbd("resize", "rbd/" + image, "--size", "16M", "--no-progress");
             Eventually.until("both see it", () -> size(writer) == 16 * MEBIBYTE && size(reader) == 16 * MEBIBYTE);
             assertThat(writer.write(16 * MEBIBYTE - 512, filled(512, 4))).isEqualTo(512);
-            assertThat(writer.write(16 * MEBIBYTE - 256, filled(512, 5))).as("across the end")
-                    .isEqualTo(-Errno.ENOSPC);
+            assertThat(writer.write(16 * MEBIBYTE - 256, filled(512, 5))).as("across the end").isEqualTo(-Errno.ENOSPC);
             assertThat(at(reader, 16 * MEBIBYTE - 1)).isEqualTo((byte) 4);
             assertThat(writer.setSize(4 * MEBIBYTE)).isZero();
             assertThat(writer.size()).isEqualTo(4 * MEBIBYTE);
@@ -188,8 +187,7 @@ class RbdFileTest {
             MemorySegment all = filled(8 * MEBIBYTE, 1);
             assertThat(file.read(0, all)).isEqualTo(all.byteSize());
             for (int i = 0; i < all.byteSize(); i++) {
-                boolean zero = (i >= 1000 && i < 1000 + 5 * MEBIBYTE)
-                        || (i > 7 * MEBIBYTE && i <= 7 * MEBIBYTE + 100);
+                boolean zero = (i >= 1000 && i < 1000 + 5 * MEBIBYTE) || (i > 7 * MEBIBYTE && i <= 7 * MEBIBYTE + 100);
                 if (all.get(ValueLayout.JAVA_BYTE, i) != (zero ? 0 : 9)) {
                     throw new AssertionError("byte " + i + " is " + all.get(ValueLayout.JAVA_BYTE, i));
                 }
@@ -205,9 +203,8 @@ class RbdFileTest {
                 .hasMessageContaining("has no snapshot never");
         assertThatThrownBy(() -> open("rbd:nowhere/" + image + ":conf=" + cluster.conf()))
                 .isInstanceOf(IOException.class).hasMessageContaining("there is no pool nowhere");
-        assertThatThrownBy(() -> open("rbd:rbd/" + image + ":conf=/no/such/ceph.conf"))
-                .isInstanceOf(IOException.class).hasMessageContaining("/no/such/ceph.conf cannot be read")
-                .hasMessageContaining("no such file");
+        assertThatThrownBy(() -> open("rbd:rbd/" + image + ":conf=/no/such/ceph.conf")).isInstanceOf(IOException.class)
+                .hasMessageContaining("/no/such/ceph.conf cannot be read").hasMessageContaining("no such file");
         assertThatThrownBy(() -> open(cluster.address(image, "rbd_nonsense=1"))).isInstanceOf(IOException.class)
                 .hasMessageContaining("no option rbd_nonsense");
         assertThatThrownBy(() -> open("rbd:rbd")).isInstanceOf(IOException.class)

@@ -90,9 +90,8 @@ public final class SmallCluster implements AutoCloseable {
             script("delete", directory);
             Files.createDirectories(directory);
         }
-        Process process = new ProcessBuilder(SCRIPT, "run", directory.toString(), "--port",
-                String.valueOf(freePort()), "--seconds", String.valueOf(SECONDS)).redirectErrorStream(true)
-                .start();
+        Process process = new ProcessBuilder(SCRIPT, "run", directory.toString(), "--port", String.valueOf(freePort()),
+                "--seconds", String.valueOf(SECONDS)).redirectErrorStream(true).start();
         // Blocks until it says where its configuration is, or ends: the script waits no longer than its seconds.
         BufferedReader out = new BufferedReader(
                 new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));

@@ -20,7 +20,7 @@ public final class Ceph {
 
     private static @Nullable String refusalNow() {
         try {
-            for (Class<?> caller : new Class<?>[] {Rados.class, Rbd.class, Kernel.class}) {
+            for (Class<?> caller : new Class<?>[]{Rados.class, Rbd.class, Kernel.class}) {
                 MethodHandles.lookup().ensureInitialized(caller);
             }
         } catch (IllegalAccessException | LinkageError e) {

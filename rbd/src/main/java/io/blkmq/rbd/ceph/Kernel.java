@@ -36,10 +36,8 @@ public final class Kernel {
 
     private static MethodHandle function(String name, FunctionDescriptor descriptor) {
         Linker linker = Linker.nativeLinker();
-        return linker.downcallHandle(
-                linker.defaultLookup().find(name).orElseThrow(
-                        () -> new UnsatisfiedLinkError("the C library has no function " + name)),
-                descriptor);
+        return linker.downcallHandle(linker.defaultLookup().find(name)
+                .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no function " + name)), descriptor);
     }
 
     /** Makes an event: a descriptor that can be read when it has been {@linkplain #raise raised}. */

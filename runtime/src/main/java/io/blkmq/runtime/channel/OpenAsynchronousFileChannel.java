@@ -339,7 +339,8 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
             try {
                 close();
             } catch (IOException e) {
-                LOG.log(System.Logger.Level.WARNING, () -> "closing " + this + " for an operation that was cancelled", e);
+                LOG.log(System.Logger.Level.WARNING, () -> "closing " + this + " for an operation that was cancelled",
+                        e);
             }
         }
     }

@@ -70,9 +70,9 @@ public final class ChannelPrograms {
         } catch (Exception e) {
             answer = ChannelContract.name(e);
         }
-        return call + answer + ", position " + both.position() + " " + other.position() + " " + appending.position() + " "
-                + reading.position() + ", size " + reading.size() + ", " + state(buffer) + " " + state(row[0]) + " "
-                + state(row[1]) + " " + state(row[2]);
+        return call + answer + ", position " + both.position() + " " + other.position() + " " + appending.position()
+                + " " + reading.position() + ", size " + reading.size() + ", " + state(buffer) + " " + state(row[0])
+                + " " + state(row[1]) + " " + state(row[2]);
     }
 
     private Object call(int choice, long at, FileChannel channel, ByteBuffer buffer, ByteBuffer[] row)

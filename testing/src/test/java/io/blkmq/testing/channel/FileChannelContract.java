@@ -592,8 +592,7 @@ public final class FileChannelContract {
         String inArena = "map(MapMode,long,long,Arena)";
         for (MapMode mode : List.of(MapMode.READ_ONLY, MapMode.READ_WRITE, MapMode.PRIVATE)) {
             row(map, mode.toString(), s -> s.both.map(mode, 0, 4096).capacity(), "UnsupportedOperationException")
-                    .file("4096", MAPPED).node("4096", MAPPED)
-                    .engine("UnsupportedOperationException", BESIDE);
+                    .file("4096", MAPPED).node("4096", MAPPED).engine("UnsupportedOperationException", BESIDE);
             row(map, mode + ", write only", s -> s.writing.map(mode, 0, 4096), "NonReadableChannelException");
             row(inArena, mode.toString(), s -> {
                 try (Arena arena = Arena.ofConfined()) {
@@ -786,7 +785,10 @@ public final class FileChannelContract {
     public static void checkTransfers(ChannelSubject subject) throws IOException {
         byte[] pattern = new byte[300_000];
         new Random(1).nextBytes(pattern);
-        try (subject; ChannelSubject file = JdkSubject.file(); FileChannel one = subject.open(); FileChannel other = file.open()) {
+        try (subject;
+                ChannelSubject file = JdkSubject.file();
+                FileChannel one = subject.open();
+                FileChannel other = file.open()) {
             one.write(ByteBuffer.wrap(pattern), 1001);
             assertThat(one.transferTo(1001, pattern.length, other.position(7))).isEqualTo(pattern.length);
             assertThat(other.position()).isEqualTo(7 + pattern.length);

@@ -248,8 +248,7 @@ public final class GrowingFileContract {
             channel.write(bytes(1, 2));
             return position + " " + p.content(p.present);
         }, "50 1@0 2@50 to 51");
-        row("lock(long,long,boolean)", "appending", p -> p.open(p.present, APPEND).lock(0, 1, false),
-                "0+1 exclusive");
+        row("lock(long,long,boolean)", "appending", p -> p.open(p.present, APPEND).lock(0, 1, false), "0+1 exclusive");
         row("lock(long,long,boolean)", "appending, shared", p -> p.open(p.present, APPEND).lock(0, 1, true),
                 "NonReadableChannelException");
     }
@@ -284,8 +283,8 @@ public final class GrowingFileContract {
             p.open(p.present, APPEND).write(bytes(1, 2));
             return one.size() + " " + one.read(bytes(200, 0), 0);
         }, "101 101");
-        row("write(ByteBuffer,long)", "longer than a file can be", p -> p.open(p.present, WRITE).write(bytes(1, 2),
-                Long.MAX_VALUE - 1), "IOException File too large");
+        row("write(ByteBuffer,long)", "longer than a file can be",
+                p -> p.open(p.present, WRITE).write(bytes(1, 2), Long.MAX_VALUE - 1), "IOException File too large");
         row("write(ByteBuffer,long)", "asynchronous, behind the end", p -> {
             p.openAsync(p.present, WRITE).write(bytes(1, 2), 5000).get();
             return p.content(p.present);

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * process, until one fails.
  */
 public final class Soak {
-    private static final List<String> MODULES = List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd",
-            "tools");
+    private static final List<String> MODULES = List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd",
+            "rbd", "tools");
     /** A class that takes longer hangs. */
     private static final long CLASS_MILLIS_MAX = TimeUnit.MINUTES.toMillis(15);
     private static final long PROGRESS_MILLIS = 500;

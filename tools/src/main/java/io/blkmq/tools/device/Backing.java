@@ -113,9 +113,9 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
             for (String option : parts.subList(1, parts.size())) {
                 options.set(option.strip());
             }
-            return new Backing(kind, text, Path.of(kind == Kind.FILE || kind == Kind.IMAGE ? first : ""), export, sizeBytes,
-                    options.hardwareQueues, options.depth, options.completion, options.buffered, options.readOnly,
-                    options.offsetBytes, options.sizeLimitBytes, options.workers);
+            return new Backing(kind, text, Path.of(kind == Kind.FILE || kind == Kind.IMAGE ? first : ""), export,
+                    sizeBytes, options.hardwareQueues, options.depth, options.completion, options.buffered,
+                    options.readOnly, options.offsetBytes, options.sizeLimitBytes, options.workers);
         } catch (IllegalArgumentException e) {
             throw new UsageException("--attach: " + text + ": " + e.getMessage(), e);
         }
@@ -200,8 +200,7 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
                 case "offset" -> offsetBytes = Quantity.bytes(value);
                 case "workers" -> workers = Quantity.count(value, 1, AioEngineConfig.WORKERS_MAX);
                 case "sizelimit" -> sizeLimitBytes = Quantity.bytes(value);
-                default -> throw new IllegalArgumentException(
-                        "is not known; possible are " + options());
+                default -> throw new IllegalArgumentException("is not known; possible are " + options());
             }
         }
 

@@ -71,13 +71,16 @@ public final class Device implements AutoCloseable {
         try {
             return useElevator(openAsAsked(request, layout), request.elevator());
         } catch (NoSuchFileException e) {
-            throw new UsageException(request.name() + ": "
-                    + (isImage(request) ? e.getMessage() : "there is no file " + e.getFile()), e);
+            throw new UsageException(
+                    request.name() + ": " + (isImage(request) ? e.getMessage() : "there is no file " + e.getFile()), e);
         } catch (AccessDeniedException e) {
-            throw new UsageException(isImage(request) ? request.name() + ": " + e.getMessage() : request.name() + ": access to " + e.getFile() + " is denied"
-                    + (request.writes()
-                            ? "; jobs write to it. " + request.name() + " can be attached with ,ro for jobs that read"
-                            : ""),
+            throw new UsageException(isImage(request)
+                    ? request.name() + ": " + e.getMessage()
+                    : request.name() + ": access to " + e.getFile() + " is denied"
+                            + (request.writes()
+                                    ? "; jobs write to it. " + request.name()
+                                            + " can be attached with ,ro for jobs that read"
+                                    : ""),
                     e);
         } catch (AioUnavailableException e) {
             throw new UsageException(request.location() + ": " + e.getMessage() + otherEngine(request), e);
@@ -231,9 +234,9 @@ public final class Device implements AutoCloseable {
             boolean direct) throws IOException {
         return LoopDevice.attach(LoopConfig.builder(backing.path()).name(request.name())
                 .readOnly(backing.readOnly() || !request.writes()).exclusive(!request.mountedWrite()).direct(direct)
-                .engine(engine.aioName()).polled(shape.polled).hardwareQueues(shape.hardwareQueues)
-                .depth(shape.depth).offsetBytes(backing.offsetBytes()).sizeLimitBytes(backing.sizeLimitBytes())
-                .workers(request.workers()).build());
+                .engine(engine.aioName()).polled(shape.polled).hardwareQueues(shape.hardwareQueues).depth(shape.depth)
+                .offsetBytes(backing.offsetBytes()).sizeLimitBytes(backing.sizeLimitBytes()).workers(request.workers())
+                .build());
     }
 
     private static String loopMode(DeviceRequest request, LoopDevice loop) {

@@ -47,11 +47,12 @@ public final class ReplayDevice {
                 .filter(each -> each.getKey().isWrite() && each.getKey() != Operation.FLUSH)
                 .mapToLong(each -> each.getValue().count()).sum();
         if (backing.hasDataBefore() && writes > 0 && !allowed) {
-            throw new UsageException(
-                    OPTION + " " + backing.text() + ": the trace has " + writes + " writes, which would overwrite the "
-                            + (backing.kind() == Backing.Kind.FILE
+            throw new UsageException(OPTION + " " + backing.text() + ": the trace has " + writes
+                    + " writes, which would overwrite the "
+                    + (backing.kind() == Backing.Kind.FILE
                             ? "file"
-                            : backing.kind() == Backing.Kind.IMAGE ? "image" : "export") + "; --overwrite allows it");
+                            : backing.kind() == Backing.Kind.IMAGE ? "image" : "export")
+                    + "; --overwrite allows it");
         }
     }
 }
