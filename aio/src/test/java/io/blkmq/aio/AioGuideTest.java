@@ -59,6 +59,20 @@ class AioGuideTest {
     }
 
     @Test
+    void aChannelAppendsLocksAndCuts() throws Exception {
+        DocPage guide = DocPage.read("docs/guide/aio.md");
+        assertThat(guide.example("class Journal").lines().count()).isLessThan(LINES_MAX);
+        Path file = Files.createDirectories(Path.of("target", "io")).resolve("journal-" + directory.getFileName());
+        try {
+            assertThat(DocPage.run(guide.write("Journal", directory), file.toString()))
+                    .isEqualTo(List.of("any length, ANY memory", "3 bytes, 3 written, true"));
+            assertThat(file).hasContent("any");
+        } finally {
+            Files.deleteIfExists(file);
+        }
+    }
+
+    @Test
     void theExampleOfAnAgentReadsAFileAndTheJvmPrintsNoWarning() throws Exception {
         DocPage guide = DocPage.read("docs/guide/aio.md");
         assertThat(guide.example("class Sum").lines().count()).isLessThan(LINES_MAX);

@@ -131,7 +131,7 @@ class GrowthTest {
         while (all.hasRemaining()) {
             int at = all.position();
             int writer = all.get() - 64;
-            int length = all.get() - 1 + (all.get() - 1 << 6);
+            int length = all.get() - 1 + ((all.get() - 1) << 6);
             ByteBuffer expected = record(writer, length);
             assertThat(all.slice(at, expected.remaining())).as("a record at %d", at).isEqualTo(expected);
             all.position(at + expected.remaining());
