@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.FileTail;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -288,7 +289,7 @@ public final class AsyncFile implements AutoCloseable {
         }
         Pending pending = new Pending("read", offset, memory.byteSize(), takeKiocb());
         pending.target = memory;
-        pending.tails = shared.tails();
+        pending.tails = shared.tail().now();
         return pending.begin(pending.kiocb.prepareRead(file, offset, pending, 0).addSegment(memory),
                 () -> io.read(offset, memory));
     }
@@ -345,7 +346,7 @@ public final class AsyncFile implements AutoCloseable {
         final Kiocb kiocb;
         /** Of the lock, to be given back at the end; 0 for none. Written before the operation is submitted, which publishes it. */
         private long stamp;
-        /** What a read fills, and when it began ({@link SharedFile#tails}). Written before it is submitted. */
+        /** What a read fills, and when it began ({@link FileTail#now}). Written before it is submitted. */
         private @Nullable MemorySegment target;
         private int tails;
 
@@ -382,7 +383,7 @@ public final class AsyncFile implements AutoCloseable {
             noMoreEarly();
             letGo();
             MemorySegment read = target;
-            if (read != null && result > 0 && shared.sawTail(tails)) {
+            if (read != null && result > 0 && shared.tail().wasSeen(tails)) {
                 // A write was about to cut off some of it: once more, with the lock, by who can wait.
                 stepByStep(() -> io.runReadAgain(offset, read), this);
             } else if (result < 0) {

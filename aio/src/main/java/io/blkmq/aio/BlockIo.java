@@ -193,9 +193,9 @@ final class BlockIo {
 
     /** The size; never that of a file which is about to be cut because of an unaligned write. */
     long size() throws IOException {
-        int tails = shared.tails();
+        int tails = shared.tail().now();
         long size = file.size();
-        if (!shared.sawTail(tails)) {
+        if (!shared.tail().wasSeen(tails)) {
             return size;
         }
         long stamp = shared.share();
@@ -247,9 +247,9 @@ final class BlockIo {
 
     /** One read of memory that goes as it is: of nothing that a write is about to cut off. */
     private long runRead(long offset, MemorySegment memory) throws IOException {
-        int tails = shared.tails();
+        int tails = shared.tail().now();
         long result = run(offset, memory, false);
-        return shared.sawTail(tails) ? runReadAgain(offset, memory) : result;
+        return shared.tail().wasSeen(tails) ? runReadAgain(offset, memory) : result;
     }
 
     /** The same while nobody writes a part of a block. */
@@ -339,7 +339,7 @@ final class BlockIo {
             return;
         }
         long reached = size;
-        shared.tailBegins();
+        shared.tail().begins();
         try {
             reached = Math.max(size, writeBlocks(offset, memory, end));
         } finally {
@@ -347,7 +347,7 @@ final class BlockIo {
                 // After a failure, too: what is behind the old end then may be a part of what was to be written.
                 long _ = file.check(file.setSize(reached), inWords("write", offset, memory.byteSize()));
             } finally {
-                shared.tailEnds();
+                shared.tail().ends();
             }
         }
     }

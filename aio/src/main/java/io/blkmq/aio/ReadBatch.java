@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.FileTail;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.channel.Pieces;
 import java.io.IOException;
@@ -27,7 +28,7 @@ final class ReadBatch implements AioCompletion {
     private final long[] results;
     private final AtomicInteger inFlight = new AtomicInteger();
     private final Thread waiter = Thread.currentThread();
-    /** When the reads began: {@link SharedFile#tails}. */
+    /** When the reads began: {@link FileTail#now}. */
     private final int tails;
     /** Bytes of the copies. The waiter's. */
     private long copiedBytes;
@@ -40,7 +41,7 @@ final class ReadBatch implements AioCompletion {
         copies = new IoBuffer[this.reads.length];
         kiocbs = new Kiocb[this.reads.length];
         results = new long[this.reads.length];
-        tails = front.shared().tails();
+        tails = front.shared().tail().now();
     }
 
     @Override
@@ -166,7 +167,7 @@ final class ReadBatch implements AioCompletion {
                 throw AioException.of(result, file.path(),
                         BlockIo.inWords("read", read.offset(), read.memory().byteSize()));
             }
-            if (result > 0 && front.shared().sawTail(tails)) {
+            if (result > 0 && front.shared().tail().wasSeen(tails)) {
                 // A write was about to cut off some of it.
                 return front.read(read.offset(), read.memory());
             }

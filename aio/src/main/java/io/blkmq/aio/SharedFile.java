@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.FileTail;
 import io.blkmq.runtime.channel.FileLockTable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -12,10 +13,8 @@ import java.util.concurrent.locks.StampedLock;
  * <p><b>The lock.</b> Shared by writes of whole blocks. Held alone by who writes a part of one, appends, or changes the size. Of no thread:
  * what is taken by who begins an operation is given back by who hears of its end.
  *
- * <p><b>Tails.</b> A direct write that ends in the middle of the last block writes the whole block, and then cuts the file to size. In
- * between the file is too long, and nobody may see that. So the writer counts before and after: {@link #tails} is odd while the file is
- * too long. Who has read, or asked for the size, and finds it odd or changed, does so again with the lock shared. Only the holder of the
- * lock alone writes it.
+ * <p><b>The tail.</b> A direct write that ends in the middle of the last block makes the file too long for a moment ({@link FileTail}). Who
+ * has read meanwhile, or asked for the size, does so again with the lock shared. Only the holder of the lock alone writes it.
  */
 final class SharedFile {
 
@@ -28,7 +27,7 @@ final class SharedFile {
     private final StampedLock lock = new StampedLock();
     /** How many wait to hold the lock alone: who only tries to share it lets them pass. */
     private final AtomicInteger waitingAlone = new AtomicInteger();
-    private final AtomicInteger tails = new AtomicInteger();
+    private final FileTail tail = new FileTail();
     private final FileLockTable locks = new FileLockTable();
 
     private SharedFile(Object identity) {
@@ -100,23 +99,8 @@ final class SharedFile {
         lock.unlockWrite(stamp);
     }
 
-    /** The file gets too long. With the lock held alone. */
-    void tailBegins() {
-        int _ = tails.incrementAndGet();
-    }
-
-    /** The file is as long as it should be. With the lock held alone. */
-    void tailEnds() {
-        int _ = tails.incrementAndGet();
-    }
-
-    /** A number to be asked about by {@link #sawTail}. */
-    int tails() {
-        return tails.get();
-    }
-
-    /** Whether the file may have been too long at a time since then. */
-    boolean sawTail(int since) {
-        return (since & 1) != 0 || tails.get() != since;
+    /** Whether the file is too long; written with the lock held alone. */
+    FileTail tail() {
+        return tail;
     }
 }

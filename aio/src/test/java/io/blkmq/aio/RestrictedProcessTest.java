@@ -8,9 +8,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import jdk.jfr.Recording;
@@ -107,6 +110,12 @@ class RestrictedProcessTest {
     }
 
     @Test
+    void whereNativeAccessIsDeniedChannelsDoAllButLock() throws Exception {
+        assertThat(run(List.of(), "--illegal-native-access=deny", "channels")).contains("appended 5 at 16389")
+                .contains("cannot be locked in ranges").contains("there true, then false");
+    }
+
+    @Test
     void theFlightRecorderIsToldOfEnginesThatArePassedOver() throws Exception {
         assertThat(run(List.of(), "--illegal-native-access=deny", "recorded").lines()
                 .filter(line -> line.startsWith("recorded ")).map(line -> line.replaceFirst(", which.*", "")))
@@ -198,6 +207,7 @@ class RestrictedProcessTest {
                 openFirst(file, "memory");
                 confined(file);
             }
+            case "channels" -> channels(file);
             case "recorded" -> recorded(file);
             case "only-native" -> {
                 forbid(Errno.EPERM, 425, 206);
@@ -214,6 +224,19 @@ class RestrictedProcessTest {
             case "locked-memory" -> lockedMemory(file);
             default -> throw new IllegalArgumentException(arguments[0]);
         }
+    }
+
+    private static void channels(Path file) throws IOException {
+        try (FileChannel channel = AioFiles.openChannel(file, StandardOpenOption.APPEND, StandardOpenOption.DELETE_ON_CLOSE)) {
+            System.out.println("appended " + channel.write(ByteBuffer.allocate(5)) + " at " + channel.position());
+            try {
+                System.out.println(channel.lock());
+            } catch (UnsupportedOperationException e) {
+                System.out.println(e.getMessage());
+            }
+            System.out.print("there " + Files.exists(file));
+        }
+        System.out.println(", then " + Files.exists(file));
     }
 
     private static void recorded(Path file) throws IOException {
