@@ -1,0 +1,312 @@
+package io.blkmq.rbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmq.aio.AioEngine;
+import io.blkmq.aio.AioEngineConfig;
+import io.blkmq.aio.AioEngines;
+import io.blkmq.aio.AioFile;
+import io.blkmq.aio.CompletionMode;
+import io.blkmq.aio.Errno;
+import io.blkmq.aio.Kiocb;
+import io.blkmq.core.BlockIOException;
+import io.blkmq.core.Disk;
+import io.blkmq.core.Status;
+import io.blkmq.loop.LoopConfig;
+import io.blkmq.loop.LoopDevice;
+import io.blkmq.testing.Eventually;
+import io.blkmq.testing.RandomSeed;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import jdk.jfr.consumer.RecordingStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.jspecify.annotations.Nullable;
+
+/** A cluster whose daemons are killed and come back, whose monitor is away, whose pool is full. It has a cluster of its own. */
+@Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class RbdFaultsTest {
+    /** How often the OSD is killed under load. */
+    private static final int KILLS = Integer.getInteger("blkmq.rbd.kills", 1);
+    private static final int MEBIBYTE = 1 << 20;
+    private static final int BLOCK = 4096;
+
+    private static @Nullable SmallCluster own;
+
+    private final SmallCluster cluster = Objects.requireNonNull(own);
+
+    @BeforeAll
+    static void start() throws IOException {
+        SmallCluster.requireInstalled();
+        own = SmallCluster.start(Path.of("target", "ceph-faults"));
+    }
+
+    @AfterAll
+    static void stop() {
+        if (own != null) {
+            own.close();
+        }
+    }
+
+    private Path image(String name, String... keys) throws IOException {
+        return Path.of(cluster.address(cluster.create(name, 8 * MEBIBYTE), keys));
+    }
+
+    /**
+     * Writes blocks that say where and when they were written, and flushes now and then. After each kill all is read back: a block holds what was written there
+     * before the last flush that was acknowledged, or something later.
+     */
+    private static final class Load {
+        private static final int BLOCKS = 8 * MEBIBYTE / BLOCK;
+        /** How many writes are in flight, each on a block of its own. */
+        private static final int DEPTH = 8;
+
+        private final Disk disk;
+        private final Random random;
+        /** The last write of each block that was begun, and the last that a flush has made durable. The loading thread's, until it has ended. */
+        private final long[] begun = new long[BLOCKS];
+        private final long[] durable = new long[BLOCKS];
+        private final long[] acknowledged = new long[BLOCKS];
+        private final AtomicBoolean stop = new AtomicBoolean();
+        private final AtomicLong rounds = new AtomicLong();
+        private final AtomicLong longestNanos = new AtomicLong();
+        private long written;
+
+        Load(Disk disk, long seed) {
+            this.disk = disk;
+            random = new Random(seed);
+        }
+
+        void run() throws IOException {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment memory = arena.allocate((long) DEPTH * BLOCK, BLOCK);
+                while (!stop.get()) {
+                    long before = System.nanoTime();
+                    round(memory);
+                    longestNanos.accumulateAndGet(System.nanoTime() - before, Math::max);
+                    rounds.incrementAndGet();
+                }
+                check(memory);
+            }
+        }
+
+        private void round(MemorySegment memory) throws IOException {
+            int first = random.nextInt(BLOCKS / DEPTH);
+            CompletableFuture<?>[] ends = new CompletableFuture<?>[DEPTH];
+            for (int i = 0; i < DEPTH; i++) {
+                int block = first + i * (BLOCKS / DEPTH);
+                begun[block] = ++written;
+                MemorySegment part = memory.asSlice((long) i * BLOCK, BLOCK);
+                part.fill((byte) written);
+                part.set(ValueLayout.JAVA_LONG, 0, block);
+                part.set(ValueLayout.JAVA_LONG, 8, written);
+                ends[i] = disk.async().write((long) block * BLOCK, part);
+            }
+            CompletableFuture.allOf(ends).join();
+            for (int i = 0; i < DEPTH; i++) {
+                int block = first + i * (BLOCKS / DEPTH);
+                acknowledged[block] = begun[block];
+            }
+            if (random.nextInt(4) == 0) {
+                disk.flush();
+                System.arraycopy(acknowledged, 0, durable, 0, BLOCKS);
+            }
+        }
+
+        private void check(MemorySegment memory) throws IOException {
+            MemorySegment one = memory.asSlice(0, BLOCK);
+            for (int block = 0; block < BLOCKS; block++) {
+                disk.read((long) block * BLOCK, one);
+                long number = one.get(ValueLayout.JAVA_LONG, 8);
+                if (number < durable[block] || number > begun[block]) {
+                    throw new AssertionError("block " + block + " holds write " + number + ": the last flushed is "
+                            + durable[block] + ", the last begun " + begun[block]);
+                }
+                if (number != 0 && (one.get(ValueLayout.JAVA_LONG, 0) != block
+                        || one.get(ValueLayout.JAVA_BYTE, BLOCK - 1) != (byte) number)) {
+                    throw new AssertionError("block " + block + " is torn: write " + number);
+                }
+            }
+        }
+    }
+
+    @Test
+    void anOsdThatIsKilledAndComesBackLosesNothingThatWasFlushedAndEveryStallEnds() throws Exception {
+        long seed = RandomSeed.of(RbdFaultsTest.class);
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image("killed")).build())) {
+            for (int kill = 0; kill < KILLS; kill++) {
+                Load load = new Load(device.disk(), seed + kill);
+                try (var worker = new Running(load)) {
+                    Eventually.until("the load runs", () -> load.rounds.get() > 20 || worker.hasEnded());
+                    cluster.daemons("kill-osd");
+                    cluster.daemons("start-osd");
+                    long then = load.rounds.get();
+                    Eventually.until("the load goes on", () -> load.rounds.get() > then + 5 || worker.hasEnded());
+                    load.stop.set(true);
+                    worker.join();
+                }
+                System.out.printf("kill %d: %d rounds, %d writes, the longest stall took %.1f s%n", kill + 1,
+                        load.rounds.get(), load.written, load.longestNanos.get() / 1e9);
+            }
+        }
+    }
+
+    /** A load on a thread of its own. */
+    private static final class Running implements AutoCloseable {
+        private final Load load;
+        private final Thread thread;
+        private volatile @Nullable Throwable failure;
+
+        Running(Load load) {
+            this.load = load;
+            thread = Thread.ofPlatform().start(() -> {
+                try {
+                    load.run();
+                } catch (Throwable t) {
+                    failure = t;
+                }
+            });
+        }
+
+        boolean hasEnded() {
+            return !thread.isAlive();
+        }
+
+        void join() throws InterruptedException {
+            thread.join();
+            assertThat(failure).isNull();
+        }
+
+        @Override
+        public void close() throws InterruptedException {
+            load.stop.set(true);
+            thread.join();
+        }
+    }
+
+    @Test
+    void aCloseWhileTheClusterIsAwayEndsAndTellsAll() throws Exception {
+        Path path = image("away", "wait=1");
+        LoopDevice device = LoopDevice.attach(LoopConfig.builder(path).build());
+        Disk disk = device.disk();
+        disk.write(0, MemorySegment.ofArray(new byte[BLOCK]));
+        disk.flush();
+        cluster.daemons("kill-osd");
+        try {
+            // A request that takes longer than its time-out stays Ceph's, and so does its memory.
+            disk.queue().setTimeoutNanos(TimeUnit.MILLISECONDS.toNanos(100));
+            try (Arena arena = Arena.ofShared(); RecordingStream events = new RecordingStream()) {
+                CountDownLatch timeout = new CountDownLatch(1);
+                events.enable("io.blkmq.Timeout");
+                events.onEvent("io.blkmq.Timeout", _ -> timeout.countDown());
+                events.startAsync();
+                MemorySegment memory = arena.allocate(BLOCK).fill((byte) 0x77);
+                CompletableFuture<Void> read = disk.async().read(0, memory);
+                CompletableFuture<Void> write = disk.async().write(BLOCK, arena.allocate(BLOCK));
+                CompletableFuture<Void> flush = disk.async().flush();
+                assertThat(timeout.await(120, TimeUnit.SECONDS)).as("the time-out of the block layer").isTrue();
+                assertThat(read).as("a time-out ends nothing that Ceph has").isNotDone();
+                device.close();
+                assertThat(read).isCompletedExceptionally();
+                assertThat(flush).isDone();
+                // In the cache of librbd a write may have ended before.
+                assertThat(write).isDone();
+                assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x77);
+            }
+        } finally {
+            cluster.daemons("start-osd");
+        }
+        try (LoopDevice again = LoopDevice.attach(LoopConfig.builder(Path.of(cluster.address("away"))).build())) {
+            again.disk().write(0, MemorySegment.ofArray(new byte[BLOCK]));
+            again.disk().flush();
+        }
+    }
+
+    @Test
+    void anEngineOfAnyModeIsClosedWhileTheClusterIsAway() throws Exception {
+        Path path = image("engines", "wait=1");
+        for (CompletionMode mode : CompletionMode.values()) {
+            AioEngine engine = AioEngines.open("rbd", AioEngineConfig.builder().completionMode(mode).build());
+            try (AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true); Arena arena = Arena.ofShared()) {
+                // What was never written librbd knows without asking.
+                assertThat(file.write(0, arena.allocate(10 * BLOCK).fill((byte) 1))).isEqualTo(10 * BLOCK);
+                assertThat(file.sync(false)).isZero();
+                cluster.daemons("kill-osd");
+                ConcurrentLinkedQueue<Long> told = new ConcurrentLinkedQueue<>();
+                for (int i = 0; i < 10; i++) {
+                    assertThat(engine.submit(Kiocb.withSegments(1)
+                            .prepareRead(file, (long) i * BLOCK, (_, result) -> told.add(result), i)
+                            .addSegment(arena.allocate(BLOCK)))).isZero();
+                }
+                engine.commit();
+                engine.close();
+                assertThat(told).as("" + mode).hasSize(10).containsOnly((long) -Errno.ETIMEDOUT);
+            } finally {
+                cluster.daemons("start-osd");
+            }
+        }
+    }
+
+    @Test
+    void aMonitorThatIsAwayStopsNoIo() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image("monitor")).build())) {
+            cluster.daemons("kill-mon");
+            try {
+                byte[] bytes = {1, 2, 3};
+                MemorySegment block = MemorySegment.ofArray(new byte[BLOCK]);
+                MemorySegment.copy(bytes, 0, block, ValueLayout.JAVA_BYTE, 0, 3);
+                device.disk().write(BLOCK, block);
+                device.disk().flush();
+                assertThatThrownBy(() -> LoopDevice
+                        .attach(LoopConfig.builder(Path.of(cluster.address("monitor", "wait=1"))).build()))
+                        .isInstanceOf(IOException.class).hasMessageContaining("no monitor of");
+                byte[] back = new byte[BLOCK];
+                device.disk().read(BLOCK, MemorySegment.ofArray(back));
+                assertThat(back).startsWith(bytes);
+            } finally {
+                cluster.daemons("start-mon");
+            }
+        }
+    }
+
+    @Test
+    void aFullPoolIsSaidAndMayBeRoomierLater() throws Exception {
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image("full", "rbd_cache=false")).build())) {
+            Disk disk = device.disk();
+            disk.write(0, MemorySegment.ofArray(new byte[BLOCK]));
+            String _ = cluster.ceph("tell", "osd.0", "injectfull", "full");
+            try {
+                AtomicLong next = new AtomicLong(BLOCK);
+                Eventually.until("the pool is full", () -> status(disk, next.getAndAdd(BLOCK)) == Status.NOSPC);
+                assertThat(status(disk, 0)).as("what takes no more room").isEqualTo(Status.OK);
+                disk.flush();
+            } finally {
+                String _ = cluster.ceph("tell", "osd.0", "injectfull", "none");
+            }
+            Eventually.until("there is room again", () -> status(disk, 6 * MEBIBYTE) == Status.OK);
+        }
+    }
+
+    private static Status status(Disk disk, long offset) {
+        try {
+            disk.write(offset, MemorySegment.ofArray(new byte[BLOCK]));
+            return Status.OK;
+        } catch (BlockIOException e) {
+            return e.status();
+        }
+    }
+}
