@@ -22,6 +22,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -200,35 +202,24 @@ class RbdFaultsTest {
 
     @Test
     void aCloseWhileTheClusterIsAwayEndsAndTellsAll() throws Exception {
-        Path path = image("away", "wait=1");
-        LoopDevice device = LoopDevice.attach(LoopConfig.builder(path).build());
+        LoopDevice device = LoopDevice.attach(LoopConfig.builder(image("away", "wait=1")).build());
         Disk disk = device.disk();
         disk.write(0, MemorySegment.ofArray(new byte[BLOCK]));
         disk.flush();
-        cluster.daemons("kill-osd");
-        try {
-            // A request that takes longer than its time-out stays Ceph's, and so does its memory.
-            disk.queue().setTimeoutNanos(TimeUnit.MILLISECONDS.toNanos(100));
-            try (Arena arena = Arena.ofShared(); RecordingStream events = new RecordingStream()) {
-                CountDownLatch timeout = new CountDownLatch(1);
-                events.enable("io.blkmq.Timeout");
-                events.onEvent("io.blkmq.Timeout", _ -> timeout.countDown());
-                events.startAsync();
-                MemorySegment memory = arena.allocate(BLOCK).fill((byte) 0x77);
-                CompletableFuture<Void> read = disk.async().read(0, memory);
-                CompletableFuture<Void> write = disk.async().write(BLOCK, arena.allocate(BLOCK));
-                CompletableFuture<Void> flush = disk.async().flush();
-                assertThat(timeout.await(120, TimeUnit.SECONDS)).as("the time-out of the block layer").isTrue();
-                assertThat(read).as("a time-out ends nothing that Ceph has").isNotDone();
-                device.close();
-                assertThat(read).isCompletedExceptionally();
-                assertThat(flush).isDone();
-                // In the cache of librbd a write may have ended before.
-                assertThat(write).isDone();
-                assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x77);
+        try (Arena arena = Arena.ofShared(); RecordingStream events = new RecordingStream()) {
+            List<Engine> engines = new ArrayList<>();
+            for (CompletionMode mode : CompletionMode.values()) {
+                engines.add(new Engine(mode, image("away-" + mode, "wait=1"), arena));
             }
-        } finally {
-            cluster.daemons("start-osd");
+            cluster.daemons("kill-osd");
+            try {
+                closeOne(device, events, arena);
+                for (Engine engine : engines) {
+                    engine.closeWhileAway(arena);
+                }
+            } finally {
+                cluster.daemons("start-osd");
+            }
         }
         try (LoopDevice again = LoopDevice.attach(LoopConfig.builder(Path.of(cluster.address("away"))).build())) {
             again.disk().write(0, MemorySegment.ofArray(new byte[BLOCK]));
@@ -236,28 +227,52 @@ class RbdFaultsTest {
         }
     }
 
-    @Test
-    void anEngineOfAnyModeIsClosedWhileTheClusterIsAway() throws Exception {
-        Path path = image("engines", "wait=1");
-        for (CompletionMode mode : CompletionMode.values()) {
-            AioEngine engine = AioEngines.open("rbd", AioEngineConfig.builder().completionMode(mode).build());
-            try (AioFile file = engine.open(path, AioFile.Access.READ_WRITE, true); Arena arena = Arena.ofShared()) {
-                // What was never written librbd knows without asking.
-                assertThat(file.write(0, arena.allocate(10 * BLOCK).fill((byte) 1))).isEqualTo(10 * BLOCK);
-                assertThat(file.sync(false)).isZero();
-                cluster.daemons("kill-osd");
-                ConcurrentLinkedQueue<Long> told = new ConcurrentLinkedQueue<>();
-                for (int i = 0; i < 10; i++) {
-                    assertThat(engine.submit(Kiocb.withSegments(1)
-                            .prepareRead(file, (long) i * BLOCK, (_, result) -> told.add(result), i)
-                            .addSegment(arena.allocate(BLOCK)))).isZero();
-                }
-                engine.commit();
-                engine.close();
-                assertThat(told).as("" + mode).hasSize(10).containsOnly((long) -Errno.ETIMEDOUT);
-            } finally {
-                cluster.daemons("start-osd");
+    /** A request that takes longer than its time-out stays Ceph's, and so does its memory, until the device is closed. */
+    private static void closeOne(LoopDevice device, RecordingStream events, Arena arena) throws Exception {
+        Disk disk = device.disk();
+        CountDownLatch timeout = new CountDownLatch(1);
+        events.enable("io.blkmq.Timeout");
+        events.onEvent("io.blkmq.Timeout", _ -> timeout.countDown());
+        events.startAsync();
+        disk.queue().setTimeoutNanos(TimeUnit.MILLISECONDS.toNanos(100));
+        MemorySegment memory = arena.allocate(BLOCK).fill((byte) 0x77);
+        CompletableFuture<Void> read = disk.async().read(0, memory);
+        CompletableFuture<Void> write = disk.async().write(BLOCK, arena.allocate(BLOCK));
+        CompletableFuture<Void> flush = disk.async().flush();
+        assertThat(timeout.await(120, TimeUnit.SECONDS)).as("the time-out of the block layer").isTrue();
+        assertThat(read).as("a time-out ends nothing that Ceph has").isNotDone();
+        device.close();
+        assertThat(read).isCompletedExceptionally();
+        assertThat(flush).isDone();
+        // In the cache of librbd a write may have ended before.
+        assertThat(write).isDone();
+        assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x77);
+    }
+
+    /** An engine with a file of its own. */
+    private static final class Engine {
+        private final AioEngine engine;
+        private final AioFile file;
+
+        Engine(CompletionMode mode, Path path, Arena arena) throws IOException {
+            engine = AioEngines.open("rbd", AioEngineConfig.builder().completionMode(mode).build());
+            file = engine.open(path, AioFile.Access.READ_WRITE, true);
+            // What was never written librbd knows without asking.
+            assertThat(file.write(0, arena.allocate(10 * BLOCK).fill((byte) 1))).isEqualTo(10 * BLOCK);
+            assertThat(file.sync(false)).isZero();
+        }
+
+        void closeWhileAway(Arena arena) {
+            ConcurrentLinkedQueue<Long> told = new ConcurrentLinkedQueue<>();
+            for (int i = 0; i < 10; i++) {
+                assertThat(engine.submit(Kiocb.withSegments(1)
+                        .prepareRead(file, (long) i * BLOCK, (_, result) -> told.add(result), i)
+                        .addSegment(arena.allocate(BLOCK)))).isZero();
             }
+            engine.commit();
+            engine.close();
+            assertThat(told).as("" + engine).hasSize(10).containsOnly((long) -Errno.ETIMEDOUT);
+            file.close();
         }
     }
 
