@@ -39,6 +39,7 @@ class LayoutTest {
             "aio", Set.of("aio"), //
             "loop", Set.of("loop", "loop.transfer"), //
             "nbd", Set.of("nbd"), //
+            "rbd", Set.of("rbd"), //
             "tools", Set.of());
 
     /** By package, the packages of ours that it may use. */
@@ -81,13 +82,16 @@ class LayoutTest {
             Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
             Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
-            Map.entry("tools.job", Set.of("aio", "core.driver")), //
-            Map.entry("tools.device", Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "nbd", "tools.job")), //
+            Map.entry("rbd.ceph", Set.of()), //
+            Map.entry("rbd", Set.of("aio", "rbd.ceph")), //
+            Map.entry("tools.job", Set.of("aio", "core.driver", "rbd")), //
+            Map.entry("tools.device",
+                    Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "nbd", "rbd", "tools.job")), //
             Map.entry("tools.run", Set.of("core", "runtime", "tools.device", "tools.job")), //
             Map.entry("tools.report", Set.of("core", "tools.job", "tools.run")), //
             Map.entry("tools.trace", Set.of("core", "testkit.disk", "tools.device", "tools.job")), //
             Map.entry("tools.observe", Set.of("core", "core.counters", "tools.job")), //
-            Map.entry("tools.serve", Set.of("aio", "core", "core.nullblk", "loop", "nbd", "tools.job")), //
+            Map.entry("tools.serve", Set.of("aio", "core", "core.nullblk", "loop", "nbd", "rbd", "tools.job")), //
             Map.entry("tools",
                     Set.of("aio", "core", "core.counters", "core.driver", "runtime", "tools.observe", "nbd",
                             "testkit.disk", "tools.device", "tools.job", "tools.report", "tools.run", "tools.serve",
@@ -150,7 +154,7 @@ class LayoutTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "tools", "stress",
+        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "tools", "stress",
                 "jmh-benchmarks");
         assertThat(sources()).hasSizeGreaterThan(300);
     }

@@ -36,7 +36,9 @@ class BackingTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"''|a path, mem:SIZE, null:SIZE or the URI of an export is needed",
+    @CsvSource(delimiter = '|', value = {"''|a path, mem:SIZE, null:SIZE, the URI of an export or rbd:POOL/IMAGE is needed",
+            "rbd:pool|pool and image are needed", "rbd:pool/image,buffered|option buffered is for files",
+            "rbd:pool/image:wait=0|wait 0 is not in 1 to 3600", "rbd:pool/image,fast|option fast: is not known; possible are hw=N",
             "mem:|is needed", "mem:100|a positive multiple of 512 bytes", "null:0|a positive multiple of 512",
             "null:-1|is negative", "null:1x|unknown unit",
             "a.img,nosuch|option nosuch: is not known; possible are hw=N, depth=N, poll, reaper", "a.img,|is not known",

@@ -156,7 +156,7 @@ class JobFileTest {
     @CsvSource(delimiter = '|', value = {"nosuchkey=1|unknown key \"nosuchkey\"",
             "ioengin=psync|unknown key \"ioengin\"; is it ioengine?", "BS=4k|unknown key \"BS\"",
             "rw=erase|rw=erase: \"erase\" is not known; possible are read, write",
-            "read_iolog=x|read_iolog: replays a log of fio; record", "ioengine=rbd|is about Ceph; map the image",
+            "read_iolog=x|read_iolog: replays a log of fio; record", "ioengine=rados|is about objects of Ceph",
             "ioscheduler=cfq|ioscheduler=cfq: unknown elevator 'cfq': there are [none, kyber, mq-deadline]",
             "ioengine=spdk|ioengine=spdk: \"spdk\" is not known; possible are io_uring, libaio, posixaio",
             "iodepth=0|iodepth=0: 1 to 10240 are possible", "iodepth=10241|iodepth=10241: 1 to 10240 are possible",
