@@ -154,8 +154,8 @@ class LayoutTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "tools", "stress",
-                "jmh-benchmarks");
+        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "tools",
+                "stress", "jmh-benchmarks");
         assertThat(sources()).hasSizeGreaterThan(300);
     }
 

@@ -36,11 +36,13 @@ class BackingTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"''|a path, mem:SIZE, null:SIZE, the URI of an export or rbd:POOL/IMAGE is needed",
+    @CsvSource(delimiter = '|', value = {
+            "''|a path, mem:SIZE, null:SIZE, the URI of an export or rbd:POOL/IMAGE is needed",
             "rbd:pool|pool and image are needed", "rbd:pool/image,buffered|option buffered is for files",
-            "rbd:pool/image:wait=0|wait 0 is not in 1 to 3600", "rbd:pool/image,fast|option fast: is not known; possible are hw=N",
-            "mem:|is needed", "mem:100|a positive multiple of 512 bytes", "null:0|a positive multiple of 512",
-            "null:-1|is negative", "null:1x|unknown unit",
+            "rbd:pool/image:wait=0|wait 0 is not in 1 to 3600",
+            "rbd:pool/image,fast|option fast: is not known; possible are hw=N", "mem:|is needed",
+            "mem:100|a positive multiple of 512 bytes", "null:0|a positive multiple of 512", "null:-1|is negative",
+            "null:1x|unknown unit",
             "a.img,nosuch|option nosuch: is not known; possible are hw=N, depth=N, poll, reaper", "a.img,|is not known",
             "a.img,hw=0|option hw=0: 1 to", "a.img,hw|needs a value", "a.img,depth=|needs a value",
             "a.img,depth=99999|1 to 10240 are possible", "a.img,poll=1|takes no value",
