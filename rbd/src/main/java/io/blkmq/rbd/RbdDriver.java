@@ -199,7 +199,7 @@ final class RbdDriver implements EngineDriver {
         }
         for (int number = 1; number <= image.places(); number++) {
             RbdOperation operation = image.operation(number);
-            if (operation.giveUp(this)) {
+            if (operation.driver == this && operation.life.giveUp()) {
                 Kiocb kiocb = Objects.requireNonNull(operation.kiocb);
                 operation.kiocb = null;
                 image.gaveUp(kiocb);

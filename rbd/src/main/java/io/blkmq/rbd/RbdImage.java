@@ -275,16 +275,16 @@ final class RbdImage {
 
     /** The bytes of a write are with Ceph: flushes, before it is told. By who has ended the write. */
     void flushAfter(RbdOperation operation, RbdDriver driver) {
-        int use = operation.beginAgain();
+        int use = operation.life.begin();
         place(operation, use, driver, flushed(operation));
     }
 
     private static void place(RbdOperation operation, int use, RbdDriver driver, long result) {
         if (result == PLACED) {
-            operation.begun(use);
+            operation.life.begun(use);
             return;
         }
-        boolean mine = operation.end();
+        boolean mine = operation.life.end();
         assert mine : "given up before it began";
         operation.result = result;
         driver.comeHome(operation);
@@ -386,8 +386,8 @@ final class RbdImage {
         RbdOperation operation = operation((int) Rbd.argument(completion));
         long result = Rbd.result(completion);
         Rbd.release(completion);
-        if (!operation.end()) {
-            operation.recovered();
+        if (!operation.life.end()) {
+            operation.life.recovered();
             freePlace(operation);
             lost.getAndDecrement();
             return null;

@@ -83,7 +83,8 @@ class LayoutTest {
             Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
             Map.entry("rbd.ceph", Set.of()), //
-            Map.entry("rbd", Set.of("aio", "rbd.ceph")), //
+            Map.entry("rbd.life", Set.of()), //
+            Map.entry("rbd", Set.of("aio", "rbd.ceph", "rbd.life")), //
             Map.entry("tools.job", Set.of("aio", "core.driver", "rbd")), //
             Map.entry("tools.device",
                     Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "nbd", "rbd", "tools.job")), //
