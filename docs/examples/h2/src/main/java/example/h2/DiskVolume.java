@@ -333,22 +333,24 @@ public final class DiskVolume {
             changed = true;
         }
 
-        /** Moves bytes between a buffer and extents that the file has. */
+        /**
+         * Moves bytes between a buffer and extents that the file has. Only the buffer's position changes, and at the end: H2 reads pages of a
+         * chunk out of the buffer that another thread is writing, and so wants its limit.
+         */
         private void move(ByteBuffer buffer, long at, int wanted, boolean write) throws IOException {
-            int limit = buffer.limit();
+            ByteBuffer own = buffer.duplicate();
             for (int done = 0; done < wanted;) {
                 long place = at + done;
                 int inExtent = (int) (place % EXTENT_BYTES);
                 long onDisk = dataOffset + (long) extents.get((int) (place / EXTENT_BYTES)) * EXTENT_BYTES + inExtent;
                 int part = Math.min(wanted - done, EXTENT_BYTES - inExtent);
-                buffer.limit(buffer.position() + part);
-                while (buffer.hasRemaining()) {
-                    int moved = write ? bytes.write(buffer, onDisk) : bytes.read(buffer, onDisk);
-                    onDisk += moved;
+                own.limit(own.position() + part);
+                while (own.hasRemaining()) {
+                    onDisk += write ? bytes.write(own, onDisk) : bytes.read(own, onDisk);
                 }
                 done += part;
             }
-            buffer.limit(limit);
+            buffer.position(own.position());
         }
 
         /** Cuts the file, durably. A size that is no smaller changes nothing. */

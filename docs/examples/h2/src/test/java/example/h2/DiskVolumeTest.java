@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.core.Disk;
+import io.blkmq.core.Operation;
 import io.blkmq.testkit.disk.CrashExplorer;
+import io.blkmq.testkit.disk.Fault;
+import io.blkmq.testkit.disk.FaultRule;
 import io.blkmq.testkit.disk.SimulatedDisk;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -51,7 +54,9 @@ class DiskVolumeTest {
     /** At each moment the files are as after a step that had ended, or the one that was being done. */
     @Test
     void aPowerCutLeavesEachStepWholeOrNotAtAll() throws Exception {
-        List<Step> steps = List.of(volume -> volume.create("a"), volume -> {
+        // So that the table is in several sectors, of which some may be lost.
+        String name = "n".repeat(600);
+        List<Step> steps = List.of(volume -> volume.create(name), volume -> volume.create("a"), volume -> {
             write(volume, "a", "A".repeat(5000), 0);
             volume.get("a").sync();
         }, volume -> {
@@ -76,8 +81,8 @@ class DiskVolumeTest {
                 contents.add(content(volume));
             }
         }
-        assertThat(contents.get(3)).isEqualTo(Map.of("a", "A".repeat(5000) + "\0".repeat(3000) + "B".repeat(3000), "b", ""));
-        assertThat(contents.getLast()).isEqualTo(Map.of("a", "EEEEECCCCC"));
+        assertThat(contents.get(4)).isEqualTo(Map.of(name, "", "a", "A".repeat(5000) + "\0".repeat(3000) + "B".repeat(3000), "b", ""));
+        assertThat(contents.getLast()).isEqualTo(Map.of(name, "", "a", "EEEEECCCCC"));
 
         var report = CrashExplorer.<Integer>on(disk()).run((disk, acknowledged) -> {
             DiskVolume volume = DiskVolume.open(disk);
@@ -142,6 +147,35 @@ class DiskVolumeTest {
                     volume.get(name).sync();
                 }
             }
+        }
+    }
+
+    /** H2 reads pages out of a buffer that is being written: the JDK's channels leave its limit alone. */
+    @Test
+    void theLimitOfABufferStaysWhileItIsWritten() throws Exception {
+        try (SimulatedDisk simulated = disk().build()) {
+            DiskVolume volume = DiskVolume.open(simulated.disk());
+            DiskVolume.File file = volume.create("a");
+            simulated.faults().add(FaultRule.on(Operation.WRITE).nth(1).then(Fault.hang()));
+            ByteBuffer buffer = ByteBuffer.allocate(3 << 19);
+            Thread writer = Thread.startVirtualThread(() -> {
+                try {
+                    file.write(buffer, 0);
+                } catch (IOException e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            while (simulated.inFlight() == 0) {
+                Thread.sleep(1);
+            }
+            try {
+                assertThat(buffer.limit()).isEqualTo(buffer.capacity());
+            } finally {
+                simulated.faults().release();
+                writer.join();
+            }
+            assertThat(buffer.hasRemaining()).isFalse();
+            assertThat(file.size()).isEqualTo(buffer.capacity());
         }
     }
 
