@@ -50,6 +50,29 @@ public abstract non-sealed class DrivenFile extends AioFile {
     /** Closes what the storage has open. Called once, by whoever used the file last, perhaps in a completion: does not wait for the storage there. */
     protected abstract void closeStorage();
 
+    // Of channels over files that grow: a storage's files have no ranges to lock, and no descriptor.
+
+    @Override
+    final boolean hasDescriptor() {
+        return false;
+    }
+
+    /** Two opens of one image may not write at a time, so each is a file of its own. */
+    @Override
+    final Object identity() {
+        return this;
+    }
+
+    @Override
+    final boolean tryLockRange(long position, long bytes, boolean shared) {
+        throw new UnsupportedOperationException(path() + " has no descriptor whose ranges could be locked");
+    }
+
+    @Override
+    final void unlockRange(long position, long bytes) {
+        // None has been locked.
+    }
+
     @Override
     final void closeNow() {
         closeStorage();

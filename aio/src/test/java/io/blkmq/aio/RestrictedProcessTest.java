@@ -227,7 +227,8 @@ class RestrictedProcessTest {
     }
 
     private static void channels(Path file) throws IOException {
-        try (FileChannel channel = AioFiles.openChannel(file, StandardOpenOption.APPEND, StandardOpenOption.DELETE_ON_CLOSE)) {
+        try (FileChannel channel = AioFiles.openChannel(file, StandardOpenOption.APPEND,
+                StandardOpenOption.DELETE_ON_CLOSE)) {
             System.out.println("appended " + channel.write(ByteBuffer.allocate(5)) + " at " + channel.position());
             try {
                 System.out.println(channel.lock());

@@ -39,6 +39,7 @@ class LayoutTest {
             "aio", Set.of("aio"), //
             "loop", Set.of("loop", "loop.transfer"), //
             "nbd", Set.of("nbd"), //
+            "metrics", Set.of("metrics"), //
             "rbd", Set.of("rbd"), //
             "tools", Set.of());
 
@@ -82,6 +83,7 @@ class LayoutTest {
             Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
             Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
+            Map.entry("metrics", Set.of("core")), //
             Map.entry("rbd.ceph", Set.of()), //
             Map.entry("rbd.life", Set.of()), //
             Map.entry("rbd", Set.of("aio", "rbd.ceph", "rbd.life")), //
@@ -155,8 +157,8 @@ class LayoutTest {
 
     @Test
     void everyModuleIsHere() {
-        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "tools",
-                "stress", "jmh-benchmarks");
+        assertThat(modules()).contains("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "metrics", "rbd",
+                "tools", "stress", "jmh-benchmarks");
         assertThat(sources()).hasSizeGreaterThan(300);
     }
 
