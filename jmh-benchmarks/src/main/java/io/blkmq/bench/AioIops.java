@@ -13,7 +13,7 @@ import java.util.concurrent.Future;
 /**
  * Random 4 KiB reads of a file on an engine alone, without the block layer, for a number of seconds; prints their rate as fio's JSON
  * has it, so that the two can be compared. Arguments are {@code name=value}: {@code file}; {@code engine}, one of ours, or
- * {@code artemis}, {@code file-channel}, {@code async-channel}; {@code mode=polled|reaper|agent}, {@code entry=submitters|reaper},
+ * {@code artemis}, {@code file-channel}, {@code aio-channel} (a file channel over the shared engine), {@code async-channel}; {@code mode=polled|reaper|agent}, {@code entry=submitters|reaper},
  * {@code taskwork}, {@code sqpoll}, {@code iopoll}, {@code depth}, {@code batch}, {@code runtime} in seconds, {@code direct},
  * {@code register}, {@code prompt} (0: one doorbell a batch), {@code spin} (polls, or runs the agent, without sleeping), {@code threads} (of an
  * engine with a reaper or an agent).

@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.OpenOption;
-import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Set;
@@ -19,8 +18,9 @@ final class FileChannelReads implements RandomReads {
     private final ByteBuffer buffer;
     private final Blocks blocks;
 
-    FileChannelReads(Path path, boolean direct, int seed) throws IOException {
-        channel = FileChannel.open(path, options(direct));
+    /** Closes the channel in the end. */
+    FileChannelReads(FileChannel channel, int seed) throws IOException {
+        this.channel = channel;
         buffer = arena.allocate(BLOCK_BYTES, BLOCK_BYTES).asByteBuffer();
         blocks = new Blocks(channel.size(), seed);
     }

@@ -4,10 +4,12 @@ import io.blkmq.aio.AioEngine;
 import io.blkmq.aio.AioEngineConfig;
 import io.blkmq.aio.AioEngines;
 import io.blkmq.aio.AioFile;
+import io.blkmq.aio.AioFiles;
 import io.blkmq.aio.CompletionMode;
 import io.blkmq.aio.RingEntry;
 import io.blkmq.aio.TaskWork;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -64,7 +66,7 @@ interface RandomReads extends AutoCloseable {
         }
 
         boolean isOurs() {
-            return !get("engine").matches("artemis|file-channel|async-channel");
+            return !get("engine").matches("artemis|file-channel|async-channel|aio-channel");
         }
 
         AioEngine openEngine() throws IOException {
@@ -96,7 +98,10 @@ interface RandomReads extends AutoCloseable {
         RandomReads othersReads(int seed) throws IOException {
             return switch (get("engine")) {
                 case "artemis" -> new ArtemisReads(file(), number("depth"), seed);
-                case "file-channel" -> new FileChannelReads(file(), is("direct"), seed);
+                case "file-channel" ->
+                    new FileChannelReads(FileChannel.open(file(), FileChannelReads.options(is("direct"))), seed);
+                case "aio-channel" ->
+                    new FileChannelReads(AioFiles.openChannel(file(), FileChannelReads.options(is("direct"))), seed);
                 case "async-channel" -> new AsyncChannelReads(file(), is("direct"), number("depth"), seed);
                 default -> throw new IllegalArgumentException("no " + get("engine"));
             };
