@@ -444,7 +444,7 @@ class NativeEngineTest {
     }
 
     private long heldBy(AioFile of) {
-        return engine.placedSlots.stream().filter(slot -> engine.placed(slot).file() == of).count();
+        return engine.placedSlots.stream().filter(slot -> engine.placed(slot).file().equals(of)).count();
     }
 
     @Test
@@ -468,7 +468,7 @@ class NativeEngineTest {
             for (AioFile one : files) {
                 read(large, one, 20);
                 held.put(one,
-                        (int) large.placedSlots.stream().filter(slot -> large.placed(slot).file() == one).count());
+                        (int) large.placedSlots.stream().filter(slot -> large.placed(slot).file().equals(one)).count());
             }
             // Half of 15, half of the 7 that are left, half of the 3 of these.
             assertThat(held.values()).containsExactly(8, 4, 2);

@@ -111,7 +111,7 @@ final class RbdDriver implements EngineDriver {
 
     /** The image is closed: nothing of it is in flight for this engine. */
     synchronized void detach(RbdImage image) {
-        images = Arrays.stream(images).filter(one -> one != image).toArray(RbdImage[]::new);
+        images = Arrays.stream(images).filter(one -> !one.equals(image)).toArray(RbdImage[]::new);
     }
 
     // Ending.
@@ -158,7 +158,7 @@ final class RbdDriver implements EngineDriver {
                     continue;
                 }
                 RbdDriver whose = Objects.requireNonNull(operation.driver);
-                if (whose == this) {
+                if (whose.equals(this)) {
                     finish(operation, operation.result, to);
                 } else {
                     whose.comeHome(operation);
@@ -199,7 +199,8 @@ final class RbdDriver implements EngineDriver {
         }
         for (int number = 1; number <= image.places(); number++) {
             RbdOperation operation = image.operation(number);
-            if (operation.driver == this && operation.life.giveUp()) {
+            int use = operation.life.use();
+            if (equals(operation.driver) && operation.life.giveUp(use)) {
                 Kiocb kiocb = Objects.requireNonNull(operation.kiocb);
                 operation.kiocb = null;
                 image.gaveUp(kiocb);
@@ -226,7 +227,7 @@ final class RbdDriver implements EngineDriver {
     @Override
     public void await(long timeoutNanos) {
         RbdImage[] now = images;
-        if (now != waited) {
+        if (!Arrays.equals(now, waited)) {
             waited = now;
             events = new Kernel.Events(descriptors(now));
         }

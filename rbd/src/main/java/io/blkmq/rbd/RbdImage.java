@@ -138,7 +138,7 @@ final class RbdImage {
     }
 
     boolean isSame(RbdImage other) {
-        return other == this
+        return other.equals(this)
                 || (address.isSameImage(other.address) && Objects.equals(address.snapshot(), other.address.snapshot()));
     }
 
@@ -436,7 +436,7 @@ final class RbdImage {
 
     boolean isKnownTo(RbdDriver driver) {
         for (RbdDriver one : drivers) {
-            if (one == driver) {
+            if (one.equals(driver)) {
                 return true;
             }
         }
@@ -455,7 +455,7 @@ final class RbdImage {
     }
 
     synchronized void removeDriver(RbdDriver driver) {
-        drivers = Arrays.stream(drivers).filter(one -> one != driver).toArray(RbdDriver[]::new);
+        drivers = Arrays.stream(drivers).filter(one -> !one.equals(driver)).toArray(RbdDriver[]::new);
     }
 
     /** Begins a look for completions; false if the image is being closed. To be followed by {@link #leave} if true. */

@@ -200,9 +200,13 @@ class RbdFaultsTest {
         }
 
         @Override
-        public void close() throws InterruptedException {
+        public void close() {
             load.stop.set(true);
-            thread.join();
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

@@ -37,7 +37,7 @@ public final class OperationLifeRaces {
         /** Waits no longer. */
         @Actor
         public void givesUp(II_Result r) {
-            r.r2 = life.giveUp() ? 1 : 0;
+            r.r2 = life.giveUp(life.use()) ? 1 : 0;
         }
     }
 
@@ -68,7 +68,7 @@ public final class OperationLifeRaces {
         @Arbiter
         public void after(II_Result r) {
             r.r1 = ended ? 1 : 0;
-            r.r2 = life.giveUp() ? 1 : 0;
+            r.r2 = life.giveUp(life.use()) ? 1 : 0;
         }
     }
 }

@@ -46,7 +46,7 @@ public final class OperationLife {
     public int begin() {
         int was = state;
         assert (was & PHASES) == FREE : "begun twice: " + was;
-        int use = was + USE | STARTING;
+        int use = (was + USE) | STARTING;
         state = use;
         return use;
     }
@@ -54,7 +54,7 @@ public final class OperationLife {
     /** Librbd has all that it was to be given: from now on the operation may be given up. */
     public void begun(int use) {
         // Fails if it has ended meanwhile, and perhaps begun another time.
-        boolean _ = STATE.compareAndSet(this, use, use & ~PHASES | WITH_CEPH);
+        boolean _ = STATE.compareAndSet(this, use, (use & ~PHASES) | WITH_CEPH);
     }
 
     /** Librbd has ended it: true for the one who tells its caller; false if it was given up, and told then. The place is the caller's in either case. */
@@ -70,10 +70,18 @@ public final class OperationLife {
         }
     }
 
-    /** Gives it up, if librbd has it: true for the one who tells its caller. The place is not free before librbd has ended it. */
-    public boolean giveUp() {
-        int now = state;
-        return (now & PHASES) == WITH_CEPH && STATE.compareAndSet(this, now, now & ~PHASES | GIVEN_UP);
+    /** The present use. Who reads fields of it after that, and {@linkplain #giveUp gives it up} after that, has read those of this use. Any thread. */
+    public int use() {
+        return state;
+    }
+
+    /**
+     * Gives a use up, if librbd has it still: true for the one who tells its caller. The place is not free before librbd has ended it.
+     *
+     * @param use from {@link #use}
+     */
+    public boolean giveUp(int use) {
+        return (use & PHASES) == WITH_CEPH && STATE.compareAndSet(this, use, (use & ~PHASES) | GIVEN_UP);
     }
 
     /** What was given up has come home: after {@link #end} has said so. */

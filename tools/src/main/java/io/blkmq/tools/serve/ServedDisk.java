@@ -14,6 +14,7 @@ import io.blkmq.tools.job.Quantity;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -58,15 +59,20 @@ public final class ServedDisk implements AutoCloseable {
             }
             return openFile(text, settings);
         } catch (NoSuchFileException e) {
-            throw new UsageException(RbdAddress.isMeantBy(text) ? e.getMessage() : text + ": there is no such file", e);
+            throw new UsageException(said(text, e, "there is no such file"), e);
         } catch (AccessDeniedException e) {
-            throw new UsageException(RbdAddress.isMeantBy(text) ? e.getMessage() : text + ": access is denied", e);
+            throw new UsageException(said(text, e, "access is denied"), e);
         } catch (AioUnavailableException e) {
             throw new UsageException("--engine: " + e.getMessage(), e);
         } catch (IOException | IllegalArgumentException | IllegalStateException e) {
             String message = String.valueOf(e.getMessage());
             throw new UsageException(message.startsWith(text) ? message : text + ": " + message, e);
         }
+    }
+
+    /** In our words of a file; of an image in those of its engine, which knows more. */
+    private static String said(String text, FileSystemException failure, String ofFile) {
+        return RbdAddress.isMeantBy(text) ? String.valueOf(failure.getMessage()) : text + ": " + ofFile;
     }
 
     private static ServedDisk openNull(String text, ServeSettings settings) throws IOException {
