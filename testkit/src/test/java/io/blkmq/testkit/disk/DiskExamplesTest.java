@@ -28,7 +28,7 @@ class DiskExamplesTest {
     private Path directory;
 
     /** Some classes of a project, and their test. */
-    private record Example(String project, List<String> classes, String test) {
+    record Example(String project, List<String> classes, String test) {
         Path source(String kind, String name) {
             return EXAMPLES.resolve(project).resolve("src").resolve(kind).resolve("java").resolve("example")
                     .resolve(project).resolve(name + ".java");
@@ -36,7 +36,7 @@ class DiskExamplesTest {
     }
 
     /** Another text for a part of a class, and the test that fails by it. */
-    private record Defect(String name, Example example, String type, String part, String other, String foundBy) {
+    record Defect(String name, Example example, String type, String part, String other, String foundBy) {
         @Override
         public String toString() {
             return example.project() + ": " + name;
