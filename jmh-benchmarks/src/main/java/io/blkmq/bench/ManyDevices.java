@@ -1,5 +1,7 @@
 package io.blkmq.bench;
 
+import io.blkmq.core.Bio;
+import io.blkmq.core.Operation;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.runtime.IoBuffer;
@@ -10,15 +12,22 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
 /**
- * What many loop devices in one process cost: threads, descriptors, resident memory, and how long it takes to open and to close them.
- * Arguments are {@code name=value}: {@code directory} for the files, {@code devices}, {@code engine}, {@code polled}.
+ * What many loop devices in one process cost: threads, descriptors, resident memory, how long it takes to open and to close them, and how many reads a
+ * second they do, 64 of them in flight. Arguments are {@code name=value}: {@code directory} for the files, {@code devices}, {@code engine}, {@code polled},
+ * {@code runtime} of the reads in seconds, 0 for none, {@code json=true} for figures as fio's JSON has them.
  */
 public final class ManyDevices {
     private static final int BLOCK_BYTES = 4096;
     private static final int FILE_BYTES = 1 << 20;
+    private static final int IN_FLIGHT = 64;
 
     private ManyDevices() {}
 
@@ -30,7 +39,8 @@ public final class ManyDevices {
      */
     public static void main(String[] arguments) throws Exception {
         Map<String, String> options = new HashMap<>(
-                Map.of("devices", "1000", "engine", "io_uring", "polled", "false", "directory", "/dev/shm"));
+                Map.of("devices", "1000", "engine", "io_uring", "polled", "false", "directory", "/dev/shm", "runtime", "0",
+                        "json", "false"));
         for (String argument : arguments) {
             int at = argument.indexOf('=');
             if (at < 0) {
@@ -61,12 +71,22 @@ public final class ManyDevices {
             }
             String cost = "threads " + status("Threads") + ", descriptors " + (descriptors() - descriptorsBefore)
                     + ", resident " + status("VmRSS");
+            String resident = status("VmRSS").replaceAll("\\D", "");
+            String threads = status("Threads");
+            double rate = rate(devices, Double.parseDouble(options.get("runtime")));
             long closing = System.nanoTime();
             devices.forEach(LoopDevice::close);
             long closed = System.nanoTime();
             devices.clear();
-            System.out.printf("%d devices on %s: opened in %.2f s, %s, closed in %.2f s%n", count,
-                    options.get("engine"), (opened - began) / 1e9, cost, (closed - closing) / 1e9);
+            if (Boolean.parseBoolean(options.get("json"))) {
+                System.out.printf(
+                        "{\"jobs\": [{\"read\": {\"iops\": %.1f}, \"process\": {\"resident\": %s000, \"threads\": %s, \"open\": %.4f, "
+                                + "\"close\": %.4f}}]}%n",
+                        rate, resident, threads, (opened - began) / 1e9, (closed - closing) / 1e9);
+            } else {
+                System.out.printf("%d devices on %s: opened in %.2f s, %s, closed in %.2f s, %.0f reads a second%n",
+                        count, options.get("engine"), (opened - began) / 1e9, cost, (closed - closing) / 1e9, rate);
+            }
         } finally {
             devices.forEach(LoopDevice::close);
             for (int i = 0; i < count; i++) {
@@ -74,6 +94,45 @@ public final class ManyDevices {
             }
             Files.delete(directory);
         }
+    }
+
+    /** Reads of 4 KiB a second: 64 in flight, each on the next device. The first second does not count. */
+    private static double rate(List<LoopDevice> devices, double seconds) throws InterruptedException {
+        if (seconds <= 0) {
+            return 0;
+        }
+        AtomicLong counted = new AtomicLong();
+        AtomicBoolean over = new AtomicBoolean();
+        AtomicInteger next = new AtomicInteger();
+        CountDownLatch ended = new CountDownLatch(IN_FLIGHT);
+        List<IoBuffer> buffers = new ArrayList<>();
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            IoBuffer buffer = IoBuffer.allocate(BLOCK_BYTES);
+            buffers.add(buffer);
+            Bio bio = new Bio();
+            submit(bio.reset(Operation.READ, 0).add(buffer.memory(), 0, BLOCK_BYTES).onEnd(done -> {
+                counted.incrementAndGet();
+                if (over.get()) {
+                    ended.countDown();
+                } else {
+                    int at = Math.floorMod(next.getAndIncrement(), devices.size());
+                    submit(done.retarget(Operation.READ, 0), devices.get(at));
+                }
+            }), devices.get(i % devices.size()));
+        }
+        TimeUnit.SECONDS.sleep(1);
+        long before = counted.get();
+        long began = System.nanoTime();
+        TimeUnit.NANOSECONDS.sleep((long) (seconds * 1e9));
+        double rate = (counted.get() - before) * 1e9 / (System.nanoTime() - began);
+        over.set(true);
+        ended.await();
+        buffers.forEach(IoBuffer::close);
+        return rate;
+    }
+
+    private static void submit(Bio bio, LoopDevice device) {
+        device.disk().submit(bio);
     }
 
     private static int descriptors() throws IOException {
