@@ -43,7 +43,7 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
 
     AioAsynchronousFileChannel(AsyncFile front, ChannelOpening opening, ChannelEnd end, Executor handlers) {
         this.front = front;
-        this.io = front.io();
+        this.io = front.channelIo();
         this.opening = opening;
         this.end = end;
         this.handlers = handlers;

@@ -35,7 +35,7 @@ final class AioFileChannel extends OpenFileChannel {
 
     AioFileChannel(AsyncFile front, ChannelOpening opening, ChannelEnd end) {
         this.front = front;
-        this.io = front.io();
+        this.io = front.channelIo();
         this.opening = opening;
         this.end = end;
         this.systemLocks = new RangeLocks(io.file);

@@ -83,8 +83,12 @@ public final class AioFiles {
      * the C library cannot be called, locks are refused with {@link UnsupportedOperationException}.
      *
      * <p><b>Interrupts and close.</b> As {@link FileChannel} says: an interrupt closes the channel. The thread leaves when its operation
-     * in flight has ended, and so does one whose channel is closed by another. Close does not wait for them. A virtual thread that waits
-     * gives its carrier back, except in {@code size}, {@code truncate}, locks and opening, which are system calls.
+     * in flight has ended, and so does one whose channel is closed by another. Close does not wait for them.
+     *
+     * <p><b>Threads.</b> What a virtual thread asks for goes to the engine, and the thread parks and gives its carrier back. A platform thread
+     * carries it out itself, by a system call: it would have to wait anyhow, and to hand it over takes longer. With an engine of another
+     * kind than {@code io_uring}, {@code libaio} or {@code channel} all goes to the engine. {@code size}, {@code truncate}, locks and opening
+     * are system calls of whoever asks.
      *
      * <p>It cannot be mapped: {@code map} throws {@link UnsupportedOperationException}. Inside of a completion of the engine, and on the
      * thread that runs its agent, operations are refused with {@link IllegalStateException}.

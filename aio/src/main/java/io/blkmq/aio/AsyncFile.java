@@ -52,6 +52,7 @@ public final class AsyncFile implements AutoCloseable {
     private final Executor executor;
     private final SharedFile shared;
     private final BlockIo io;
+    private final BlockIo channelIo;
     /** Whether the open has been given back. */
     private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -60,7 +61,8 @@ public final class AsyncFile implements AutoCloseable {
         this.file = file;
         this.executor = executor;
         shared = SharedFile.enter(file);
-        io = new BlockIo(engine, file, shared);
+        io = new BlockIo(engine, file, shared, false);
+        channelIo = new BlockIo(engine, file, shared, true);
     }
 
     /**
@@ -154,8 +156,8 @@ public final class AsyncFile implements AutoCloseable {
     }
 
     /** What its channels do their I/O with. */
-    BlockIo io() {
-        return io;
+    BlockIo channelIo() {
+        return channelIo;
     }
 
     // Waiting.

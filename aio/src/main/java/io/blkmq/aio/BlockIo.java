@@ -27,13 +27,26 @@ final class BlockIo {
     final AioEngine engine;
     final AioFile file;
     final SharedFile shared;
+    /** Whether a platform thread carries its operation out itself. */
+    private final boolean onCaller;
     /** Kiocbs that nobody uses; who finds none makes one. */
     private final MpmcVarHandleArrayQueue<Kiocb> idle = new MpmcVarHandleArrayQueue<>(IDLE_MAX);
 
-    BlockIo(AioEngine engine, AioFile file, SharedFile shared) {
+    /**
+     * Transfers of a file.
+     *
+     * @param onCaller whether a platform thread carries its operation out itself, by a system call: it waits anyhow, and to hand the
+     *        operation to a ring and hear of its end by another thread takes longer. A virtual thread would keep its carrier
+     */
+    BlockIo(AioEngine engine, AioFile file, SharedFile shared, boolean onCaller) {
         this.engine = engine;
         this.file = file;
         this.shared = shared;
+        this.onCaller = onCaller && !(file instanceof MemoryFile);
+    }
+
+    private boolean isOnCaller() {
+        return onCaller && !Thread.currentThread().isVirtual();
     }
 
     // Whole operations.
@@ -185,6 +198,10 @@ final class BlockIo {
     }
 
     void sync(boolean dataOnly) throws IOException {
+        if (isOnCaller()) {
+            long _ = file.check(file.sync(dataOnly), "sync");
+            return;
+        }
         Kiocb kiocb = takeKiocb();
         long result = runWithRoom(kiocb.prepareSync(file, dataOnly, AioCompletion.NONE, 0));
         giveBack(kiocb);
@@ -264,15 +281,22 @@ final class BlockIo {
 
     /** One operation, of memory that goes as it is. */
     private long run(long offset, MemorySegment memory, boolean write) throws IOException {
+        long result = !isOnCaller()
+                ? runByEngine(offset, memory, write)
+                : write ? file.write(offset, memory) : file.read(offset, memory);
+        if (result < 0) {
+            throw AioException.of(result, file.path(), inWords(write ? "write" : "read", offset, memory.byteSize()));
+        }
+        return result;
+    }
+
+    private long runByEngine(long offset, MemorySegment memory, boolean write) {
         Kiocb kiocb = takeKiocb();
         Kiocb prepared = write
                 ? kiocb.prepareWrite(file, offset, AioCompletion.NONE, 0)
                 : kiocb.prepareRead(file, offset, AioCompletion.NONE, 0);
         long result = runWithRoom(prepared.addSegment(memory));
         giveBack(kiocb);
-        if (result < 0) {
-            throw AioException.of(result, file.path(), inWords(write ? "write" : "read", offset, memory.byteSize()));
-        }
         return result;
     }
 

@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testing.channel.FileChannelContract;
 import io.blkmq.testing.channel.JdkSubject;
@@ -23,6 +24,13 @@ class AioFileChannelContractTest {
     @MethodSource("setups")
     void eachCallIsAnsweredAsTheTableSays(Setup setup) throws Exception {
         FileChannelContract.check(EngineSubject.of(setup));
+    }
+
+    /** Whose operations the engine carries out, where a platform thread does so itself. */
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("setups")
+    void eachCallOfAVirtualThreadIsAnsweredAsTheTableSays(Setup setup) {
+        Eventually.together(1, true, _ -> FileChannelContract.check(EngineSubject.of(setup)));
     }
 
     @ParameterizedTest(name = "{0}")

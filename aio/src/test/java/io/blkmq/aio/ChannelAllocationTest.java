@@ -66,10 +66,13 @@ class ChannelAllocationTest {
     }
 
     static Stream<Way> ways() {
-        return Stream.of("io_uring", "libaio", "memory")
-                .flatMap(engine -> Stream.of(new Way(engine, false, false, false, 104),
-                        new Way(engine, true, false, false, 104), new Way(engine, false, true, false, 184),
-                        new Way(engine, true, true, false, 184), new Way(engine, true, true, true, 206)));
+        return Stream.of("io_uring", "libaio", "memory").flatMap(engine -> {
+            // A platform thread makes the system call itself, by an adapter of the JDK that makes an object for errno.
+            long call = engine.equals("memory") ? 0 : 40;
+            return Stream.of(new Way(engine, false, false, false, 104 + call),
+                    new Way(engine, true, false, false, 104 + call), new Way(engine, false, true, false, 184 + call),
+                    new Way(engine, true, true, false, 184 + call), new Way(engine, true, true, true, 206 + call));
+        });
     }
 
     private static ByteBuffer buffer(boolean heap, int bytes) {
