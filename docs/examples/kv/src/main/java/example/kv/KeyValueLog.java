@@ -43,6 +43,8 @@ public final class KeyValueLog implements AutoCloseable {
         int bytes = LogDisk.BATCH_HEADER_BYTES;
         /** Whether a thread waits for it to be durable. */
         boolean durable;
+        /** There was no room for the values, and only keys were taken away. Written before it has ended. */
+        IOException noRoom;
         /** Written, or not for a reason. */
         final CompletableFuture<Void> ended = new CompletableFuture<>();
 
@@ -57,7 +59,7 @@ public final class KeyValueLog implements AutoCloseable {
     /** Held by the one thread that writes. */
     private final ReentrantLock turn = new ReentrantLock();
     /** Not null for good, once it is. */
-    private volatile Exception failure;
+    private volatile Throwable failure;
     /** Guards the index. Who reads a value holds it until it has read, so that the value's area is not written again meanwhile. */
     private final ReentrantReadWriteLock places = new ReentrantReadWriteLock();
     private Map<ByteBuffer, Place> index = new HashMap<>();
@@ -138,6 +140,7 @@ public final class KeyValueLog implements AutoCloseable {
 
     /** Makes durable what was put before. Threads that come together share one flush: the disk sees to that. */
     public void sync() throws IOException {
+        requireNoFailure();
         long written = log.written();
         if (!log.isDurable(written)) {
             try {
@@ -146,8 +149,6 @@ public final class KeyValueLog implements AutoCloseable {
                 throw fail(e);
             }
             log.flushed(written);
-        } else if (failure != null) {
-            throw fail(failure);
         }
     }
 
@@ -187,8 +188,12 @@ public final class KeyValueLog implements AutoCloseable {
         } catch (CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e.getCause());
         }
+        if (batch.noRoom != null && change.value() != null) {
+            throw new IOException(batch.noRoom.getMessage(), batch.noRoom);
+        }
     }
 
+    /** Ends a batch, in whatever way. */
     private void write(Batch batch) {
         turn.lock();
         try {
@@ -197,25 +202,32 @@ public final class KeyValueLog implements AutoCloseable {
                     gathering = new Batch();
                 }
             }
-            Exception before = failure;
-            if (before != null) {
-                throw fail(before);
+            requireNoFailure();
+            try {
+                write(batch.changes, batch.durable);
+            } catch (NoRoom e) {
+                batch.noRoom = e;
+                write(batch.changes.stream().filter(change -> change.value() == null).toList(), batch.durable);
             }
-            write(batch.changes, batch.durable);
             batch.ended.complete(null);
-        } catch (NoRoom e) {
-            batch.ended.completeExceptionally(e);
-        } catch (IOException | RuntimeException e) {
-            batch.ended.completeExceptionally(fail(e));
+        } catch (Throwable t) {
+            batch.ended.completeExceptionally(failure == null ? fail(t) : t);
         } finally {
             turn.unlock();
         }
     }
 
-    /** What the disk has of a failed write is not known: so it is the last. */
-    private IOException fail(Exception cause) {
+    /** What the disk has of a failed write or flush is not known: so it is the last. */
+    private IOException fail(Throwable cause) {
         failure = cause;
         return new IOException("a write or flush has failed, and what " + disk + " has of it is not known: open the log again", cause);
+    }
+
+    private void requireNoFailure() throws IOException {
+        Throwable before = failure;
+        if (before != null) {
+            throw fail(before);
+        }
     }
 
     // ---- with the turn

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -177,35 +178,74 @@ class KeyValueLogTest {
 
     // ---- group commit
 
+    private interface Call {
+        void run() throws IOException;
+    }
+
+    /** Runs calls, of which the first waits for the disk until all others have added their change. What they threw, null for nothing. */
+    private static List<IOException> together(SimulatedDisk simulated, List<Call> calls) throws Exception {
+        simulated.faults().add(FaultRule.on(Operation.WRITE).nth(1).then(Fault.hang()));
+        IOException[] thrown = new IOException[calls.size()];
+        List<Thread> threads = new ArrayList<>();
+        for (int i = 0; i < calls.size(); i++) {
+            int number = i;
+            threads.add(Thread.ofPlatform().start(() -> {
+                try {
+                    calls.get(number).run();
+                } catch (IOException e) {
+                    thrown[number] = e;
+                }
+            }));
+            while (threads.getLast().getState() != Thread.State.WAITING || simulated.inFlight() == 0) {
+                Thread.sleep(1);
+            }
+        }
+        simulated.faults().release();
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        return Arrays.asList(thrown);
+    }
+
     @Test
     void whatGathersWhileAThreadWritesTakesOneWrite() throws Exception {
         try (SimulatedDisk simulated = disk().build(); KeyValueLog log = KeyValueLog.open(simulated.disk())) {
             long before = simulated.disk().statistics().ios(IoGroup.WRITE);
-            simulated.faults().add(FaultRule.on(Operation.WRITE).nth(1).then(Fault.hang()));
-            List<Thread> threads = new ArrayList<>();
+            List<Call> puts = new ArrayList<>();
             for (int i = 0; i < 9; i++) {
                 byte[] key = bytes("k" + i);
-                threads.add(Thread.ofPlatform().start(() -> {
-                    try {
-                        log.put(key, key);
-                    } catch (IOException e) {
-                        throw new IllegalStateException(e);
-                    }
-                }));
-                // The first waits for the disk, the others for their turn: all have added their change.
-                while (threads.getLast().getState() != Thread.State.WAITING || simulated.inFlight() == 0) {
-                    Thread.sleep(1);
-                }
+                puts.add(() -> log.put(key, key));
             }
-            simulated.faults().release();
-            for (Thread thread : threads) {
-                thread.join();
-            }
+            assertThat(together(simulated, puts)).containsOnlyNulls();
             assertThat(simulated.disk().statistics().ios(IoGroup.WRITE) - before).isEqualTo(2);
             simulated.powerCut(PowerCut.ALL_LOST);
             try (KeyValueLog again = KeyValueLog.open(simulated.disk())) {
                 assertThat(again.keys()).hasSize(9);
             }
+        }
+    }
+
+    @Test
+    void aRemoveIsNotRefusedWithThePutBesideIt() throws Exception {
+        try (SimulatedDisk simulated = disk().build(); KeyValueLog log = KeyValueLog.open(simulated.disk())) {
+            log.put(bytes("a"), bytes("1"));
+            List<IOException> thrown = together(simulated,
+                    List.of(() -> log.put(bytes("b"), bytes("2")), () -> log.put(bytes("c"), new byte[60_000]), () -> log.remove(bytes("a"))));
+            assertThat(thrown.get(0)).isNull();
+            assertThat(thrown.get(1)).hasMessageContaining("is full");
+            assertThat(thrown.get(2)).isNull();
+            assertThat(content(log)).isEqualTo(Map.of("b", "2"));
+        }
+    }
+
+    @Test
+    void aFlushAfterAFailedOneIsRefused() throws Exception {
+        try (SimulatedDisk simulated = disk().build()) {
+            KeyValueLog log = KeyValueLog.open(simulated.disk());
+            log.putLater(bytes("a"), bytes("1"));
+            simulated.faults().add(FaultRule.on(Operation.FLUSH).nth(1).then(Fault.status(Status.IOERR)));
+            assertThatExceptionOfType(IOException.class).isThrownBy(log::sync);
+            assertThatExceptionOfType(IOException.class).isThrownBy(log::sync).withMessageContaining("open the log again");
         }
     }
 
