@@ -282,7 +282,11 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
         }
     }
 
-    /** Gives up a lock that nobody has got. */
+    /**
+     * Gives up a lock that nobody has got.
+     *
+     * @param lock reserved
+     */
     protected static void drop(FileLockTable.RangeLock lock) {
         try {
             lock.drop();
