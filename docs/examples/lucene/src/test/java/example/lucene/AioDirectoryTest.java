@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.agrona.concurrent.Agent;
 import org.apache.lucene.analysis.standard.StandardAnalyzer;
@@ -154,6 +156,47 @@ public class AioDirectoryTest extends BaseChunkedDirectoryTestCase {
                         assertArrayEquals(Arrays.copyOfRange(content, begin + at, begin + at + bytes), read);
                     }
                 }
+            }
+        }
+    }
+
+    /** Ranges are shared, and displaced while others read them. */
+    public void testManyThreadsPrefetchAndReadTheSamePlaces() throws Exception {
+        try (Directory directory = direct(createTempDir(), 4096)) {
+            byte[] content = write(directory, "data", 300_000);
+            List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+            try (IndexInput input = directory.openInput("data", IOContext.DEFAULT)) {
+                List<Thread> threads = new ArrayList<>();
+                for (int t = 0; t < 4; t++) {
+                    IndexInput own = input.clone();
+                    long seed = random().nextLong();
+                    threads.add((t % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual()).start(() -> {
+                        try {
+                            prefetchAndRead(own, content, new SplittableRandom(seed));
+                        } catch (Throwable e) {
+                            failures.add(e);
+                        }
+                    }));
+                }
+                for (Thread thread : threads) {
+                    thread.join();
+                }
+            }
+            assertEquals(List.of(), failures);
+        }
+    }
+
+    private static void prefetchAndRead(IndexInput input, byte[] content, SplittableRandom random) throws IOException {
+        byte[] read = new byte[10_000];
+        for (int i = 0; i < 200; i++) {
+            int[] places = random.ints(12, 0, 30).map(place -> place * 9_000).toArray();
+            for (int place : places) {
+                input.prefetch(place, read.length);
+            }
+            for (int place : places) {
+                input.seek(place);
+                input.readBytes(read, 0, read.length);
+                assertArrayEquals(Arrays.copyOfRange(content, place, place + read.length), read);
             }
         }
     }
