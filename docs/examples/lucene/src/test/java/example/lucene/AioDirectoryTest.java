@@ -163,7 +163,7 @@ public class AioDirectoryTest extends BaseChunkedDirectoryTestCase {
     /** Ranges are shared, and displaced while others read them. */
     public void testManyThreadsPrefetchAndReadTheSamePlaces() throws Exception {
         try (Directory directory = direct(createTempDir(), 4096)) {
-            byte[] content = write(directory, "data", 300_000);
+            byte[] content = write(directory, "data", 500_000);
             List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
             try (IndexInput input = directory.openInput("data", IOContext.DEFAULT)) {
                 List<Thread> threads = new ArrayList<>();
@@ -189,7 +189,7 @@ public class AioDirectoryTest extends BaseChunkedDirectoryTestCase {
     private static void prefetchAndRead(IndexInput input, byte[] content, SplittableRandom random) throws IOException {
         byte[] read = new byte[10_000];
         for (int i = 0; i < 200; i++) {
-            int[] places = random.ints(12, 0, 30).map(place -> place * 9_000).toArray();
+            int[] places = random.ints(24, 0, 50).map(place -> place * 9_000).toArray();
             for (int place : places) {
                 input.prefetch(place, read.length);
             }
