@@ -78,6 +78,9 @@ class RestrictedProcessTest {
             if (name.endsWith(".jar")) {
                 Path copy = directory.resolve(library.getFileName());
                 libraries.add((copied && !Files.exists(copy) ? Files.copy(library, copy) : library).toString());
+            } else if (!copied && name.contains("runtime") && Files.isDirectory(library)) {
+                // The module that this one needs, as long as it has not been packed.
+                libraries.add(name);
             }
         }
         return String.join(File.pathSeparator, libraries);
