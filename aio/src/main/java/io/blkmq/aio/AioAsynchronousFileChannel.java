@@ -68,10 +68,7 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
     protected void begin(boolean write, ByteBuffer buffer, long position, AsyncResult<Integer> result) {
         MemorySegment memory = requireUsable(buffer);
         if (result instanceof OperationFuture<?> future) {
-            future.onCancel(mayInterrupt -> {
-                closeIf(mayInterrupt);
-                return true;
-            });
+            future.onCancel(() -> true, this::closeForCancelled);
         }
         long bytes = memory.byteSize();
         if (!isOpen()) {
@@ -183,7 +180,9 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
                 result.completed(lock, false);
             } catch (ClosedChannelException e) {
                 // Given up: by the close of the channel, or by who has cancelled it, whom nobody need tell.
-                result.failed(new AsynchronousCloseException(), false);
+                if (!isOpen()) {
+                    result.failed(new AsynchronousCloseException(), false);
+                }
             } catch (IOException | RuntimeException e) {
                 drop(lock);
                 result.failed(e, false);

@@ -93,7 +93,7 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
 
     private void begin(AsyncTransfer transfer) {
         if (transfer.result() instanceof OperationFuture<?> future) {
-            future.onCancel(mayInterrupt -> cancel(transfer, mayInterrupt));
+            future.onCancel(transfer::abandon, this::closeForCancelled);
         }
         inFlight.add(transfer);
         if (!isOpen()) {
@@ -106,14 +106,6 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
         } finally {
             transfer.hasBegun();
         }
-    }
-
-    private boolean cancel(AsyncTransfer transfer, boolean mayInterrupt) {
-        if (!transfer.abandon()) {
-            return false;
-        }
-        closeIf(mayInterrupt);
-        return true;
     }
 
     void ended(AsyncTransfer transfer) {

@@ -233,11 +233,10 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
                 result.completed(lock, false);
             } else {
                 if (result instanceof OperationFuture<?> future) {
-                    future.onCancel(mayInterrupt -> {
+                    future.onCancel(() -> {
                         drop(lock);
-                        closeIf(mayInterrupt);
                         return true;
-                    });
+                    }, this::closeForCancelled);
                 }
                 awaitLock(lock, result);
             }
@@ -333,19 +332,12 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
         }
     }
 
-    /**
-     * Closes the channel because an operation is cancelled, if that may be.
-     *
-     * @param mayInterrupt whether it may
-     */
-    protected final void closeIf(boolean mayInterrupt) {
-        if (mayInterrupt) {
-            try {
-                close();
-            } catch (IOException e) {
-                LOG.log(System.Logger.Level.WARNING, () -> "closing " + this + " for an operation that was cancelled",
-                        e);
-            }
+    /** Closes the channel because an operation has been cancelled that may be interrupted. */
+    protected final void closeForCancelled() {
+        try {
+            close();
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, () -> "closing " + this + " for an operation that was cancelled", e);
         }
     }
 }

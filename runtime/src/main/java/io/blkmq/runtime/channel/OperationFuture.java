@@ -31,10 +31,9 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
         /**
          * Gives it up.
          *
-         * @param mayInterruptIfRunning whether the channel may be closed for it
          * @return whether it was given up
          */
-        boolean cancel(boolean mayInterruptIfRunning);
+        boolean cancel();
     }
 
     private record Failure(Throwable cause) {}
@@ -44,7 +43,9 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
     private final AtomicReference<@Nullable Object> state = new AtomicReference<>();
     private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
     /** Written before the operation begins, and so before anybody has the future. */
-    private Canceller canceller = _ -> false;
+    private Canceller canceller = () -> false;
+    /** Closes the channel; as that. */
+    private Runnable closer = () -> {};
 
     /** The future of an operation that has not begun. */
     protected OperationFuture() {}
@@ -53,9 +54,11 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
      * Says how it is given up. Before the operation begins.
      *
      * @param value gives it up
+     * @param close closes the channel, for an operation that has been given up and may be interrupted
      */
-    public final void onCancel(Canceller value) {
+    public final void onCancel(Canceller value, Runnable close) {
         canceller = value;
+        closer = close;
     }
 
     /** {@return whose operation it is, in words} */
@@ -108,11 +111,16 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
      */
     @Override
     public final boolean cancel(boolean mayInterruptIfRunning) {
-        if (isDone() || !canceller.cancel(mayInterruptIfRunning)) {
+        if (isDone() || !canceller.cancel()) {
             return false;
         }
         end(CANCELLED);
-        return isCancelled();
+        boolean cancelled = isCancelled();
+        if (cancelled && mayInterruptIfRunning) {
+            // Only now: the close must not be what ends this one.
+            closer.run();
+        }
+        return cancelled;
     }
 
     @Override
