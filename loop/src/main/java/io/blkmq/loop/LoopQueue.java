@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class LoopQueue {
     /** So long a poller that has found nothing waits, where the threads that do the I/O need its processor. */
-    private static final long MOMENT_NANOS = 50_000;
+    private static final long MOMENT_NANOS = 500_000;
     /** A poller that has found nothing so often, while workers are at work, gives its processor up for a moment. */
     private static final int POLLS_BEFORE_YIELD = 16;
 

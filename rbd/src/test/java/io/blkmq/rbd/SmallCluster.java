@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 public final class SmallCluster implements AutoCloseable {
     private static final String SCRIPT = Path.of("..", "bin", "ceph-small").toAbsolutePath().normalize().toString();
     private static final int SECONDS = 60;
+    private static final int TRIES = 5;
 
     private static @Nullable SmallCluster shared;
     private static @Nullable String failure;
@@ -176,8 +177,17 @@ public final class SmallCluster implements AutoCloseable {
         return run("rbd", arguments);
     }
 
+    /** Asks the cluster for something. A monitor that is busy may refuse it once or twice. */
     public String ceph(String... arguments) throws IOException {
-        return run("ceph", arguments);
+        for (int tries = 1;; tries++) {
+            try {
+                return run("ceph", arguments);
+            } catch (IOException e) {
+                if (tries == TRIES) {
+                    throw e;
+                }
+            }
+        }
     }
 
     private String run(String command, String... arguments) throws IOException {

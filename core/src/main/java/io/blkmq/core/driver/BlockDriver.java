@@ -128,7 +128,7 @@ public interface BlockDriver {
     /**
      * Looks for completions and completes their requests. Only called for hardware contexts that are polled
      * ({@link HardwareContext#isPolled}), whose requests are given to the driver by threads that submit to them or poll them, and no other.
-     * Must not block; where threads of the process do the I/O, it may give its processor up for a moment, some 50 microseconds.
+     * Must not block; where threads of the process do the I/O, it may give its processor up for less than a millisecond.
      *
      * @param hctx the hardware context
      * @param ctx the poller's software context, whose requests it would like to find first
