@@ -61,14 +61,15 @@ class RbdAddressTest {
             "rbd:pool/image:wait=3601|wait 3601 is not in 1 to 3600", "rbd:pool/image:wait=soon|wait soon"})
     void whatMakesNoSenseIsRefusedWithTheForm(String text, String why) {
         assertThatThrownBy(() -> RbdAddress.parse(text)).isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining(text).hasMessageContaining(why).hasMessageContaining("rbd:POOL[/NAMESPACE]/IMAGE");
+                .hasMessageContaining(text).hasMessageContaining(why)
+                .hasMessageContaining("rbd:POOL[/NAMESPACE]/IMAGE");
     }
 
     @Test
     void theNameChoosesTheEngine() {
         Path image = Path.of("rbd:pool/image");
-        assertThat(AioEngines.namedBy(image)).hasValueSatisfying(
-                provider -> assertThat(provider.name()).isEqualTo(RbdEngineProvider.NAME));
+        assertThat(AioEngines.namedBy(image))
+                .hasValueSatisfying(provider -> assertThat(provider.name()).isEqualTo(RbdEngineProvider.NAME));
         assertThat(AioEngines.namedBy(Path.of("disk.img"))).isEmpty();
         assertThat(LoopConfig.builder(image).build().parameters().engine()).isEqualTo("rbd");
         assertThat(LoopConfig.builder(image).hardwareQueues(2).build().parameters().engine()).isEqualTo("rbd");
