@@ -59,7 +59,7 @@ import picocli.CommandLine.Spec;
                 "  workers=N  the most threads for a file's blocking I/O (1 to 1024); overrides the job's", "",
                 "A key of a job is an option too: --rw=randread. Behind --name=NAME the keys describe a job, as in",
                 "fio; without a --name they replace what the job files say. --cmdhelp lists all keys.", "",
-                "Engines (ioengine): io_uring, libaio; posixaio is a pool of threads; psync, sync, vsync, pvsync,",
+                "Engines (ioengine): io_uring, libaio; rbd is an image on Ceph; posixaio is a pool of threads; psync, sync, vsync, pvsync,",
                 "pvsync2, mmap and splice all stand for blocking calls, one at a time; memory reads an attached file",
                 "once and keeps written data to itself; null does nothing. The work queue does all I/O through the",
                 "page cache, except with memory and null.", "", "Examples:", "  blkmq run docs/jobs/randread.fio",
