@@ -25,13 +25,14 @@ final class ArrayDriver implements EngineDriver {
 
     private static final Map<Path, byte[]> FILES = new ConcurrentHashMap<>();
     private static final AtomicInteger COUNT = new AtomicInteger();
-    private static final Runnable END = () -> {};
 
     private final BlockingQueue<Runnable> work = new LinkedBlockingQueue<>();
     private final Queue<Runnable> ended = new ConcurrentLinkedQueue<>();
     /** Has a permit if there may be something to reap, or somebody has woken who waits. */
     private final Semaphore news = new Semaphore(0);
     private final Thread worker;
+    /** The worker's. */
+    private boolean over;
     private Ended to = (_, _) -> {};
 
     ArrayDriver() {
@@ -50,8 +51,8 @@ final class ArrayDriver implements EngineDriver {
 
     private void work() {
         try {
-            for (Runnable next = work.take(); next != END; next = work.take()) {
-                next.run();
+            while (!over) {
+                work.take().run();
             }
         } catch (InterruptedException e) {
             throw new AssertionError(e);
@@ -126,7 +127,7 @@ final class ArrayDriver implements EngineDriver {
 
     @Override
     public void close() {
-        work.add(END);
+        work.add(() -> over = true);
         try {
             worker.join();
         } catch (InterruptedException e) {
@@ -159,6 +160,7 @@ final class ArrayDriver implements EngineDriver {
             }
         }
 
+        @SuppressWarnings("restricted")
         private long writeFrom(Kiocb kiocb) {
             if (kiocb.offset() + kiocb.bytes() > bytes.length) {
                 return -Errno.ENOSPC;
@@ -256,7 +258,7 @@ final class ArrayDriver implements EngineDriver {
 
         @Override
         public boolean isSameFile(AioFile other) {
-            return other instanceof ArrayFile file && file.bytes == bytes;
+            return other instanceof ArrayFile file && file.path().equals(path());
         }
 
         @Override
