@@ -195,10 +195,7 @@ public final class DiskVolume {
             if (files.containsKey(name)) {
                 return null;
             }
-            int named = files.keySet().stream().mapToInt(each -> 24 + each.getBytes(StandardCharsets.UTF_8).length).sum();
-            if (named + 24 + name.getBytes(StandardCharsets.UTF_8).length > NAMES_BYTES) {
-                throw new IOException(name + ": the names of " + files.size() + " files fill the table, which has " + NAMES_BYTES + " bytes for them");
-            }
+            requireRoomFor(name, bytesOfNames());
             File made = new File(name);
             files.put(name, made);
             writeTable();
@@ -206,13 +203,28 @@ public final class DiskVolume {
         });
     }
 
+    private static int bytesOfName(String name) {
+        return 24 + name.getBytes(StandardCharsets.UTF_8).length;
+    }
+
+    private int bytesOfNames() {
+        return files.keySet().stream().mapToInt(DiskVolume::bytesOfName).sum();
+    }
+
+    private void requireRoomFor(String name, int others) throws IOException {
+        if (others + bytesOfName(name) > NAMES_BYTES) {
+            throw new IOException(name + ": the names of " + files.size() + " files fill the table, which has " + NAMES_BYTES + " bytes for them");
+        }
+    }
+
     /** Gives a file another name, in one step; a file that has it is replaced. */
     public void rename(String from, String to) throws IOException {
         alone(() -> {
-            File moved = files.remove(from);
-            if (moved == null) {
+            if (!files.containsKey(from)) {
                 throw new NoSuchFileException(from);
             }
+            requireRoomFor(to, bytesOfNames() - bytesOfName(from));
+            File moved = files.remove(from);
             File replaced = files.put(to, moved);
             moved.name = to;
             writeTable();

@@ -35,7 +35,6 @@ public final class KeyValueLog implements AutoCloseable {
     public static final int KEY_BYTES_MAX = 1 << 10;
     public static final int VALUE_BYTES_MAX = 1 << 20;
     public static final long DISK_BYTES_MIN = 64 << 10;
-    private static final int BATCH_BYTES_MAX = 2 << 20;
 
     /** Changes that are written together. They gather under the gate; then they belong to the thread that has added the first. */
     private static final class Batch {
@@ -49,7 +48,7 @@ public final class KeyValueLog implements AutoCloseable {
         final CompletableFuture<Void> ended = new CompletableFuture<>();
 
         boolean fits(Change change) {
-            return bytes + change.bytes() <= BATCH_BYTES_MAX;
+            return bytes + change.bytes() <= LogDisk.BATCH_BYTES_MAX;
         }
     }
 
@@ -138,17 +137,23 @@ public final class KeyValueLog implements AutoCloseable {
         commit(change(key, value), false);
     }
 
-    /** Makes durable what was put before. Threads that come together share one flush: the disk sees to that. */
+    /**
+     * Makes durable what was put before. Of threads that come together one flushes, and the others find it done. No batch is written meanwhile: a
+     * disk tells a failed flush once, so a write that goes on beside it would not hear that the batches before it are lost.
+     */
     public void sync() throws IOException {
-        requireNoFailure();
-        long written = log.written();
-        if (!log.isDurable(written)) {
-            try {
+        turn.lock();
+        try {
+            requireNoFailure();
+            long written = log.written();
+            if (!log.isDurable(written)) {
                 disk.flush();
-            } catch (IOException e) {
-                throw fail(e);
+                log.flushed(written);
             }
-            log.flushed(written);
+        } catch (IOException e) {
+            throw failure == null ? fail(e) : e;
+        } finally {
+            turn.unlock();
         }
     }
 
@@ -268,7 +273,7 @@ public final class KeyValueLog implements AutoCloseable {
         long bytes = 0;
         for (Map.Entry<ByteBuffer, Place> entry : live) {
             int more = Change.bytes(entry.getKey(), entry.getValue().bytes());
-            if (batches.isEmpty() || bytes + more > BATCH_BYTES_MAX) {
+            if (batches.isEmpty() || bytes + more > LogDisk.BATCH_BYTES_MAX) {
                 needed += LogDisk.blocks(bytes);
                 bytes = LogDisk.BATCH_HEADER_BYTES;
                 batches.add(new ArrayList<>());

@@ -30,6 +30,8 @@ final class LogDisk {
     private static final int HEAD_BYTES = 48;
     /** Of a batch: checksum (4), bytes (4), sequence number (8), opening (8), changes (4). */
     static final int BATCH_HEADER_BYTES = 28;
+    /** The most bytes of a batch, with its header. */
+    static final int BATCH_BYTES_MAX = 2 << 20;
     /** Of a change: bytes of the key (4), and of the value or REMOVED (4). Both follow. */
     private static final int CHANGE_HEADER_BYTES = 8;
     private static final int REMOVED = -1;
@@ -103,7 +105,8 @@ final class LogDisk {
             disk.read(at(end), first.memory());
             bytes = first.memory().get(INT, 4);
         }
-        if (bytes < BATCH_HEADER_BYTES || bytes > areaBytes - end) {
+        // Behind the end of an area that is used once more lies whatever there was: its numbers mean nothing.
+        if (bytes < BATCH_HEADER_BYTES || bytes > Math.min(areaBytes - end, BATCH_BYTES_MAX)) {
             return false;
         }
         try (IoBuffer buffer = disk.allocate(blocks(bytes))) {
