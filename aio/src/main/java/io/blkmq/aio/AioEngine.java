@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * {@link AioEngineConfig#inFlightMax} operations in flight {@link #submit} answers EAGAIN. Only {@link #await} and {@link #close}
  * wait. Completions make room: an operation's own place is free when its completion is called, and {@link ReapListener#reapEnds}
  * says that other places may be free. Operations in flight have no order, except that a sync after a write
- * ({@link Kiocb#thenSync}) follows that write. An operation cannot be cancelled. A transfer that moves less than asked is
+ * ({@link Kiocb#thenSync}) follows that write. Whether an operation can be {@linkplain #cancel cancelled} depends on how far it is. A transfer that moves less than asked is
  * continued until it is done, fails, or makes no progress: then a read ends with the bytes it has (end of file), a write with
  * EIO. Memory belongs to the engine from submit to completion, and is kept reachable. Only the application can break that
  * rule, by closing its arena earlier.
@@ -391,7 +391,8 @@ public interface AioEngine extends AutoCloseable {
     /**
      * The same, and waits no longer than so long; for files on a disk or server that may not answer. What is in flight when the time is over is
      * {@linkplain #cancel cancelled}. What does not end by that, within a tenth of a second, is waited for by a thread of the engine's own, which
-     * then gives everything back. Until then memory of those operations is the engine's, and their completions are called by that thread.
+     * then gives everything back. Until then memory of those operations is the engine's, and their completions are called by that thread. Of a polled
+     * {@code io_uring} that thread cannot ask the kernel for results: what ends then is told ECANCELED, whatever it did.
      *
      * @param timeoutNanos the longest wait in nanoseconds
      * @return whether the engine has ended

@@ -318,6 +318,16 @@ final class ChannelEngine extends SoftwareEngine {
             lock.unlock();
         }
         Threads.joinAll(List.copyOf(workers));
+        Threads.joinAll(tellers());
+    }
+
+    private List<Thread> tellers() {
+        lock.lock();
+        try {
+            return List.copyOf(tellers);
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override

@@ -556,11 +556,17 @@ public final class Kiocb {
 
     /** Asks for an early end. Any thread. */
     void wantCancel() {
-        // Opaque: the engine's own mark, which is set after this, is volatile.
-        CANCEL_WANTED.setOpaque(this, true);
+        // Volatile: see wasCancelWanted. For the completer the engine's own mark, which is set after this, would do.
+        CANCEL_WANTED.setVolatile(this, true);
     }
 
-    /** Whether it is to end early. The engine; who has just submitted it asks, too, when it may be another operation already. */
+    /** Whether it was to end early before the engine had it. Who has just submitted it, when it may be another operation already. */
+    boolean wasCancelWanted() {
+        // Volatile, as the mark and as the step that gave it to the engine: this look comes after that step, or the completer's finds it.
+        return (boolean) CANCEL_WANTED.getVolatile(this);
+    }
+
+    /** Whether it is to end early. The engine. */
     boolean isCancelWanted() {
         // Opaque: pairs with the store above by way of the engine's mark.
         return (boolean) CANCEL_WANTED.getOpaque(this);
@@ -632,6 +638,8 @@ public final class Kiocb {
     /** Undoes {@link #claim} of an operation that nothing has been done for. */
     void unclaim() {
         lane = null;
+        // It has not begun, so it was not to be ended.
+        CANCEL_WANTED.setOpaque(this, false);
         file().release();
         // Release: pairs with the acquire in requireOwned and claim.
         STATE.setRelease(this, PREPARED);

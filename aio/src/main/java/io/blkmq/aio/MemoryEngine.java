@@ -237,6 +237,7 @@ final class MemoryEngine extends InlineEngine {
             } finally {
                 lock.unlock();
             }
+            dueHasChanged();
         }
     }
 

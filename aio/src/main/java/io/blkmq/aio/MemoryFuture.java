@@ -2,6 +2,8 @@ package io.blkmq.aio;
 
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,6 +71,22 @@ class MemoryFuture extends CompletableFuture<Long> {
     public final boolean cancel(boolean mayInterruptIfRunning) {
         wishFor(() -> super.completeExceptionally(new CancellationException()));
         return isCancelled();
+    }
+
+    @Override
+    public final CompletableFuture<Long> completeAsync(Supplier<? extends Long> value, Executor executor) {
+        executor.execute(() -> complete(value.get()));
+        return this;
+    }
+
+    @Override
+    public final void obtrudeValue(Long value) {
+        throw new UnsupportedOperationException("the memory is lent until the operation ends");
+    }
+
+    @Override
+    public final void obtrudeException(Throwable failure) {
+        throw new UnsupportedOperationException("the memory is lent until the operation ends");
     }
 
     @Override

@@ -484,9 +484,7 @@ abstract class NativeEngine extends RingCalls {
 
     @Override
     final boolean isInCompletion() {
-        return polled
-                ? outcomes.isTelling() && owner.get() == Thread.currentThread()
-                : (reaper != null && reaper.isCaller()) || reaping.isHeldByCurrentThread();
+        return polled ? outcomes.isTelling() : (reaper != null && reaper.isCaller()) || reaping.isHeldByCurrentThread();
     }
 
     @Override

@@ -273,7 +273,7 @@ abstract class OpenedEngine implements AioEngine {
             return refused;
         }
         int full = kiocb.has(AioFlag.ATOMIC) && !kiocb.isOneEntry() ? -Errno.EINVAL : accept(kiocb);
-        if (kiocb.isCancelWanted()) {
+        if (kiocb.wasCancelWanted()) {
             // By another thread, before it was to be found; or it has ended, and this is another operation: a look too many.
             cancelWanted();
         }
@@ -351,7 +351,12 @@ abstract class OpenedEngine implements AioEngine {
 
     /** The rest of the end may take as long as the kernel likes. */
     private void closeElsewhere() {
-        Thread.ofPlatform().daemon().name("blkmq-aio-" + name + "-close").start(this::bringHomeAndEnd);
+        try {
+            Thread.ofPlatform().daemon().name("blkmq-aio-" + name + "-close").start(this::bringHomeAndEnd);
+        } catch (OutOfMemoryError e) {
+            // No thread is left: then it is this one that waits.
+            bringHomeAndEnd();
+        }
     }
 
     private void bringHomeAndEnd() {

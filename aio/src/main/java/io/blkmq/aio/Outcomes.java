@@ -23,8 +23,8 @@ final class Outcomes {
     private @Nullable Kiocb again;
     /** Operations to be placed again when the device has room. */
     private final HeldBack heldBack = new HeldBack();
-    /** Whether completions are being called. */
-    private boolean telling;
+    /** Who is calling completions. A thread finds itself here only if it has written that, so it needs no order. */
+    private @Nullable Thread teller;
 
     /** Those about to be told, or told: their places are free, also for what the completion submits. */
     final SingleWriterCounter ended = new SingleWriterCounter();
@@ -39,18 +39,18 @@ final class Outcomes {
 
     /** Begins a batch of completions, to be followed by {@link #endBatch}. */
     void beginBatch() {
-        telling = true;
+        teller = Thread.currentThread();
         delivery.begin(config.reapListener());
     }
 
     void endBatch() {
         delivery.end(config.reapListener());
-        telling = false;
+        teller = null;
     }
 
     /** Whether the calling thread, which completes, is inside of a batch. */
     boolean isTelling() {
-        return telling;
+        return Thread.currentThread().equals(teller);
     }
 
     /** An operation has ended in the kernel. */
@@ -104,6 +104,8 @@ final class Outcomes {
     private void transferDone(Kiocb kiocb) {
         if (!kiocb.needsSync()) {
             tell(kiocb, kiocb.bytes());
+        } else if (kiocb.isCancelWanted()) {
+            tell(kiocb, -Errno.ECANCELED);
         } else {
             kiocb.syncing = true;
             kiocb.retries = 0;
@@ -121,6 +123,10 @@ final class Outcomes {
      * the flag's fault unless it is refused again.
      */
     private void writeAndSync(Kiocb kiocb) {
+        if (kiocb.isCancelWanted()) {
+            tell(kiocb, -Errno.ECANCELED);
+            return;
+        }
         kiocb.refusedThrough = true;
         resubmitted.increment();
         placeAgain(kiocb);

@@ -30,8 +30,12 @@ abstract class SoftwareEngine extends OpenedEngine {
     private final CompleterLock telling = new CompleterLock();
     /** Whether all that is in flight is to end early. */
     private volatile boolean cancelsAll;
-    /** Whether the owner is calling completions. The owner's alone in POLLED mode. */
-    private boolean polling;
+    /** Who is calling completions out of the done list. A thread finds itself here only if it has written that, so it needs no order. */
+    private @Nullable Thread teller;
+    /** In AGENT mode, whether the engine has given everything back. Guarded by telling. */
+    private boolean retired;
+    /** Who waits for the done list is to look once more what is due. Guarded by doneLock. */
+    private boolean dueChanged;
 
     private final ReentrantLock doneLock = new ReentrantLock();
     private final Condition doneSome = doneLock.newCondition();
@@ -128,9 +132,24 @@ abstract class SoftwareEngine extends OpenedEngine {
         }
     }
 
+    private boolean isTelling() {
+        return Thread.currentThread().equals(teller);
+    }
+
+    /** What is due has changed. Any thread. */
+    final void dueHasChanged() {
+        doneLock.lock();
+        try {
+            dueChanged = true;
+            doneSome.signalAll();
+        } finally {
+            doneLock.unlock();
+        }
+    }
+
     @Override
     final boolean isInCompletion() {
-        return isCompleting() || telling.isHeldByCurrentThread() || (polling && owner.get() == Thread.currentThread());
+        return isCompleting() || telling.isHeldByCurrentThread() || isTelling();
     }
 
     @Override
@@ -151,7 +170,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     public final int poll() {
-        if (!polled || !owner.check(name()) || polling) {
+        if (!polled || !owner.check(name()) || isTelling()) {
             return 0;
         }
         if (!end.isInUse()) {
@@ -173,6 +192,9 @@ abstract class SoftwareEngine extends OpenedEngine {
             return 0;
         }
         try {
+            if (retired) {
+                return 0;
+            }
             endDue();
             return tellAll(takeDone(0));
         } finally {
@@ -185,7 +207,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         if (!mayAwait()) {
             return 0;
         }
-        if (polling) {
+        if (isTelling()) {
             throw new IllegalStateException("await inside a completion of AIO engine " + name());
         }
         if (!end.isInUse()) {
@@ -223,13 +245,14 @@ abstract class SoftwareEngine extends OpenedEngine {
         doneLock.lock();
         try {
             long left = timeoutNanos;
-            while (doneHead == null && left > 0 && inFlight.count() != 0 && !wakeup.isWanted()) {
+            while (doneHead == null && left > 0 && inFlight.count() != 0 && !wakeup.isWanted() && !dueChanged) {
                 try {
                     left = doneSome.awaitNanos(left);
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
             }
+            dueChanged = false;
             ready.drain();
             Kiocb all = doneHead;
             doneHead = null;
@@ -248,7 +271,7 @@ abstract class SoftwareEngine extends OpenedEngine {
             return 0;
         }
         int told = 0;
-        polling = true;
+        teller = Thread.currentThread();
         delivery.begin(config.reapListener());
         try {
             for (Kiocb kiocb = first; kiocb != null; told++) {
@@ -261,7 +284,7 @@ abstract class SoftwareEngine extends OpenedEngine {
             }
         } finally {
             delivery.end(config.reapListener());
-            polling = false;
+            teller = null;
         }
         return told;
     }
@@ -325,7 +348,14 @@ abstract class SoftwareEngine extends OpenedEngine {
     final void giveBack() {
         stop();
         end.shut();
-        ready.close();
+        // An agent that is still run comes before this, or finds it.
+        telling.lock();
+        try {
+            retired = true;
+            ready.close();
+        } finally {
+            telling.unlock();
+        }
     }
 
     @Override

@@ -122,6 +122,8 @@ final class UringEngine extends NativeEngine {
     /** Guarded by gate where one thread enters, by the lock where many do. */
     private boolean destroyed;
 
+    /** Whether somebody has asked for the descriptor. */
+    private volatile boolean isWaitedFor;
     /** The kernel could not take what was placed; whoever completes rings again. */
     private volatile boolean stalled;
 
@@ -516,6 +518,23 @@ final class UringEngine extends NativeEngine {
         ringOrStall();
     }
 
+    /** What is in the ring and of no operation, as the end of a wake-up, keeps the descriptor readable: who waits for that takes it. */
+    @Override
+    void pollIdle() {
+        if (isWaitedFor && end.use()) {
+            try {
+                if (ring.ready() > 0 || ring.wantsEnter()) {
+                    reap(ready());
+                }
+            } catch (RingRefusedException e) {
+                // As for any owner: the next operation finds that.
+                LOGGER.log(System.Logger.Level.DEBUG, "an idle ring refuses", e);
+            } finally {
+                end.letGo();
+            }
+        }
+    }
+
     @Override
     public int descriptor() {
         if (config.hasReaper()) {
@@ -530,6 +549,7 @@ final class UringEngine extends NativeEngine {
                     "AIO engine " + NAME + " was opened with completionPolling(true): its operations"
                             + " end when the device is asked, and its descriptor never tells that they have");
         }
+        isWaitedFor = true;
         return ring.fd();
     }
 
@@ -616,7 +636,12 @@ final class UringEngine extends NativeEngine {
     @Override
     void abandon() {
         if (ring.has(Uring.SETUP_SINGLE_ISSUER)) {
-            tellWithoutEntering(Errno.ECANCELED);
+            outcomes.beginBatch();
+            try {
+                tellWithoutEntering(Errno.ECANCELED);
+            } finally {
+                outcomes.endBatch();
+            }
         }
     }
 

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -332,6 +333,49 @@ class CancelTest {
             engine.close();
             assertThat(told.results).hasSize(10);
             assertThat(told.results.values()).containsOnly((long) -Errno.ECANCELED);
+        }
+    }
+
+    /** It is not in a completion, though the thread that it has left the rest to is. */
+    @EachCase({"isPolled", "isMemory"})
+    @Timeout(120)
+    void anOwnerThatHasLeftTheEndToAThreadWaitsForIt() throws Exception {
+        CountDownLatch inCompletion = new CountDownLatch(1);
+        CountDownLatch mayEnd = new CountDownLatch(1);
+        Told told = new Told();
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED)
+                .memoryLatency((_, _) -> TimeUnit.MILLISECONDS.toNanos(1)).build();
+        AioEngine engine = AioEngines.open("memory", config);
+        try (engine; AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            AtomicInteger refused = new AtomicInteger();
+            engine.submitOrThrow(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
+                try {
+                    engine.close();
+                } catch (IllegalStateException e) {
+                    refused.incrementAndGet();
+                }
+                inCompletion.countDown();
+                awaitUninterruptibly(mayEnd);
+                told.complete(userData, result);
+            }, 0).addSegment(block()));
+            // The owner has no time for it, so the completion may be called by the thread that closes.
+            Thread release = Thread.ofPlatform().start(() -> {
+                awaitUninterruptibly(inCompletion);
+                mayEnd.countDown();
+            });
+            boolean _ = engine.closeWithin(0);
+            engine.close();
+            release.join();
+            assertThat(told.results).containsOnlyKeys(0L);
+            assertThat(refused.get()).as("a completion that closes").isEqualTo(1);
+        }
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 

@@ -32,17 +32,19 @@ class ChannelDifferentialTest {
             List<String> found = answers(new EngineSubject.Opener(engine, setup.direct()), setup.directory(), seed);
             requireAlike(found, expected, seed);
             // The engine carries out what virtual threads do, where a platform thread does so itself.
-            Eventually.together(1, true, _ -> requireAlike(
-                    answers(new EngineSubject.Opener(engine, setup.direct()), setup.directory(), seed), expected, seed));
+            Eventually.together(1, true,
+                    _ -> requireAlike(
+                            answers(new EngineSubject.Opener(engine, setup.direct()), setup.directory(), seed),
+                            expected, seed));
         }
     }
 
     private static void requireAlike(List<String> found, List<String> expected, long seed) {
-            // The first that differs: what follows may differ because of it.
-            for (int i = 0; i < expected.size(); i++) {
-                assertThat(found.get(i)).as("seed %d", seed).isEqualTo(expected.get(i));
-            }
-            assertThat(found).hasSameSizeAs(expected);
+        // The first that differs: what follows may differ because of it.
+        for (int i = 0; i < expected.size(); i++) {
+            assertThat(found.get(i)).as("seed %d", seed).isEqualTo(expected.get(i));
+        }
+        assertThat(found).hasSameSizeAs(expected);
     }
 
     private static List<String> answers(FileOpener opener, Path directory, long seed) throws IOException {

@@ -149,4 +149,44 @@ class EngineDescriptorTest {
             }
         }
     }
+
+    /** The number of the eventfd may be another file's by then. */
+    @ParameterizedTest
+    @MethodSource("engines")
+    void anAgentOfAClosedEngineLeavesTheNumberAlone(String name, CompletionMode mode) throws Exception {
+        AioEngine engine = AioEngines.open(name, AioEngineConfig.builder().completionMode(mode).build());
+        int descriptor = engine.descriptor();
+        engine.close();
+        List<WakeEvent> opened = new ArrayList<>();
+        WakeEvent another;
+        do {
+            another = WakeEvent.openNonBlocking();
+            opened.add(another);
+        } while (another.fd() < descriptor);
+        another.raise();
+        int _ = look(engine);
+        assertThat(FileCalls.awaitReadable(another.fd(), 0)).as("still raised").isOne();
+        opened.forEach(WakeEvent::close);
+    }
+
+    /** The end of the read of the ring's event stands there until somebody takes it. */
+    @Test
+    void aWakeUpThatNobodyAwaitsDoesNotKeepTheDescriptorOfARingReadable() throws Exception {
+        Setup.skipIf(AioEngines.find("io_uring").unavailable().isPresent(), "io_uring is not available");
+        AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).wakeable(true).build();
+        Path path = Files.write(directory.resolve("file"), new byte[1 << 16]);
+        try (Arena arena = Arena.ofShared();
+                AioEngine engine = AioEngines.open("io_uring", config);
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            int descriptor = engine.descriptor();
+            // Has the ring read the event.
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, AioCompletion.NONE, 0);
+            assertThat(engine.run(kiocb.addSegment(arena.allocate(8)))).isEqualTo(8);
+            engine.wakeup();
+            Eventually.until("it is not readable any more", () -> {
+                int _ = engine.poll();
+                return FileCalls.awaitReadable(descriptor, 0) == 0;
+            });
+        }
+    }
 }

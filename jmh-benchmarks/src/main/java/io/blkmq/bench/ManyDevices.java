@@ -38,9 +38,8 @@ public final class ManyDevices {
      * @throws Exception if a device fails
      */
     public static void main(String[] arguments) throws Exception {
-        Map<String, String> options = new HashMap<>(
-                Map.of("devices", "1000", "engine", "io_uring", "polled", "false", "directory", "/dev/shm", "runtime", "0",
-                        "json", "false"));
+        Map<String, String> options = new HashMap<>(Map.of("devices", "1000", "engine", "io_uring", "polled", "false",
+                "directory", "/dev/shm", "runtime", "0", "json", "false"));
         for (String argument : arguments) {
             int at = argument.indexOf('=');
             if (at < 0) {

@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.binder.MeterBinder;
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -33,12 +34,13 @@ import java.util.concurrent.TimeUnit;
  */
 public final class MicrometerDisks implements MeterBinder, AutoCloseable {
 
+    private static final System.Logger LOGGER = System.getLogger("io.blkmq.metrics");
+    private static final List<DiskFigure> FIGURES = DiskFigure.all();
     private static final Duration PERIOD = Duration.ofSeconds(10);
     /** How old a reading may be that several meters of a disk share. */
     private static final long FRESH_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final DiskLabels labels = new DiskLabels();
-    private final List<DiskFigure> figures = DiskFigure.all();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             body -> Thread.ofPlatform().daemon().name("blkmq-metrics").unstarted(body));
     private final Duration period;
@@ -65,27 +67,36 @@ public final class MicrometerDisks implements MeterBinder, AutoCloseable {
 
     /** A disk with meters: what they read, and they themselves. It is the state of the meters, which hold it weakly. */
     private static final class Metered {
-        private final Disk disk;
+        /** Weak: a disk that nobody holds any more may be collected. */
+        private final WeakReference<Disk> disk;
         private final List<Meter> meters = new ArrayList<>();
         /** Guarded by the monitor. */
-        private DiskFigure.Reading reading;
+        private double[] reading;
         /** Guarded by the monitor. */
         private long readNanos;
 
         Metered(Disk disk) {
-            this.disk = disk;
-            reading = new DiskFigure.Reading(disk);
+            this.disk = new WeakReference<>(disk);
+            reading = figures(disk);
             readNanos = System.nanoTime();
         }
 
-        /** A reading that all meters of a publication share. */
-        synchronized DiskFigure.Reading reading() {
+        /** A figure, of a reading that all meters of a publication share; of a disk that is gone the last one. */
+        synchronized double figure(int index) {
             long now = System.nanoTime();
             if (now - readNanos > FRESH_NANOS) {
-                reading = new DiskFigure.Reading(disk);
+                Disk there = disk.get();
+                if (there != null) {
+                    reading = figures(there);
+                }
                 readNanos = now;
             }
-            return reading;
+            return reading[index];
+        }
+
+        private static double[] figures(Disk disk) {
+            DiskFigure.Reading reading = new DiskFigure.Reading(disk);
+            return FIGURES.stream().mapToDouble(figure -> figure.of().applyAsDouble(reading)).toArray();
         }
     }
 
@@ -97,10 +108,10 @@ public final class MicrometerDisks implements MeterBinder, AutoCloseable {
      */
     @Override
     public void bindTo(MeterRegistry registry) {
-        if (timer.isShutdown()) {
-            throw new IllegalStateException("the disks' meters are closed");
-        }
         synchronized (this) {
+            if (timer.isShutdown()) {
+                throw new IllegalStateException("the disks' meters are closed");
+            }
             if (bound.putIfAbsent(registry, new HashMap<>()) == null && bound.size() == 1) {
                 var _ = timer.scheduleWithFixedDelay(this::look, period.toNanos(), period.toNanos(),
                         TimeUnit.NANOSECONDS);
@@ -118,18 +129,33 @@ public final class MicrometerDisks implements MeterBinder, AutoCloseable {
             for (Iterator<Map.Entry<String, Metered>> known = metered.entrySet().iterator(); known.hasNext();) {
                 Map.Entry<String, Metered> one = known.next();
                 // Another disk may have the label by now.
-                if (open.get(one.getKey()) != one.getValue().disk) {
+                Disk now = open.get(one.getKey());
+                if (now == null || !one.getValue().disk.refersTo(now)) {
                     remove(registry, one.getValue());
                     known.remove();
                 }
             }
-            open.forEach((label, disk) -> metered.computeIfAbsent(label, _ -> register(registry, label, disk)));
+            open.forEach((label, disk) -> metered.computeIfAbsent(label, _ -> tryToRegister(registry, label, disk)));
         }
     }
 
-    private Metered register(MeterRegistry registry, String label, Disk disk) {
+    /** The meters of a disk; none, and a word in the log, if the registry refuses one, as when it has another kind of meter under its name. */
+    private static Metered tryToRegister(MeterRegistry registry, String label, Disk disk) {
         Metered metered = new Metered(disk);
-        for (DiskFigure figure : figures) {
+        try {
+            register(registry, label, metered);
+        } catch (RuntimeException e) {
+            LOGGER.log(System.Logger.Level.WARNING, () -> "no meters of disk " + label, e);
+            remove(registry, metered);
+            metered.meters.clear();
+        }
+        return metered;
+    }
+
+    private static void register(MeterRegistry registry, String label, Metered metered) {
+        for (int i = 0; i < FIGURES.size(); i++) {
+            DiskFigure figure = FIGURES.get(i);
+            int index = i;
             Tags tags = Tags.of(DiskFigure.DEVICE, label);
             String tag = figure.tag();
             String value = figure.tagValue();
@@ -142,13 +168,11 @@ public final class MicrometerDisks implements MeterBinder, AutoCloseable {
                 default -> "operations";
             };
             metered.meters.add(figure.kind() == DiskFigure.Kind.LEVEL
-                    ? Gauge.builder(figure.name(), metered, state -> figure.of().applyAsDouble(state.reading()))
-                            .description(figure.what()).baseUnit(unit).tags(tags).register(registry)
-                    : FunctionCounter
-                            .builder(figure.name(), metered, state -> figure.of().applyAsDouble(state.reading()))
+                    ? Gauge.builder(figure.name(), metered, state -> state.figure(index)).description(figure.what())
+                            .baseUnit(unit).tags(tags).register(registry)
+                    : FunctionCounter.builder(figure.name(), metered, state -> state.figure(index))
                             .description(figure.what()).baseUnit(unit).tags(tags).register(registry));
         }
-        return metered;
     }
 
     private static void remove(MeterRegistry registry, Metered metered) {
@@ -158,8 +182,8 @@ public final class MicrometerDisks implements MeterBinder, AutoCloseable {
     /** Removes all meters. Idempotent. */
     @Override
     public void close() {
-        timer.shutdownNow();
         synchronized (this) {
+            timer.shutdownNow();
             bound.forEach((registry, metered) -> metered.values().forEach(each -> remove(registry, each)));
             bound.clear();
         }

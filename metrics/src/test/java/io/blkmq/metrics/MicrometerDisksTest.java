@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmq.core.Disk;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.testing.Eventually;
+import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
@@ -52,6 +53,20 @@ class MicrometerDisksTest {
                     () -> count("system.disk.operations", "metered", "disk.io.direction", "read") == 2);
         }
         assertThat(registry.getMeters()).as("after the end").isEmpty();
+    }
+
+    @Test
+    void aMeterThatIsAnothersDoesNotEndTheLook() throws Exception {
+        Counter theirs = Counter.builder("system.disk.io").tag("system.device", "odd").tag("disk.io.direction", "read")
+                .register(registry);
+        try (MicrometerDisks disks = new MicrometerDisks(Duration.ofMillis(5)); Disk _ = disk("odd")) {
+            disks.bindTo(registry);
+            try (Disk _ = disk("even")) {
+                Eventually.until("the next disk has its meters", () -> has("even"));
+            }
+            theirs.increment();
+            assertThat(theirs.count()).isEqualTo(1);
+        }
     }
 
     @Test
