@@ -38,7 +38,8 @@ import org.jspecify.annotations.Nullable;
  * {@linkplain IoBuffer aligned memory}. Until a call returns, or a future is done, memory is the engine's.
  *
  * <p><b>Writes that are not aligned</b>, of a file that is open for direct I/O, read the blocks that they cover in part, and write them
- * whole; past the end of the file they write whole blocks, and then cut the file to size: after a crash in between zeroes may follow. No
+ * whole; past the end of the file they write whole blocks, and then cut the file to size: after a crash in between zeroes may follow. Of a file
+ * that is open with {@link AioFile.Option#SYNC} or {@code DSYNC} the size is durable, too, when the write returns, for which it is synced. No
  * other write of this process to the file goes on meanwhile, through whichever {@code AsyncFile} or channel of this module, so none is
  * lost; and no read, or look at the size, sees a file that is about to be cut. Of two processes writes to the same block may be lost, and so
  * they may be beside a {@link java.nio.channels.FileChannel} of the JDK's. A log that appends records is better off with whole blocks.
@@ -113,7 +114,8 @@ public final class AsyncFile implements AutoCloseable {
     }
 
     /**
-     * The size now.
+     * The size now. Waits for no write: of one that is under way, and grows the file, it does not know yet. May be called anywhere, also inside of
+     * a completion.
      *
      * @return bytes
      * @throws IOException if the file is closed or the system refuses

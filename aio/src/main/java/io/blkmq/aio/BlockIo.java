@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.aio.life.FileTail;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.channel.BufferRow;
 import io.blkmq.runtime.channel.Pieces;
@@ -208,18 +209,20 @@ final class BlockIo {
         long _ = file.check(result, "sync");
     }
 
-    /** The size; never that of a file which is about to be cut because of an unaligned write. */
+    /**
+     * The size; of a file that is about to be cut because of an unaligned write, the size before that. Waits for no other: the end of that
+     * write may need the thread that asks.
+     */
     long size() throws IOException {
-        int tails = shared.tail().now();
-        long size = file.size();
-        if (!shared.tail().wasSeen(tails)) {
-            return size;
-        }
-        long stamp = shared.share();
-        try {
-            return file.size();
-        } finally {
-            shared.unshare(stamp);
+        FileTail tail = shared.tail();
+        while (true) {
+            int now = tail.now();
+            // The file tells also that it is closed.
+            long systems = file.size();
+            long size = FileTail.isTooLong(now) ? tail.sizeBefore() : systems;
+            if (tail.now() == now) {
+                return size;
+            }
         }
     }
 
@@ -362,17 +365,28 @@ final class BlockIo {
             long _ = writeBlocks(offset, memory, end);
             return;
         }
+        shared.tail().begins(size);
+        try {
+            writePastEnd(offset, memory, size, end);
+        } finally {
+            shared.tail().ends();
+        }
+    }
+
+    /** Writes blocks of which the last is longer than the file is to be, and cuts the file. */
+    private void writePastEnd(long offset, MemorySegment memory, long size, long end) throws IOException {
         long reached = size;
-        shared.tail().begins();
         try {
             reached = Math.max(size, writeBlocks(offset, memory, end));
         } finally {
-            try {
-                // After a failure, too: what is behind the old end then may be a part of what was to be written.
-                long _ = file.check(file.setSize(reached), inWords("write", offset, memory.byteSize()));
-            } finally {
-                shared.tail().ends();
-            }
+            // After a failure, too: what is behind the old end then may be a part of what was to be written.
+            long _ = file.check(file.setSize(reached), inWords("write", offset, memory.byteSize()));
+        }
+        if (file.opening().has(AioFile.Option.SYNC)) {
+            // The write was durable when it ended, but not that the file is shorter than that.
+            sync(false);
+        } else if (file.opening().has(AioFile.Option.DSYNC)) {
+            sync(true);
         }
     }
 

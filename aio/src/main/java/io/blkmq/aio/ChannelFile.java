@@ -124,7 +124,7 @@ final class ChannelFile extends AioFile {
         return open(Opening.of(path, access, direct), companion);
     }
 
-    private static ChannelFile open(Opening opening, @Nullable NativeFile companion) throws IOException {
+    static ChannelFile open(Opening opening, @Nullable NativeFile companion) throws IOException {
         Path path = opening.path();
         boolean direct = opening.direct();
         Set<OpenOption> options = options(opening);

@@ -14,7 +14,8 @@ import java.util.concurrent.locks.StampedLock;
  * what is taken by who begins an operation is given back by who hears of its end.
  *
  * <p><b>The tail.</b> A direct write that ends in the middle of the last block makes the file too long for a moment ({@link FileTail}). Who
- * has read meanwhile, or asked for the size, does so again with the lock shared. Only the holder of the lock alone writes it.
+ * has read meanwhile does so again with the lock shared; who asks for the size gets the one before, and waits for nobody. Only the holder of the lock
+ * alone writes it.
  */
 final class SharedFile {
 

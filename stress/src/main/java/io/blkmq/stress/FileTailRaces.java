@@ -32,7 +32,7 @@ public final class FileTailRaces {
         /** Writes the block and cuts the file. */
         @Actor
         public void writer() {
-            tail.begins();
+            tail.begins(length);
             length = 8;
             length = 5;
             tail.ends();
@@ -47,6 +47,41 @@ public final class FileTailRaces {
                 read = Math.max(read, length);
             }
             result.r1 = tail.wasSeen(since) ? 0 : read;
+        }
+    }
+
+    /** A file of 3 bytes grows to 5 and to 7, of a block of 8. */
+    @JCStressTest
+    @Outcome(id = {"3", "5", "7"}, expect = ACCEPTABLE, desc = "a size that it has had")
+    @Outcome(id = "0", expect = ACCEPTABLE_INTERESTING, desc = "it is to be asked again")
+    @Outcome(expect = FORBIDDEN, desc = "the size of the whole block, or that of a write before the last")
+    @State
+    public static class WhoAsksForTheSizeGetsOneThatTheFileHasHad {
+        private final FileTail tail = new FileTail();
+        /** As the system has it: each look is one. */
+        private volatile int length = 3;
+
+        /** Writes twice. */
+        @Actor
+        public void writer() {
+            write(5);
+            write(7);
+        }
+
+        private void write(int end) {
+            tail.begins(length);
+            length = 8;
+            length = end;
+            tail.ends();
+        }
+
+        /** Asks once. */
+        @Actor
+        public void asker(I_Result result) {
+            int now = tail.now();
+            int systems = length;
+            long size = FileTail.isTooLong(now) ? tail.sizeBefore() : systems;
+            result.r1 = tail.now() == now ? (int) size : 0;
         }
     }
 }
