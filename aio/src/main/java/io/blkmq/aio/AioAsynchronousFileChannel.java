@@ -111,10 +111,21 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
                     failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure,
                     false);
         } else {
-            int bytes = Math.toIntExact(Objects.requireNonNull(done));
-            buffer.position(buffer.position() + bytes);
-            result.completed(bytes == 0 ? -1 : bytes, false);
+            moved(buffer, Math.toIntExact(Objects.requireNonNull(done)), result);
         }
+    }
+
+    private static void moved(ByteBuffer buffer, int bytes, AsyncResult<Integer> result) {
+        int from = buffer.position();
+        int limit = buffer.limit();
+        try {
+            buffer.position(from + bytes);
+        } catch (IllegalArgumentException e) {
+            result.failed(new IllegalStateException(bytes + " bytes have been transferred, but the buffer was changed meanwhile: its position is "
+                    + from + " and its limit " + limit, e), false);
+            return;
+        }
+        result.completed(bytes == 0 ? -1 : bytes, false);
     }
 
     @Override

@@ -11,6 +11,7 @@ import java.nio.channels.NonReadableChannelException;
 import java.nio.channels.NonWritableChannelException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 
 /**
  * A file that grows, as a {@link java.nio.channels.FileChannel}. What it does of its own is to say how a file answers; the I/O is that of
@@ -32,6 +33,8 @@ final class AioFileChannel extends OpenFileChannel {
     private final ReentrantLock positionLock = new ReentrantLock();
     private final PositionHold positionHold = positionLock::unlock;
     private final SystemLocks systemLocks;
+    /** Asked between the pieces of a transfer. */
+    private final BooleanSupplier going = this::goesOn;
 
     AioFileChannel(AsyncFile front, ChannelOpening opening, ChannelEnd end) {
         this.front = front;
@@ -90,7 +93,7 @@ final class AioFileChannel extends OpenFileChannel {
         if (from > BlockIo.OFFSET_MAX - bytes) {
             return -1;
         }
-        long done = io.read(from, row);
+        long done = io.read(from, row, going);
         return done == 0 ? -1 : done;
     }
 
@@ -101,13 +104,13 @@ final class AioFileChannel extends OpenFileChannel {
             return 0;
         }
         if (opening.append()) {
-            return io.append(row);
+            return io.append(row, going);
         }
         requireRange("write", to, bytes);
         if (to > BlockIo.OFFSET_MAX - bytes) {
             throw AioException.of(Errno.EFBIG, io.file.path(), BlockIo.inWords("write", to, bytes));
         }
-        return io.write(to, row);
+        return io.write(to, row, going);
     }
 
     /** The kernel looks at that before it looks where the file ends. */

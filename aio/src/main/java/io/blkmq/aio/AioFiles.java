@@ -71,7 +71,8 @@ public final class AioFiles {
      * <p><b>Options.</b> {@code READ}, {@code WRITE}, {@code APPEND}, {@code CREATE}, {@code CREATE_NEW}, {@code TRUNCATE_EXISTING},
      * {@code DELETE_ON_CLOSE}, {@code SPARSE} (files are), {@code SYNC}, {@code DSYNC} and {@link AioOpenOption#DIRECT}, combined as the
      * JDK combines them. A file that is opened for writing alone has to be one that may be read, too. With {@code DELETE_ON_CLOSE} the
-     * name goes when the file has been opened, as with the JDK; where the system does not allow that, with the close.
+     * name goes when the file has been opened, as with the JDK; where the system does not allow that, with the close. An engine that
+     * {@linkplain EngineDriver another module} provides deletes nothing, and refuses the option.
      *
      * <p><b>Appending.</b> Each write goes to the end, in one step towards all channels and {@link AsyncFile}s of this process; of two
      * processes that append to one file, one may write over what the other has written.
@@ -179,6 +180,10 @@ public final class AioFiles {
     }
 
     static AsyncFile open(AioEngine engine, Path path, ChannelOpening opening) throws IOException {
+        if (opening.deleteOnClose() && engine instanceof DrivenEngine) {
+            throw new UnsupportedOperationException(path + " cannot be opened with DELETE_ON_CLOSE: AIO engine "
+                    + engine.name() + " opens what is there, and deletes nothing");
+        }
         return AsyncFile.open(engine, path, opening.access(), opening.direct(),
                 opening.file().toArray(AioFile.Option[]::new));
     }

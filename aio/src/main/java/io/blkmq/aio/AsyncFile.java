@@ -390,12 +390,20 @@ public final class AsyncFile implements AutoCloseable {
             if (read != null && result > 0 && shared.tail().wasSeen(tails)) {
                 // A write was about to cut off some of it: once more, with the lock, by who can wait.
                 stepByStep(() -> io.runReadAgain(offset, read), this);
-            } else if (result < 0) {
-                end(AioException.of(result, file.path(), BlockIo.inWords(operation, offset, bytes)),
-                        result == -Errno.ECANCELED);
-            } else {
-                end(result);
+                return;
             }
+            long told = read != null && isEndedEarly(result) ? -Errno.ECANCELED : result;
+            if (told < 0) {
+                end(AioException.of(told, file.path(), BlockIo.inWords(operation, offset, bytes)),
+                        told == -Errno.ECANCELED);
+            } else {
+                end(told);
+            }
+        }
+
+        /** Whether a read has fewer bytes because it was ended early, which would look like the end of the file. */
+        private boolean isEndedEarly(long result) {
+            return result >= 0 && result < bytes && (isWished() || io.isCutShort(offset + result));
         }
 
         @Override
@@ -449,6 +457,11 @@ public final class AsyncFile implements AutoCloseable {
 
     void giveBack(Kiocb kiocb) {
         io.giveBack(kiocb);
+    }
+
+    /** What it does its I/O with. */
+    BlockIo io() {
+        return io;
     }
 
     /** What is common to all opens of the file. */

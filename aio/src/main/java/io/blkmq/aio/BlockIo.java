@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jctools.queues.varhandle.MpmcVarHandleArrayQueue;
 
 /**
@@ -30,6 +31,8 @@ final class BlockIo {
     final SharedFile shared;
     /** Whether a platform thread carries its operation out itself. */
     private final boolean onCaller;
+    /** How much more is taken of the pool, so that the memory is aligned for a file that wants more than the pool does. */
+    private final int slack;
     /** Kiocbs that nobody uses; who finds none makes one. */
     private final MpmcVarHandleArrayQueue<Kiocb> idle = new MpmcVarHandleArrayQueue<>(IDLE_MAX);
 
@@ -37,13 +40,15 @@ final class BlockIo {
      * Transfers of a file.
      *
      * @param onCaller whether a platform thread carries its operation out itself, by a system call: it waits anyhow, and to hand the
-     *        operation to a ring and hear of its end by another thread takes longer. A virtual thread would keep its carrier
+     *        operation to a ring and hear of its end by another thread takes longer. A virtual thread would keep its carrier. Of engines
+     *        that are not the system's I/O all goes to the engine
      */
     BlockIo(AioEngine engine, AioFile file, SharedFile shared, boolean onCaller) {
         this.engine = engine;
         this.file = file;
         this.shared = shared;
-        this.onCaller = onCaller && !(file instanceof MemoryFile);
+        this.onCaller = onCaller && (engine instanceof NativeEngine || engine instanceof ChannelEngine);
+        this.slack = Math.max(0, file.memoryAlignment() - IoBuffer.ALIGNMENT_BYTES);
     }
 
     private boolean isOnCaller() {
@@ -88,8 +93,8 @@ final class BlockIo {
         }
     }
 
-    /** Reads into a row until it is full, or the file ends, and moves the buffers' positions. */
-    long read(long offset, BufferRow row) throws IOException {
+    /** Reads into a row until it is full, or the file ends, or who asks does not go on, and moves the buffers' positions. */
+    long read(long offset, BufferRow row, BooleanSupplier goesOn) throws IOException {
         ByteBuffer single = row.single();
         if (single != null) {
             MemorySegment memory = MemorySegment.ofBuffer(single);
@@ -102,7 +107,7 @@ final class BlockIo {
         long bytes = row.remaining();
         long done = 0;
         try {
-            while (done < bytes) {
+            while (done < bytes && goesOn.getAsBoolean()) {
                 int wanted = Pieces.length(offset + done, bytes - done);
                 int moved = readPiece(offset + done, row, wanted);
                 done += moved;
@@ -118,15 +123,17 @@ final class BlockIo {
 
     private int readPiece(long at, BufferRow row, int wanted) throws IOException {
         long first = down(at);
-        try (IoBuffer buffer = IoBuffer.allocate(up(at + wanted) - first)) {
-            int moved = Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
-            row.fill(buffer.memory().asSlice(at - first, moved).asByteBuffer());
+        long bytes = up(at + wanted) - first;
+        try (IoBuffer buffer = take(bytes)) {
+            MemorySegment blocks = aligned(buffer, bytes);
+            int moved = Math.clamp(runRead(first, blocks) - (at - first), 0, wanted);
+            row.fill(blocks.asSlice(at - first, moved).asByteBuffer());
             return moved;
         }
     }
 
-    /** Writes all of a row, and moves the buffers' positions. Returns less only if the rest has failed. */
-    long write(long offset, BufferRow row) throws IOException {
+    /** Writes all of a row, and moves the buffers' positions. Returns less only if the rest has failed, or who asks does not go on. */
+    long write(long offset, BufferRow row, BooleanSupplier goesOn) throws IOException {
         ByteBuffer single = row.single();
         if (single != null) {
             MemorySegment memory = MemorySegment.ofBuffer(single);
@@ -139,39 +146,40 @@ final class BlockIo {
         if (isWhole(offset, row.remaining())) {
             long stamp = shared.share();
             try {
-                return writePieces(offset, row);
+                return writePieces(offset, row, goesOn);
             } finally {
                 shared.unshare(stamp);
             }
         }
         long stamp = shared.lockAlone();
         try {
-            return writePieces(offset, row);
+            return writePieces(offset, row, goesOn);
         } finally {
             shared.unlockAlone(stamp);
         }
     }
 
-    /** Writes all of a row at the end of the file, and moves the buffers' positions. Returns less only if the rest has failed. */
-    long append(BufferRow row) throws IOException {
+    /** Writes all of a row at the end of the file, else as {@link #write(long, BufferRow, BooleanSupplier)}. */
+    long append(BufferRow row, BooleanSupplier goesOn) throws IOException {
         long stamp = shared.lockAlone();
         try {
-            return writePieces(file.size(), row);
+            return writePieces(file.size(), row, goesOn);
         } finally {
             shared.unlockAlone(stamp);
         }
     }
 
     /** With the lock held alone, or shared if the row is of whole blocks: then each piece is. */
-    private long writePieces(long offset, BufferRow row) throws IOException {
+    private long writePieces(long offset, BufferRow row, BooleanSupplier goesOn) throws IOException {
         long bytes = row.remaining();
         long done = 0;
         try {
-            while (done < bytes) {
+            while (done < bytes && goesOn.getAsBoolean()) {
                 int length = Pieces.length(offset + done, bytes - done);
-                try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                    row.copyTo(buffer.memory().asByteBuffer());
-                    writeAlone(offset + done, buffer.memory());
+                try (IoBuffer buffer = take(length)) {
+                    MemorySegment piece = aligned(buffer, length);
+                    row.copyTo(piece.asByteBuffer());
+                    writeAlone(offset + done, piece);
                 }
                 row.advance(length);
                 done += length;
@@ -300,7 +308,27 @@ final class BlockIo {
                 : kiocb.prepareRead(file, offset, AioCompletion.NONE, 0);
         long result = runWithRoom(prepared.addSegment(memory));
         giveBack(kiocb);
-        return result;
+        return !write && result >= 0 && result < memory.byteSize() && isCutShort(offset + result)
+                ? -Errno.ECANCELED
+                : result;
+    }
+
+    /**
+     * Whether a read that has fewer bytes than it should has been ended because the engine is being closed: of a read that an engine ends early it
+     * tells the bytes that it has.
+     *
+     * @param reached where the read has ended
+     */
+    boolean isCutShort(long reached) {
+        if (engine.isOpen()) {
+            return false;
+        }
+        try {
+            return reached < file.size();
+        } catch (IOException e) {
+            // Closed, too: nobody knows where the file ends.
+            return true;
+        }
     }
 
     /** Who waits anyhow waits for room in the engine, too. */
@@ -326,9 +354,10 @@ final class BlockIo {
             long first = down(at);
             long length = Math.min(up(offset + bytes) - first, Pieces.BYTES);
             long wanted = Math.min(first + length - at, bytes - done);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                long moved = Math.clamp(runRead(first, buffer.memory()) - (at - first), 0, wanted);
-                MemorySegment.copy(buffer.memory(), at - first, memory, done, moved);
+            try (IoBuffer buffer = take(length)) {
+                MemorySegment blocks = aligned(buffer, length);
+                long moved = Math.clamp(runRead(first, blocks) - (at - first), 0, wanted);
+                MemorySegment.copy(blocks, at - first, memory, done, moved);
                 done += moved;
                 if (moved < wanted) {
                     break;
@@ -346,9 +375,10 @@ final class BlockIo {
         }
         for (long done = 0; done < memory.byteSize();) {
             long length = Math.min(memory.byteSize() - done, Pieces.BYTES);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
-                MemorySegment.copy(memory, done, buffer.memory(), 0, length);
-                long _ = run(offset + done, buffer.memory(), true);
+            try (IoBuffer buffer = take(length)) {
+                MemorySegment blocks = aligned(buffer, length);
+                MemorySegment.copy(memory, done, blocks, 0, length);
+                long _ = run(offset + done, blocks, true);
             }
             done += length;
         }
@@ -396,16 +426,17 @@ final class BlockIo {
             long first = down(at);
             long length = Math.min(up(end) - first, Pieces.BYTES);
             long last = Math.min(first + length, end);
-            try (IoBuffer buffer = IoBuffer.allocate(length)) {
+            try (IoBuffer buffer = take(length)) {
+                MemorySegment blocks = aligned(buffer, length);
                 if (at != first) {
-                    fill(buffer.memory(), first, 0);
+                    fill(blocks, first, 0);
                 }
                 long tail = down(last);
                 if (last != first + length && (tail != first || at == first)) {
-                    fill(buffer.memory(), tail, tail - first);
+                    fill(blocks, tail, tail - first);
                 }
-                MemorySegment.copy(memory, at - offset, buffer.memory(), at - first, last - at);
-                long _ = run(first, buffer.memory(), true);
+                MemorySegment.copy(memory, at - offset, blocks, at - first, last - at);
+                long _ = run(first, blocks, true);
             }
             at = last;
         }
@@ -419,11 +450,22 @@ final class BlockIo {
         block.asSlice(read).fill((byte) 0);
     }
 
-    private long down(long offset) {
+    /** Memory of the pool for a transfer; {@link #aligned} says which of it. */
+    IoBuffer take(long bytes) {
+        return IoBuffer.allocate(bytes + slack);
+    }
+
+    /** The part of it, of so many bytes, that is aligned as the file wants. */
+    MemorySegment aligned(IoBuffer taken, long bytes) {
+        MemorySegment memory = taken.memory();
+        return slack == 0 ? memory : memory.asSlice(-memory.address() & file.memoryAlignment() - 1, bytes);
+    }
+
+    long down(long offset) {
         return offset & -file.offsetAlignment();
     }
 
-    private long up(long offset) {
+    long up(long offset) {
         return offset + file.offsetAlignment() - 1 & -file.offsetAlignment();
     }
 

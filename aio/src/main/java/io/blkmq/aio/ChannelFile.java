@@ -39,6 +39,7 @@ final class ChannelFile extends AioFile {
 
     /** The most that one call moves; the JDK's own limits are higher on every system. A multiple of every alignment. */
     private static final int TRANSFER_MAX = 1 << 30;
+    private static final int STORE_BLOCK_MAX = 1 << 20;
 
     private final @Nullable NativeFile companion;
     private final Path reopenPath;
@@ -125,6 +126,11 @@ final class ChannelFile extends AioFile {
     }
 
     static ChannelFile open(Opening opening, @Nullable NativeFile companion) throws IOException {
+        return open(opening, companion, 1);
+    }
+
+    /** Opens a file, of whose store a block has so many bytes at least: for tests of stores that have larger ones than any here. */
+    static ChannelFile open(Opening opening, @Nullable NativeFile companion, int storeBlockMin) throws IOException {
         Path path = opening.path();
         boolean direct = opening.direct();
         Set<OpenOption> options = options(opening);
@@ -157,7 +163,9 @@ final class ChannelFile extends AioFile {
                 identity = Identity.of(path);
             }
             // What the JDK insists on is the block of the file store, which may be more than the file needs.
-            int alignment = direct ? (int) Math.min(storeBlock(path, companion), 1 << 20) : 1;
+            int alignment = direct
+                    ? (int) Math.clamp(storeBlock(path, companion), storeBlockMin, STORE_BLOCK_MAX)
+                    : 1;
             ChannelFile file = new ChannelFile(opening, companion, options, reopenPath, channel, alignment, identity);
             if (opening.has(Option.TRUNCATE_EXISTING)) {
                 file.truncate();

@@ -51,6 +51,11 @@ class MemoryFuture extends CompletableFuture<Long> {
         }
     }
 
+    /** Whether somebody has asked for an early end. */
+    final boolean isWished() {
+        return wish() != null;
+    }
+
     private synchronized @Nullable Runnable wish() {
         return wish;
     }

@@ -22,6 +22,7 @@ final class ReadBatch implements AioCompletion {
     private final AsyncFile front;
     private final AioEngine engine;
     private final AioFile file;
+    private final BlockIo io;
     private final FileRead[] reads;
     private final @Nullable IoBuffer[] copies;
     private final @Nullable Kiocb[] kiocbs;
@@ -37,6 +38,7 @@ final class ReadBatch implements AioCompletion {
         this.front = front;
         this.engine = engine;
         this.file = file;
+        io = front.io();
         this.reads = reads.toArray(FileRead[]::new);
         copies = new IoBuffer[this.reads.length];
         kiocbs = new Kiocb[this.reads.length];
@@ -95,22 +97,26 @@ final class ReadBatch implements AioCompletion {
         MemorySegment target = read.memory();
         long offset = read.offset();
         if (!front.isStraight(offset, target)) {
-            long first = offset & -file.offsetAlignment();
-            long end = offset + target.byteSize() + file.offsetAlignment() - 1 & -file.offsetAlignment();
-            long bytes = end - first;
+            long first = io.down(offset);
+            long bytes = copied(read);
             if (bytes > Pieces.BYTES || bytes == 0 || bytes > COPIED_BYTES_MAX - copiedBytes) {
                 // Large, or nothing, or one too many: in its pieces, when the others have ended.
                 return;
             }
-            IoBuffer copy = IoBuffer.allocate(bytes);
-            copiedBytes += bytes;
+            IoBuffer copy = io.take(bytes);
+            copiedBytes += copy.bytes();
             copies[i] = copy;
-            target = copy.memory();
+            target = io.aligned(copy, bytes);
             offset = first;
         }
         Kiocb kiocb = front.takeKiocb();
         kiocbs[i] = kiocb;
         submit(kiocb.prepareRead(file, offset, this, i).addSegment(target), i);
+    }
+
+    /** Bytes of all blocks of a read. */
+    private long copied(FileRead read) {
+        return io.up(read.offset() + read.memory().byteSize()) - io.down(read.offset());
     }
 
     private void submit(Kiocb kiocb, int i) {
@@ -171,12 +177,17 @@ final class ReadBatch implements AioCompletion {
                 // A write was about to cut off some of it.
                 return front.read(read.offset(), read.memory());
             }
+            long skipped = copy == null ? 0 : read.offset() - io.down(read.offset());
+            long asked = copy == null ? read.memory().byteSize() : copied(read);
+            if (result < asked && io.isCutShort(read.offset() - skipped + result)) {
+                throw AioException.of(-Errno.ECANCELED, file.path(),
+                        BlockIo.inWords("read", read.offset(), read.memory().byteSize()));
+            }
             if (copy == null) {
                 return result;
             }
-            long skipped = read.offset() & file.offsetAlignment() - 1;
             long moved = Math.clamp(result - skipped, 0, read.memory().byteSize());
-            MemorySegment.copy(copy.memory(), skipped, read.memory(), 0, moved);
+            MemorySegment.copy(io.aligned(copy, asked), skipped, read.memory(), 0, moved);
             return moved;
         }
     }

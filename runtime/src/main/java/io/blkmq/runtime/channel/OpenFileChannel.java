@@ -91,7 +91,7 @@ public abstract class OpenFileChannel extends FileChannel {
      *
      * @param row what is filled
      * @param from where the read begins, in bytes
-     * @return bytes; -1 at the end, 0 if there is no room
+     * @return bytes; -1 at the end, 0 if there is no room. Fewer, too, if it does not {@linkplain #goesOn go on}
      * @throws IOException if it fails
      */
     protected abstract long readRow(BufferRow row, long from) throws IOException;
@@ -101,7 +101,7 @@ public abstract class OpenFileChannel extends FileChannel {
      *
      * @param row what is written
      * @param to where the write begins, in bytes; not looked at if the channel {@link #appends}
-     * @return bytes
+     * @return bytes; fewer than there are only if it does not {@linkplain #goesOn go on}, or the rest has failed
      * @throws IOException if it fails
      */
     protected abstract long writeRow(BufferRow row, long to) throws IOException;
@@ -500,11 +500,29 @@ public abstract class OpenFileChannel extends FileChannel {
         requireOpen();
         enter();
         begin();
+        if (!isOpen()) {
+            // By an interrupt of this thread, before the operation: nothing of it is begun.
+            finish(false);
+        }
     }
 
     private void finish(boolean done) throws AsynchronousCloseException {
         leave();
+        if (Thread.currentThread().isInterrupted()) {
+            // A channel that the operation used within may have heard of the interrupt in the place of this one: it closes this one, too.
+            begin();
+        }
         end(done);
+    }
+
+    /**
+     * Whether an operation of the calling thread goes on: neither has the channel been closed, nor the thread been interrupted. For operations
+     * of several steps, which begin none otherwise.
+     *
+     * @return whether it goes on
+     */
+    protected final boolean goesOn() {
+        return isOpen() && !Thread.currentThread().isInterrupted();
     }
 
     private void requireOpen() throws ClosedChannelException {
