@@ -233,10 +233,7 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
                 result.completed(lock, false);
             } else {
                 if (result instanceof OperationFuture<?> future) {
-                    future.onCancel(() -> {
-                        drop(lock);
-                        return true;
-                    }, this::closeForCancelled);
+                    future.onCancelled(() -> drop(lock), this::closeForCancelled);
                 }
                 awaitLock(lock, result);
             }

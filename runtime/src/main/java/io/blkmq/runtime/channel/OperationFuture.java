@@ -44,6 +44,8 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
     private final Set<Thread> waiters = ConcurrentHashMap.newKeySet();
     /** Written before the operation begins, and so before anybody has the future. */
     private Canceller canceller = () -> false;
+    /** Gives back what the operation would have got; as that. */
+    private Runnable undo = () -> {};
     /** Closes the channel; as that. */
     private Runnable closer = () -> {};
 
@@ -58,6 +60,19 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
      */
     public final void onCancel(Canceller value, Runnable close) {
         canceller = value;
+        closer = close;
+    }
+
+    /**
+     * Says what is given back if it is cancelled: after it counts as cancelled, so that nobody is told of a result which is given back. Before
+     * the operation begins.
+     *
+     * @param givesBack called once at most
+     * @param close closes the channel, for an operation that has been given up and may be interrupted
+     */
+    public final void onCancelled(Runnable givesBack, Runnable close) {
+        canceller = () -> true;
+        undo = givesBack;
         closer = close;
     }
 
@@ -101,9 +116,13 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
 
     private void end(Object outcome) {
         if (state.compareAndSet(null, outcome)) {
-            // In the order of the threads' start, since that of the set is another each time.
-            unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
+            wakeWaiters();
         }
+    }
+
+    private void wakeWaiters() {
+        // In the order of the threads' start, since that of the set is another each time.
+        unparkAll(waiters.stream().sorted(Comparator.comparingLong(Thread::threadId)).toList());
     }
 
     /**
@@ -114,7 +133,13 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
         if (isDone() || !canceller.cancel()) {
             return false;
         }
-        end(CANCELLED);
+        if (state.compareAndSet(null, CANCELLED)) {
+            try {
+                undo.run();
+            } finally {
+                wakeWaiters();
+            }
+        }
         boolean cancelled = isCancelled();
         if (cancelled && mayInterruptIfRunning) {
             // Only now: the close must not be what ends this one.
