@@ -38,6 +38,8 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     private volatile boolean stopping;
     /** How many have been told in this batch, which has begun if any have. Who reaps. */
     private int told;
+    /** Whether the driver is closed, or about to be. Guarded by reaping. */
+    private boolean retired;
     /** Whether the owner is in a batch. The owner's alone. */
     private boolean polling;
 
@@ -241,7 +243,7 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
             return 0;
         }
         try {
-            return reap();
+            return retired ? 0 : reap();
         } finally {
             reaping.unlock();
         }
@@ -333,6 +335,12 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
             stopping = true;
             driver.wake();
             Threads.joinAll(List.of(thread));
+        }
+        reaping.lock();
+        try {
+            retired = true;
+        } finally {
+            reaping.unlock();
         }
     }
 
