@@ -81,7 +81,7 @@ public final class RbdAddress {
         try {
             return parsed(text);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException(text + ": " + e.getMessage() + "; the form is " + FORM, e);
+            throw new IllegalArgumentException(shown(text) + ": " + e.getMessage() + "; the form is " + FORM, e);
         }
     }
 
@@ -232,9 +232,14 @@ public final class RbdAddress {
         return text.hashCode();
     }
 
-    /** {@return the address as it was written} */
+    /** {@return the address as it was written, without the value of a {@code key}, which is secret} */
     @Override
     public String toString() {
-        return text;
+        return shown(text);
+    }
+
+    /** A text that may be an address, for messages. */
+    static String shown(String text) {
+        return text.replaceAll("(?<=:key=)(?:\\\\.|[^:\\\\])+", "...");
     }
 }

@@ -17,6 +17,9 @@ import java.util.Objects;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,17 +40,27 @@ final class RbdDriver implements EngineDriver {
     private static final int BATCH = 64;
     /** How many are told of an image before the next has its turn. */
     private static final int TURN_MAX = 1024;
+    /** How often who waits for operations that are to end soon looks whether others have been begun: who begins one wakes nobody. */
+    private static final long HASTENED_LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final int CLOSING = Integer.MIN_VALUE;
+    private static final long PAUSE_NANOS = 100_000L;
 
     private static final Set<AioOperation> OPERATIONS = EnumSet.complementOf(EnumSet.of(AioOperation.ALLOCATE));
 
     private final int event;
     /** What has ended, found by another engine's thread, or before librbd had it. Any thread adds, and raises the event after that. */
     private final Queue<RbdOperation> home = new ConcurrentLinkedQueue<>();
+    /** What no place was found for: ends with ENOMEM. Any thread adds, as above. */
+    private final Queue<Kiocb> refused = new ConcurrentLinkedQueue<>();
+    /** Threads that are about to raise the event, and whether it is being closed. A thread enters before it adds what this engine may end with. */
+    private final AtomicInteger wakers = new AtomicInteger();
     /** Images that operations of this engine go to. Replaced under the monitor. */
     private volatile RbdImage[] images = {};
     /** When the end of the engine began to wait; meaningless without {@link #hastening}, which is written after it. */
     private long hastenedAt;
     private volatile boolean hastening;
+    /** Whether the log says that this engine has given operations up. */
+    private boolean said;
 
     /** Who reaps, while it does. Written by that thread; others find it is not theirs. */
     private volatile @Nullable Thread reaping;
@@ -95,8 +108,39 @@ final class RbdDriver implements EngineDriver {
 
     /** An operation has ended outside of {@link #reap}. */
     void comeHome(RbdOperation operation) {
-        home.add(operation);
-        wake();
+        boolean entered = enter();
+        assert entered : "closed before " + operation.kiocb;
+        try {
+            home.add(operation);
+            Kernel.raise(event);
+        } finally {
+            leave();
+        }
+    }
+
+    /** There is no memory for another operation. */
+    void refuse(Kiocb kiocb) {
+        boolean entered = enter();
+        assert entered : "closed before " + kiocb;
+        try {
+            refused.add(kiocb);
+            Kernel.raise(event);
+        } finally {
+            leave();
+        }
+    }
+
+    /** Keeps the event there; false if it is being closed. To be followed by {@link #leave} if true. */
+    private boolean enter() {
+        if (wakers.getAndIncrement() >= 0) {
+            return true;
+        }
+        leave();
+        return false;
+    }
+
+    private void leave() {
+        wakers.getAndDecrement();
     }
 
     private synchronized void attach(RbdImage image) {
@@ -135,6 +179,9 @@ final class RbdDriver implements EngineDriver {
         for (RbdOperation operation = home.poll(); operation != null; operation = home.poll()) {
             finish(operation, operation.result, to);
         }
+        for (Kiocb kiocb = refused.poll(); kiocb != null; kiocb = refused.poll()) {
+            to.ended(kiocb, -Errno.ENOMEM);
+        }
         for (RbdImage image : images) {
             if (image.isAnyWaitedFor() && image.enter()) {
                 try {
@@ -167,8 +214,8 @@ final class RbdDriver implements EngineDriver {
             all += Math.max(taken, 0);
         } while (taken == BATCH && all < TURN_MAX);
         if (taken == BATCH) {
-            // The event of the image has been taken back; the rest is looked for with the next turn.
-            wake();
+            // The event of the image has been taken back; the rest is looked for with the next turn, by whichever engine.
+            Kernel.raise(image.event());
         }
     }
 
@@ -197,15 +244,26 @@ final class RbdDriver implements EngineDriver {
         if (untilGivenUp(image) > 0) {
             return;
         }
+        boolean ofImage = image.untilGivenUp() <= 0;
         for (int number = 1; number <= image.places(); number++) {
-            RbdOperation operation = image.operation(number);
-            int use = operation.life.use();
-            if (equals(operation.driver) && operation.life.giveUp(use)) {
-                Kiocb kiocb = Objects.requireNonNull(operation.kiocb);
-                operation.kiocb = null;
-                image.gaveUp(kiocb);
+            Kiocb kiocb = image.operation(number).giveUp(this);
+            if (kiocb != null) {
+                image.gaveUp();
+                say(image, ofImage, kiocb);
                 to.ended(kiocb, -Errno.ETIMEDOUT);
             }
+        }
+    }
+
+    /** Logs the first operation that is given up. The end of one engine is no other's: it ends none of their operations on the image. */
+    private void say(RbdImage image, boolean ofImage, Kiocb kiocb) {
+        boolean first = ofImage ? image.giveUpAll() : !said;
+        said |= !ofImage;
+        if (first) {
+            System.getLogger("io.blkmq.rbd").log(System.Logger.Level.WARNING,
+                    "{0}: Ceph has not ended {1} within {2} s: it is given up, and all that {3}", image.address(),
+                    kiocb, TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()),
+                    ofImage ? "comes after it" : "its engine, which is being closed, has in flight");
         }
     }
 
@@ -233,8 +291,11 @@ final class RbdDriver implements EngineDriver {
         }
         long limit = timeoutNanos;
         for (RbdImage image : now) {
-            if (image.isAnyWaitedFor()) {
-                limit = Math.min(limit, untilGivenUp(image));
+            if (hastening || image.isHastened()) {
+                limit = Math.min(limit,
+                        image.isWaitedForBy(this)
+                                ? Math.min(untilGivenUp(image), HASTENED_LOOK_NANOS)
+                                : HASTENED_LOOK_NANOS);
             }
         }
         events.await(limit);
@@ -261,7 +322,13 @@ final class RbdDriver implements EngineDriver {
 
     @Override
     public void wake() {
-        Kernel.raise(event);
+        if (enter()) {
+            try {
+                Kernel.raise(event);
+            } finally {
+                leave();
+            }
+        }
     }
 
     @Override
@@ -270,6 +337,10 @@ final class RbdDriver implements EngineDriver {
             image.removeDriver(this);
         }
         images = new RbdImage[0];
+        wakers.getAndUpdate(count -> count | CLOSING);
+        while (wakers.get() != CLOSING) {
+            LockSupport.parkNanos(this, PAUSE_NANOS);
+        }
         Kernel.close(event);
     }
 }

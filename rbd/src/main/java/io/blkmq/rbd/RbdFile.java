@@ -35,18 +35,19 @@ final class RbdFile extends DrivenFile {
         try {
             address = RbdAddress.parse(path.toString());
         } catch (IllegalArgumentException e) {
-            FileSystemException wrong = new FileSystemException(path.toString(), null,
+            FileSystemException wrong = new FileSystemException(RbdAddress.shown(path.toString()), null,
                     "is no name of an image: " + e.getMessage());
             wrong.initCause(e);
             throw wrong;
         }
         if (access != Access.READ_ONLY && address.snapshot() != null) {
-            throw new FileSystemException(path.toString(), null, "is a snapshot, which can only be read");
+            throw new FileSystemException(RbdAddress.shown(path.toString()), null,
+                    "is a snapshot, which can only be read");
         }
         RbdImage image = RbdOpening.open(address, access);
         if (options.contains(Option.CREATE_NEW)) {
             image.closeOpen();
-            throw new FileAlreadyExistsException(path.toString(), null, "the image exists");
+            throw new FileAlreadyExistsException(RbdAddress.shown(path.toString()), null, "the image exists");
         }
         return new RbdFile(path, access, direct, options.contains(Option.DSYNC) || options.contains(Option.SYNC),
                 image);
@@ -70,7 +71,7 @@ final class RbdFile extends DrivenFile {
     }
 
     private FileSystemException closed() {
-        return new FileSystemException(path().toString(), null, "is closed");
+        return new FileSystemException(RbdAddress.shown(path().toString()), null, "is closed");
     }
 
     @Override
@@ -202,7 +203,7 @@ final class RbdFile extends DrivenFile {
         }
         try {
             if (exclusive && !isWritable()) {
-                throw new FileSystemException(path().toString(), null,
+                throw new FileSystemException(RbdAddress.shown(path().toString()), null,
                         "cannot be locked exclusively: not open for writing");
             }
             return isWritable() || image.isSnapshot() || Rbd.lockOwners(image.handle()).isEmpty();

@@ -105,6 +105,14 @@ final class RbdImage {
         return sizeMayBeAnother();
     }
 
+    /** Ends the watch: nobody tells of changes any more. */
+    void closeWatch() {
+        Rbd.Watch watched = watch;
+        if (watched != null) {
+            watched.close();
+        }
+    }
+
     private long sizeMayBeAnother() {
         long now = Rbd.size(handles.image);
         if (now >= 0) {
@@ -267,10 +275,23 @@ final class RbdImage {
 
     /** Begins an operation, whose end the driver is to find, or is told at once. Any thread. */
     void start(Kiocb kiocb, RbdDriver driver) {
-        waitedFor.getAndIncrement();
-        RbdOperation operation = takePlace();
-        int use = operation.begin(kiocb, driver);
-        place(operation, use, driver, givenUp ? -Errno.ETIMEDOUT : placed(operation, kiocb));
+        RbdOperation operation;
+        try {
+            operation = takePlace();
+        } catch (OutOfMemoryError e) {
+            driver.refuse(kiocb);
+            return;
+        }
+        // The operation may end, and with it the last open, before librbd's call has returned: the handle is there until then.
+        boolean entered = enter();
+        assert entered : "begun without an open";
+        try {
+            waitedFor.getAndIncrement();
+            int use = operation.begin(kiocb, driver);
+            place(operation, use, driver, givenUp ? -Errno.ETIMEDOUT : placed(operation, kiocb));
+        } finally {
+            leave();
+        }
     }
 
     /** The bytes of a write are with Ceph: flushes, before it is told. By who has ended the write. */
@@ -321,16 +342,34 @@ final class RbdImage {
     }
 
     private long write(RbdOperation operation, Kiocb kiocb) {
+        MemorySegment memory;
+        try {
+            memory = operation.bounce(kiocb.bytes());
+        } catch (OutOfMemoryError e) {
+            return -Errno.ENOMEM;
+        }
+        gather(kiocb, memory);
         long completion = completion(operation);
         if (completion == 0) {
             return -Errno.ENOMEM;
         }
+        return taken(completion,
+                Rbd.aioWrite(handles.image, kiocb.offset(), kiocb.bytes(), memory.address(), completion));
+    }
+
+    /** Copies what is to be written. Whether librbd copies it once more is up to options of the image and its pool, which may change at any time. */
+    @SuppressWarnings("restricted")
+    private static void gather(Kiocb kiocb, MemorySegment to) {
         MemorySegment iovecs = kiocb.iovecs();
-        int result = kiocb.segments() == 1
-                ? Rbd.aioWrite(handles.image, kiocb.offset(), kiocb.bytes(), iovecs.get(ValueLayout.JAVA_LONG, 0),
-                        completion)
-                : Rbd.aioWritev(handles.image, iovecs.address(), kiocb.segments(), kiocb.offset(), completion);
-        return taken(completion, result);
+        long at = 0;
+        for (int i = 0; i < kiocb.segments(); i++) {
+            long length = iovecs.get(ValueLayout.JAVA_LONG, (long) Kiocb.SEGMENT_BYTES * i + 8);
+            // By address: the memory may be confined to the thread that submitted.
+            MemorySegment from = MemorySegment
+                    .ofAddress(iovecs.get(ValueLayout.JAVA_LONG, (long) Kiocb.SEGMENT_BYTES * i)).reinterpret(length);
+            MemorySegment.copy(from, 0, to, at, length);
+            at += length;
+        }
     }
 
     private long zeroes(RbdOperation operation, Kiocb kiocb, int flags) {
@@ -402,16 +441,33 @@ final class RbdImage {
         waitedFor.getAndDecrement();
     }
 
-    /** One is about to be told, and is still with Ceph. */
-    void gaveUp(Kiocb kiocb) {
-        if (!givenUp) {
-            System.getLogger("io.blkmq.rbd").log(System.Logger.Level.WARNING,
-                    "{0}: Ceph has not ended {1} within {2} s: it is given up, and all that comes after it", address,
-                    kiocb, TimeUnit.NANOSECONDS.toSeconds(waitNanos));
-            givenUp = true;
-        }
+    /** Nothing is waited for any more; false if that was so. */
+    boolean giveUpAll() {
+        boolean first = !givenUp;
+        givenUp = true;
+        return first;
+    }
+
+    /** One is about to be told, and is still with Ceph. Before it is told, and so before the last open is gone. */
+    void gaveUp() {
         lost.getAndIncrement();
         waitedFor.getAndDecrement();
+    }
+
+    /** Whether an engine is to tell of any operation. */
+    boolean isWaitedForBy(RbdDriver driver) {
+        for (RbdOperation operation : operations) {
+            // Whose it is, was written before the step that is seen here. An operation that begins meanwhile is found the next time.
+            if (operation.life.isWaitedFor() && driver.equals(operation.driver)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether the end of operations has been asked for. */
+    boolean isHastened() {
+        return hastened;
     }
 
     /** How long operations are still waited for, in nanoseconds. */
@@ -484,8 +540,7 @@ final class RbdImage {
         if (opens.decrementAndGet() > 0) {
             return;
         }
-        Thread closer = RbdOpening.thread("close", address, this::close);
-        RbdOpening.closing(this, closer);
+        Thread closer = RbdOpening.closer(this, this::close);
         closer.start();
         for (RbdDriver driver : drivers) {
             if (driver.isReapedByCaller()) {
@@ -505,10 +560,7 @@ final class RbdImage {
             driver.detach(this);
         }
         bringHome();
-        Rbd.Watch watched = watch;
-        if (watched != null) {
-            watched.close();
-        }
+        closeWatch();
         handles.close();
         for (RbdOperation operation : operations) {
             operation.freeBounce();

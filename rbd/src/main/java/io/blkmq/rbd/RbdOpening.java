@@ -10,10 +10,13 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,12 +24,15 @@ import org.jspecify.annotations.Nullable;
  * them, and whoever opens waits for that one a while. Should the cluster answer later, what has been opened by then is closed again.
  */
 final class RbdOpening {
-    /** Images that are being closed, with the thread that does it: the next open of one waits for that, since the lock is still held. */
-    private static final Map<RbdImage, Thread> CLOSINGS = new ConcurrentHashMap<>();
+    /** Images that are being closed, with what says that it is done: the next open of one waits for that, since the lock is still held. */
+    private static final Map<RbdImage, CountDownLatch> CLOSINGS = new ConcurrentHashMap<>();
 
     private static final int OPTIMAL_MAX = 1 << 30;
     /** How Ceph says that {@code client_mount_timeout} was not set: its default. */
     private static final String MOUNT_TIMEOUT_DEFAULT = "300";
+
+    private static final String OSD_TIMEOUT = "rados_osd_op_timeout";
+    private static final Pattern NO_TIMEOUT = Pattern.compile("0+(\\.0*)?s?");
 
     private final RbdAddress address;
     private final boolean writable;
@@ -71,19 +77,44 @@ final class RbdOpening {
         return ended;
     }
 
-    /** An image is about to be closed. */
-    static void closing(RbdImage image, Thread closer) {
-        CLOSINGS.values().removeIf(thread -> thread.getState() == Thread.State.TERMINATED);
-        CLOSINGS.put(image, closer);
+    /** A thread, which is to be started, that closes an image. */
+    static Thread closer(RbdImage image, Runnable close) {
+        CountDownLatch closed = new CountDownLatch(1);
+        CLOSINGS.put(image, closed);
+        return thread("close", image.address(), () -> {
+            try {
+                close.run();
+            } finally {
+                CLOSINGS.remove(image);
+                closed.countDown();
+            }
+        });
+    }
+
+    /** Waits until an image is closed, no longer than so. An interrupt does not end the wait; it is there again afterwards. */
+    private static void await(CountDownLatch closed, long nanos) {
+        long deadline = System.nanoTime() + nanos;
+        boolean interrupted = false;
+        boolean ended = false;
+        for (long left = nanos; !ended && left > 0; left = deadline - System.nanoTime()) {
+            try {
+                ended = closed.await(left, TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     // For who opens.
 
     static RbdImage open(RbdAddress address, AioFile.Access access) throws IOException {
         long nanos = TimeUnit.SECONDS.toNanos(address.waitSeconds());
-        for (Map.Entry<RbdImage, Thread> closing : CLOSINGS.entrySet()) {
+        for (Map.Entry<RbdImage, CountDownLatch> closing : CLOSINGS.entrySet()) {
             if (closing.getKey().address().isSameImage(address)) {
-                join(closing.getValue(), nanos);
+                await(closing.getValue(), nanos);
             }
         }
         return new RbdOpening(address, access).openWithin(nanos);
@@ -184,8 +215,20 @@ final class RbdOpening {
         if (Rados.get(cluster, "client_mount_timeout").startsWith(MOUNT_TIMEOUT_DEFAULT)) {
             set(cluster, "client_mount_timeout", Integer.toString(address.waitSeconds()));
         }
-        // What is written is copied when the operation begins: so nothing of the caller's is used after the operation has been given up.
-        set(cluster, "rbd_disable_zero_copy_writes", "true");
+        // A cache that writes around itself forgets that a write has failed after it was acknowledged: no flush would say so.
+        if (!address.options().containsKey("rbd_cache")) {
+            set(cluster, "rbd_cache", "false");
+        }
+        if (!address.options().containsKey("rbd_cache_policy")) {
+            set(cluster, "rbd_cache_policy", "writeback");
+        }
+        // Ceph's own time-out would end what a cache has acknowledged, too.
+        String timeout = address.options().get(OSD_TIMEOUT);
+        if (timeout != null && !NO_TIMEOUT.matcher(timeout).matches()) {
+            throw failed("option " + OSD_TIMEOUT + " cannot be " + timeout
+                    + ": writes that were acknowledged would be lost; the address may say how long the end of a device waits, by :wait=SECONDS");
+        }
+        set(cluster, OSD_TIMEOUT, "0");
     }
 
     private void set(long cluster, String option, String value) throws IOException {
@@ -252,14 +295,18 @@ final class RbdOpening {
         long image = made.address();
         boolean good = false;
         int event = -1;
+        RbdImage open = null;
         try {
+            if (writable) {
+                requireErrorsToBeTold(image);
+            }
             if (exclusive) {
                 lock(image);
             }
             event = Kernel.event();
             require(Rbd.notify(image, event), "has no events");
-            RbdImage open = new RbdImage(address, new RbdImage.Handles(cluster, pool, image), writable, exclusive,
-                    event, optimalBytes(image));
+            open = new RbdImage(address, new RbdImage.Handles(cluster, pool, image), writable, exclusive, event,
+                    optimalBytes(image));
             require(open.watch(), "has no size");
             if (writable) {
                 // Whoever writes here knows of flushes: librbd's cache need not wait for the first to believe it.
@@ -269,11 +316,24 @@ final class RbdOpening {
             return open;
         } finally {
             if (!good) {
+                if (open != null) {
+                    open.closeWatch();
+                }
                 int _ = Rbd.close(image);
                 if (event >= 0) {
                     Kernel.close(event);
                 }
             }
+        }
+    }
+
+    /** What the image and its pool say of options comes before what was set for the client. */
+    private void requireErrorsToBeTold(long image) throws IOException {
+        if ("true".equals(Rbd.option(image, "rbd_cache"))
+                && "writearound".equals(Rbd.option(image, "rbd_cache_policy"))) {
+            throw failed("the image " + address.imageName()
+                    + " has a cache of the policy writearound (rbd_cache and rbd_cache_policy, of the address, the image or its pool), "
+                    + "with which no flush says that a write was lost: writeback and writethrough are possible, and rbd_cache=false");
         }
     }
 
@@ -303,10 +363,12 @@ final class RbdOpening {
                     + address.imageName()
                     + " exclusive-lock), so it cannot be kept from other writers: share it, or enable the feature");
         }
-        int result = Rbd.lock(image);
+        // A client whose lock is librbd's affair would hand it over when it is asked, and write on as soon as it gets it back.
+        List<String> owners = Rbd.lockOwners(image);
+        int result = owners.isEmpty() ? Rbd.lock(image) : -Errno.EBUSY;
         if (result == -Errno.EROFS || result == -Errno.EBUSY) {
-            List<String> owners = Rbd.lockOwners(image);
-            throw AioException.of(Errno.EBUSY, address.path(), "open for writing, which "
+            owners = owners.isEmpty() ? Rbd.lockOwners(image) : owners;
+            throw AioException.of(Errno.EBUSY, Path.of(address.toString()), "open for writing, which "
                     + (owners.isEmpty() ? "another client" : "client " + String.join(", ", owners)) + " does");
         }
         require(result, "cannot be locked");

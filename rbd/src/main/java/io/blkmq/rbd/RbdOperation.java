@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
  * An operation that librbd has, and the memory that belongs to it. Made with the image, used again and again.
  *
  * <p>It may be given up, which tells its caller ETIMEDOUT while Ceph still has it ({@link OperationLife}). It can be, because nothing of its caller's is used any
- * more: what is written was copied when it began, and what is read comes into memory of its own first. So its place, and that memory, come back when Ceph does.
+ * more: what is written was copied to memory of its own when it began, and what is read comes into that first. So its place, and that memory, come back when Ceph does.
  *
  * <p>All fields belong to the use: to the thread that begins it, then to the one that ends it or gives it up, which see each other's writes by the steps of
  * {@link #life}.
  */
 final class RbdOperation {
-    /** Memory for reads up to this is kept for the next. */
+    /** Memory up to this is kept for the next use. */
     private static final long KEPT_BYTES = 128 << 10;
     private static final long LEAST_BYTES = 4 << 10;
 
@@ -42,7 +42,7 @@ final class RbdOperation {
     @Nullable
     RbdOperation nextFree;
 
-    /** Where a read goes first; null before the first. */
+    /** Where a read goes first, and a write comes from; null before the first. */
     private @Nullable MemorySegment bounce;
 
     RbdOperation(RbdImage image, int number, MemorySegment completionOut) {
@@ -59,7 +59,13 @@ final class RbdOperation {
         return life.begin();
     }
 
-    /** Memory of at least so many bytes to read into. */
+    /** Gives it up, if it is one of an engine's and Ceph has it still: what its caller is to be told of; else null. */
+    @Nullable
+    Kiocb giveUp(RbdDriver whose) {
+        return life.giveUp(() -> whose.equals(driver) ? kiocb : null);
+    }
+
+    /** Memory of at least so many bytes, to read into or to write from. */
     MemorySegment bounce(long bytes) {
         MemorySegment there = bounce;
         if (there != null && there.byteSize() >= bytes) {

@@ -311,7 +311,8 @@ class RbdFaultsTest {
 
     @Test
     void aFullPoolIsSaidAndMayBeRoomierLater() throws Exception {
-        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image("full", "rbd_cache=false")).build())) {
+        Path full = Path.of(cluster.address(cluster.create("full", 1 << 30)));
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(full).build())) {
             Disk disk = device.disk();
             disk.write(0, MemorySegment.ofArray(new byte[BLOCK]));
             String _ = cluster.ceph("tell", "osd.0", "injectfull", "full");
@@ -325,6 +326,48 @@ class RbdFaultsTest {
             }
             Eventually.until("there is room again", () -> status(disk, 6 * MEBIBYTE) == Status.OK);
         }
+    }
+
+    @Test
+    void aWriteThatWasLostIsSaidByAFlushWithACacheAndEndsItselfWithoutOne() throws Exception {
+        try (AioEngine engine = AioEngines.open("rbd", AioEngineConfig.defaults());
+                AioFile plain = engine.open(Path.of(cluster.address(cluster.create("lost", 1 << 30))),
+                        AioFile.Access.READ_WRITE, true);
+                AioFile cached = engine.open(image("lost-cached", "rbd_cache=true"), AioFile.Access.READ_WRITE, true);
+                AioFile durable = engine.open(image("lost-durable", "rbd_cache=true"), AioFile.Access.READ_WRITE, true,
+                        AioFile.Option.DSYNC);
+                Arena arena = Arena.ofShared()) {
+            MemorySegment block = arena.allocate(BLOCK).fill((byte) 1);
+            String _ = cluster.ceph("tell", "osd.0", "injectfull", "full");
+            try {
+                AtomicLong next = new AtomicLong();
+                Eventually.until("the pool is full", () -> plain.write(next.getAndAdd(BLOCK), block) == -Errno.ENOSPC);
+                assertThat(told(engine, plain, 5 * MEBIBYTE, block, false)).isEqualTo(-Errno.ENOSPC);
+                assertThat(told(engine, plain, 5 * MEBIBYTE, block, true)).isEqualTo(-Errno.ENOSPC);
+                assertThat(told(engine, cached, 5 * MEBIBYTE, block, true)).as("FUA").isNegative();
+                long written = told(engine, cached, 6 * MEBIBYTE, block, false);
+                assertThat(written).isIn((long) BLOCK, (long) -Errno.ENOSPC);
+                // The write has failed meanwhile, if it was begun at all.
+                assertThat(plain.write(7 * MEBIBYTE, block)).isEqualTo(-Errno.ENOSPC);
+                if (written == BLOCK) {
+                    assertThat(cached.sync(false)).as("the flush after it").isNegative();
+                }
+                assertThat(durable.write(0, block)).isNegative();
+            } finally {
+                String _ = cluster.ceph("tell", "osd.0", "injectfull", "none");
+            }
+            Eventually.until("there is room again", () -> plain.write(0, block) == BLOCK);
+        }
+    }
+
+    /** What a write is told that an engine carries out. */
+    private static long told(AioEngine engine, AioFile file, long offset, MemorySegment memory, boolean durable) {
+        CompletableFuture<Long> end = new CompletableFuture<>();
+        Kiocb kiocb = Kiocb.withSegments(1).prepareWrite(file, offset, (_, result) -> end.complete(result), 0)
+                .addSegment(memory);
+        assertThat(engine.submit(durable ? kiocb.thenSync(true) : kiocb)).isZero();
+        engine.commit();
+        return end.join();
     }
 
     private static Status status(Disk disk, long offset) {

@@ -10,6 +10,7 @@ import org.openjdk.jcstress.annotations.JCStressTest;
 import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
+import org.jspecify.annotations.Nullable;
 
 /** An operation that Ceph has: its end against being given up, and against the thread that has just begun it. */
 public final class OperationLifeRaces {
@@ -37,7 +38,7 @@ public final class OperationLifeRaces {
         /** Waits no longer. */
         @Actor
         public void givesUp(II_Result r) {
-            r.r2 = life.giveUp(life.use()) ? 1 : 0;
+            r.r2 = life.giveUp(() -> this) == null ? 0 : 1;
         }
     }
 
@@ -74,7 +75,45 @@ public final class OperationLifeRaces {
         @Arbiter
         public void after(II_Result r) {
             r.r1 = ended ? 1 : 0;
-            r.r2 = life.giveUp(life.use()) ? 1 : 0;
+            r.r2 = life.giveUp(() -> this) == null ? 0 : 1;
+        }
+    }
+
+    /** With several engines on an image, another thread may find the end of an operation that is being given up, and the place may be used again. */
+    @JCStressTest
+    @Outcome(id = "1, 0", expect = ACCEPTABLE, desc = "both have ended, or the next was still beginning")
+    @Outcome(id = "1, 2", expect = ACCEPTABLE, desc = "the first has ended, the next was given up")
+    @Outcome(id = "0, 1", expect = ACCEPTABLE, desc = "the first was given up")
+    @Outcome(expect = FORBIDDEN, desc = "given up, and nobody or another use's caller was told")
+    @State
+    public static class WhoIsToldIsOfTheUseThatIsGivenUp {
+        private final OperationLife life = new OperationLife();
+        private @Nullable Integer told = 1;
+
+        /** With Ceph from the beginning. */
+        public WhoIsToldIsOfTheUseThatIsGivenUp() {
+            life.begun(life.begin());
+        }
+
+        /** Finds its completion, and the place is used again, unless the first use was given up. */
+        @Actor
+        public void endsAndAnotherBegins(II_Result r) {
+            r.r1 = life.end() ? 1 : 0;
+            if (r.r1 == 0) {
+                life.recovered();
+            }
+            told = null;
+            if (r.r1 == 1) {
+                told = 2;
+                life.begun(life.begin());
+            }
+        }
+
+        /** Waits no longer. */
+        @Actor
+        public void givesUp(II_Result r) {
+            Integer whose = life.giveUp(() -> told);
+            r.r2 = whose == null ? 0 : whose;
         }
     }
 }

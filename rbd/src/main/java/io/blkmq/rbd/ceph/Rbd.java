@@ -12,8 +12,10 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +34,10 @@ public final class Rbd {
     private static final int EVENT_TYPE_EVENTFD = 2;
     private static final int LOCK_MODE_EXCLUSIVE = 0;
     private static final int OWNERS_MAX = 8;
+    private static final int WATCHERS_MAX = 256;
+    private static final int OPTIONS_MAX = 512;
+    /** {@code rbd_image_watcher_t}: the address of a name, a number, a cookie; and {@code rbd_config_option_t}: the addresses of a name and a value, a source. */
+    private static final int ENTRY_BYTES = 24;
     private static final int STAT_BYTES = 256;
 
     private static final Library LIBRARY = new Library("librbd.so.1", "io.blkmq.rbd.librbd");
@@ -54,6 +60,14 @@ public final class Rbd {
             FunctionDescriptor.of(INT, LONG, LONG, LONG, LONG));
     private static final MethodHandle LOCK_GET_OWNERS_CLEANUP = of("rbd_lock_get_owners_cleanup",
             FunctionDescriptor.ofVoid(LONG, LONG));
+    private static final MethodHandle WATCHERS_LIST = of("rbd_watchers_list",
+            FunctionDescriptor.of(INT, LONG, LONG, LONG));
+    private static final MethodHandle WATCHERS_LIST_CLEANUP = of("rbd_watchers_list_cleanup",
+            FunctionDescriptor.ofVoid(LONG, LONG));
+    private static final MethodHandle CONFIG_IMAGE_LIST = of("rbd_config_image_list",
+            FunctionDescriptor.of(INT, LONG, LONG, LONG));
+    private static final MethodHandle CONFIG_IMAGE_LIST_CLEANUP = of("rbd_config_image_list_cleanup",
+            FunctionDescriptor.ofVoid(LONG, INT));
     private static final MethodHandle SET_IMAGE_NOTIFICATION = of("rbd_set_image_notification",
             FunctionDescriptor.of(INT, LONG, INT, INT));
     private static final MethodHandle POLL_IO_EVENTS = of("rbd_poll_io_events",
@@ -69,8 +83,6 @@ public final class Rbd {
             FunctionDescriptor.of(INT, LONG, LONG, LONG, LONG, LONG));
     private static final MethodHandle AIO_WRITE = of("rbd_aio_write",
             FunctionDescriptor.of(INT, LONG, LONG, LONG, LONG, LONG));
-    private static final MethodHandle AIO_WRITEV = of("rbd_aio_writev",
-            FunctionDescriptor.of(INT, LONG, LONG, INT, LONG, LONG));
     private static final MethodHandle AIO_WRITE_ZEROES = of("rbd_aio_write_zeroes",
             FunctionDescriptor.of(INT, LONG, LONG, LONG, LONG, INT, INT));
     private static final MethodHandle AIO_FLUSH = of("rbd_aio_flush", FunctionDescriptor.of(INT, LONG, LONG));
@@ -240,8 +252,20 @@ public final class Rbd {
         }
     }
 
-    /** The addresses of the clients that have the exclusive lock; empty if none has, or that cannot be found out. */
+    /**
+     * The addresses of the clients that have the exclusive lock, and live: a client that has died has it until another breaks it, but watches the image no longer
+     * than some 30 seconds. Empty if none has, or that cannot be found out.
+     */
     public static List<String> lockOwners(long image) {
+        List<String> owners = recordedOwners(image);
+        if (owners.isEmpty()) {
+            return owners;
+        }
+        Set<String> living = watchers(image);
+        return living == null ? owners : owners.stream().filter(living::contains).toList();
+    }
+
+    private static List<String> recordedOwners(long image) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment mode = arena.allocate(INT);
             MemorySegment owners = arena.allocate(LONG, OWNERS_MAX);
@@ -251,8 +275,7 @@ public final class Rbd {
             List<String> found = new ArrayList<>();
             if (result >= 0) {
                 for (int i = 0; i < Math.min(count.get(LONG, 0), OWNERS_MAX); i++) {
-                    found.add(MemorySegment.ofAddress(owners.getAtIndex(LONG, i)).reinterpret(Short.MAX_VALUE)
-                            .getString(0));
+                    found.add(string(owners.getAtIndex(LONG, i)));
                 }
                 LOCK_GET_OWNERS_CLEANUP.invokeExact(owners.address(), count.get(LONG, 0));
             }
@@ -260,6 +283,54 @@ public final class Rbd {
         } catch (Throwable t) {
             throw Library.unexpected(t);
         }
+    }
+
+    /** The addresses of the clients that watch an image, as each does that has it open for writing; null if that cannot be found out. */
+    public static @Nullable Set<String> watchers(long image) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment watchers = arena.allocate((long) ENTRY_BYTES * WATCHERS_MAX, 8);
+            MemorySegment count = arena.allocate(LONG);
+            count.set(LONG, 0, WATCHERS_MAX);
+            int result = (int) WATCHERS_LIST.invokeExact(image, watchers.address(), count.address());
+            if (result < 0) {
+                return null;
+            }
+            Set<String> found = new HashSet<>();
+            for (int i = 0; i < count.get(LONG, 0); i++) {
+                found.add(string(watchers.get(LONG, (long) ENTRY_BYTES * i)));
+            }
+            WATCHERS_LIST_CLEANUP.invokeExact(watchers.address(), count.get(LONG, 0));
+            return found;
+        } catch (Throwable t) {
+            throw Library.unexpected(t);
+        }
+    }
+
+    /** The value of an option for an image, where that of the image itself and of its pool are more than those of the client; null if that cannot be found out. */
+    public static @Nullable String option(long image, String name) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment options = arena.allocate((long) ENTRY_BYTES * OPTIONS_MAX, 8);
+            MemorySegment count = arena.allocate(INT);
+            count.set(INT, 0, OPTIONS_MAX);
+            int result = (int) CONFIG_IMAGE_LIST.invokeExact(image, options.address(), count.address());
+            if (result < 0) {
+                return null;
+            }
+            String found = null;
+            for (int i = 0; i < count.get(INT, 0); i++) {
+                if (string(options.get(LONG, (long) ENTRY_BYTES * i)).equals(name)) {
+                    found = string(options.get(LONG, (long) ENTRY_BYTES * i + 8));
+                }
+            }
+            CONFIG_IMAGE_LIST_CLEANUP.invokeExact(options.address(), count.get(INT, 0));
+            return found;
+        } catch (Throwable t) {
+            throw Library.unexpected(t);
+        }
+    }
+
+    private static String string(long address) {
+        return MemorySegment.ofAddress(address).reinterpret(Short.MAX_VALUE).getString(0);
     }
 
     /** A watch for changes of an image's size, and of what else its header says. */
@@ -411,14 +482,6 @@ public final class Rbd {
     public static int aioWrite(long image, long offset, long bytes, long memory, long completion) {
         try {
             return (int) AIO_WRITE.invokeExact(image, offset, bytes, memory, completion);
-        } catch (Throwable t) {
-            throw Library.unexpected(t);
-        }
-    }
-
-    public static int aioWritev(long image, long iovecs, int count, long offset, long completion) {
-        try {
-            return (int) AIO_WRITEV.invokeExact(image, iovecs, count, offset, completion);
         } catch (Throwable t) {
             throw Library.unexpected(t);
         }

@@ -2,6 +2,8 @@ package io.blkmq.rbd.life;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The life of an operation that librbd has: who may tell its caller, and when its place is free.
@@ -70,18 +72,27 @@ public final class OperationLife {
         }
     }
 
-    /** The present use. Who reads fields of it after that, and {@linkplain #giveUp gives it up} after that, has read those of this use. Any thread. */
-    public int use() {
-        return state;
+    /** Whether somebody is to be told of the operation. Any thread; it may be another use's a moment later. */
+    public boolean isWaitedFor() {
+        int phase = state & PHASES;
+        return phase == STARTING || phase == WITH_CEPH;
     }
 
     /**
-     * Gives a use up, if librbd has it still: true for the one who tells its caller. The place is not free before librbd has ended it.
+     * Gives the present use up, if librbd has it still: for the one who tells its caller. The place is not free before librbd has ended it.
      *
-     * @param use from {@link #use}
+     * <p>Who is told is read before the step, since another thread may find the operation's end at any moment after it, and let the place be used again. A step that
+     * succeeds has found the use that this was read of.
+     *
+     * @param whose reads who is told, from the fields beside; null if that is none of the caller's
+     * @return who is told, by the caller; null if the operation is not given up
      */
-    public boolean giveUp(int use) {
-        return (use & PHASES) == WITH_CEPH && STATE.compareAndSet(this, use, (use & ~PHASES) | GIVEN_UP);
+    public <T> @Nullable T giveUp(Supplier<@Nullable T> whose) {
+        int use = state;
+        T told = whose.get();
+        return told != null && (use & PHASES) == WITH_CEPH && STATE.compareAndSet(this, use, (use & ~PHASES) | GIVEN_UP)
+                ? told
+                : null;
     }
 
     /** What was given up has come home: after {@link #end} has said so. */
