@@ -7,6 +7,7 @@ import io.blkmq.aio.EngineDriver;
 import io.blkmq.aio.Errno;
 import io.blkmq.aio.Kiocb;
 import io.blkmq.rbd.ceph.Kernel;
+import io.blkmq.rbd.life.Visits;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -18,8 +19,6 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,8 +41,6 @@ final class RbdDriver implements EngineDriver {
     private static final int TURN_MAX = 1024;
     /** How often who waits for operations that are to end soon looks whether others have been begun: who begins one wakes nobody. */
     private static final long HASTENED_LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final int CLOSING = Integer.MIN_VALUE;
-    private static final long PAUSE_NANOS = 100_000L;
 
     private static final Set<AioOperation> OPERATIONS = EnumSet.complementOf(EnumSet.of(AioOperation.ALLOCATE));
 
@@ -52,8 +49,8 @@ final class RbdDriver implements EngineDriver {
     private final Queue<RbdOperation> home = new ConcurrentLinkedQueue<>();
     /** What no place was found for: ends with ENOMEM. Any thread adds, as above. */
     private final Queue<Kiocb> refused = new ConcurrentLinkedQueue<>();
-    /** Threads that are about to raise the event, and whether it is being closed. A thread enters before it adds what this engine may end with. */
-    private final AtomicInteger wakers = new AtomicInteger();
+    /** Threads that raise the event. Such a thread enters before it adds what this engine may end with. */
+    private final Visits wakers = new Visits();
     /** Images that operations of this engine go to. Replaced under the monitor. */
     private volatile RbdImage[] images = {};
     /** When the end of the engine began to wait; meaningless without {@link #hastening}, which is written after it. */
@@ -108,39 +105,26 @@ final class RbdDriver implements EngineDriver {
 
     /** An operation has ended outside of {@link #reap}. */
     void comeHome(RbdOperation operation) {
-        boolean entered = enter();
+        boolean entered = wakers.enter();
         assert entered : "closed before " + operation.kiocb;
         try {
             home.add(operation);
             Kernel.raise(event);
         } finally {
-            leave();
+            wakers.leave();
         }
     }
 
     /** There is no memory for another operation. */
     void refuse(Kiocb kiocb) {
-        boolean entered = enter();
+        boolean entered = wakers.enter();
         assert entered : "closed before " + kiocb;
         try {
             refused.add(kiocb);
             Kernel.raise(event);
         } finally {
-            leave();
+            wakers.leave();
         }
-    }
-
-    /** Keeps the event there; false if it is being closed. To be followed by {@link #leave} if true. */
-    private boolean enter() {
-        if (wakers.getAndIncrement() >= 0) {
-            return true;
-        }
-        leave();
-        return false;
-    }
-
-    private void leave() {
-        wakers.getAndDecrement();
     }
 
     private synchronized void attach(RbdImage image) {
@@ -322,11 +306,11 @@ final class RbdDriver implements EngineDriver {
 
     @Override
     public void wake() {
-        if (enter()) {
+        if (wakers.enter()) {
             try {
                 Kernel.raise(event);
             } finally {
-                leave();
+                wakers.leave();
             }
         }
     }
@@ -337,10 +321,7 @@ final class RbdDriver implements EngineDriver {
             image.removeDriver(this);
         }
         images = new RbdImage[0];
-        wakers.getAndUpdate(count -> count | CLOSING);
-        while (wakers.get() != CLOSING) {
-            LockSupport.parkNanos(this, PAUSE_NANOS);
-        }
+        wakers.close();
         Kernel.close(event);
     }
 }

@@ -5,6 +5,7 @@ import io.blkmq.aio.Kiocb;
 import io.blkmq.rbd.ceph.Kernel;
 import io.blkmq.rbd.ceph.Rados;
 import io.blkmq.rbd.ceph.Rbd;
+import io.blkmq.rbd.life.Visits;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,7 +13,6 @@ import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -30,9 +30,7 @@ import org.jspecify.annotations.Nullable;
  * image and does not say so.
  */
 final class RbdImage {
-    private static final int CLOSING = Integer.MIN_VALUE;
     private static final int OPERATIONS_FIRST = 64;
-    private static final long PAUSE_NANOS = 100_000L;
     /** How often the end looks for operations that are still with Ceph. */
     private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
     /** What {@link #place} says of an operation that librbd has taken. */
@@ -60,8 +58,8 @@ final class RbdImage {
     private volatile long size;
     /** Opens of it. */
     private final AtomicInteger opens = new AtomicInteger(1);
-    /** Threads that look for completions, and whether it is being closed. */
-    private final AtomicInteger users = new AtomicInteger();
+    /** Threads that look for completions, or begin operations. */
+    private final Visits users = new Visits();
     /** Operations that somebody is to be told of. */
     private final AtomicInteger waitedFor = new AtomicInteger();
     /** Operations that have been given up, and are still with Ceph. */
@@ -516,16 +514,11 @@ final class RbdImage {
 
     /** Begins a look for completions; false if the image is being closed. To be followed by {@link #leave} if true. */
     boolean enter() {
-        int was = users.getAndIncrement();
-        if (was >= 0) {
-            return true;
-        }
-        leave();
-        return false;
+        return users.enter();
     }
 
     void leave() {
-        users.getAndDecrement();
+        users.leave();
     }
 
     // Opens, and the end.
@@ -552,10 +545,7 @@ final class RbdImage {
 
     /** The last open is gone, and with it all that somebody is told of. */
     private void close() {
-        users.getAndUpdate(count -> count | CLOSING);
-        while (users.get() != CLOSING) {
-            LockSupport.parkNanos(this, PAUSE_NANOS);
-        }
+        users.close();
         for (RbdDriver driver : drivers) {
             driver.detach(this);
         }

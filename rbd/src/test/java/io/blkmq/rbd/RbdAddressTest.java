@@ -79,4 +79,14 @@ class RbdAddressTest {
         assertThatThrownBy(() -> LoopConfig.builder(image).createBytes(4096).build())
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("createBytes 4096");
     }
+
+    @Test
+    void aKeyIsInNoMessage() {
+        String text = "rbd:pool/image:key=AQ\\:secret==:id=user";
+        assertThat(RbdAddress.parse(text)).hasToString("rbd:pool/image:key=...:id=user");
+        assertThat(RbdAddress.parse(text).options()).containsEntry("key", "AQ:secret==");
+        assertThat(RbdAddress.parse(text).path()).hasToString(text);
+        assertThatThrownBy(() -> RbdAddress.parse(text + ":wait=0")).hasMessageContaining("key=...")
+                .hasMessageNotContaining("secret");
+    }
 }

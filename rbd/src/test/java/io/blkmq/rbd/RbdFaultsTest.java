@@ -365,9 +365,81 @@ class RbdFaultsTest {
         CompletableFuture<Long> end = new CompletableFuture<>();
         Kiocb kiocb = Kiocb.withSegments(1).prepareWrite(file, offset, (_, result) -> end.complete(result), 0)
                 .addSegment(memory);
-        assertThat(engine.submit(durable ? kiocb.thenSync(true) : kiocb)).isZero();
+        return submitted(engine, durable ? kiocb.thenSync(true) : kiocb, end).join();
+    }
+
+    private static CompletableFuture<Long> read(AioEngine engine, AioFile file, long offset, MemorySegment memory) {
+        CompletableFuture<Long> end = new CompletableFuture<>();
+        return submitted(engine, Kiocb.withSegments(1)
+                .prepareRead(file, offset, (_, result) -> end.complete(result), 0).addSegment(memory), end);
+    }
+
+    private static CompletableFuture<Long> write(AioEngine engine, AioFile file, long offset, MemorySegment memory) {
+        CompletableFuture<Long> end = new CompletableFuture<>();
+        return submitted(engine, Kiocb.withSegments(1)
+                .prepareWrite(file, offset, (_, result) -> end.complete(result), 0).addSegment(memory), end);
+    }
+
+    private static CompletableFuture<Long> submitted(AioEngine engine, Kiocb kiocb, CompletableFuture<Long> end) {
+        assertThat(engine.submit(kiocb)).isZero();
         engine.commit();
-        return end.join();
+        return end;
+    }
+
+    @Test
+    void theEndOfAnEngineGivesUpItsOwnOperationsWhoseMemoryIsTheCallersAgain() throws Exception {
+        Path path = image("ends", "wait=1");
+        // With this librbd would use the caller's memory until the write has ended.
+        String _ = cluster.rbd("image-meta", "set", "rbd/ends", "conf_rbd_disable_zero_copy_writes", "false");
+        try (Arena arena = Arena.ofShared();
+                AioEngine one = AioEngines.open("rbd", AioEngineConfig.defaults());
+                AioEngine other = AioEngines.open("rbd", AioEngineConfig.defaults());
+                AioFile late = other.open(image("late", "wait=1"), AioFile.Access.READ_WRITE, true)) {
+            MemorySegment memory = arena.allocate(4 * BLOCK);
+            MemorySegment there = arena.allocate(BLOCK);
+            try (AioFile file = one.open(path, AioFile.Access.READ_WRITE, true)) {
+                assertThat(file.write(0, memory.fill((byte) 0x11))).isEqualTo(4 * BLOCK);
+                assertThat(late.write(0, memory)).isEqualTo(4 * BLOCK);
+                // Each engine knows its images before the cluster is away.
+                assertThat(read(one, file, 0, there).join()).isEqualTo(BLOCK);
+                assertThat(read(other, file, 0, there).join()).isEqualTo(BLOCK);
+                assertThat(read(other, late, 0, there).join()).isEqualTo(BLOCK);
+                endWhileAway(one, other, file, late, arena);
+            }
+            try (AioFile file = other.open(path, AioFile.Access.READ_ONLY, true)) {
+                assertThat(file.read(0, there)).isEqualTo(BLOCK);
+                assertThat(there.toArray(ValueLayout.JAVA_BYTE))
+                        .as("carried out when the OSD was back, with the bytes that were given").containsOnly(0x22);
+            }
+        }
+    }
+
+    private void endWhileAway(AioEngine one, AioEngine other, AioFile file, AioFile late, Arena arena)
+            throws IOException {
+        MemorySegment memory = arena.allocate(BLOCK).fill((byte) 0x22);
+        MemorySegment there = arena.allocate(BLOCK);
+        CompletableFuture<Long> read;
+        CompletableFuture<Long> later;
+        cluster.daemons("kill-osd");
+        try {
+            late.hasten();
+            read = read(other, file, BLOCK, there);
+            CompletableFuture<Long> written = write(one, file, 0, memory);
+            one.close();
+            assertThat(written.join()).isEqualTo(-Errno.ETIMEDOUT);
+            memory.fill((byte) 0x33);
+            assertThat(read).as("of an engine that is open").isNotDone();
+            // It is begun long after the image was hastened, when nobody waited for anything of it.
+            assertThat(read(other, late, 0, arena.allocate(BLOCK)).join()).isEqualTo(-Errno.ETIMEDOUT);
+            later = read(other, file, 2 * BLOCK, arena.allocate(BLOCK));
+            assertThat(read(other, late, 0, arena.allocate(BLOCK)).join()).isEqualTo(-Errno.ETIMEDOUT);
+            assertThat(later).as("begun after the end of the other engine").isNotDone();
+        } finally {
+            cluster.daemons("start-osd");
+        }
+        assertThat(read.join()).isEqualTo(BLOCK);
+        assertThat(later.join()).isEqualTo(BLOCK);
+        assertThat(there.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x11);
     }
 
     private static Status status(Disk disk, long offset) {

@@ -142,6 +142,66 @@ class RbdFileTest {
     }
 
     @Test
+    void aLockThatLibrbdKeepsForAWriterIsNotTakenAway() throws IOException {
+        try (AioFile one = engine.open(path, Access.READ_WRITE_SHARED, true)) {
+            assertThat(one.write(0, filled(512, 1))).isEqualTo(512);
+            assertThatThrownBy(() -> engine.open(path, Access.READ_WRITE, true)).isInstanceOf(IOException.class)
+                    .hasMessageContaining("EBUSY").hasMessageContaining("127.0.0.1");
+            assertThat(one.write(0, filled(512, 2))).isEqualTo(512);
+        }
+        engine.open(path, Access.READ_WRITE, true).close();
+    }
+
+    @Test
+    void theLockOfAClientThatHasDiedIsNobodys() throws Exception {
+        // By default it counts as dead after 30 s.
+        String _ = cluster.ceph("tell", "osd.0", "config", "set", "osd_client_watch_timeout", "2");
+        Process writer = new ProcessBuilder("rbd", "-c", cluster.conf().toString(), "bench", "--io-type", "write",
+                "--io-total", "1T", "rbd/" + image).redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        try (AioFile reader = engine.open(path, Access.READ_ONLY, true)) {
+            Eventually.until("the writer has the lock", () -> !isLockable(reader));
+            writer.destroyForcibly().waitFor();
+            assertThat(cluster.rbd("lock", "ls", "rbd/" + image)).as("Ceph keeps it").contains("auto");
+            Eventually.until("nobody writes any more", () -> isLockable(reader));
+            assertThat(cluster.rbd("lock", "ls", "rbd/" + image)).contains("auto");
+        } finally {
+            writer.destroyForcibly();
+            String _ = cluster.ceph("tell", "osd.0", "config", "set", "osd_client_watch_timeout", "30");
+        }
+        engine.open(path, Access.READ_WRITE, true).close();
+    }
+
+    private static boolean isLockable(AioFile reader) {
+        try {
+            return reader.tryLock(false);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void optionsThatLoseWritesAreRefusedWhereverTheyAreSet() throws IOException {
+        assertThatThrownBy(() -> openForWriting(cluster.address(image, "rados_osd_op_timeout=5")))
+                .isInstanceOf(IOException.class).hasMessageContaining("rados_osd_op_timeout cannot be 5");
+        openForWriting(cluster.address(image, "rados_osd_op_timeout=0"));
+        assertThatThrownBy(
+                () -> openForWriting(cluster.address(image, "rbd_cache=true", "rbd_cache_policy=writearound")))
+                .isInstanceOf(IOException.class).hasMessageContaining("writearound");
+        String _ = cluster.rbd("image-meta", "set", "rbd/" + image, "conf_rbd_cache", "true");
+        openForWriting(cluster.address(image));
+        String _ = cluster.rbd("image-meta", "set", "rbd/" + image, "conf_rbd_cache_policy", "writearound");
+        assertThatThrownBy(() -> openForWriting(cluster.address(image))).isInstanceOf(IOException.class)
+                .hasMessageContaining("writearound").hasMessageContaining("the image or its pool");
+        // Who only reads loses nothing.
+        open(cluster.address(image));
+    }
+
+    private void openForWriting(String address) throws IOException {
+        engine.open(Path.of(address), Access.READ_WRITE, true).close();
+    }
+
+    @Test
     void aSnapshotIsReadAsItWasAndCannotBeWritten() throws IOException {
         try (AioFile file = engine.open(path, Access.READ_WRITE, true)) {
             assertThat(file.write(0, filled(512, 1))).isEqualTo(512);
