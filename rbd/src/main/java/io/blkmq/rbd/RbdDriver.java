@@ -246,7 +246,7 @@ final class RbdDriver implements EngineDriver {
         if (first) {
             System.getLogger("io.blkmq.rbd").log(System.Logger.Level.WARNING,
                     "{0}: Ceph has not ended {1} within {2} s: it is given up, and all that {3}", image.address(),
-                    kiocb, TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()),
+                    RbdAddress.shown(kiocb.toString()), TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()),
                     ofImage ? "comes after it" : "its engine, which is being closed, has in flight");
         }
     }
