@@ -121,8 +121,10 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
         try {
             buffer.position(from + bytes);
         } catch (IllegalArgumentException e) {
-            result.failed(new IllegalStateException(bytes + " bytes have been transferred, but the buffer was changed meanwhile: its position is "
-                    + from + " and its limit " + limit, e), false);
+            result.failed(new IllegalStateException(
+                    bytes + " bytes have been transferred, but the buffer was changed meanwhile: its position is "
+                            + from + " and its limit " + limit,
+                    e), false);
             return;
         }
         result.completed(bytes == 0 ? -1 : bytes, false);

@@ -84,9 +84,8 @@ class DrivenEngineTest {
             Agent agent = engine.agent();
             long[] told = new long[1];
             try (AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
-                assertThat(engine.submit(Kiocb.withSegments(1)
-                        .prepareRead(file, 0, (_, result) -> told[0] = result, 0).addSegment(arena.allocate(512))))
-                        .isZero();
+                assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (_, result) -> told[0] = result, 0)
+                        .addSegment(arena.allocate(512)))).isZero();
                 engine.commit();
                 while (told[0] == 0) {
                     int _ = agent.doWork();

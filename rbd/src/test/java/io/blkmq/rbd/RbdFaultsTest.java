@@ -370,8 +370,8 @@ class RbdFaultsTest {
 
     private static CompletableFuture<Long> read(AioEngine engine, AioFile file, long offset, MemorySegment memory) {
         CompletableFuture<Long> end = new CompletableFuture<>();
-        return submitted(engine, Kiocb.withSegments(1)
-                .prepareRead(file, offset, (_, result) -> end.complete(result), 0).addSegment(memory), end);
+        return submitted(engine, Kiocb.withSegments(1).prepareRead(file, offset, (_, result) -> end.complete(result), 0)
+                .addSegment(memory), end);
     }
 
     private static CompletableFuture<Long> write(AioEngine engine, AioFile file, long offset, MemorySegment memory) {
