@@ -163,7 +163,7 @@ final class ChannelFile extends AioFile {
                 identity = Identity.of(path);
             }
             // What the JDK insists on is the block of the file store, which may be more than the file needs.
-            int alignment = direct ? (int) Math.clamp(storeBlock(path, companion), storeBlockMin, STORE_BLOCK_MAX) : 1;
+            int alignment = direct ? Math.clamp(storeBlock(path, companion), storeBlockMin, STORE_BLOCK_MAX) : 1;
             ChannelFile file = new ChannelFile(opening, companion, options, reopenPath, channel, alignment, identity);
             if (opening.has(Option.TRUNCATE_EXISTING)) {
                 file.truncate();
