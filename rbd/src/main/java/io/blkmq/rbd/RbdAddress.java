@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>{@code id}</td><td>the user, without {@code client.}; {@code admin} by default</td></tr>
  * <tr><td>{@code wait}</td><td>how many seconds opening, and the end of a device, wait for a cluster that does not answer: 1 to 3600, 30 by
  * default</td></tr>
- * <tr><td>any other</td><td>an option of Ceph's, as in its file: {@code rbd_cache=false}</td></tr>
+ * <tr><td>any other</td><td>an option of Ceph's, as in its file: {@code rbd_cache=true}; without that an image has no cache</td></tr>
  * </table>
  *
  * <p>A backslash takes its meaning from a {@code :}, {@code @}, {@code /} or backslash behind it. Immutable.
