@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Timeout;
@@ -156,6 +157,7 @@ class NbdKilledServersTest {
         Random random = new Random(RandomSeed.of(NbdKilledServersTest.class));
         AtomicLong done = new AtomicLong();
         AtomicBoolean ended = new AtomicBoolean();
+        AtomicBoolean checked = new AtomicBoolean();
         Random pauses = new Random(random.nextLong());
         try (Victim victim = new Victim(kind);
                 Disk disk = NbdDisk.builder(NbdUri.parse("nbd+unix:///?socket=" + victim.socket)).connections(3)
@@ -171,17 +173,27 @@ class NbdKilledServersTest {
                 } finally {
                     ended.set(true);
                 }
+                // Of others one may die by itself after that, too.
+                while (!checked.get()) {
+                    if (kind != Kind.OURS && victim.isDead()) {
+                        victim.killAndBeginAgain();
+                    }
+                    TimeUnit.MILLISECONDS.sleep(10);
+                }
             });
             Load load = new Load(disk, random, done);
             try {
                 do {
                     load.round();
                 } while (!ended.get());
-                assertThat(killer.join()).isTrue();
                 load.round();
                 load.check();
+                checked.set(true);
+                assertThat(killer.join()).isTrue();
             } catch (IOException | RuntimeException e) {
                 throw new AssertionError("with " + victim, e);
+            } finally {
+                checked.set(true);
             }
             System.out.println(kind + ": " + KILLS + " kills, " + load);
         }

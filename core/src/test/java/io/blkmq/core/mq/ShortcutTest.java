@@ -219,7 +219,9 @@ class ShortcutTest {
         int sent = driver.log().size();
         assertThat(driver.completeAll()).isEqualTo(sent);
         closer.join();
-        assertThat(told.ends()).hasSize(sent);
+        // Where all tags were taken before the queue ended, a bio stood in line for one, and ends with the queue.
+        assertThat(told.ends()).filteredOn(end -> end.endsWith(" OK")).hasSize(sent);
+        assertThat(told.ends()).filteredOn(end -> !end.endsWith(" OK")).allMatch(end -> end.endsWith(" NODEV"));
     }
 
     @Test
