@@ -12,11 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.stream.Stream;
 
 /**
@@ -28,6 +24,7 @@ public final class ManyDevices {
     private static final int BLOCK_BYTES = 4096;
     private static final int FILE_BYTES = 1 << 20;
     private static final int IN_FLIGHT = 64;
+    private static final long WARM_UP_NANOS = 1_000_000_000L;
 
     private ManyDevices() {}
 
@@ -100,38 +97,30 @@ public final class ManyDevices {
         if (seconds <= 0) {
             return 0;
         }
-        AtomicLong counted = new AtomicLong();
-        AtomicBoolean over = new AtomicBoolean();
-        AtomicInteger next = new AtomicInteger();
-        CountDownLatch ended = new CountDownLatch(IN_FLIGHT);
+        // This thread submits all: a completion that submitted might never let it go on, where the read is done within the submission.
+        ArrayBlockingQueue<Bio> idle = new ArrayBlockingQueue<>(IN_FLIGHT);
         List<IoBuffer> buffers = new ArrayList<>();
         for (int i = 0; i < IN_FLIGHT; i++) {
             IoBuffer buffer = IoBuffer.allocate(BLOCK_BYTES);
             buffers.add(buffer);
-            Bio bio = new Bio();
-            submit(bio.reset(Operation.READ, 0).add(buffer.memory(), 0, BLOCK_BYTES).onEnd(done -> {
-                counted.incrementAndGet();
-                if (over.get()) {
-                    ended.countDown();
-                } else {
-                    int at = Math.floorMod(next.getAndIncrement(), devices.size());
-                    submit(done.retarget(Operation.READ, 0), devices.get(at));
-                }
-            }), devices.get(i % devices.size()));
+            idle.add(new Bio().reset(Operation.READ, 0).add(buffer.memory(), 0, BLOCK_BYTES).onEnd(idle::add));
         }
-        TimeUnit.SECONDS.sleep(1);
-        long before = counted.get();
-        long began = System.nanoTime();
-        TimeUnit.NANOSECONDS.sleep((long) (seconds * 1e9));
-        double rate = (counted.get() - before) * 1e9 / (System.nanoTime() - began);
-        over.set(true);
-        ended.await();
+        long began = System.nanoTime() + WARM_UP_NANOS;
+        long end = began + (long) (seconds * 1e9);
+        long counted = 0;
+        int next = 0;
+        for (long now = System.nanoTime(); now - end < 0; now = System.nanoTime()) {
+            devices.get(next).disk().submit(idle.take().retarget(Operation.READ, 0));
+            next = next + 1 < devices.size() ? next + 1 : 0;
+            if (now - began >= 0) {
+                counted++;
+            }
+        }
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            Bio _ = idle.take();
+        }
         buffers.forEach(IoBuffer::close);
-        return rate;
-    }
-
-    private static void submit(Bio bio, LoopDevice device) {
-        device.disk().submit(bio);
+        return counted / seconds;
     }
 
     private static int descriptors() throws IOException {
