@@ -150,7 +150,8 @@ public enum Key {
             "how many completions are waited for; 0 only looks for them", "iodepth_batch_complete_min",
             "iodepth_batch_complete"),
     /** The most completions taken together. */
-    IODEPTH_BATCH_COMPLETE_MAX(ValueType.count(0, TagSet.DEPTH_MAX), null, "how many completions are taken together",
+    IODEPTH_BATCH_COMPLETE_MAX(ValueType.count(0, TagSet.DEPTH_MAX), null,
+            "how many completions are taken together; as many as are waited for, if it is not given",
             "iodepth_batch_complete_max"),
     /** Where filling begins again. */
     IODEPTH_LOW(ValueType.count(0, TagSet.DEPTH_MAX), "0",

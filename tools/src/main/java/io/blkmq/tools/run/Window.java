@@ -14,12 +14,16 @@ import java.util.stream.Stream;
  * The operations that a job has in flight, and those that it may submit: as many slots as the job is deep.
  *
  * <pre>
- *   free ──submit──▶ in flight ──ended──▶ settled ──reap──▶ free
+ *   free ──submit──▶ in flight ──found──▶ ended ──reap──▶ free
  * </pre>
  *
- * <p>All state is the job's thread's. Where the device completes on the thread that submitted, {@link #ended} settles an operation
- * at once; elsewhere it runs on any thread, and the slot comes back by a {@link CompletionStack}. An operation that is settled
+ * <p>All state is the job's thread's. Where the device completes on the thread that submitted, {@link #ended} finds an operation
+ * at once; elsewhere it runs on any thread, and the slot comes back by a {@link CompletionStack}. An operation that has ended
  * counts as in flight until {@link #reap} lets it go, so that a job can be kept from taking more than it wants at a time.
+ *
+ * <p>For the job an operation ends when it is reaped, as in fio: what waits here while the job deals with others is part of its latency.
+ * A job that reaps all that it finds learns of each when it is found. It is accounted for then, which spares it the second way through
+ * the same memory.
  */
 final class Window implements AutoCloseable {
     private static final int SPINS_BEFORE_YIELD = 64;
@@ -40,6 +44,12 @@ final class Window implements AutoCloseable {
     private int idleCount;
     private int settledCount;
     private boolean flushInFlight;
+    /** Whether each reap takes all that was found. */
+    private final boolean reapsAll;
+    /** What was found and not reaped, of a job that does not reap all: a ring, as long as the job is deep. */
+    private final IoSlot[] found;
+    private int foundFirst;
+    private int foundCount;
     private boolean waited;
 
     // The time of those completions that are found together on this thread.
@@ -76,6 +86,8 @@ final class Window implements AutoCloseable {
             idle[i].writeFlags = writeFlags;
         }
         this.idleCount = depth;
+        this.reapsAll = workload.completeMax() >= depth;
+        this.found = new IoSlot[reapsAll ? 0 : depth];
         this.flushSlot = new IoSlot(this, buffer.memory(), 0);
     }
 
@@ -133,13 +145,34 @@ final class Window implements AutoCloseable {
     /** On whatever thread found the completion. */
     void ended(IoSlot slot) {
         if (targets[slot.part].endsHere) {
+            found(slot);
+        } else {
+            completions.push(slot);
+        }
+    }
+
+    private void found(IoSlot slot) {
+        if (reapsAll || slot == flushSlot) {
             if (timed || slot == flushSlot) {
                 slot.endNanos = timeOfFinding();
             }
             settle(slot);
-            return;
+        } else {
+            found[(foundFirst + foundCount++) % found.length] = slot;
         }
-        completions.push(slot);
+    }
+
+    /** Lets go the first of those that were found. */
+    private void release(int number) {
+        long now = timed && number > 0 ? System.nanoTime() : 0;
+        for (int i = 0; i < number; i++) {
+            IoSlot slot = found[foundFirst];
+            foundFirst = (foundFirst + 1) % found.length;
+            slot.endNanos = now;
+            accounts.settle(slot);
+            idle[idleCount++] = slot;
+        }
+        foundCount -= number;
     }
 
     private long timeOfFinding() {
@@ -174,11 +207,15 @@ final class Window implements AutoCloseable {
         int wanted = Math.min(min, inFlight());
         int reaped = 0;
         for (int turns = 0;; turns++) {
-            if (settledCount == 0) {
+            if (settledCount + foundCount == 0) {
                 collect();
             }
-            int taken = Math.min(settledCount, max - reaped);
-            settledCount -= taken;
+            int taken = Math.min(settledCount + foundCount, max - reaped);
+            if (reapsAll) {
+                settledCount -= taken;
+            } else {
+                release(taken);
+            }
             reaped += taken;
             if (reaped >= wanted || inFlight() == 0) {
                 accounts.depths.completed(reaped);
@@ -191,8 +228,7 @@ final class Window implements AutoCloseable {
     }
 
     /**
-     * Looks for operations that have ended, settles them, and never waits. An operation has ended when the job's thread finds that it
-     * has, as fio counts: whoever submits sees it no earlier.
+     * Looks for operations that have ended, and never waits.
      */
     private void collect() {
         foundAny = false;
@@ -205,10 +241,9 @@ final class Window implements AutoCloseable {
             }
         }
         for (IoSlot slot = completions.takeAll(); slot != null;) {
-            // Before settling: after that the slot may be submitted, and ended, again.
+            // Before it is settled: after that the slot may be submitted, and ended, again.
             IoSlot older = slot.older;
-            slot.endNanos = timed || slot == flushSlot ? timeOfFinding() : 0;
-            settle(slot);
+            found(slot);
             slot = older;
         }
         collecting = false;

@@ -336,8 +336,8 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
     }
 
     private static int completeMax(JobSpec spec) {
-        int said = spec.optionalCount(Key.IODEPTH_BATCH_COMPLETE_MAX).orElse(0);
-        return said == 0 ? Integer.MAX_VALUE : Math.max(said, spec.count(Key.IODEPTH_BATCH_COMPLETE_MIN));
+        int least = Math.max(1, spec.count(Key.IODEPTH_BATCH_COMPLETE_MIN));
+        return Math.max(least, spec.optionalCount(Key.IODEPTH_BATCH_COMPLETE_MAX).orElse(least));
     }
 
     /** Whole pages, unless several operations fit into one. */
