@@ -3,8 +3,10 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.aio.life.EngineEnd;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.EachCase;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -13,6 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Queue;
@@ -34,6 +37,14 @@ class EngineContractTest {
 
     private static final int FILE_BYTES = 1 << 20;
     private static final int BLOCK = 4096;
+    /** Bytes that tell their offset, as far as that is less than the length of the file. */
+    private static final byte[] PATTERN = new byte[FILE_BYTES];
+
+    static {
+        for (int at = 0; at < FILE_BYTES; at++) {
+            PATTERN[at] = (byte) (at * 31 + (at >>> 12) * 7 + 1);
+        }
+    }
 
     private final EngineSetup setup;
     private final Arena arena = Arena.ofShared();
@@ -70,12 +81,7 @@ class EngineContractTest {
 
     /** Bytes that tell their offset. */
     private static byte[] pattern(long offset, int bytes) {
-        byte[] pattern = new byte[bytes];
-        for (int i = 0; i < bytes; i++) {
-            long at = offset + i;
-            pattern[i] = (byte) (at * 31 + (at >>> 12) * 7 + 1);
-        }
-        return pattern;
+        return Arrays.copyOfRange(PATTERN, (int) offset, (int) offset + bytes);
     }
 
     private MemorySegment memory(long bytes) {
@@ -126,7 +132,7 @@ class EngineContractTest {
         MemorySegment memory = memory(BLOCK).fill((byte) 0x5a);
         assertThat(write(memory, 5 * BLOCK)).isEqualTo(BLOCK);
         byte[] expected = pattern(0, FILE_BYTES);
-        java.util.Arrays.fill(expected, 5 * BLOCK, 6 * BLOCK, (byte) 0x5a);
+        Arrays.fill(expected, 5 * BLOCK, 6 * BLOCK, (byte) 0x5a);
         assertThat(file.sync(false)).isZero();
         assertThat(content()).isEqualTo(expected);
     }
@@ -197,7 +203,7 @@ class EngineContractTest {
         assertThat(write(memory(BLOCK).fill((byte) 0x5a), 7)).isEqualTo(alone);
         byte[] expected = pattern(0, FILE_BYTES);
         if (alone == BLOCK) {
-            java.util.Arrays.fill(expected, 7, 7 + BLOCK, (byte) 0x5a);
+            Arrays.fill(expected, 7, 7 + BLOCK, (byte) 0x5a);
         }
         assertThat(file.sync(false)).isZero();
         assertThat(content()).isEqualTo(expected);
@@ -402,7 +408,7 @@ class EngineContractTest {
     @EachCase
     void completionMaySubmitAgain() {
         int chains = 8;
-        int rounds = 500;
+        int rounds = 200;
         CountDownLatch ended = new CountDownLatch(chains);
         AtomicInteger wrong = new AtomicInteger();
         for (int i = 0; i < chains; i++) {
@@ -434,7 +440,7 @@ class EngineContractTest {
 
     @EachCase
     void completionThatSubmitsAgainIsNotCalledInsideItself() {
-        int rounds = 300;
+        int rounds = 100;
         CountDownLatch ended = new CountDownLatch(1);
         ThreadLocal<Integer> depth = ThreadLocal.withInitial(() -> 0);
         AtomicInteger deepest = new AtomicInteger();
@@ -780,9 +786,7 @@ class EngineContractTest {
         CountDownLatch told = new CountDownLatch(1);
         assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, (userData, result) -> {
             closer.start();
-            while (closer.isAlive() && closer.getState() != Thread.State.TIMED_WAITING) {
-                Thread.onSpinWait();
-            }
+            Eventually.waitsIn(closer, EngineEnd.class);
             assertThat(closer.isAlive()).as("the owner is still inside").isTrue();
             told.countDown();
         }, 1).addSegment(memory(BLOCK)))).isZero();
@@ -857,7 +861,7 @@ class EngineContractTest {
         MemorySegment memory = memory(8L * BLOCK);
         assertThat(read(memory, FILE_BYTES - 8 * BLOCK)).isEqualTo(8 * BLOCK);
         assertThat(bytes(memory.asSlice(0, 4 * BLOCK))).isEqualTo(pattern(FILE_BYTES - 8 * BLOCK, 4 * BLOCK));
-        assertThat(bytes(memory.asSlice(4 * BLOCK))).containsOnly(0);
+        assertThat(bytes(memory.asSlice(4 * BLOCK))).isEqualTo(new byte[4 * BLOCK]);
     }
 
     @EachCase
@@ -944,7 +948,9 @@ class EngineContractTest {
     @EachCase
     void registeredMemoryOfAClosedArenaMakesRoom() {
         int registered = 0;
-        for (int i = 0; i < 200; i++) {
+        // More than there are places; where nothing is registered there are none.
+        int rounds = 80;
+        for (int i = 0; i < (registered == i ? rounds : 5); i++) {
             try (Arena brief = Arena.ofShared()) {
                 MemorySegment slab = brief.allocate(BLOCK, BLOCK);
                 registered += engine.registerMemory(slab) ? 1 : 0;
@@ -954,7 +960,7 @@ class EngineContractTest {
                 }
             }
         }
-        assertThat(registered).isIn(0, 200);
+        assertThat(registered).isIn(0, rounds);
     }
 
     @EachCase
@@ -1014,7 +1020,7 @@ class EngineContractTest {
 
     @EachCase
     void completionFindsTheRoomOfItsOwnOperation() throws IOException {
-        int rounds = 300;
+        int rounds = 100;
         CountDownLatch ended = new CountDownLatch(1);
         AtomicInteger refused = new AtomicInteger();
         try (AioEngine small = setup.open(AioEngineConfig.builder().depth(4).workers(1).inFlightMax(1))) {
@@ -1074,7 +1080,7 @@ class EngineContractTest {
         }
         if (!setup.engine().equals("null")) {
             byte[] expected = pattern(0, FILE_BYTES);
-            java.util.Arrays.fill(expected, BLOCK, 4 * BLOCK, (byte) 0x6b);
+            Arrays.fill(expected, BLOCK, 4 * BLOCK, (byte) 0x6b);
             assertThat(content()).isEqualTo(expected);
         }
     }
@@ -1166,7 +1172,7 @@ class EngineContractTest {
         MemorySegment memory = memory(3 * BLOCK);
         assertThat(read(memory, FILE_BYTES - BLOCK)).isEqualTo(3 * BLOCK);
         assertThat(bytes(memory.asSlice(0, BLOCK))).isEqualTo(pattern(FILE_BYTES - BLOCK, BLOCK));
-        assertThat(bytes(memory.asSlice(BLOCK))).containsOnly(0);
+        assertThat(bytes(memory.asSlice(BLOCK))).isEqualTo(new byte[2 * BLOCK]);
     }
 
     @EachCase({"movesData", "carriesOutRanges", "isOfFileSystem"})
@@ -1179,7 +1185,7 @@ class EngineContractTest {
         assertThat(file.size()).isEqualTo(FILE_BYTES + 2 * BLOCK);
         MemorySegment memory = memory(3 * BLOCK);
         assertThat(read(memory, FILE_BYTES - BLOCK)).isEqualTo(3 * BLOCK);
-        assertThat(bytes(memory)).containsOnly(0);
+        assertThat(bytes(memory)).isEqualTo(new byte[3 * BLOCK]);
     }
 
     @EachCase("movesData")
@@ -1295,7 +1301,7 @@ class EngineContractTest {
             told.await(engine, 16);
             assertThat(told.results.values()).as(repeat).allMatch(result -> result > 0);
             for (int i = 0; i < read.size(); i++) {
-                byte[] expected = java.util.Arrays.copyOfRange(model, readAt.get(i),
+                byte[] expected = Arrays.copyOfRange(model, readAt.get(i),
                         readAt.get(i) + (int) read.get(i).byteSize());
                 assertThat(bytes(read.get(i))).as(repeat).isEqualTo(expected);
             }

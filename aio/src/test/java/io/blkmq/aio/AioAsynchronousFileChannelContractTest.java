@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testing.channel.AsynchronousFileChannelContract;
 import io.blkmq.testing.channel.JdkSubject;
@@ -13,6 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** {@link AsynchronousFileChannel} on a file of each engine, as the common table says, and as the JDK's answers. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideOthers
 class AioAsynchronousFileChannelContractTest {
 
     static List<Setup> setups() throws IOException {

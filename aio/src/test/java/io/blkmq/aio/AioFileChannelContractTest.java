@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testing.channel.FileChannelContract;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** {@link FileChannel} on a file of each engine, as the common table says, and as the JDK's answers. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideOthers
 class AioFileChannelContractTest {
 
     static List<Setup> setups() throws IOException {

@@ -48,10 +48,10 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class AioFilesTest {
     private static final int BLOCK = 4096;
-    /** Long enough that a thread is found waiting. */
-    private static final long LATENCY_NANOS = 200_000_000;
 
     private Path path;
+    /** A file of drivers. */
+    private Path array;
 
     @SuppressWarnings("NullAway.Init")
     AioFilesTest() {}
@@ -59,21 +59,22 @@ class AioFilesTest {
     @BeforeEach
     void make() throws IOException {
         path = Files.createTempFile(Files.createDirectories(Path.of("target", "io")), "blkmq-files", ".img");
+        array = ArrayDriver.make(new byte[BLOCK]);
     }
 
     @AfterEach
     void remove() throws IOException {
         boolean _ = Files.deleteIfExists(path);
+        ArrayDriver.remove(array);
     }
 
     private static ByteBuffer aligned(int bytes) {
         return ByteBuffer.allocateDirect(bytes + BLOCK).alignedSlice(BLOCK).slice(0, bytes);
     }
 
-    /** An engine of which each operation takes a while. */
-    private static AioEngine slow() throws IOException {
-        return AioEngines.open("memory",
-                AioEngineConfig.builder().memoryLatency((operation, bytes) -> LATENCY_NANOS).build());
+    /** Until so many operations are in flight, which stay so until the test ends them. */
+    private static void awaitInFlight(HeldDriver driver, int operations) {
+        Eventually.until(operations + " operations are with the driver", () -> driver.held() == operations);
     }
 
     // Engines.
@@ -190,32 +191,48 @@ class AioFilesTest {
 
     @Test
     void anInterruptClosesTheChannelAndNoOther() throws Exception {
-        try (AioEngine engine = slow();
-                FileChannel channel = AioFiles.openChannel(engine, path, READ, WRITE);
-                FileChannel other = AioFiles.openChannel(engine, path, READ, WRITE)) {
+        HeldDriver driver = new HeldDriver(0);
+        try (AioEngine engine = AioEngines.drive(driver, AioEngineConfig.defaults());
+                FileChannel channel = AioFiles.openChannel(engine, array, READ, WRITE);
+                FileChannel other = AioFiles.openChannel(engine, array, READ, WRITE)) {
             Eventually.Worker<Boolean> reader = Eventually.call(() -> {
                 assertThatExceptionOfType(ClosedByInterruptException.class)
                         .isThrownBy(() -> channel.read(ByteBuffer.allocate(10)));
                 return Thread.interrupted();
             });
-            Eventually.waits(reader.thread());
+            awaitInFlight(driver, 1);
             reader.thread().interrupt();
-            assertThat(reader.join()).as("the interrupt is kept").isTrue();
             assertThat(channel.isOpen()).isFalse();
-            assertThat(other.write(ByteBuffer.allocate(3), 0)).isEqualTo(3);
+            assertThat(reader.isDone()).as("the memory is the engine's until the operation ends").isFalse();
+            driver.end(10);
+            assertThat(reader.join()).as("the interrupt is kept").isTrue();
+            Eventually.Worker<Integer> writer = Eventually.call(() -> other.write(ByteBuffer.allocate(3), 0));
+            awaitInFlight(driver, 1);
+            driver.end(3);
+            assertThat(writer.join()).isEqualTo(3);
         }
     }
 
     @Test
     @SuppressWarnings("try") // closing is what it is about
     void aCloseEndsTheOperationsOfOtherThreads() throws Exception {
-        try (AioEngine engine = slow(); FileChannel channel = AioFiles.openChannel(engine, path, READ, WRITE)) {
-            List<Eventually.Worker<Boolean>> workers = List.of(
-                    Eventually.start(() -> channel.read(ByteBuffer.allocate(10))),
-                    Eventually.start(() -> channel.write(ByteBuffer.allocate(10))),
-                    Eventually.start(() -> channel.read(ByteBuffer.allocate(10), 5)));
-            workers.forEach(worker -> Eventually.waits(worker.thread()));
+        HeldDriver driver = new HeldDriver(0);
+        try (AioEngine engine = AioEngines.drive(driver, AioEngineConfig.defaults());
+                FileChannel channel = AioFiles.openChannel(engine, array, READ, WRITE)) {
+            Eventually.Worker<Boolean> first = Eventually.start(() -> channel.read(ByteBuffer.allocate(10)));
+            awaitInFlight(driver, 1);
+            Eventually.Worker<Boolean> behind = Eventually.start(() -> channel.write(ByteBuffer.allocate(10)));
+            // For the position, which the first has.
+            Eventually.waitsIn(behind.thread(), AioFileChannel.class);
+            Eventually.Worker<Boolean> beside = Eventually.start(() -> channel.read(ByteBuffer.allocate(10), 5));
+            awaitInFlight(driver, 2);
             channel.close();
+            List<Eventually.Worker<Boolean>> workers = List.of(first, behind, beside);
+            assertThat(workers).as("the memory is the engine's until the operations end")
+                    .noneMatch(Eventually.Worker::isDone);
+            // At the end of the file: who has got bytes would be told them.
+            driver.end(0);
+            driver.end(0);
             assertThat(workers.get(0).failure()).isInstanceOf(AsynchronousCloseException.class);
             assertThat(workers.get(1).failure()).isInstanceOf(AsynchronousCloseException.class);
             assertThat(workers.get(2).failure()).isInstanceOf(AsynchronousCloseException.class);
@@ -251,7 +268,7 @@ class AioFilesTest {
             assertThat(channel.tryLock(24, 1, false)).isNull();
             assertThat(channel.tryLock(24, 1, true)).isNull();
             Eventually.Worker<FileLock> waiting = Eventually.call(() -> channel.lock(24, 100, false));
-            Eventually.waits(waiting.thread());
+            Eventually.waitsIn(waiting.thread(), AioFileChannel.class);
             assertThat(waiting.isDone()).isFalse();
             assertThat(other.ask("release")).isEqualTo("released");
             assertThat(waiting.join().isValid()).isTrue();
@@ -275,8 +292,8 @@ class AioFilesTest {
             Eventually.Worker<FileLock> second = Eventually.call(() -> interrupted.lock(5, 5, false));
             AsynchronousFileChannel async = AioFiles.openAsynchronousChannel(path, READ, WRITE);
             Future<FileLock> third = async.lock(10, 5, false);
-            Eventually.waits(first.thread());
-            Eventually.waits(second.thread());
+            Eventually.waitsIn(first.thread(), AioFileChannel.class);
+            Eventually.waitsIn(second.thread(), AioFileChannel.class);
             assertThat(third.isDone()).isFalse();
             second.thread().interrupt();
             assertThat(second.failure()).isInstanceOf(FileLockInterruptionException.class);
@@ -385,8 +402,9 @@ class AioFilesTest {
 
     @Test
     void whatIsCancelledMayCloseTheChannelForTheOthers() throws Exception {
-        try (AioEngine engine = slow();
-                AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(engine, path, Runnable::run, READ,
+        HeldDriver driver = new HeldDriver(0);
+        try (AioEngine engine = AioEngines.drive(driver, AioEngineConfig.defaults());
+                AsynchronousFileChannel channel = AioFiles.openAsynchronousChannel(engine, array, Runnable::run, READ,
                         WRITE)) {
             Future<Integer> first = channel.read(ByteBuffer.allocate(10), 0);
             assertThat(first.cancel(false)).isTrue();
@@ -395,8 +413,13 @@ class AioFilesTest {
             assertThat(channel.isOpen()).isTrue();
             Future<Integer> second = channel.read(ByteBuffer.allocate(10), 0);
             Future<Integer> third = channel.write(ByteBuffer.allocateDirect(10), 0);
+            awaitInFlight(driver, 3);
             assertThat(second.cancel(true)).isTrue();
             assertThat(channel.isOpen()).isFalse();
+            assertThat(third.isDone()).as("the memory is the engine's until the operation ends").isFalse();
+            for (int i = 0; i < 3; i++) {
+                driver.end(10);
+            }
             assertThatExceptionOfType(ExecutionException.class).isThrownBy(() -> third.get(120, TimeUnit.SECONDS))
                     .withCauseInstanceOf(AsynchronousCloseException.class);
         }

@@ -297,9 +297,9 @@ class CancelTest {
                 AioFile file = engine.open(path, AioFile.Access.READ_WRITE, setup.direct())) {
             List<Kiocb> kiocbs = submitAll(engine, file, told, 6 * DEPTH);
             boolean ended = engine.closeWithin(1_000_000);
-            // A ring of one thread's is closed for good when that has left it, and the kernel then ends what waits for an event.
             if (!ended) {
-                assertThat(kiocbs).anyMatch(Kiocb::isInFlight);
+                // A ring of one thread's is closed for good when that has left it: then the kernel ends what waits, whenever it likes.
+                assertThat(setup.isPolled() || kiocbs.stream().anyMatch(Kiocb::isInFlight)).isTrue();
                 assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 99).addSegment(block())))
                         .isEqualTo(-Errno.EINVAL);
                 event.raise();

@@ -169,10 +169,10 @@ class ChannelAllocationTest {
             long before = descriptors();
             runMany(engine, CHANNELS);
             // A file that is closed goes with its last operation, of which the engine's thread may be about to hear.
-            Eventually.until("all files are forgotten", () -> SharedFile.known() == known);
+            Eventually.until("all files are forgotten", () -> SharedFile.known() <= known);
             // A few descriptors belong to the machinery around the tests.
             assertThat(descriptors()).as("descriptors, and %d before", before).isLessThan(before + 20);
-            assertThat(IoBuffer.usage().usedBytes()).as("memory of the pool").isEqualTo(used);
+            Eventually.until("the pool has all of its memory again", () -> IoBuffer.usage().usedBytes() <= used);
         }
     }
 }

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testing.channel.ChannelPrograms;
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The same random calls of a file that grows, through channels of the JDK and of an engine: the same bytes, sizes, positions and exceptions. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideOthers
 class ChannelDifferentialTest {
 
     static List<Setup> setups() throws IOException {

@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.Eventually;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -52,9 +53,7 @@ class CompleterLockTest {
             seen[1] = Thread.interrupted();
             lock.unlock();
         });
-        while (waiter.getState() != Thread.State.WAITING) {
-            Thread.onSpinWait();
-        }
+        Eventually.waitsIn(waiter, CompleterLock.class);
         assertThat(seen).containsOnly(false);
         lock.unlock();
         waiter.join();

@@ -181,7 +181,7 @@ class EngineMemorySafetyTest {
                     assertThatThrownBy(() -> kiocb.prepareRead(file, 0, told, 0))
                             .isInstanceOf(IllegalStateException.class);
                     assertThatThrownBy(() -> kiocb.addSegment(memory)).isInstanceOf(IllegalStateException.class);
-                    assertThat(engine.await(TimeUnit.SECONDS.toNanos(60))).isEqualTo(1);
+                    assertThat(engine.await(TimeUnit.SECONDS.toNanos(300))).isEqualTo(1);
                 }
                 assertThat(told.result(round)).isEqualTo(BLOCK);
                 memory.fill(CANARY);

@@ -80,8 +80,7 @@ final class EngineSubject extends ChannelSubject {
     @Override
     public void reset() throws IOException {
         try (FileChannel channel = open()) {
-            FileChannel _ = channel.truncate(0);
-            zero(channel);
+            renew(channel);
         }
     }
 

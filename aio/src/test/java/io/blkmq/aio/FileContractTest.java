@@ -234,7 +234,7 @@ class FileContractTest {
 
     /** To open one would be to wait for its other end. */
     @EachCase
-    @Timeout(60)
+    @Timeout(300)
     void aRenameOfAPipeIsRefused() throws Exception {
         Setup.skipIf(NativeAccess.refusal() != null, "the JDK waits when it opens a pipe");
         Path pipe = directory.resolve("pipe");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.BesideOthers;
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +14,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -147,15 +147,17 @@ class FlagsTest {
     void whatIsNotToBeCachedIsNot(String name) throws IOException {
         try (AioEngine engine = open(name); AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
             Kiocb kiocb = kiocb();
-            assertThat(file.sync(false)).isZero();
-            assertThat(file.dropPageCache()).isZero();
-            long read = engine
-                    .run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block()).with(AioFlag.DONTCACHE));
-            Setup.skipIf(read == -Errno.EOPNOTSUPP, "the file system does not know DONTCACHE");
-            assertThat(read).isEqualTo(BLOCK);
-            long again = engine
-                    .run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block()).with(AioFlag.NOWAIT));
-            assertThat(again).as("nothing was left").isEqualTo(-Errno.EAGAIN);
+            // A page that is just being used by somebody else stays where it is, whoever wants it dropped: then once more.
+            Eventually.until("nothing is left", () -> {
+                assertThat(file.sync(false)).isZero();
+                assertThat(file.dropPageCache()).isZero();
+                long read = engine.run(
+                        kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block()).with(AioFlag.DONTCACHE));
+                Setup.skipIf(read == -Errno.EOPNOTSUPP, "the file system does not know DONTCACHE");
+                assertThat(read).isEqualTo(BLOCK);
+                return engine.run(kiocb.prepareRead(file, 0, AioCompletion.NONE, 0).addSegment(block())
+                        .with(AioFlag.NOWAIT)) == -Errno.EAGAIN;
+            });
         }
     }
 
@@ -330,6 +332,14 @@ class FlagsTest {
     @Test
     void theKernelHasNoMoreWorkersThanItMay() throws Exception {
         Setup.skipIf(!natives().contains("io_uring"), "no io_uring here");
+        // A thread of its own: others may have workers of rings that they have had before.
+        assertThat(Eventually.call(this::mostWorkersOfOne).join()).isBetween(0, 1);
+        assertThatThrownBy(() -> AioEngineConfig.builder().kernelWorkers(0))
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("0");
+    }
+
+    /** How many workers are seen of a ring that may have one. */
+    private int mostWorkersOfOne() throws IOException {
         AioEngineConfig config = AioEngineConfig.builder().completionMode(CompletionMode.POLLED).depth(64)
                 .kernelWorkers(1).build();
         int most = 0;
@@ -343,13 +353,11 @@ class FlagsTest {
                 engine.commit();
                 most = Math.max(most, workersOfThisThread());
                 while (told[0] < 64 * (round + 1)) {
-                    int _ = engine.await(TimeUnit.SECONDS.toNanos(60));
+                    int _ = engine.await(Long.MAX_VALUE);
                 }
             }
         }
-        assertThat(most).isBetween(0, 1);
-        assertThatThrownBy(() -> AioEngineConfig.builder().kernelWorkers(0))
-                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("0");
+        return most;
     }
 
     /** Workers of the kernel are tasks of the process, named by the thread whose they are. */

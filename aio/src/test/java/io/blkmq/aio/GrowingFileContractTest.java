@@ -1,5 +1,6 @@
 package io.blkmq.aio;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.channel.ChannelSubject;
 import io.blkmq.testing.channel.FileOpener;
 import io.blkmq.testing.channel.GrowingFileContract;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** How files are opened, appended to, cut and grown through channels: the JDK's, and those of each engine. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideOthers
 class GrowingFileContractTest {
 
     static List<Setup> setups() throws IOException {

@@ -67,7 +67,7 @@ class GrowingFileEdgesTest {
             // As a direct write does it.
             assertThat(file.file().setSize(BLOCK)).isZero();
             CompletableFuture<Long> told = file.syncAsync(true).thenApply(_ -> size(file));
-            assertThat(told.get(60, TimeUnit.SECONDS)).isEqualTo(100);
+            assertThat(told.get(120, TimeUnit.SECONDS)).isEqualTo(100);
             assertThat(file.file().setSize(110)).isZero();
             shared.tail().ends();
             shared.unlockAlone(stamp);

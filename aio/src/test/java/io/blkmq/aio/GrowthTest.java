@@ -5,6 +5,7 @@ import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Many write a file at once, of which nothing is aligned, and others read it: nothing is lost, and nobody sees what was not written. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideOthers
 class GrowthTest {
     private static final int WRITERS = 3;
     private static final int READERS = 2;
@@ -152,7 +154,7 @@ class GrowthTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("setups")
     void whoWritesBytesOfTheSameBlocksLosesNothing(Setup setup) throws Exception {
-        int bytes = 2400;
+        int bytes = 1200;
         long seed = RandomSeed.of(GrowthTest.class);
         play(setup, (opener, path) -> {
             try (FileChannel one = opener.open(path, WRITE);

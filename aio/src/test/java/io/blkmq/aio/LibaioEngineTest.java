@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -68,7 +69,7 @@ class LibaioEngineTest {
     /** A context whose io_submit answers by a script, and what it would have answered when that is over. */
     private static final class ScriptedContext extends AioContext {
         final ConcurrentLinkedQueue<Integer> answers = new ConcurrentLinkedQueue<>();
-        final List<Integer> counts = new ArrayList<>();
+        final List<Integer> counts = Collections.synchronizedList(new ArrayList<>());
 
         ScriptedContext(long context, int slots) {
             super(context, slots);
@@ -158,7 +159,7 @@ class LibaioEngineTest {
     void anOwnerThatParksIsWokenThoughTheKernelRefusesTheEvent() throws Exception {
         try (LibaioEngine engine = openWakeable()) {
             Eventually.Worker<Integer> owner = Eventually.call(() -> engine.await(Long.MAX_VALUE));
-            Eventually.waits(owner.thread());
+            Eventually.waitsIn(owner.thread(), OpenedEngine.class);
             scripted.context().answers.add(-Errno.EBADF);
             assertThatIllegalStateException().isThrownBy(engine::wakeup).withMessageContaining("EBADF");
             assertThat(owner.join()).isZero();
@@ -186,7 +187,6 @@ class LibaioEngineTest {
 
     @ParameterizedTest
     @CsvSource({"POLLED, false", "POLLED, true", "REAPER, false", "REAPER, true"})
-    @Timeout(60)
     void whatIsInFlightEndsWhenTheKernelRefusesToWait(CompletionMode mode, boolean known) throws IOException {
         DeadContext.known = known;
         try (AioEngine engine = LibaioEngine.open(config(mode), DeadContext::new);

@@ -2,6 +2,8 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.aio.life.EngineEnd;
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -151,6 +153,15 @@ class NativeEngineTest {
             super(AioEngineConfig.builder().ringEntry(RingEntry.REAPER), slots);
         }
 
+        /** One whose reaper sleeps until it is called. */
+        static FailingRing asleep(int slots) {
+            CALLS.drainPermits();
+            IDLE.drainPermits();
+            FailingRing ring = new FailingRing(slots);
+            IDLE.acquireUninterruptibly();
+            return ring;
+        }
+
         @Override
         boolean place(int slot, Kiocb kiocb) {
             if (FAILURES.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
@@ -278,7 +289,7 @@ class NativeEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void whoWaitsForAnOperationThatIsHeldBackGoesOnAfterThePause() {
         try (ScriptedEngine waiting = new ScriptedEngine(
                 AioEngineConfig.builder().completionMode(CompletionMode.POLLED), 4)) {
@@ -317,11 +328,8 @@ class NativeEngineTest {
     void whatIsHandedOverAndFindsNoRoomCountsAsDeferredOnce() {
         int operations = 12;
         int slots = 4;
-        FailingRing.CALLS.drainPermits();
-        FailingRing.IDLE.drainPermits();
-        try (FailingRing waiting = new FailingRing(slots)) {
-            // It sleeps, and takes all of them at once when it is called.
-            FailingRing.IDLE.acquireUninterruptibly();
+        try (FailingRing waiting = FailingRing.asleep(slots)) {
+            // It takes all of them at once when it is called.
             for (int i = 0; i < operations; i++) {
                 assertThat(waiting.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
                         .addSegment(arena.allocate(BLOCK)))).isZero();
@@ -349,10 +357,11 @@ class NativeEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void ringThatFailsForGoodIsGivenUpAndWhatIsInFlightEndsWithAnError() {
         int operations = 12;
-        try (FailingRing failing = new FailingRing(4)) {
+        try (FailingRing failing = FailingRing.asleep(4)) {
+            // It begins with them when it is called, and so does not give up before all are there.
             FailingRing.FAILURES.set(Integer.MAX_VALUE);
             for (int i = 0; i < operations; i++) {
                 assertThat(failing.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)
@@ -403,7 +412,7 @@ class NativeEngineTest {
     }
 
     @Test
-    @Timeout(60)
+    @Timeout(300)
     void whoClosesSecondReturnsWhenTheFirstHasEndedIt() throws InterruptedException {
         engine.mayEnd = new CountDownLatch(1);
         Thread first = Thread.ofPlatform().start(engine::close);
@@ -415,9 +424,7 @@ class NativeEngineTest {
             engine.close();
             seenDestroyed.set(engine.destroyed);
         });
-        while (second.isAlive() && second.getState() != Thread.State.WAITING) {
-            Thread.onSpinWait();
-        }
+        Eventually.waitsIn(second, EngineEnd.class);
         engine.mayEnd.countDown();
         first.join();
         second.join();

@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** One way to run the contract: an engine and how it is configured, and where and how its files are opened. */
 record Setup(String engine, Variant variant, CompletionMode mode, Path directory,
@@ -26,6 +28,8 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
         SLOW
     }
 
+    /** Those whose files were opened for direct I/O. */
+    private static final Set<Setup> TRIED = ConcurrentHashMap.newKeySet();
     private static final Path DISK = Path.of("target", "io");
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
@@ -64,12 +68,13 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
     public void assumeAvailable() throws IOException {
         Optional<String> reason = AioEngines.find(engine).unavailable();
         skipIf(reason.isPresent(), "engine " + engine + " is not available: " + reason.orElse(""));
-        if (direct && !isMemory()) {
+        if (direct && !isMemory() && !TRIED.contains(this)) {
             Path probe = Files.createTempFile(directory, "blkmq-aio-probe", ".img");
             try (AioFile file = isNative()
                     ? NativeFile.open(probe, AioFile.Access.READ_ONLY, true)
                     : ChannelFile.open(probe, AioFile.Access.READ_ONLY, true)) {
                 assumeFalse(file.isClosed());
+                boolean _ = TRIED.add(this);
             } catch (AioFile.DirectUnsupportedException e) {
                 skipIf(true, "no direct I/O in " + directory + ": " + e.getMessage());
             } finally {

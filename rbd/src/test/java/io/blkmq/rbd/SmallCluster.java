@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -22,6 +23,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,8 +33,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SmallCluster implements AutoCloseable {
     private static final String SCRIPT = Path.of("..", "bin", "ceph-small").toAbsolutePath().normalize().toString();
-    private static final int SECONDS = 60;
+    /** How long a daemon may take to start, on a machine that is slow. */
+    private static final int SECONDS = 300;
     private static final int TRIES = 5;
+    /** How long opening, and the end of a device, wait for the cluster, where a test does not say otherwise. */
+    private static final int WAIT_SECONDS = 300;
+    /** Behind the ports that OSDs take, and before those that the system gives to connections. */
+    private static final int FIRST_PORT = 12_000;
+    private static final int PORTS = 20_000;
+    /** For each cluster of this process another, wherever that of another process begins. */
+    private static final AtomicInteger NEXT_PORT = new AtomicInteger((int) (31 * ProcessHandle.current().pid() % PORTS));
 
     private static @Nullable SmallCluster shared;
     private static @Nullable String failure;
@@ -106,15 +117,22 @@ public final class SmallCluster implements AutoCloseable {
         throw new IOException("the small cluster does not start: " + String.join("\n", said));
     }
 
+    /** None of those that the system gives to connections: one of these could have it when the monitor is to come back. */
     private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
+        for (int tries = 0; tries < PORTS; tries++) {
+            int port = FIRST_PORT + NEXT_PORT.getAndIncrement() % PORTS;
+            try (ServerSocket _ = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+                return port;
+            } catch (BindException e) {
+                // Somebody has it: the next.
+            }
         }
+        throw new IOException("no port is free");
     }
 
     private static void script(String command, Path directory) throws IOException {
         try {
-            String _ = Command.run("", SCRIPT, command, directory.toString());
+            String _ = Command.run("", SCRIPT, command, directory.toString(), "--seconds", String.valueOf(SECONDS));
         } catch (InterruptedException e) {
             throw new IOException(e);
         }
@@ -129,6 +147,9 @@ public final class SmallCluster implements AutoCloseable {
         StringBuilder text = new StringBuilder("rbd:rbd/").append(image).append(":conf=").append(conf());
         for (String key : keys) {
             text.append(':').append(key);
+        }
+        if (Stream.of(keys).noneMatch(key -> key.startsWith("wait="))) {
+            text.append(":wait=").append(WAIT_SECONDS);
         }
         return text.toString();
     }

@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.zip.CRC32;
 
 /** Random calls of several channels of one file that grows and shrinks, with all that can be seen of each. The same seed makes the same calls. */
 public final class ChannelPrograms {
@@ -126,7 +128,8 @@ public final class ChannelPrograms {
             default -> random.nextInt(5000);
         };
         byte[] bytes = new byte[length];
-        random.nextBytes(bytes);
+        // Of eight bytes at a time.
+        new SplittableRandom(random.nextLong()).nextBytes(bytes);
         if (random.nextBoolean()) {
             return ByteBuffer.wrap(bytes);
         }
@@ -137,6 +140,8 @@ public final class ChannelPrograms {
     }
 
     private static String state(ByteBuffer buffer) {
-        return buffer.position() + "/" + buffer.limit() + ":" + buffer.duplicate().clear().hashCode();
+        CRC32 sum = new CRC32();
+        sum.update(buffer.duplicate().clear());
+        return buffer.position() + "/" + buffer.limit() + ":" + sum.getValue();
     }
 }

@@ -67,6 +67,12 @@ public abstract class ChannelSubject implements AutoCloseable {
         return options.length > 0 ? options : new OpenOption[]{StandardOpenOption.READ, StandardOpenOption.WRITE};
     }
 
+    /** Makes it zeroes of the first size, of which none are on the device yet, as those of a new file. */
+    protected static void renew(FileChannel channel) throws IOException {
+        FileChannel _ = channel.truncate(0);
+        long _ = channel.write(ByteBuffer.allocate(1), BYTES - 1);
+    }
+
     /** Fills it with zeroes. */
     protected static void zero(FileChannel channel) throws IOException {
         ByteBuffer zeroes = ByteBuffer.allocate(BYTES);

@@ -85,9 +85,10 @@ public final class JdkSubject extends ChannelSubject {
     public void reset() throws IOException {
         try (FileChannel channel = open()) {
             if (family == Family.FILE) {
-                FileChannel _ = channel.truncate(0);
+                renew(channel);
+            } else {
+                zero(channel);
             }
-            zero(channel);
         }
     }
 
