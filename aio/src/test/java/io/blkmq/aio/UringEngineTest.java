@@ -443,8 +443,7 @@ class UringEngineTest {
             Uring ring = new BoastingRing(fd, params);
             made.set(ring);
             return ring;
-        }, 0);
-                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+        }, 0); AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
             Told told = new Told();
             for (int i = 0; i < 60; i++) {
                 assertThat(engine.submit(Kiocb.withSegments(1).prepareRead(file, (long) i * BLOCK, told, i)

@@ -42,7 +42,8 @@ public final class SmallCluster implements AutoCloseable {
     private static final int FIRST_PORT = 12_000;
     private static final int PORTS = 20_000;
     /** For each cluster of this process another, wherever that of another process begins. */
-    private static final AtomicInteger NEXT_PORT = new AtomicInteger((int) (31 * ProcessHandle.current().pid() % PORTS));
+    private static final AtomicInteger NEXT_PORT = new AtomicInteger(
+            (int) (31 * ProcessHandle.current().pid() % PORTS));
 
     private static @Nullable SmallCluster shared;
     private static @Nullable String failure;

@@ -61,8 +61,8 @@ public final class Eventually {
             // In this order: what it waits for it has begun to wait for in there, or behind it.
             boolean there = Arrays.stream(thread.getStackTrace()).map(StackTraceElement::getClassName)
                     .anyMatch(each -> each.equals(name) || each.startsWith(name + "$"));
-            return there && (thread.getState() == Thread.State.WAITING
-                    || thread.getState() == Thread.State.TIMED_WAITING);
+            return there
+                    && (thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING);
         });
     }
 
