@@ -8,6 +8,7 @@ import io.blkmq.nbd.client.Offer;
 import io.blkmq.nbd.client.Target;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -65,6 +66,7 @@ public final class NbdDisk {
         private Duration connectTimeout = Duration.ofSeconds(10);
         private Duration replyTimeout = Duration.ofSeconds(30);
         private Duration giveUpAfter = Duration.ofSeconds(60);
+        private IoRuntime runtime = IoRuntime.system();
 
         private Builder(NbdUri uri) {
             this.uri = uri;
@@ -165,6 +167,12 @@ public final class NbdDisk {
             return this;
         }
 
+        /** Whose clock {@link #replyTimeout} and {@link #giveUpAfter} go by: a test's own. */
+        Builder runtime(IoRuntime value) {
+            this.runtime = value;
+            return this;
+        }
+
         private static Duration positive(String what, Duration value) {
             if (value.isNegative() || value.isZero() || value.compareTo(Duration.ofDays(365)) > 0) {
                 throw new IllegalArgumentException(what + " " + value + ": not within 0 and a year");
@@ -183,7 +191,7 @@ public final class NbdDisk {
             NbdTls own = tls();
             String host = uri.address() instanceof InetSocketAddress inet ? inet.getHostString() : null;
             Target target = new Target(uri.address(), uri.export(), own == null ? null : own.context(), host,
-                    connectTimeout.toNanos(), replyTimeout.toNanos(), giveUpAfter.toNanos());
+                    connectTimeout.toNanos(), replyTimeout.toNanos(), giveUpAfter.toNanos(), runtime);
             String shown = name == null ? uri.toString() : name;
             Device device = connect(shown, target);
             try {
@@ -194,7 +202,7 @@ public final class NbdDisk {
                     throw new IOException(uri + ": an export of " + device.offer().sizeBytes() + " bytes is no disk");
                 }
                 TagSet tags = TagSet.builder(device).hardwareQueues(device.connections()).depth(depth)
-                        .flag(TagSet.Flag.MERGE).timeoutNanos(replyTimeout.toNanos()).build();
+                        .flag(TagSet.Flag.MERGE).timeoutNanos(replyTimeout.toNanos()).runtime(runtime).build();
                 try {
                     return Disk.of(tags.newQueue(shown, limits, sectors, null), () -> {
                         tags.close();

@@ -6,6 +6,7 @@ import io.blkmq.nbd.server.Extents;
 import io.blkmq.nbd.server.Limits;
 import io.blkmq.nbd.server.Server;
 import io.blkmq.nbd.wire.Nbd;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -169,6 +170,7 @@ public final class NbdServer implements AutoCloseable {
         private Duration handshakeTimeout = Duration.ofSeconds(30);
         private Duration stallTimeout = Duration.ofSeconds(60);
         private Duration drainTimeout = Duration.ofSeconds(30);
+        private IoRuntime runtime = IoRuntime.system();
 
         private Builder() {}
 
@@ -317,6 +319,12 @@ public final class NbdServer implements AutoCloseable {
             return this;
         }
 
+        /** Whose clock {@link #handshakeTimeout} and {@link #stallTimeout} go by: a test's own. */
+        Builder runtime(IoRuntime value) {
+            this.runtime = value;
+            return this;
+        }
+
         private static long within(String what, long value, long least, long most) {
             if (value < least || value > most) {
                 throw new IllegalArgumentException(what + ": " + value + " is not within " + least + " and " + most);
@@ -345,7 +353,7 @@ public final class NbdServer implements AutoCloseable {
             Limits limits = new Limits(connections, requests, connectionBytes, totalBytes, requestBytes,
                     handshakeTimeout.toNanos(), stallTimeout.toNanos(), drainTimeout.toNanos());
             NbdTls given = tls;
-            Server server = new Server(limits, threads, given == null ? null : given.context(),
+            Server server = new Server(limits, threads, runtime, given == null ? null : given.context(),
                     given != null && given.verifiesClients());
             boolean started = false;
             try {

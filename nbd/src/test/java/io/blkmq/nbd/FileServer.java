@@ -12,8 +12,10 @@ final class FileServer {
     private FileServer() {}
 
     static ProcessBuilder process(Path file, Path socket) {
-        return JavaProcess.of("java", java.util.List.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1",
-                "-cp", JavaProcess.classPath(), FileServer.class.getName(), file.toString(), socket.toString()));
+        return JavaProcess.of("java",
+                java.util.List.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+                        "-cp", JavaProcess.classPath(), FileServer.class.getName(), file.toString(),
+                        socket.toString()));
     }
 
     /**
@@ -23,7 +25,7 @@ final class FileServer {
      */
     public static void main(String[] arguments) throws IOException, InterruptedException {
         LoopDevice loop = LoopDevice.attach(LoopConfig.builder(Path.of(arguments[0])).direct(false).build());
-        NbdServer server = NbdServer.builder().unix(Path.of(arguments[1])).threads(2).start();
+        NbdServer server = Patient.server().unix(Path.of(arguments[1])).threads(2).start();
         server.addExport(NbdExport.builder("", loop.disk()).build());
         new CountDownLatch(1).await();
     }

@@ -31,7 +31,7 @@ class NbdClientsTest {
 
     private static NbdServer unstarted() {
         try {
-            return NbdServer.builder().loopback(0).start();
+            return Patient.server().loopback(0).start();
         } catch (IOException e) {
             throw new AssertionError(e);
         }
@@ -41,7 +41,7 @@ class NbdClientsTest {
     void start() throws IOException {
         server.close();
         socket = directory.resolve("s");
-        server = NbdServer.builder().unix(socket).loopback(0).threads(2).start();
+        server = Patient.server().unix(socket).loopback(0).threads(2).start();
     }
 
     @AfterEach

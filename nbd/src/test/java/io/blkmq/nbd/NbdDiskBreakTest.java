@@ -43,7 +43,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Connections that break, servers that lose what they have acknowledged, and servers that lie. */
 @NoRescues
-@Timeout(120)
+@Timeout(300)
 class NbdDiskBreakTest {
     private static final int BLOCK = 4096;
     private static final int BLOCKS = 64;
@@ -52,8 +52,7 @@ class NbdDiskBreakTest {
     private Path directory = Path.of("");
 
     private NbdDisk.Builder client(String socket) {
-        return NbdDisk.builder(NbdUri.parse("nbd+unix:///d?socket=" + directory.resolve(socket)))
-                .replyTimeout(Duration.ofSeconds(5)).giveUpAfter(Duration.ofSeconds(20));
+        return Patient.disk(NbdUri.parse("nbd+unix:///d?socket=" + directory.resolve(socket)));
     }
 
     private static ByteBuffer block(long version) {
@@ -77,7 +76,7 @@ class NbdDiskBreakTest {
         int told = 0;
         try (Disk behind = NullBlk.builder().capacityBytes(BLOCKS * BLOCK).memoryBacked(true).cacheBytes(BLOCKS * BLOCK)
                 .completion(NullBlk.Completion.REAPER).build();
-                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+                NbdServer server = Patient.server().unix(directory.resolve("s")).start();
                 Proxy proxy = new Proxy(directory.resolve("p"), directory.resolve("s"))) {
             server.addExport(NbdExport.builder("d", behind).build());
             try (Disk disk = client("p").connections(connections).open()) {
@@ -131,7 +130,7 @@ class NbdDiskBreakTest {
     @Test
     void aWriteThatNoFlushHasCoveredMakesTheNextFlushFailOnce() throws Exception {
         try (Disk behind = Scratch.memory(BLOCKS * BLOCK);
-                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+                NbdServer server = Patient.server().unix(directory.resolve("s")).start();
                 Proxy proxy = new Proxy(directory.resolve("p"), directory.resolve("s"))) {
             server.addExport(NbdExport.builder("d", behind).build());
             try (Disk disk = client("p").connections(1).open()) {
@@ -156,12 +155,15 @@ class NbdDiskBreakTest {
     @Test
     void withoutAServerEverythingFailsAfterAWhile() throws Exception {
         try (Disk behind = Scratch.memory(BLOCKS * BLOCK)) {
-            NbdServer server = NbdServer.builder().unix(directory.resolve("s")).start();
+            NbdServer server = Patient.server().unix(directory.resolve("s")).start();
             server.addExport(NbdExport.builder("d", behind).build());
-            try (Disk disk = client("s").giveUpAfter(Duration.ofMillis(300)).open()) {
+            TestClock clock = new TestClock();
+            try (Disk disk = client("s").runtime(clock.runtime()).open()) {
                 disk.write(0, block(1));
                 server.close();
-                assertThatThrownBy(() -> disk.read(0, ByteBuffer.allocate(BLOCK))).isInstanceOf(BlockIOException.class);
+                Eventually.Worker<Boolean> read = Eventually.start(() -> disk.read(0, ByteBuffer.allocate(BLOCK)));
+                clock.advanceUntil("it is given up", Duration.ofMinutes(1), read::isDone);
+                assertThat(read.failure()).isInstanceOf(BlockIOException.class);
                 assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOf(BlockIOException.class);
             }
         }
@@ -280,13 +282,19 @@ class NbdDiskBreakTest {
                     await(mayGo);
                 }
             };
-            try (Disk disk = client("s").connections(2).connectTimeout(Duration.ofSeconds(2))
-                    .giveUpAfter(Duration.ofSeconds(1)).open()) {
+            TestClock clock = new TestClock();
+            try (Disk disk = client("s").connections(2).replyTimeout(Duration.ofDays(365)).runtime(clock.runtime())
+                    .open()) {
                 server.end(1);
                 Eventually.until("both are about to connect again", () -> server.connections.get() == 4);
-                List<Status> ends = IntStream.range(0, 2).mapToObj(context -> begin(disk, context, Operation.WRITE))
-                        .toList().stream().map(CompletableFuture::join).toList();
-                assertThat(ends).containsExactlyInAnyOrder(Status.OK, Status.TRANSPORT);
+                List<CompletableFuture<Status>> writes = IntStream.range(0, 2)
+                        .mapToObj(context -> begin(disk, context, Operation.WRITE)).toList();
+                clock.advance(Patient.PATIENCE.plusMinutes(1));
+                server.end(4);
+                clock.advanceUntil("both writes have ended", Duration.ofMillis(20),
+                        () -> writes.stream().allMatch(CompletableFuture::isDone));
+                assertThat(writes).extracting(CompletableFuture::join).containsExactlyInAnyOrder(Status.OK,
+                        Status.TRANSPORT);
             } finally {
                 mayGo.countDown();
             }
@@ -501,25 +509,38 @@ class NbdDiskBreakTest {
     @ParameterizedTest
     @EnumSource(Lie.class)
     void aServerThatLiesIsLeftAndTheRequestFailsInTheEnd(Lie lie) throws Exception {
+        TestClock clock = new TestClock();
         try (LyingServer server = new LyingServer(directory.resolve("s"), lie.isStructured(), lie::to);
-                Disk disk = client("s").giveUpAfter(Duration.ofMillis(500)).open()) {
+                Disk disk = client("s").runtime(clock.runtime()).open()) {
             byte[] memory = new byte[BLOCK + 2];
             Arrays.fill(memory, (byte) 1);
-            assertThatThrownBy(() -> disk.read(BLOCK, ByteBuffer.wrap(memory, 1, BLOCK))).isInstanceOfSatisfying(
-                    BlockIOException.class, e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+            Eventually.Worker<Boolean> read = Eventually
+                    .start(() -> disk.read(BLOCK, ByteBuffer.wrap(memory, 1, BLOCK)));
+            Eventually.until("it is left for another connection, as is that", () -> server.ended.get() == 2);
+            clock.advanceUntil("it is given up", Duration.ofMinutes(20), read::isDone);
+            assertThat(read.failure()).isInstanceOfSatisfying(BlockIOException.class,
+                    e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
             assertThat(memory[0]).isEqualTo((byte) 1);
             assertThat(memory[BLOCK + 1]).isEqualTo((byte) 1);
-            assertThat(server.connections.get()).isBetween(2, 20);
+            assertThat(server.connections.get()).isEqualTo(2);
         }
     }
 
     @Test
     void aServerThatSaysNothingIsLeft() throws Exception {
-        try (LyingServer server = new LyingServer(directory.resolve("s"), false, _ -> null);
-                Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).giveUpAfter(Duration.ofMillis(500))
-                        .open()) {
-            assertThatThrownBy(() -> disk.read(0, ByteBuffer.allocate(BLOCK))).isInstanceOf(BlockIOException.class);
-            assertThat(server.connections.get()).isGreaterThan(1);
+        TestClock clock = new TestClock();
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, _ -> {
+            asked.incrementAndGet();
+            return null;
+        }); Disk disk = client("s").runtime(clock.runtime()).open()) {
+            Eventually.Worker<Boolean> read = Eventually.start(() -> disk.read(0, ByteBuffer.allocate(BLOCK)));
+            Eventually.until("it is asked", () -> asked.get() == 1);
+            clock.advance(Patient.PATIENCE.plusMinutes(1));
+            Eventually.until("it is left, and asked by another connection", () -> asked.get() == 2);
+            assertThat(server.connections.get()).isEqualTo(2);
+            clock.advanceUntil("it is asked no more", Duration.ofMinutes(1), read::isDone);
+            assertThat(read.failure()).isInstanceOf(BlockIOException.class);
         }
     }
 
@@ -540,12 +561,16 @@ class NbdDiskBreakTest {
 
     @Test
     void aServerThatStopsWithinAReplyIsLeft() throws Exception {
+        TestClock clock = new TestClock();
         AtomicInteger asked = new AtomicInteger();
         try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
             byte[] reply = simple(request.cookie, 0, (int) request.length);
             return asked.incrementAndGet() == 1 ? Arrays.copyOf(reply, reply.length / 2) : reply;
-        }); Disk disk = client("s").replyTimeout(Duration.ofMillis(200)).open()) {
-            disk.read(0, ByteBuffer.allocate(BLOCK));
+        }); Disk disk = client("s").runtime(clock.runtime()).open()) {
+            Eventually.Worker<Boolean> read = Eventually.start(() -> disk.read(0, ByteBuffer.allocate(BLOCK)));
+            Eventually.until("it is asked", () -> asked.get() == 1);
+            clock.advance(Patient.PATIENCE.plusMinutes(1));
+            assertThat(read.join()).isTrue();
             assertThat(asked.get()).isEqualTo(2);
             assertThat(server.connections.get()).isEqualTo(2);
         }
@@ -572,7 +597,7 @@ class NbdDiskBreakTest {
     @Test
     void manyLargeReadsAndWritesGoThroughAServerThatTakesTwoAtATime() throws Exception {
         try (Disk behind = Scratch.memory(16 << 20);
-                NbdServer server = NbdServer.builder().unix(directory.resolve("s")).requestsMax(2)
+                NbdServer server = Patient.server().unix(directory.resolve("s")).requestsMax(2)
                         .connectionBytesMax(1 << 20).start()) {
             server.addExport(NbdExport.builder("d", behind).build());
             try (Disk disk = client("s").connections(1).open()) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * {@code bin/guest-kernel} makes what it boots.
  */
 @NoRescues
-@Timeout(300)
+@Timeout(900)
 class NbdGuestTest {
     private static final Path GUEST = Path.of("../target/guest");
 
@@ -38,7 +38,7 @@ class NbdGuestTest {
         Path image = Scratch.file(directory, "disk", 64 << 20);
         String said;
         NbdStatistics statistics;
-        try (LoopDevice loop = Scratch.loop(image); NbdServer server = NbdServer.builder().loopback(0).start()) {
+        try (LoopDevice loop = Scratch.loop(image); NbdServer server = Patient.server().loopback(0).start()) {
             server.addExport(NbdExport.builder("d", loop.disk()).build());
             int port = ((InetSocketAddress) server.addresses().getFirst()).getPort();
             Process guest = new ProcessBuilder("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",

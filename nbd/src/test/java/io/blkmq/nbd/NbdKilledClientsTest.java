@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Clients that end at any point, and a machine whose power fails then: what they were told is durable, is. */
 @NoRescues
-@Timeout(120)
+@Timeout(300)
 class NbdKilledClientsTest {
     private static final int CLIENTS = 200;
     private static final int BLOCK = 4096;
@@ -77,7 +77,7 @@ class NbdKilledClientsTest {
         long bytes = Math.max(1 << 20, (long) CLIENTS * BLOCKS * BLOCK);
         try (Disk disk = NullBlk.builder().capacityBytes(bytes).memoryBacked(true).cacheBytes(bytes)
                 .completion(NullBlk.Completion.REAPER).build();
-                NbdServer server = NbdServer.builder().unix(socket).threads(2).start();
+                NbdServer server = Patient.server().unix(socket).threads(2).start();
                 ExecutorService clients = Executors.newFixedThreadPool(16)) {
             server.addExport(NbdExport.builder("d", disk).build());
             List<Future<long[]>> told = new ArrayList<>();

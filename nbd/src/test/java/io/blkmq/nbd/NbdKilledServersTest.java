@@ -160,7 +160,7 @@ class NbdKilledServersTest {
         AtomicBoolean checked = new AtomicBoolean();
         Random pauses = new Random(random.nextLong());
         try (Victim victim = new Victim(kind);
-                Disk disk = NbdDisk.builder(NbdUri.parse("nbd+unix:///?socket=" + victim.socket)).connections(3)
+                Disk disk = Patient.disk(NbdUri.parse("nbd+unix:///?socket=" + victim.socket)).connections(3)
                         .giveUpAfter(Duration.ofMinutes(2)).open()) {
             assertThat(disk.queue().hardwareContexts()).isEqualTo(3);
             Eventually.Worker<Boolean> killer = Eventually.start(() -> {

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The server byte by byte: what is right is answered as the protocol says, and what is wrong by a defined error or the end. */
 @NoRescues
-@Timeout(60)
+@Timeout(300)
 class NbdProtocolTest {
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
@@ -51,7 +51,7 @@ class NbdProtocolTest {
     private Path socket = Path.of("");
     private final Disk disk = disk();
     private final Disk part = disk.partition("part", EXPORT_AT, EXPORT_BYTES);
-    private NbdServer server = start(NbdServer.builder().loopback(0));
+    private NbdServer server = start(Patient.server().loopback(0));
 
     private static Disk disk() {
         try {
@@ -74,7 +74,7 @@ class NbdProtocolTest {
         byte[] guard = new byte[DISK_BYTES];
         Arrays.fill(guard, (byte) 0x77);
         disk.write(0, ByteBuffer.wrap(guard));
-        serve(NbdServer.builder());
+        serve(Patient.server());
     }
 
     private void serve(NbdServer.Builder builder) throws IOException {
@@ -392,7 +392,7 @@ class NbdProtocolTest {
     void moreThanTheLargestRequestIsAnError() throws IOException {
         try (Disk large = Scratch.memory(1 << 20)) {
             server.close();
-            server = start(NbdServer.builder().unix(socket).requestBytesMax(64 * KIB));
+            server = start(Patient.server().unix(socket).requestBytesMax(64 * KIB));
             server.addExport(NbdExport.builder("d", large).build());
             try (RawClient client = RawClient.simple(socket, "d")) {
                 assertThat(error(client, RawClient.request(Nbd.CMD_READ, 0, 1, 0, 64 * KIB + 512)))
@@ -441,15 +441,17 @@ class NbdProtocolTest {
 
     @Test
     void aStalledClientIsSentAwayAndASilentOneIsNot() throws IOException {
-        serve(NbdServer.builder().stallTimeout(Duration.ofMillis(300)).handshakeTimeout(Duration.ofMillis(300)));
+        TestClock clock = new TestClock();
+        serve(Patient.server().runtime(clock.runtime()));
         try (RawClient stalled = RawClient.simple(socket, "d");
                 RawClient silent = RawClient.simple(socket, "d");
                 RawClient undecided = RawClient.greet(socket);
                 RawClient mute = RawClient.connect(socket)) {
+            mute.read(18);
             stalled.write(RawClient.request(Nbd.CMD_WRITE, 0, 1, 0, 8192, filled(4096, 1)));
+            clock.advanceUntil("three are sent away", Duration.ofMinutes(1), () -> server.statistics().aborted() == 3);
             assertThat(stalled.isClosedByServer()).isTrue();
             assertThat(undecided.isClosedByServer()).isTrue();
-            mute.read(18);
             assertThat(mute.isClosedByServer()).isTrue();
             silent.write(RawClient.request(Nbd.CMD_READ, 0, 2, 0, 512));
             assertThat(silent.reply(512).error()).isZero();
@@ -458,7 +460,8 @@ class NbdProtocolTest {
 
     @Test
     void aClientThatNeverReadsItsRepliesDelaysNobodyAndIsSentAway() throws IOException {
-        serve(NbdServer.builder().stallTimeout(Duration.ofMillis(500)).totalBytesMax(1 << 20).requestsMax(16));
+        TestClock clock = new TestClock();
+        serve(Patient.server().totalBytesMax(1 << 20).requestsMax(16).runtime(clock.runtime()));
         try (RawClient deaf = RawClient.simple(socket, "d")) {
             deaf.channel.configureBlocking(false);
             ByteBuffer request = RawClient.request(Nbd.CMD_READ, 0, 1, 0, EXPORT_BYTES);
@@ -470,7 +473,7 @@ class NbdProtocolTest {
             for (int i = 0; i < 20; i++) {
                 stillServes();
             }
-            Eventually.until("it is sent away", () -> server.statistics().aborted() == 1);
+            clock.advanceUntil("it is sent away", Duration.ofMinutes(1), () -> server.statistics().aborted() == 1);
         }
         Eventually.until("all clients are gone", () -> server.statistics().connections() == 0);
     }
@@ -478,7 +481,7 @@ class NbdProtocolTest {
     @Test
     void allClientsTogetherHaveNoMoreMemoryThanAllowedButOneRequestEach() throws IOException {
         int total = 512 * KIB;
-        serve(NbdServer.builder().totalBytesMax(total));
+        serve(Patient.server().totalBytesMax(total));
         try (RawClient first = RawClient.simple(socket, "d");
                 RawClient second = RawClient.simple(socket, "d");
                 RawClient third = RawClient.simple(socket, "d")) {
@@ -508,7 +511,7 @@ class NbdProtocolTest {
         int bytes = 1 << 20;
         int requests = 32;
         try (Disk large = Scratch.memory(bytes);
-                NbdServer two = NbdServer.builder().unix(directory.resolve("two")).threads(2).start()) {
+                NbdServer two = Patient.server().unix(directory.resolve("two")).threads(2).start()) {
             two.addExport(NbdExport.builder("d", large).build());
             try (RawClient deaf = RawClient.simple(directory.resolve("two"), "d")) {
                 for (int i = 0; i < requests; i++) {
@@ -528,7 +531,7 @@ class NbdProtocolTest {
     @ParameterizedTest
     @ValueSource(ints = {512, 1 << 20})
     void aDiskThatIsClosedIsAnError(int bytes) throws IOException {
-        try (NbdServer two = NbdServer.builder().unix(directory.resolve("two")).threads(2).start()) {
+        try (NbdServer two = Patient.server().unix(directory.resolve("two")).threads(2).start()) {
             Disk other = Scratch.memory(1 << 20);
             two.addExport(NbdExport.builder("d", other).build());
             try (RawClient client = RawClient.simple(directory.resolve("two"), "d")) {
@@ -544,7 +547,7 @@ class NbdProtocolTest {
 
     @Test
     void closingWaitsForADeafClientNoLongerThanItHasBeenTold() throws IOException {
-        serve(NbdServer.builder().drainTimeout(Duration.ofMillis(200)));
+        serve(Patient.server().drainTimeout(Duration.ofMillis(200)));
         try (RawClient deaf = RawClient.simple(socket, "d")) {
             for (int i = 0; i < 100; i++) {
                 deaf.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, EXPORT_BYTES));
@@ -569,7 +572,7 @@ class NbdProtocolTest {
 
     @Test
     void moreRequestsThanAllowedWaitAndAreAnswered() throws IOException {
-        serve(NbdServer.builder().requestsMax(2).connectionBytesMax(8192));
+        serve(Patient.server().requestsMax(2).connectionBytesMax(8192));
         try (RawClient client = RawClient.simple(socket, "d")) {
             for (int i = 0; i < 100; i++) {
                 client.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, 4096L * (1 + i % 4)));
@@ -587,7 +590,7 @@ class NbdProtocolTest {
 
     @Test
     void moreClientsThanAllowedAreSentAway() throws IOException {
-        serve(NbdServer.builder().connectionsMax(2));
+        serve(Patient.server().connectionsMax(2));
         try (RawClient first = RawClient.simple(socket, "d"); RawClient _ = RawClient.greet(socket)) {
             try (RawClient third = RawClient.connect(socket)) {
                 assertThat(third.isClosedByServer()).isTrue();
@@ -644,7 +647,7 @@ class NbdProtocolTest {
     @Test
     void theServerIsDoneWithTheDiskOfAnExportThatIsRemoved() throws Exception {
         // The more requests, the longer a connection takes to begin.
-        serve(NbdServer.builder().requestsMax(4096).threads(2));
+        serve(Patient.server().requestsMax(4096).threads(2));
         AtomicInteger inFlight = new AtomicInteger();
         Random random = new Random(RandomSeed.of(NbdProtocolTest.class));
         try (Disk slow = NullBlk.builder().capacityBytes(DISK_BYTES).completion(NullBlk.Completion.TIMER)
@@ -681,7 +684,7 @@ class NbdProtocolTest {
 
     @Test
     void aSocketOfADeadServerIsTakenOverAndThatOfALivingOneIsNot() throws IOException {
-        assertThatThrownBy(() -> NbdServer.builder().unix(socket).start()).isInstanceOf(IOException.class)
+        assertThatThrownBy(() -> Patient.server().unix(socket).start()).isInstanceOf(IOException.class)
                 .hasMessageContaining("another server listens there");
         stillServes();
         server.close();
@@ -689,10 +692,10 @@ class NbdProtocolTest {
             channel.bind(java.net.UnixDomainSocketAddress.of(socket));
         }
         assertThat(Files.exists(socket)).isTrue();
-        serve(NbdServer.builder());
+        serve(Patient.server());
         stillServes();
         Path regular = Files.writeString(directory.resolve("regular"), "mine");
-        assertThatThrownBy(() -> NbdServer.builder().unix(regular).start()).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> Patient.server().unix(regular).start()).isInstanceOf(IOException.class);
         assertThat(regular).hasContent("mine");
     }
 }

@@ -55,7 +55,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
         this.name = name;
         this.target = target;
         this.offer = offer;
-        this.loop = new Loop("blkmq-nbd-client-" + name, this);
+        this.loop = new Loop("blkmq-nbd-client-" + name, this, target.runtime());
     }
 
     /**
@@ -281,7 +281,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
 
     @Override
     public void turn() {
-        long now = System.nanoTime();
+        long now = target.runtime().nanoTime();
         for (int i = 0; i < links.size(); i++) {
             links.get(i).turn(now);
         }

@@ -407,6 +407,10 @@ final class Link implements Loop.Handler {
 
     // ---- the end of a connection, and another one
 
+    private long now() {
+        return device.target().runtime().nanoTime();
+    }
+
     /** A request has had no reply for too long. */
     void timedOut(ClientRequest request, long generation) {
         if (state == State.CONNECTED && pending[request.rq.tag()] == request && request.generation == generation) {
@@ -421,7 +425,7 @@ final class Link implements Loop.Handler {
         if (!closing) {
             LOG.log(Level.WARNING, device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()));
         }
-        long now = System.nanoTime();
+        long now = now();
         boolean first = brokenSince == 0;
         boolean asked = state == State.CONNECTED;
         leave();
@@ -452,7 +456,7 @@ final class Link implements Loop.Handler {
         }
         closeChannel();
         state = State.WAITING;
-        retryAt = System.nanoTime();
+        retryAt = now();
         if (brokenSince == 0) {
             brokenSince = retryAt;
         }
@@ -501,7 +505,7 @@ final class Link implements Loop.Handler {
     }
 
     private void greet() {
-        long now = System.nanoTime();
+        long now = now();
         if (brokenSince != 0 && now - brokenSince > device.target().giveUpNanos()) {
             die("no connection in time", null);
             return;
@@ -519,7 +523,7 @@ final class Link implements Loop.Handler {
         if (established == null) {
             LOG.log(Level.DEBUG, device.name() + ": no connection", failure);
             state = State.WAITING;
-            retryLater(System.nanoTime());
+            retryLater(now());
             if (closing) {
                 die("closed", null);
             }

@@ -1,5 +1,6 @@
 package io.blkmq.nbd.client;
 
+import io.blkmq.runtime.IoRuntime;
 import java.net.SocketAddress;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param connectNanos for one try to connect and negotiate
  * @param replyNanos for the reply to a request
  * @param giveUpNanos without a connection that works, after which requests fail
+ * @param runtime whose clock the two before go by
  */
 public record Target(SocketAddress address, String export, @Nullable SSLContext tls, @Nullable String tlsHost,
-        long connectNanos, long replyNanos, long giveUpNanos) {}
+        long connectNanos, long replyNanos, long giveUpNanos, IoRuntime runtime) {}

@@ -3,6 +3,7 @@ package io.blkmq.nbd.server;
 import java.lang.System.Logger.Level;
 import io.blkmq.core.Status;
 import io.blkmq.nbd.socket.Loop;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
@@ -54,11 +55,13 @@ public final class Server {
      *
      * @param limits what clients may use
      * @param threads how many workers
+     * @param runtime whose clock tells whether a client takes too long
      * @param tls null for none; otherwise nothing goes without
      * @param clientCertificates whether clients must show one
      * @throws IOException if the system has no selectors left
      */
-    public Server(Limits limits, int threads, @Nullable SSLContext tls, boolean clientCertificates) throws IOException {
+    public Server(Limits limits, int threads, IoRuntime runtime, @Nullable SSLContext tls, boolean clientCertificates)
+            throws IOException {
         this.limits = limits;
         this.tls = tls;
         this.clientCertificates = clientCertificates;
@@ -66,7 +69,7 @@ public final class Server {
         boolean complete = false;
         try {
             for (int i = 0; i < threads; i++) {
-                workers.add(new Worker(i));
+                workers.add(new Worker(i, runtime));
             }
             complete = true;
         } finally {

@@ -5,6 +5,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.socket.Loop;
+import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 final class Worker implements Loop.Turn {
     final Loop loop;
     final int index;
+    private final IoRuntime runtime;
     private final Map<Export, Lane> lanes = new HashMap<>();
     private final List<Lane> laneList = new ArrayList<>();
     private final Set<Connection> connections = new HashSet<>();
@@ -42,11 +44,13 @@ final class Worker implements Loop.Turn {
     private final HandOver<ServedRequest> lent = new HandOver<>();
     private final Consumer<ServedRequest> helping = this::help;
     /** About now. */
-    private long now = System.nanoTime();
+    private long now;
 
-    Worker(int index) throws IOException {
+    Worker(int index, IoRuntime runtime) throws IOException {
         this.index = index;
-        this.loop = new Loop("blkmq-nbd-" + index, this);
+        this.runtime = runtime;
+        this.now = runtime.nanoTime();
+        this.loop = new Loop("blkmq-nbd-" + index, this, runtime);
     }
 
     long now() {
@@ -140,7 +144,7 @@ final class Worker implements Loop.Turn {
 
     @Override
     public void turn() {
-        now = System.nanoTime();
+        now = runtime.nanoTime();
         for (int left = unread.size(); left > 0; left--) {
             unread.remove().readAgain();
         }

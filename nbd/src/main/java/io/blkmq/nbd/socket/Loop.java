@@ -1,5 +1,6 @@
 package io.blkmq.nbd.socket;
 
+import io.blkmq.runtime.IoRuntime;
 import java.lang.System.Logger.Level;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,13 +46,14 @@ public final class Loop {
         /**
          * Called now and then.
          *
-         * @param now the time
+         * @param now the time by the clock of the owner's runtime
          */
         void tick(long now);
     }
 
     private final Selector selector;
     private final Turn turn;
+    private final IoRuntime runtime;
     private final Thread thread;
     private final Tasks tasks = new Tasks();
     private final Slumber slumber;
@@ -66,11 +68,13 @@ public final class Loop {
      *
      * @param name of its thread
      * @param turn its owner's part
+     * @param runtime whose clock the owner is told
      * @throws IOException if there is no selector to be had
      */
-    public Loop(String name, Turn turn) throws IOException {
+    public Loop(String name, Turn turn, IoRuntime runtime) throws IOException {
         this.selector = Selector.open();
         this.turn = turn;
+        this.runtime = runtime;
         this.slumber = new Slumber(selector::wakeup);
         this.busy = () -> turn.isBusy() || !tasks.isEmpty();
         this.thread = Thread.ofPlatform().name(name).daemon().unstarted(this::run);
@@ -181,7 +185,7 @@ public final class Loop {
         long now = System.nanoTime();
         if (now - nextTick >= 0) {
             nextTick = now + TICK_NANOS;
-            turn.tick(now);
+            turn.tick(runtime.nanoTime());
         }
     }
 
