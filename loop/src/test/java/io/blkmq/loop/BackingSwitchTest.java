@@ -36,7 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @NoRescues
 @BesideOthers
 class BackingSwitchTest {
-    private static final int SWITCHES = Integer.getInteger("blkmq.loop.switches", 1000);
+    private static final int SWITCHES = Integer.getInteger("blkmq.loop.switches", 500);
     private static final int FILES = 8;
     private static final int THREADS = 4;
     private static final int DEPTH = 16;

@@ -28,21 +28,23 @@ final class CrashWriter {
     }
 
     /**
-     * Writes records until the device is full, then waits to be killed.
+     * Writes its records, then waits to be killed.
      *
-     * @param args image, engine, "direct" or not, number of the first record, whether the device may have FUA
+     * @param args image, engine, "direct" or not, the numbers of the first record and of the one behind the last, whether the device may
+     *     have FUA
      * @throws Exception if the device fails
      */
     public static void main(String[] args) throws Exception {
         LoopConfig config = LoopConfig.builder(Path.of(args[0])).engine(args[1]).direct(args[2].equals("direct"))
-                .fua(Boolean.parseBoolean(args[4])).build();
+                .fua(Boolean.parseBoolean(args[5])).build();
         long first = Long.parseLong(args[3]);
+        long end = Long.parseLong(args[4]);
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.US_ASCII);
         try (LoopDevice device = LoopDevice.attach(config)) {
             List<Thread> threads = new ArrayList<>();
             for (int i = 0; i < THREADS; i++) {
                 long from = first + i;
-                threads.add(Thread.ofPlatform().start(() -> write(device.disk(), from, out)));
+                threads.add(Thread.ofPlatform().start(() -> write(device.disk(), from, end, out)));
             }
             for (Thread thread : threads) {
                 thread.join();
@@ -51,9 +53,9 @@ final class CrashWriter {
         }
     }
 
-    private static void write(Disk disk, long from, PrintStream out) {
+    private static void write(Disk disk, long from, long end, PrintStream out) {
         try (IoBuffer buffer = IoBuffer.allocate(RECORD_BYTES)) {
-            for (long number = from; (number + 1) * RECORD_BYTES <= disk.sizeBytes(); number += THREADS) {
+            for (long number = from; number < end; number += THREADS) {
                 fill(buffer.memory(), number);
                 if (number % 3 == 0) {
                     disk.write(number * RECORD_BYTES, buffer.memory());

@@ -8,11 +8,13 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.BesideOthers;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -27,7 +29,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -44,7 +45,7 @@ class DurabilityTest {
     private static final int CRASHES = 2;
     /** A process is killed after at most so many records. */
     private static final int RECORDS_MAX = 200;
-    private static final long ATTACH_NANOS_MAX = TimeUnit.SECONDS.toNanos(30);
+    private static final long RECORDS_OF_A_PROCESS = 64L * MIB / CrashWriter.RECORD_BYTES / CRASHES;
 
     @TempDir
     private Path directory;
@@ -196,7 +197,8 @@ class DurabilityTest {
         Random random = new Random(seed);
         TreeSet<Long> acknowledged = new TreeSet<>();
         for (int crash = 0; crash < CRASHES; crash++) {
-            long first = acknowledged.isEmpty() ? 0 : acknowledged.last() + 1;
+            // Each has records of its own, of which enough are left however late it is killed.
+            long first = crash * RECORDS_OF_A_PROCESS;
             List<Long> printed = writeUntilKilled(way, first, 1 + random.nextInt(RECORDS_MAX), crash % 2 == 0);
             assertThat(printed).as("seed %d", seed).isNotEmpty();
             acknowledged.addAll(printed);
@@ -215,18 +217,19 @@ class DurabilityTest {
     }
 
     /** A ring of a process that was killed is taken down by the kernel in its own time, and has the file until then. */
-    private LoopDevice attachSoon(LoopDeviceTest.Way way) throws IOException {
-        long start = System.nanoTime();
-        for (;;) {
+    private LoopDevice attachSoon(LoopDeviceTest.Way way) {
+        List<LoopDevice> attached = new ArrayList<>();
+        Eventually.until("the file is free", () -> {
             try {
-                return LoopDevice.attach(way.config(image).build());
+                return attached.add(LoopDevice.attach(way.config(image).build()));
             } catch (IOException e) {
-                if (!e.toString().contains("in use") || System.nanoTime() - start > ATTACH_NANOS_MAX) {
-                    throw e;
+                if (!e.toString().contains("in use")) {
+                    throw new UncheckedIOException(e);
                 }
-                Thread.onSpinWait();
+                return false;
             }
-        }
+        });
+        return attached.getFirst();
     }
 
     private static String property(String name) {
@@ -241,7 +244,8 @@ class DurabilityTest {
                 "io.blkmq.loop=" + Path.of("target", "test-classes").toAbsolutePath(),
                 "--enable-native-access=io.blkmq.aio", "--module", "io.blkmq.loop/" + CrashWriter.class.getName(),
                 image.toString(), way.engine(), way.direct() ? "direct" : "buffered", Long.toString(first),
-                Boolean.toString(fua)).redirectError(errors.toFile()).start();
+                Long.toString(first + RECORDS_OF_A_PROCESS), Boolean.toString(fua)).redirectError(errors.toFile())
+                .start();
         List<Long> printed = new ArrayList<>();
         try (BufferedReader out = writer.inputReader(StandardCharsets.US_ASCII)) {
             for (String line = out.readLine(); line != null; line = out.readLine()) {

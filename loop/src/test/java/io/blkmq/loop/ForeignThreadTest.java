@@ -31,7 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A polled device belongs to the thread that used it first. Another that uses it has made a mistake, which the device is not blamed for. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
 class ForeignThreadTest {
     private static final int BYTES = 1 << 20;
@@ -56,7 +56,7 @@ class ForeignThreadTest {
             }
         });
         var _ = (virtual ? Thread.ofVirtual() : Thread.ofPlatform()).name("foreign").start(task);
-        return (Throwable) task.get(20, TimeUnit.SECONDS);
+        return (Throwable) task.get(120, TimeUnit.SECONDS);
     }
 
     /** Every way to begin I/O. */

@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a device makes of others that fail: transfer functions that throw, disks that are gone, engines that cannot be had. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
 class LoopFailuresTest {
     private static final int MIB = 1 << 20;

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A polled device whose owner goes on reading while another thread changes it: both get on, and the device stays the owner's. */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
 class PolledDeviceTest {
     private static final int BYTES = 1 << 20;

@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.agrona.concurrent.Agent;
@@ -29,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The workers of a device that the application runs in duty cycles of its own. */
-@Timeout(120)
+@Timeout(300)
 @NoRescues
 class WorkAgentTest {
     private static final int BYTES = 1 << 20;
@@ -57,7 +56,7 @@ class WorkAgentTest {
         try (LoopDevice device = LoopDevice.attach(buffered(3).build()); Arena arena = Arena.ofShared()) {
             assertThat(agents).hasSize(3).extracting(Agent::roleName).doesNotHaveDuplicates();
             CompletableFuture<?> read = device.disk().async().read(0, arena.allocate(4096));
-            TimeUnit.MILLISECONDS.sleep(20);
+            assertThat(device.workQueue().workers()).as("threads of its own, which would read").isZero();
             assertThat(read).isNotDone();
             AgentInvoker invoker = invoker(new CompositeAgent(agents));
             int done = 0;

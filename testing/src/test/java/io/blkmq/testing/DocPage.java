@@ -73,11 +73,15 @@ public final class DocPage {
         return Files.writeString(directory.resolve(className + ".java"), example("class " + className));
     }
 
-    /** Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints. */
+    /**
+     * Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints. A program that ends at once gains
+     * nothing from the JVM's better compiler.
+     */
     public static List<String> run(Path source, String... arguments) throws IOException, InterruptedException {
-        return run("java", Stream.concat(
-                Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), source.toString()),
-                Stream.of(arguments)).toList());
+        return run("java",
+                Stream.concat(Stream.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1",
+                        "-XX:+UseSerialGC", "-cp", JavaProcess.classPath(), source.toString()), Stream.of(arguments))
+                        .toList());
     }
 
     /** Runs a program of the JDK, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */

@@ -1,5 +1,6 @@
 package io.blkmq.loop.kernel;
 
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,7 +40,6 @@ final class KernelLoop implements LoopNode {
     /** struct loop_config: fd, block_size, info, and 64 bytes that are reserved. */
     private static final int CONFIG_INFO = 8;
     private static final int CONFIG_BYTES = CONFIG_INFO + INFO_BYTES + 64;
-    private static final int CLOSE_TRIES = 100_000;
 
     private final int index;
     private final Path node;
@@ -128,13 +128,10 @@ final class KernelLoop implements LoopNode {
         }
         fd = KernelCalls.open(node, KernelCalls.O_RDWR);
         // Right after it was closed by somebody else, a detached device may still be on its way.
-        for (int i = 0; fd < 0 && i < CLOSE_TRIES; i++) {
-            Thread.onSpinWait();
-            fd = KernelCalls.open(node, KernelCalls.O_RDWR);
-        }
-        if (fd < 0) {
-            throw new AssertionError(node + " cannot be opened: errno " + -fd);
-        }
+        Eventually.until(node + " can be opened", () -> {
+            fd = fd < 0 ? KernelCalls.open(node, KernelCalls.O_RDWR) : fd;
+            return fd >= 0;
+        });
     }
 
     private MemorySegment info(long offset, long limit, int flags) {
@@ -168,9 +165,13 @@ final class KernelLoop implements LoopNode {
         if (result == 0) {
             reopen();
             // Where somebody else looks at new devices, the last to close it may be he.
-            for (int i = 0; i < CLOSE_TRIES && !status().startsWith("-"); i++) {
-                reopen();
-            }
+            Eventually.until(node + " is detached", () -> {
+                boolean detached = status().startsWith("-");
+                if (!detached) {
+                    reopen();
+                }
+                return detached;
+            });
         }
         return result;
     }
@@ -281,14 +282,13 @@ final class KernelLoop implements LoopNode {
     public void close() {
         KernelCalls.ioctl(fd, LOOP_CLR_FD, 0);
         KernelCalls.close(fd);
-        long removed = control(LOOP_CTL_REMOVE, index);
-        for (int i = 0; removed == -16 && i < CLOSE_TRIES; i++) {
-            Thread.onSpinWait();
-            removed = control(LOOP_CTL_REMOVE, index);
-        }
         arena.close();
-        if (removed < 0) {
-            throw new AssertionError("LOOP_CTL_REMOVE " + index + ": " + removed);
-        }
+        Eventually.until(node + " is removed", () -> {
+            long removed = control(LOOP_CTL_REMOVE, index);
+            if (removed < 0 && removed != -16) {
+                throw new AssertionError("LOOP_CTL_REMOVE " + index + ": " + removed);
+            }
+            return removed >= 0;
+        });
     }
 }

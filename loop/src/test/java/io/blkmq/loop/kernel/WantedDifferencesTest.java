@@ -16,6 +16,7 @@ import io.blkmq.loop.LoopException;
 import io.blkmq.loop.LoopParameters;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.Unmount;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -290,7 +291,7 @@ class WantedDifferencesTest {
         try {
             full(small);
         } finally {
-            assertThat(run("umount", small.toString())).isZero();
+            Unmount.of(small);
         }
     }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.loop.shelf.Shelf;
 import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
@@ -344,12 +345,13 @@ class OpenSslXtsTest {
     }
 
     @Test
-    void whatIsClosedOrRefusedLeavesNoMemory() throws Throwable {
+    void whatIsClosedOrRefusedLeavesNoMemory() {
         use(2_000);
         long before = allocatedBytes();
         use(10_000);
         // A context of OpenSSL takes over 1 KiB, and there were 30,000.
-        assertThat(allocatedBytes() - before).as("bytes").isLessThan(4L << 20);
+        // The runtime compiler has some, too, while it is at work.
+        Eventually.until("no more is given out than before", () -> allocatedBytes() - before < 4L << 20);
     }
 
     private static void use(int times) {
@@ -366,7 +368,7 @@ class OpenSslXtsTest {
 
     /** What {@code malloc} has given out to this process. */
     @SuppressWarnings("restricted") // the platform's C library
-    private static long allocatedBytes() throws Throwable {
+    private static long allocatedBytes() {
         Linker linker = Linker.nativeLinker();
         try (Arena arena = Arena.ofConfined()) {
             MemoryLayout mallinfo2 = MemoryLayout.structLayout(MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG));
@@ -375,6 +377,8 @@ class OpenSslXtsTest {
                     .invoke((SegmentAllocator) arena);
             // uordblks and hblkhd
             return info.getAtIndex(ValueLayout.JAVA_LONG, 7) + info.getAtIndex(ValueLayout.JAVA_LONG, 4);
+        } catch (Throwable t) {
+            throw new AssertionError(t);
         }
     }
 }
