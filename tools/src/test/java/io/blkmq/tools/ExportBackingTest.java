@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Jobs on what other servers export: fio's verify job finds on the server what it has written there. */
 @Timeout(300)
 class ExportBackingTest {
-    private static final long BYTES = 32 << 20;
+    private static final long BYTES = 8 << 20;
 
     @TempDir
     private Path directory = Path.of("");
@@ -101,7 +101,7 @@ class ExportBackingTest {
         Path certificates = Certificates.make(directory.resolve("tls"), "server", "client");
         Path socket = directory.resolve("s");
         try (Served served = new Served(socket, "--port", "0", "--tls", certificates.toString(), "--tls-verify-peer",
-                "mem:32m")) {
+                "mem:8m")) {
             String tcp = served.lines.get(2).strip();
             assertThat(tcp).startsWith("nbds://");
             verify(tcp + "?tls-certificates=" + certificates);

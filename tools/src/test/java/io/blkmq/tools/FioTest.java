@@ -13,13 +13,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** blkmq run and fio do the same with the same jobs. */
 @Timeout(300)
@@ -35,89 +34,112 @@ class FioTest {
         Command.require("fio");
     }
 
-    private Path file() {
-        return directory.resolve("image");
+    private Path file(int number) {
+        return directory.resolve("image" + number);
     }
 
-    private Path image(long bytes) throws IOException {
-        try (RandomAccessFile file = new RandomAccessFile(file().toFile(), "rw")) {
+    private void image(int number, long bytes) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(file(number).toFile(), "rw")) {
             file.setLength(bytes);
         }
-        return file();
     }
 
-    private Path job(String lines) throws IOException {
-        return Files.writeString(directory.resolve("job.fio"),
-                "[a]\nfilename=" + file() + "\n" + lines.replace('~', '\n') + "\n");
+    /** A job on an image of its own. */
+    private String job(int number, String lines) {
+        return "[" + number + "]\nfilename=" + file(number) + "\n" + lines.replace('~', '\n') + "\n";
     }
 
-    /** Runs a job on the image. Returns the exit status. */
-    private int blkmq(String lines, String... options) throws IOException {
-        String[] first = {"run", "--attach", file() + "=" + file(), job(lines).toString()};
+    /** Runs a job on its image. Returns the exit status. */
+    private int blkmq(int number, String lines, String... options) throws IOException {
+        Path job = Files.writeString(directory.resolve("job.fio"), job(number, lines));
+        String[] first = {"run", "--attach", file(number) + "=" + file(number), job.toString()};
         return Blkmq.execute(new PrintWriter(out), new PrintWriter(err),
                 Stream.concat(Stream.of(first), Stream.of(options)).toArray(String[]::new));
     }
 
-    /** Runs a job on the image, and returns the text of its JSON. */
-    private Object fio(String lines) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder("fio", "--output-format=json", job(lines).toString());
+    /** Runs jobs on their images, side by side: fio takes longer to begin and to end than for any of them. Returns what its JSON says of each. */
+    private List<Object> fio(List<String> jobs) throws IOException, InterruptedException {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < jobs.size(); i++) {
+            text.append(job(i, jobs.get(i)));
+        }
+        Path file = Files.writeString(directory.resolve("fio.fio"), text);
+        ProcessBuilder builder = new ProcessBuilder("fio", "--output-format=json", file.toString());
         builder.directory(directory.toFile()).redirectErrorStream(false)
                 .redirectError(directory.resolve("fio.err").toFile());
         Process process = builder.start();
-        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         process.waitFor();
-        return JsonText.list(JsonText.parse(text.substring(text.indexOf('{'))), "jobs").getFirst();
+        List<Object> all = JsonText.list(JsonText.parse(said.substring(said.indexOf('{'))), "jobs");
+        assertThat(all).extracting(job -> JsonText.get(job, "jobname"))
+                .isEqualTo(IntStream.range(0, jobs.size()).mapToObj(Integer::toString).toList());
+        return all;
     }
 
     // ---- headers
 
-    @ParameterizedTest
-    @ValueSource(strings = {"crc32c", "crc32", "crc64", "crc16", "crc7", "xxhash", "md5", "sha1", "sha256", "sha512",
-            "sha256~verify_interval=512", "sha512~verify_interval=512", "sha256~verify_pattern=0x12345678",
-            "sha512~verify_pattern=0x123456789a", "sha3-224", "sha3-256", "sha3-384", "sha3-512", "meta",
-            "pattern~verify_pattern=0xdeadbeef", "pattern~verify_pattern=0xff%o\"ab\"-12",
-            "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234"})
-    void fioVerifiesWhatBlkmqWroteAndBlkmqWhatFioWrote(String method) throws IOException, InterruptedException {
-        image(1 << 20);
-        String lines = "size=1m~bs=4k~verify=" + method + "~rw=";
-        assertThat(blkmq(lines + "randwrite~do_verify=0")).as(err.toString()).isZero();
-        Object read = fio(lines + "read");
-        assertThat(JsonText.number(read, "error")).as(Files.readString(directory.resolve("fio.err"))).isZero();
-        assertThat(JsonText.number(read, "read", "total_ios")).isEqualTo(256);
+    private static final List<String> METHODS = List.of("crc32c", "crc32", "crc64", "crc16", "crc7", "xxhash", "md5",
+            "sha1", "sha256", "sha512", "sha256~verify_interval=512", "sha512~verify_interval=512",
+            "sha256~verify_pattern=0x12345678", "sha512~verify_pattern=0x123456789a", "sha3-224", "sha3-256",
+            "sha3-384", "sha3-512", "meta", "pattern~verify_pattern=0xdeadbeef",
+            "pattern~verify_pattern=0xff%o\"ab\"-12", "crc32c~verify_interval=1024", "md5~verify_pattern=0x1234");
 
-        Files.delete(file());
-        image(1 << 20);
-        assertThat(JsonText.number(fio(lines + "randwrite~do_verify=0"), "error")).isZero();
-        assertThat(blkmq(lines + "randread")).as(out.toString() + err).isZero();
+    private static String lines(String method, String pattern) {
+        return "size=1m~bs=4k~verify=" + method + "~rw=" + pattern;
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"crc32c", "crc32", "crc64", "crc16", "xxhash", "md5", "sha1", "sha256", "sha3-256",
-            "pattern~verify_pattern=0xdeadbeef"})
-    void bothFindAByteThatChanged(String method) throws IOException, InterruptedException {
-        image(1 << 20);
-        String lines = "size=1m~bs=4k~verify=" + method + "~rw=";
-        assertThat(blkmq(lines + "write")).as(err.toString()).isZero();
-        flip(40_960 + 777);
-        assertThat(JsonText.number(fio(lines + "read"), "error")).isEqualTo(84);
-        assertThat(blkmq(lines + "read")).isEqualTo(1);
-        assertThat(out.toString()).contains("bad block at offset 40960");
+    @Test
+    void fioVerifiesWhatBlkmqWroteAndBlkmqWhatFioWrote() throws IOException, InterruptedException {
+        for (int i = 0; i < METHODS.size(); i++) {
+            image(i, 1 << 20);
+            assertThat(blkmq(i, lines(METHODS.get(i), "randwrite~do_verify=0"))).as(METHODS.get(i) + err).isZero();
+        }
+        List<Object> read = fio(METHODS.stream().map(method -> lines(method, "read")).toList());
+        for (int i = 0; i < METHODS.size(); i++) {
+            assertThat(JsonText.number(read.get(i), "error"))
+                    .as(METHODS.get(i) + Files.readString(directory.resolve("fio.err"))).isZero();
+            assertThat(JsonText.number(read.get(i), "read", "total_ios")).as(METHODS.get(i)).isEqualTo(256);
+            Files.delete(file(i));
+            image(i, 1 << 20);
+        }
+        List<Object> written = fio(METHODS.stream().map(method -> lines(method, "randwrite~do_verify=0")).toList());
+        for (int i = 0; i < METHODS.size(); i++) {
+            assertThat(JsonText.number(written.get(i), "error")).as(METHODS.get(i)).isZero();
+            assertThat(blkmq(i, lines(METHODS.get(i), "randread"))).as(METHODS.get(i) + out + err).isZero();
+        }
+    }
+
+    @Test
+    void bothFindAByteThatChanged() throws IOException, InterruptedException {
+        List<String> methods = List.of("crc32c", "crc32", "crc64", "crc16", "xxhash", "md5", "sha1", "sha256",
+                "sha3-256", "pattern~verify_pattern=0xdeadbeef");
+        for (int i = 0; i < methods.size(); i++) {
+            image(i, 1 << 20);
+            assertThat(blkmq(i, lines(methods.get(i), "write"))).as(methods.get(i) + err).isZero();
+            flip(i, 40_960 + 777);
+        }
+        List<Object> read = fio(methods.stream().map(method -> lines(method, "read")).toList());
+        for (int i = 0; i < methods.size(); i++) {
+            assertThat(JsonText.number(read.get(i), "error")).as(methods.get(i)).isEqualTo(84);
+            out.getBuffer().setLength(0);
+            assertThat(blkmq(i, lines(methods.get(i), "read"))).as(methods.get(i)).isEqualTo(1);
+            assertThat(out.toString()).as(methods.get(i)).contains("bad block at offset 40960");
+        }
     }
 
     /** fio's own {@code sha512} looks at the ends of the data. */
     @Test
     void blkmqFindsAByteThatChangedWhereTheMethodOfFioIsBlind() throws IOException, InterruptedException {
-        image(1 << 20);
-        String lines = "size=1m~bs=4k~verify=sha512~rw=";
-        assertThat(blkmq(lines + "write")).as(err.toString()).isZero();
-        flip(40_960 + 2000);
-        assertThat(JsonText.number(fio(lines + "read"), "error")).isZero();
-        assertThat(blkmq(lines + "read")).isEqualTo(1);
+        image(0, 1 << 20);
+        assertThat(blkmq(0, lines("sha512", "write"))).as(err.toString()).isZero();
+        flip(0, 40_960 + 2000);
+        assertThat(JsonText.number(fio(List.of(lines("sha512", "read"))).getFirst(), "error")).isZero();
+        assertThat(blkmq(0, lines("sha512", "read"))).isEqualTo(1);
         assertThat(out.toString()).contains("bad block at offset 40960", "crc32c");
     }
 
-    private void flip(long at) throws IOException {
-        try (RandomAccessFile file = new RandomAccessFile(file().toFile(), "rw")) {
+    private void flip(int number, long at) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(file(number).toFile(), "rw")) {
             file.seek(at);
             int found = file.read();
             file.seek(at);
@@ -127,24 +149,32 @@ class FioTest {
 
     // ---- the amounts
 
-    @ParameterizedTest
-    @ValueSource(strings = {"rw=read~size=1m", "rw=randread~size=1m~bs=8k", "rw=write~size=1m~bs=64k",
-            "rw=randread~size=1m~io_size=2m", "rw=randread~size=1m~io_size=256k", "rw=read~size=1m~number_ios=7",
-            "rw=read~size=1m~loops=3", "rw=read~size=50%", "rw=read~offset=50%~size=25%", "rw=read~offset=33%",
-            "rw=write~size=1m~fsync=16", "rw=write~size=1m~bs=4k~end_fsync=1", "rw=read:4k~size=1m",
-            "rw=write~size=1m~verify=crc32c", "rw=write~size=1m~verify=crc32c~verify_backlog=16",
-            "rw=randwrite~size=1m~verify=md5~do_verify=0", "rw=read~size=1m~bs=0x2000", "rw=read~size=1m~bs=8k,16k,"})
-    void bothMoveTheSame(String lines) throws IOException, InterruptedException {
-        image(2 << 20);
-        Object theirs = fio(lines);
-        assertThat(JsonText.number(theirs, "error")).isZero();
-        assertThat(blkmq(lines, "--json", "-")).as(err.toString()).isZero();
-        Object ours = JsonText.list(JsonText.parse(out.toString()), "jobs").getFirst();
-        for (String direction : List.of("read", "write", "trim")) {
-            assertThat(JsonText.number(ours, direction, "io_bytes")).as(direction + " bytes")
-                    .isEqualTo(JsonText.number(theirs, direction, "io_bytes"));
-            assertThat(JsonText.number(ours, direction, "total_ios")).as(direction + " operations")
-                    .isEqualTo(JsonText.number(theirs, direction, "total_ios"));
+    @Test
+    void bothMoveTheSame() throws IOException, InterruptedException {
+        List<String> jobs = List.of("rw=read~size=1m", "rw=randread~size=1m~bs=8k", "rw=write~size=1m~bs=64k",
+                "rw=randread~size=1m~io_size=2m", "rw=randread~size=1m~io_size=256k", "rw=read~size=1m~number_ios=7",
+                "rw=read~size=1m~loops=3", "rw=read~size=50%", "rw=read~offset=50%~size=25%", "rw=read~offset=33%",
+                "rw=write~size=1m~fsync=16", "rw=write~size=1m~bs=4k~end_fsync=1", "rw=read:4k~size=1m",
+                "rw=write~size=1m~verify=crc32c", "rw=write~size=1m~verify=crc32c~verify_backlog=16",
+                "rw=randwrite~size=1m~verify=md5~do_verify=0", "rw=read~size=1m~bs=0x2000",
+                "rw=read~size=1m~bs=8k,16k,");
+        for (int i = 0; i < jobs.size(); i++) {
+            image(i, 2 << 20);
+        }
+        List<Object> all = fio(jobs);
+        for (int i = 0; i < jobs.size(); i++) {
+            Object theirs = all.get(i);
+            assertThat(JsonText.number(theirs, "error")).as(jobs.get(i)).isZero();
+            out.getBuffer().setLength(0);
+            assertThat(blkmq(i, jobs.get(i), "--json", "-")).as(jobs.get(i) + err).isZero();
+            Object ours = JsonText.list(JsonText.parse(out.toString()), "jobs").getFirst();
+            for (String direction : List.of("read", "write", "trim")) {
+                assertThat(JsonText.number(ours, direction, "io_bytes")).as(jobs.get(i) + ": " + direction + " bytes")
+                        .isEqualTo(JsonText.number(theirs, direction, "io_bytes"));
+                assertThat(JsonText.number(ours, direction, "total_ios"))
+                        .as(jobs.get(i) + ": " + direction + " operations")
+                        .isEqualTo(JsonText.number(theirs, direction, "total_ios"));
+            }
         }
     }
 
@@ -153,9 +183,9 @@ class FioTest {
     @Test
     void fiosToolReadsTheBinsOfLatencies() throws IOException, InterruptedException {
         Command.require("fio_jsonplus_clat2csv");
-        image(1 << 20);
+        image(0, 1 << 20);
         Path report = directory.resolve("report.json");
-        assertThat(blkmq("rw=randrw~size=1m", "--output-format=json+", "--output", report.toString()))
+        assertThat(blkmq(0, "rw=randrw~size=1m", "--output-format=json+", "--output", report.toString()))
                 .as(err.toString()).isZero();
         Path csv = directory.resolve("report.csv");
         Command.run("", "fio_jsonplus_clat2csv", report.toString(), csv.toString());

@@ -83,7 +83,7 @@ final class HeadlessBrowser {
                 "--blink-settings=preferredColorScheme=" + (dark ? 0 : 1), "--virtual-time-budget=10000", "--dump-dom",
                 watched.toUri().toString()).redirectError(messages.toFile()).start();
         String document = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).as("%s ends", browser).isTrue();
+        assertThat(process.waitFor(300, TimeUnit.SECONDS)).as("%s ends", browser).isTrue();
         List<String> console = Files.readAllLines(messages).stream().filter(line -> line.contains(":CONSOLE")).toList();
         Matcher found = SEEN.matcher(document);
         assertThat(found.find()).as("what the page's scripts made; %s", Files.readString(messages)).isTrue();

@@ -159,7 +159,7 @@ class ObserveCommandsTest {
     @Test
     void aRunOfAnotherProcessIsSeenAndItsCountersAlsoWhenItIsKilled() throws Exception {
         Path job = Files.writeString(folder.resolve("job.fio"),
-                "[null]\nfilename=d\nrw=randread\nbs=4k\nsize=1g\niodepth=4\ntime_based=1\nruntime=200\n");
+                "[null]\nfilename=d\nrw=randread\nbs=4k\nsize=1g\niodepth=4\ntime_based=1\nruntime=1h\n");
         Process process = JavaProcess.start("-D" + CountersDirectory.PROPERTY + "=" + folder.resolve("counters"),
                 "--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), Blkmq.class.getName(), "run",
                 job.toString(), "--attach", "d=null:1g");

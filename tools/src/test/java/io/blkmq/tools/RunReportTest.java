@@ -164,7 +164,9 @@ class RunReportTest {
         assertThat(execute("run", "--json", "-", job("[a]\nsize=1m\niodepth=32\nioengine=psync\n"))).isZero();
         assertThat(JsonText.number(firstJob(), "iodepth_level", "1")).isEqualTo(100);
         out.getBuffer().setLength(0);
-        assertThat(execute("run", "--json", "-", job("[a]\nsize=1m\niodepth=32\nioengine=posixaio\n"))).isZero();
+        assertThat(
+                execute("run", "--json", "-", job("[a]\nsize=1m\niodepth=32\niodepth_batch=32\nioengine=posixaio\n")))
+                .isZero();
         assertThat(JsonText.number(firstJob(), "iodepth_level", "1")).isLessThan(100);
     }
 

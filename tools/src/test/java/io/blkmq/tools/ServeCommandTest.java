@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
+import io.blkmq.testing.Unmount;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -131,7 +132,7 @@ class ServeCommandTest {
                         Files.writeString(mounted.resolve("note"), "buy milk");
                         Command.run("", "sync", "-f", mounted.resolve("note").toString());
                     } finally {
-                        Command.run("", "umount", mounted.toString());
+                        Unmount.of(mounted);
                     }
                 } finally {
                     Command.run("", "losetup", "-d", loop);
@@ -167,6 +168,6 @@ class ServeCommandTest {
                 }
             });
         }
-        assertThat(nbdfuse.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(nbdfuse.waitFor(300, TimeUnit.SECONDS)).isTrue();
     }
 }

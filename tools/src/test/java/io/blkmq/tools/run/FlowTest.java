@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Jobs of a flow keep to their weights, and wait for nobody who does not run. */
-@Timeout(120)
+@Timeout(300)
 class FlowTest {
     @Test
     void aMemberMayBeSomeRoundsAheadOfTheSlowest() {

@@ -263,7 +263,9 @@ class JobKeysTest {
 
     @Test
     void aJobThatIsTooSlowFails() throws UsageException {
-        JobResult job = only(D + "rate_iops=50\nrate_iops_min=1000000\nsize=1m\nrate_cycle=100\n", "d=null:1m");
+        JobResult job = only(
+                D + "rate_iops=50\nrate_iops_min=1000000\nsize=1m\ntime_based\nruntime=1h\nrate_cycle=100\n",
+                "d=null:1m");
         assertThat(job.failures().failedOperations()).containsKey(Status.TIMEOUT);
         assertThat(job.failures().told().getFirst()).contains("rate_iops_min: 1000000 operations a second are needed");
     }
@@ -278,7 +280,7 @@ class JobKeysTest {
     @Test
     void aDepthIsFoundForALatency() throws UsageException {
         RunResult result = RunFixture.run(D
-                + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=10s\nlatency_window=1000\n",
+                + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=1000s\nlatency_window=1000\n",
                 "d=null:1m");
         assertThat(result.notes())
                 .anyMatch(note -> note.contains("latency_target") && note.contains("iodepth 8 meets it"));
@@ -445,10 +447,9 @@ class JobKeysTest {
         assertThat(Files.readAllLines(directory.resolve("l_iops.1.log"))).isNotEmpty()
                 .allMatch(line -> line.matches("\\d+, \\d+, [01], 0, 0"));
         assertThat(directory.resolve("l_bw.1.log")).isNotEmptyFile();
-        assertThat(
-                only(D + "size=64k\nwrite_lat_log=" + directory.resolve("m") + "\nlog_avg_msec=1000\nper_job_logs=0\n",
-                        "d=mem:64k").failures().told())
-                .isEmpty();
+        assertThat(only(
+                D + "size=64k\nwrite_lat_log=" + directory.resolve("m") + "\nlog_avg_msec=1000000\nper_job_logs=0\n",
+                "d=mem:64k").failures().told()).isEmpty();
         assertThat(Files.readAllLines(directory.resolve("m_lat.log"))).hasSizeBetween(1, 2);
     }
 
