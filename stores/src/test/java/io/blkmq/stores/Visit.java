@@ -7,6 +7,7 @@ import io.blkmq.testkit.fs.FileSystemModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.Predicate;
 
 /** Visits the crash states of a release's program, as long as a build may take, or as the system property {@value #SECONDS} says. */
 final class Visit {
@@ -14,17 +15,38 @@ final class Visit {
     static final String SECONDS = "blkmq.stores.seconds";
     /** All releases together are to take a minute of a build. */
     private static final int SECONDS_DEFAULT = 3;
+    /** As long as a build may take on a machine that has no time for it. */
+    private static final int SECONDS_MAX = 200;
     private static final Path REPORTS = Path.of("target", "found");
 
     private Visit() {}
+
+    /**
+     * Visits a release, and again for longer until that was enough to say something of it: how many states are checked in a time is up to
+     * who else has the processor.
+     *
+     * @param enough whether a report says what it is to say; the last report may not
+     * @return the last report
+     */
+    static CrashReport of(String release, String programName, FileSystemModel model, Door door,
+            Predicate<CrashReport> enough) throws Exception {
+        int seconds = SECONDS_DEFAULT;
+        CrashReport report = of(release, programName, model, door, seconds);
+        while (!enough.test(report) && seconds < SECONDS_MAX && System.getProperty(SECONDS) == null) {
+            seconds *= 4;
+            report = of(release, programName, model, door, seconds);
+        }
+        return report;
+    }
 
     /**
      * Visits a release, writes its report to {@code target/found}, and prints its first line.
      *
      * @return the report
      */
-    static CrashReport of(String release, String programName, FileSystemModel model, Door door) throws Exception {
-        int seconds = Integer.getInteger(SECONDS, SECONDS_DEFAULT);
+    private static CrashReport of(String release, String programName, FileSystemModel model, Door door,
+            int secondsOfABuild) throws Exception {
+        int seconds = Integer.getInteger(SECONDS, secondsOfABuild);
         CrashTest<String> test = CrashTest.<String>of(model).door(door).time(Duration.ofSeconds(seconds));
         if (System.getProperty(SECONDS) != null) {
             test.allFailures().states(Long.MAX_VALUE);
