@@ -605,11 +605,11 @@ class AsyncDiskChannelTest {
             assertThatExceptionOfType(TimeoutException.class).isThrownBy(() -> read.get(1, TimeUnit.MILLISECONDS))
                     .withMessageContaining("1 MILLISECONDS");
             Eventually.Worker<Integer> interrupted = Eventually.call(read::get);
-            Eventually.waits(interrupted.thread());
+            Eventually.waitsIn(interrupted.thread(), DiskFuture.class);
             interrupted.thread().interrupt();
             assertThat(interrupted.failure()).isInstanceOf(InterruptedException.class);
             Eventually.Worker<Integer> waiter = Eventually.call(read::get);
-            Eventually.waits(waiter.thread());
+            Eventually.waitsIn(waiter.thread(), DiskFuture.class);
             driver.complete(Status.OK);
             assertThat(waiter.join()).isEqualTo(512);
             assertThat(channel.isOpen()).isTrue();

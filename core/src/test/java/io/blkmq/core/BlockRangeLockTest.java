@@ -33,7 +33,7 @@ class BlockRangeLockTest {
 
     private Eventually.Worker<BlockRangeLock.Hold> waiter(long first, long end) {
         Eventually.Worker<BlockRangeLock.Hold> waiter = Eventually.call(() -> lock(first, end));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), BlockRangeLock.class);
         return waiter;
     }
 
@@ -72,7 +72,7 @@ class BlockRangeLockTest {
         BlockRangeLock.Hold held = lock(0, 2);
         AtomicBoolean goOn = new AtomicBoolean(true);
         Eventually.Worker<Boolean> wide = Eventually.call(() -> lock.lock(0, 10, goOn::get) == null);
-        Eventually.waits(wide.thread());
+        Eventually.waitsIn(wide.thread(), BlockRangeLock.class);
         Eventually.Worker<BlockRangeLock.Hold> narrow = waiter(8, 9);
         goOn.set(false);
         IoRuntime.system().unpark(wide.thread());

@@ -617,7 +617,7 @@ class DiskChannelTest {
             ByteBuffer buffer) {
         Eventually.Worker<Integer> reader = Eventually.call(() -> channel.read(buffer, 0));
         Eventually.until("in flight", () -> !driver.inFlight().isEmpty());
-        Eventually.waits(reader.thread());
+        Eventually.waitsIn(reader.thread(), ChannelTransfer.class);
         return reader;
     }
 
@@ -680,7 +680,7 @@ class DiskChannelTest {
             abandoned.close();
             assertThat(writer.failure()).isInstanceOf(AsynchronousCloseException.class);
             Eventually.Worker<Integer> second = Eventually.call(() -> next.write(ByteBuffer.allocate(512), 0));
-            Eventually.waits(second.thread());
+            Eventually.waitsIn(second.thread(), BlockRangeLock.class);
             assertThat(driver.inFlight()).hasSize(1);
             driver.complete(Status.OK);
             Eventually.until("the second is in flight", () -> !driver.inFlight().isEmpty());
@@ -697,7 +697,7 @@ class DiskChannelTest {
             Eventually.Worker<Integer> writer = Eventually.call(() -> first.write(ByteBuffer.allocate(512), 0));
             Eventually.until("in flight", () -> !driver.inFlight().isEmpty());
             Eventually.Worker<Integer> waiter = Eventually.call(() -> second.write(ByteBuffer.allocate(512), 0));
-            Eventually.waits(waiter.thread());
+            Eventually.waitsIn(waiter.thread(), BlockRangeLock.class);
             second.close();
             assertThat(waiter.failure()).isInstanceOf(AsynchronousCloseException.class);
             driver.complete(Status.OK);

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Whatever a thread waits for in blkmq, its plugs go down first: here they hold all tags, and what is waited for needs one. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
 class ParkingTest {
     private static final int DEPTH = 4;
@@ -48,9 +48,9 @@ class ParkingTest {
     @SuppressWarnings("ImmutableEnumChecker") // functions without a state
     enum Way {
         FUTURE_OF_A_CHANNEL((disk, _) -> assertThat(read(disk).get()).isEqualTo(4096)), //
-        FUTURE_OF_A_CHANNEL_FOR_A_TIME((disk, _) -> assertThat(read(disk).get(50, TimeUnit.SECONDS)).isEqualTo(4096)), //
+        FUTURE_OF_A_CHANNEL_FOR_A_TIME((disk, _) -> assertThat(read(disk).get(1, TimeUnit.HOURS)).isEqualTo(4096)), //
         FUTURE((disk, _) -> assertThat(onTheBacklog(disk).get()).isNull()), //
-        FUTURE_FOR_A_TIME((disk, _) -> assertThat(onTheBacklog(disk).get(50, TimeUnit.SECONDS)).isNull()), //
+        FUTURE_FOR_A_TIME((disk, _) -> assertThat(onTheBacklog(disk).get(1, TimeUnit.HOURS)).isNull()), //
         FUTURE_JOINED((disk, _) -> assertThat(onTheBacklog(disk).join()).isNull()), //
         STAGE_AFTER_A_FUTURE((disk, _) -> assertThat(onTheBacklog(disk).thenApply(_ -> 7).join()).isEqualTo(7)), //
         TRANSFER((disk, other) -> other.startTransfer(0, 65_536, disk, 0, TransferOptions.DEFAULT).await()), //

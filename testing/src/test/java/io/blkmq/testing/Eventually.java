@@ -40,13 +40,34 @@ public final class Eventually {
     }
 
     /**
-     * Waits until a thread waits for something.
+     * Waits until a thread waits for something, whatever that is: also for a lock or a class that is being loaded. Where it matters for
+     * what it waits, {@link #waitsIn} says so.
      *
      * @param thread which
      */
     public static void waits(Thread thread) {
-        until(thread.getName() + " waits",
-                () -> thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING);
+        until(thread.getName() + " waits", () -> isWaiting(thread));
+    }
+
+    /**
+     * Waits until a thread waits within a call of a class. Of the places of the class where it might wait, it is at one.
+     *
+     * @param thread a platform thread
+     * @param where the class, or one in which it is nested, of a method that has been called and has not returned
+     */
+    public static void waitsIn(Thread thread, Class<?> where) {
+        until(thread.getName() + " waits in " + where.getName(), () -> isWaiting(thread) && isParkedIn(thread, where));
+    }
+
+    private static boolean isWaiting(Thread thread) {
+        return thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING;
+    }
+
+    /** The trace is of one moment, and it alone tells a thread that is there and parked from one that was parked elsewhere just before. */
+    private static boolean isParkedIn(Thread thread, Class<?> where) {
+        StackTraceElement[] trace = thread.getStackTrace();
+        return trace.length > 0 && trace[0].isNativeMethod() && Arrays.stream(trace).map(StackTraceElement::getClassName)
+                .anyMatch(name -> name.equals(where.getName()) || name.startsWith(where.getName() + "$"));
     }
 
     /**

@@ -142,7 +142,8 @@ class AddRemoveTest {
             disk.queue().free(rq);
         });
         Load load = new Load(disk, seed).start(3);
-        Eventually.until("the driver has something", () -> driver.held() >= 7);
+        // All its tags: nothing is on its way to it that would come after the abort.
+        Eventually.until("the driver has all that it can", () -> driver.held() == 8);
         // The device does not answer any more, and nobody has noticed.
         assertThat(disk.queue().close(1)).isFalse();
         assertThat(disk.queue().isDying()).isTrue();

@@ -15,6 +15,7 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.TagSet;
+import io.blkmq.core.mq.Inside;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
 import io.blkmq.runtime.IoBuffer;
@@ -83,7 +84,7 @@ class FreezeAndModesTest {
             Load load = new Load(slow, seed).start(3).awaitProgress(500);
             for (int i = 0; i < 10; i++) {
                 slow.freeze();
-                assertThat(slow.queue().heldTags()).isZero();
+                assertNothingInFlight(slow);
                 slow.unfreeze();
                 slow.queue().quiesce();
                 slow.queue().unquiesce();
@@ -178,7 +179,7 @@ class FreezeAndModesTest {
         Eventually.Worker<Boolean> blocking = Eventually
                 .start(() -> disk.read(0, MemorySegment.ofArray(new byte[512])));
         for (Eventually.Worker<Boolean> each : java.util.List.of(submitter, waiter, allocator, blocking)) {
-            Eventually.waits(each.thread());
+            Eventually.waitsIn(each.thread(), Inside.gate());
         }
         submitter.thread().interrupt();
         assertThat(submitter.join()).as("the interrupt is kept").isTrue();
@@ -248,6 +249,13 @@ class FreezeAndModesTest {
         assertThat(disk.queue().dump().lines().filter(line -> line.contains("in flight)"))).hasSize(reads + writes);
     }
 
+    /** Who finds the queue frozen may have a tag for a moment, and gives it back. */
+    private static void assertNothingInFlight(Disk frozen) {
+        frozen.queue().busyIter(rq -> {
+            throw new AssertionError("in flight in a frozen queue: " + rq);
+        });
+    }
+
     @Test
     @DisplayName("block/022 freezing and unfreezing in many threads under load does not hang")
     void freezeAndUnfreezeInManyThreads() throws IOException {
@@ -260,10 +268,7 @@ class FreezeAndModesTest {
                         disk.queue().freezeWait(number * 1_000L);
                     } else {
                         disk.freeze();
-                        // Who finds the queue frozen may have a tag for a moment, and gives it back.
-                        disk.queue().busyIter(rq -> {
-                            throw new AssertionError("in flight in a frozen queue: " + rq);
-                        });
+                        assertNothingInFlight(disk);
                     }
                     disk.unfreeze();
                 }

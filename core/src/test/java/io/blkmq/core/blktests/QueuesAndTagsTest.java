@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.HeldTags;
+import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
@@ -232,7 +233,8 @@ class QueuesAndTagsTest {
     @DisplayName("block/035 shared tags are shared fairly: a device that holds on to its tags leaves the others theirs")
     void fairShares(Share share) throws IOException {
         HoldingDriver driver = new HoldingDriver();
-        TagSet.Builder shape = TagSet.builder(driver).depth(16).hardwareQueues(1);
+        // Time stands still, so that no device becomes idle, whose share the other would have.
+        TagSet.Builder shape = TagSet.builder(driver).depth(16).hardwareQueues(1).runtime(new ManualRuntime());
         TagSet set = (share == Share.HOST_WIDE ? shape.flag(TagSet.Flag.HOST_WIDE_TAGS) : shape).build();
         Disk slow = driver.disk(set, "035slow");
         Disk fast = driver.disk(set, "035fast");

@@ -142,7 +142,7 @@ class BlockingDriverTest {
         queue.submit(told.read(1));
         inside.await();
         Eventually.Worker<Boolean> quiescer = Eventually.start(queue::quiesce);
-        Eventually.waits(quiescer.thread());
+        Eventually.waitsIn(quiescer.thread(), QueueLife.class);
         assertThat(quiescer.isDone()).isFalse();
         door.countDown();
         quiescer.join();

@@ -84,7 +84,7 @@ class BoundedCloseTest {
                     hctx.queue().close();
                     assertThat(exits).as("undone by the first").hasValue(1);
                 }));
-                Eventually.waits(second.getFirst().thread());
+                Eventually.waitsIn(second.getFirst().thread(), SleepingLock.class);
                 exits.incrementAndGet();
             }
         };

@@ -120,7 +120,7 @@ class FairShareTest {
         List<Disk> both = disks(driver.depth(16).tagSet(), 2);
         assertThat(fill(both.getFirst())).isEqualTo(16);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> both.getLast().submit(told.read(0)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         runtime.advance(100 * SECOND);
         waiter.thread().interrupt();
         waiter.join();
@@ -141,7 +141,7 @@ class FairShareTest {
         driver.completeAll();
         assertThat(fill(both.getFirst())).isEqualTo(8);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> both.getFirst().submit(told.read(1)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         other.close();
         waiter.join();
         assertThat(driver.inFlight()).hasSize(9);
@@ -154,7 +154,7 @@ class FairShareTest {
         driver.completeAll();
         assertThat(fill(both.getFirst())).isEqualTo(8);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> both.getFirst().submit(told.read(1)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         runtime.advance(33 * SECOND);
         waiter.join();
         assertThat(driver.inFlight()).hasSize(9);
@@ -169,8 +169,8 @@ class FairShareTest {
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> dying.submit(told.read(1)));
         Eventually.Worker<Boolean> owner = Eventually
                 .start(() -> dying.allocateRequest(io.blkmq.core.Operation.READ, false));
-        Eventually.waits(waiter.thread());
-        Eventually.waits(owner.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
+        Eventually.waitsIn(owner.thread(), TagShare.class);
         dying.close();
         waiter.join();
         assertThat(owner.failure()).isInstanceOf(IllegalStateException.class).hasMessage("dying is closed");

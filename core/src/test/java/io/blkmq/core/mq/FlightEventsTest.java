@@ -303,7 +303,7 @@ class FlightEventsTest {
         try (Disk disk = driver.depth(1).disk()) {
             disk.submit(told.read(1));
             Eventually.Worker<Boolean> other = Eventually.start(() -> disk.submit(told.write(8)));
-            Eventually.waits(other.thread());
+            Eventually.waitsIn(other.thread(), TagShare.class);
             driver.completeAll();
             other.join();
             driver.completeAll();
@@ -335,7 +335,7 @@ class FlightEventsTest {
         try (Disk disk = driver.disk()) {
             disk.queue().freeze();
             Eventually.Worker<Boolean> other = Eventually.start(() -> disk.submit(told.read(8)));
-            Eventually.waits(other.thread());
+            Eventually.waitsIn(other.thread(), QueueGate.class);
             disk.queue().unfreeze();
             other.join();
             driver.completeAll();

@@ -39,7 +39,7 @@ class FreezeTest {
         try (Disk disk = driver.disk()) {
             told.submitReads(disk, 0, 3);
             Eventually.Worker<Boolean> freezer = Eventually.start(disk::freeze);
-            Eventually.waits(freezer.thread());
+            Eventually.waitsIn(freezer.thread(), QueueLife.class);
             driver.complete(Status.OK);
             driver.complete(Status.OK);
             assertThat(freezer.isDone()).isFalse();
@@ -57,7 +57,7 @@ class FreezeTest {
             disk.freeze();
             disk.freeze();
             Eventually.Worker<Boolean> submitter = Eventually.start(() -> disk.submit(told.read(7)));
-            Eventually.waits(submitter.thread());
+            Eventually.waitsIn(submitter.thread(), QueueGate.class);
             disk.unfreeze();
             assertThat(driver.log()).isEmpty();
             disk.unfreeze();
@@ -83,7 +83,7 @@ class FreezeTest {
         try (Disk disk = driver.disk()) {
             disk.submit(told.read(0).onEnd(_ -> told.submitReads(disk, 1, 4)));
             Eventually.Worker<Boolean> freezer = Eventually.start(disk::freeze);
-            Eventually.waits(freezer.thread());
+            Eventually.waitsIn(freezer.thread(), QueueLife.class);
             driver.log();
             driver.complete(Status.OK);
             freezer.join();
@@ -139,7 +139,7 @@ class FreezeTest {
                 disk.submit(told.read(1));
                 return Thread.interrupted();
             });
-            Eventually.waits(forTag.thread());
+            Eventually.waitsIn(forTag.thread(), TagShare.class);
             forTag.thread().interrupt();
             assertThat(forTag.join()).isTrue();
             driver.complete(Status.OK);
@@ -148,7 +148,7 @@ class FreezeTest {
                 disk.submit(told.read(2));
                 return Thread.interrupted();
             });
-            Eventually.waits(atGate.thread());
+            Eventually.waitsIn(atGate.thread(), QueueGate.class);
             atGate.thread().interrupt();
             assertThat(atGate.join()).isTrue();
             disk.unfreeze();
@@ -164,7 +164,7 @@ class FreezeTest {
                 disk.submit(new Bio(1).reset(Operation.READ, 0).onEnd(told).add(IoBuffer.allocate(8192).memory()));
                 return Thread.interrupted();
             });
-            Eventually.waits(second.thread());
+            Eventually.waitsIn(second.thread(), TagShare.class);
             second.thread().interrupt();
             driver.complete(Status.OK);
             assertThat(second.join()).isTrue();
@@ -209,7 +209,7 @@ class FreezeTest {
             Bio unaligned = told.write(101);
             List<Eventually.Worker<Boolean>> submitters = List.of(Eventually.start(() -> disk.submit(waiting)),
                     Eventually.start(() -> disk.submit(unaligned)));
-            submitters.forEach(submitter -> Eventually.waits(submitter.thread()));
+            submitters.forEach(submitter -> Eventually.waitsIn(submitter.thread(), QueueGate.class));
             disk.queue().setLimits(disk.limits().toBuilder().logicalBlockBytes(4096).physicalBlockBytes(4096)
                     .requestBytesMax(4096).build());
             disk.unfreeze();
@@ -233,7 +233,7 @@ class FreezeTest {
                 disk.submit(told.read(101));
             }));
             Eventually.Worker<Boolean> freezer = Eventually.start(disk::freeze);
-            Eventually.waits(freezer.thread());
+            Eventually.waitsIn(freezer.thread(), QueueLife.class);
             driver.complete(Status.OK);
             freezer.join();
             disk.queue().setLimits(disk.limits().toBuilder().logicalBlockBytes(4096).physicalBlockBytes(4096)
@@ -263,7 +263,7 @@ class FreezeTest {
             Plug plug = disk.plug();
             plug.submit(told.read(0));
             Eventually.Worker<Boolean> freezer = Eventually.start(disk::freeze);
-            Eventually.waits(freezer.thread());
+            Eventually.waitsIn(freezer.thread(), QueueLife.class);
             plug.flush();
             freezer.join();
             assertThat(told.ends()).containsExactly(Told.ok(0));
@@ -365,7 +365,7 @@ class FreezeTest {
         Disk disk = driver.disk();
         told.submitReads(disk, 0, 2);
         Eventually.Worker<Boolean> closer = Eventually.start(disk::close);
-        Eventually.waits(closer.thread());
+        Eventually.waitsIn(closer.thread(), QueueLife.class);
         driver.complete(Status.OK);
         assertThat(closer.isDone()).isFalse();
         driver.complete(Status.OK);
@@ -389,7 +389,7 @@ class FreezeTest {
         Disk disk = driver.disk();
         disk.freeze();
         Eventually.Worker<Boolean> submitter = Eventually.start(() -> disk.submit(told.read(0)));
-        Eventually.waits(submitter.thread());
+        Eventually.waitsIn(submitter.thread(), QueueGate.class);
         Eventually.Worker<Boolean> closer = Eventually.start(disk::close);
         submitter.join();
         closer.join();
@@ -401,10 +401,10 @@ class FreezeTest {
         Disk disk = driver.depth(1).disk();
         disk.submit(told.read(0));
         Eventually.Worker<Boolean> submitter = Eventually.start(() -> disk.submit(told.read(1)));
-        Eventually.waits(submitter.thread());
+        Eventually.waitsIn(submitter.thread(), TagShare.class);
         Eventually.Worker<Boolean> closer = Eventually.start(disk::close);
         Eventually.until("closing", disk.queue()::isDying);
-        Eventually.waits(closer.thread());
+        Eventually.waitsIn(closer.thread(), QueueLife.class);
         driver.complete(Status.OK);
         submitter.join();
         closer.join();

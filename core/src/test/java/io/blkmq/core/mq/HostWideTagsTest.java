@@ -77,7 +77,7 @@ class HostWideTagsTest {
         }
         io.blkmq.testing.Eventually.Worker<Boolean> waiter = io.blkmq.testing.Eventually
                 .start(() -> submit(1, told.read(9)));
-        io.blkmq.testing.Eventually.waits(waiter.thread());
+        io.blkmq.testing.Eventually.waitsIn(waiter.thread(), TagShare.class);
         driver.complete(Status.OK);
         waiter.join();
         assertThat(driver.inFlight().getLast().hardwareContext().index()).isOne();

@@ -7,8 +7,17 @@ import io.blkmq.core.driver.SoftwareContext;
 import io.blkmq.core.driver.TagSet;
 
 /** What stands behind the types that drivers see: for tests that look into the engine room. */
-final class Inside {
+public final class Inside {
     private Inside() {}
+
+    /**
+     * In which class those wait whom a frozen queue does not let in, for tests of other packages.
+     *
+     * @return for {@code Eventually.waitsIn}
+     */
+    public static Class<?> gate() {
+        return QueueGate.class;
+    }
 
     static DeviceQueue of(RequestQueue queue) {
         return (DeviceQueue) queue;

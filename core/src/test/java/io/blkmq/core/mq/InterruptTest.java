@@ -33,13 +33,13 @@ class InterruptTest {
         disk.close();
     }
 
-    /** Does something until it waits, and interrupts it. Returns the worker, whose result is whether the interrupt was kept. */
-    private Eventually.Worker<Boolean> interrupted(Eventually.Work work) {
+    /** Does something until it waits somewhere, and interrupts it. Returns the worker, whose result is whether the interrupt was kept. */
+    private Eventually.Worker<Boolean> interrupted(Class<?> where, Eventually.Work work) {
         Eventually.Worker<Boolean> worker = Eventually.call(() -> {
             work.run();
             return Thread.interrupted();
         });
-        Eventually.waits(worker.thread());
+        Eventually.waitsIn(worker.thread(), where);
         worker.thread().interrupt();
         return worker;
     }
@@ -47,7 +47,7 @@ class InterruptTest {
     @Test
     void whoWaitsForATagIsLetGoWithIntr() {
         disk.submit(told.read(0));
-        assertThat(interrupted(() -> disk.submit(told.read(1))).join()).isTrue();
+        assertThat(interrupted(TagShare.class, () -> disk.submit(told.read(1))).join()).isTrue();
         assertThat(told.ends()).containsExactly("READ 1 INTR");
         driver.completeAll();
         disk.submit(told.read(2));
@@ -57,7 +57,7 @@ class InterruptTest {
     @Test
     void whoWaitsAtAFrozenQueueIsLetGoWithIntr() {
         disk.freeze();
-        assertThat(interrupted(() -> disk.submit(told.read(1))).join()).isTrue();
+        assertThat(interrupted(QueueGate.class, () -> disk.submit(told.read(1))).join()).isTrue();
         assertThat(told.ends()).containsExactly("READ 1 INTR");
         disk.unfreeze();
     }
@@ -66,7 +66,7 @@ class InterruptTest {
     void aBlockingReadThatHasNotBegunFailsWithIntrAndOneThatHasGoesOn() {
         disk.submit(told.read(0));
         AtomicReference<Status> status = new AtomicReference<>();
-        assertThat(interrupted(() -> {
+        assertThat(interrupted(TagShare.class, () -> {
             try (IoBuffer buffer = IoBuffer.allocate(512)) {
                 disk.read(0, buffer.memory());
             } catch (BlockIOException e) {
@@ -75,7 +75,7 @@ class InterruptTest {
         }).join()).isTrue();
         assertThat(status).hasValue(Status.INTR);
         driver.completeAll();
-        Eventually.Worker<Boolean> begun = interrupted(() -> {
+        Eventually.Worker<Boolean> begun = interrupted(QueuePolling.class, () -> {
             try (IoBuffer buffer = IoBuffer.allocate(512)) {
                 disk.read(0, buffer.memory());
             }
@@ -89,14 +89,14 @@ class InterruptTest {
         disk.submit(told.read(0));
         Request reserved = queue.allocateRequest(Operation.READ, true);
         for (boolean ofReserved : new boolean[]{false, true}) {
-            Eventually.Worker<Boolean> waiter = interrupted(() -> queue.allocateRequest(Operation.READ, ofReserved));
+            Eventually.Worker<Boolean> waiter = interrupted(TagShare.class, () -> queue.allocateRequest(Operation.READ, ofReserved));
             assertThat(waiter.failure()).isInstanceOf(InterruptedException.class)
                     .hasMessage("q: interrupted while waiting for a request");
         }
         queue.free(reserved);
         driver.completeAll();
         disk.freeze();
-        Eventually.Worker<Boolean> atGate = interrupted(() -> queue.allocateRequest(Operation.READ, false));
+        Eventually.Worker<Boolean> atGate = interrupted(QueueGate.class, () -> queue.allocateRequest(Operation.READ, false));
         assertThat(atGate.failure()).isInstanceOf(InterruptedException.class);
         disk.unfreeze();
     }
@@ -104,7 +104,7 @@ class InterruptTest {
     @Test
     void whoWaitsForTheEndOfARequestOfItsOwnGoesOnWaiting() throws InterruptedException {
         Request rq = queue.allocateRequest(Operation.READ, false);
-        Eventually.Worker<Boolean> waiter = interrupted(() -> queue.execute(rq));
+        Eventually.Worker<Boolean> waiter = interrupted(QueuePolling.class, () -> queue.execute(rq));
         driver.complete(rq, Status.OK);
         assertThat(waiter.join()).as("kept").isTrue();
         queue.free(rq);
@@ -113,7 +113,7 @@ class InterruptTest {
     @Test
     void aFreezeGoesOnWaiting() {
         disk.submit(told.read(0));
-        Eventually.Worker<Boolean> freezer = interrupted(disk::freeze);
+        Eventually.Worker<Boolean> freezer = interrupted(QueueLife.class, disk::freeze);
         driver.completeAll();
         assertThat(freezer.join()).as("kept").isTrue();
         disk.unfreeze();
@@ -124,7 +124,7 @@ class InterruptTest {
         disk.submit(told.read(0));
         Eventually.Worker<Boolean> update = Eventually.start(() -> set.updateHardwareQueues(2));
         Eventually.until("the queue is frozen", queue::isFrozen);
-        Eventually.Worker<Boolean> second = interrupted(() -> set.updateHardwareQueues(3));
+        Eventually.Worker<Boolean> second = interrupted(SleepingLock.class, () -> set.updateHardwareQueues(3));
         driver.completeAll();
         update.join();
         assertThat(second.join()).as("kept").isTrue();

@@ -7,6 +7,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.IoPriority;
+import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
@@ -14,7 +15,6 @@ import io.blkmq.core.WriteLifetime;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoBuffer;
-import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues
 class MergeTest {
-    private final RecordingDriver driver = new RecordingDriver();
+    private final RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
     private final List<String> ends = new ArrayList<>();
     private final IoBuffer buffer = IoBuffer.allocate(1 << 20);
 
@@ -287,8 +287,6 @@ class MergeTest {
             disk.submit(write(10));
             disk.submit(write(11));
             disk.queue().hardwareContext(0).run();
-            // The timer that runs the context again may be at it just now.
-            Eventually.until("both are with the driver", () -> driver.inFlight().size() == 2);
             assertThat(inFlight()).containsExactly("WRITE 10+1", "WRITE 11+1");
             driver.completeAll();
         }

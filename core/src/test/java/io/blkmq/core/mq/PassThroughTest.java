@@ -120,7 +120,7 @@ class PassThroughTest {
         make(false);
         Request first = allocate(true);
         Eventually.Worker<Request> waiter = Eventually.call(() -> queue.allocateRequest(Operation.FLUSH, true));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         queue.free(first);
         Request second = waiter.join();
         assertThat(second).isSameAs(first);

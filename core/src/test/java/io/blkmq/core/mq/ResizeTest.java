@@ -76,7 +76,7 @@ class ResizeTest {
         told.submitReads(disk, 0, 6);
         set.resize(3);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> disk.submit(told.read(6)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         for (Request rq : driver.inFlight()) {
             if (rq.tag() != 2) {
                 driver.complete(rq, Status.OK);
@@ -94,7 +94,7 @@ class ResizeTest {
         set.resize(3);
         disk.submit(told.read(0));
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> disk.submit(told.read(1)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         set.resize(8);
         waiter.join();
         assertThat(driver.inFlight()).hasSize(2);

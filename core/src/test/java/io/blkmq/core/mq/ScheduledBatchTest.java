@@ -6,6 +6,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Disk;
 import io.blkmq.core.IoPriority;
 import io.blkmq.core.IoPriority.IoClass;
+import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
@@ -70,7 +71,7 @@ class ScheduledBatchTest {
     @ParameterizedTest
     @ValueSource(strings = {"mq-deadline", "kyber"})
     void whatIsLeftWaitsWhenTheDriverStopsItsContextInTheMiddle(String elevator) {
-        RecordingDriver driver = new RecordingDriver();
+        RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
         try (Disk disk = scheduled(driver, elevator)) {
             warmUp(disk, driver);
             HardwareContext hctx = disk.queue().hardwareContext(0);
@@ -89,7 +90,7 @@ class ScheduledBatchTest {
 
     @Test
     void whatTheDriverRefusesGoesFirstAndInOrder() {
-        RecordingDriver driver = new RecordingDriver();
+        RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
         try (Disk disk = scheduled(driver, "mq-deadline")) {
             warmUp(disk, driver);
             driver.answer(Status.OK).answer(Status.OK).answer(Status.RESOURCE);
@@ -108,6 +109,7 @@ class ScheduledBatchTest {
     @ValueSource(ints = {0, 1, 3, Integer.MAX_VALUE})
     void aDriverIsShownTheRequestsOfOneSoftwareContextAtATime(int taken) {
         Whole driver = new Whole();
+        driver.runtime(new ManualRuntime());
         driver.most = taken;
         try (Disk disk = scheduled(driver, "kyber")) {
             warmUp(disk, driver);
@@ -130,7 +132,7 @@ class ScheduledBatchTest {
 
     @Test
     void tagsThatNothingWasGivenOutForAreFreeAgain() {
-        RecordingDriver driver = new RecordingDriver();
+        RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
         try (Disk disk = scheduled(driver, "mq-deadline")) {
             warmUp(disk, driver);
             DispatchContext hctx = Inside.of(disk.queue().hardwareContext(0));
@@ -151,7 +153,7 @@ class ScheduledBatchTest {
 
     @Test
     void whatIsDeadEndsThatWasInHand() {
-        RecordingDriver driver = new RecordingDriver();
+        RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
         Disk disk = scheduled(driver, "mq-deadline");
         warmUp(disk, driver);
         driver.answerBy(_ -> {
@@ -168,7 +170,7 @@ class ScheduledBatchTest {
     @ParameterizedTest
     @ValueSource(strings = {"mq-deadline", "kyber"})
     void whatHasGrownIsFoundAtItsNewEnds(String elevator) {
-        RecordingDriver driver = new RecordingDriver();
+        RecordingDriver driver = new RecordingDriver().runtime(new ManualRuntime());
         TagSet set = driver.tagSet(builder -> builder.flag(TagSet.Flag.MERGE));
         try (Disk disk = Disk.of(driver.queue(set, "merging"), set)) {
             disk.queue().setElevator(elevator);

@@ -248,10 +248,10 @@ class SectorRangeTest {
             Disk part = partition(disk);
             disk.submit(told.read(0));
             Eventually.Worker<Boolean> whole = Eventually.start(() -> part.submit(told.read(7)));
-            Eventually.waits(whole.thread());
+            Eventually.waitsIn(whole.thread(), TagShare.class);
             Eventually.Worker<Boolean> cut = Eventually
                     .start(() -> part.submit(new Bio().reset(Operation.READ, 9).add(buffer.memory()).onEnd(told)));
-            Eventually.waits(cut.thread());
+            Eventually.waitsIn(cut.thread(), TagShare.class);
             Eventually.Worker<Boolean> closer = Eventually.start(part::close);
             Eventually.until("the queue is frozen", disk.queue()::isFrozen);
             driver.complete(Status.OK);

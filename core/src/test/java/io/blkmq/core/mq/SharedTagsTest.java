@@ -47,7 +47,7 @@ class SharedTagsTest {
     void oneQueueWaitsForATagThatTheOtherGivesBack() {
         told.submitReads(a, 0, 8);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> b.submit(told.read(9)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         driver.complete(Status.OK);
         waiter.join();
         driver.completeAll();

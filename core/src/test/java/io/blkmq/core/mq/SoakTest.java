@@ -138,7 +138,7 @@ class SoakTest {
             assertThat(violations).isEmpty();
             assertThat(driver.violations()).isEmpty();
             for (Disk disk : disks) {
-                assertThat(disk.queue().close(TimeUnit.SECONDS.toNanos(10))).isTrue();
+                assertThat(disk.queue().close(TimeUnit.MINUTES.toNanos(5))).isTrue();
             }
             set.close();
             assertThat(driver.contexts()).isZero();

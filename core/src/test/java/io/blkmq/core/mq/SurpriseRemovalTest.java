@@ -112,7 +112,7 @@ class SurpriseRemovalTest {
     void whatWaitsForATagEnds() {
         told.submitReads(io.blkmq.core.Disk.of(queue, null), 0, 4);
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> queue.submit(told.read(4)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), TagShare.class);
         queue.markDead();
         waiter.join();
         assertThat(told.ends()).containsExactly("READ 4 NODEV");
@@ -136,7 +136,7 @@ class SurpriseRemovalTest {
         queue.submit(told.read(0));
         queue.freezeStart();
         Eventually.Worker<Boolean> waiter = Eventually.start(() -> queue.submit(told.read(1)));
-        Eventually.waits(waiter.thread());
+        Eventually.waitsIn(waiter.thread(), QueueGate.class);
         queue.markDead();
         waiter.join();
         assertThat(told.ends()).containsExactly("READ 1 NODEV");

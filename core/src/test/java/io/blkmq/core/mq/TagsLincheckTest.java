@@ -22,6 +22,8 @@ class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */
     private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
+    /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
+    private static final long HANG_MILLIS = 300_000;
     /** Open, and without anything that waits: the tags below are not its own. */
     private static final DeviceQueue QUEUE = Inside
             .of(new RecordingDriver().runtime(new Parking()).depth(1).disk().queue());
@@ -143,13 +145,13 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(SCALE).invocationsPerIteration(300).threads(THREADS).actorsPerThread(2)
+        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(SCALE).invocationsPerIteration(300).threads(THREADS).actorsPerThread(2)
                 .actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderStress() {
-        new StressOptions().iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
+        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
                 .actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 }

@@ -73,7 +73,7 @@ class TagsTest {
             for (int i = 1; i <= 4; i++) {
                 int sector = i;
                 Eventually.Worker<Boolean> waiter = Eventually.start(() -> disk.submit(told.read(sector)));
-                Eventually.waits(waiter.thread());
+                Eventually.waitsIn(waiter.thread(), TagShare.class);
                 waiters.add(waiter);
             }
             for (int i = 1; i <= 4; i++) {
@@ -95,7 +95,7 @@ class TagsTest {
                 int sector = 10 + i;
                 waiters.add(Eventually.start(() -> disk.submit(told.read(sector))));
             }
-            waiters.forEach(waiter -> Eventually.waits(waiter.thread()));
+            waiters.forEach(waiter -> Eventually.waitsIn(waiter.thread(), TagShare.class));
             try (CompletionBatch _ = CompletionBatch.open()) {
                 for (int i = 0; i < 4; i++) {
                     driver.complete(Status.OK);

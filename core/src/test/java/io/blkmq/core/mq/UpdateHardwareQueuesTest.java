@@ -186,7 +186,7 @@ class UpdateHardwareQueuesTest {
         Eventually.Worker<Boolean> update = Eventually.start(() -> set.updateHardwareQueues(2));
         Eventually.until("the queue is frozen", queue::isFrozen);
         Eventually.Worker<Boolean> submitter = Eventually.start(() -> queue.submit(told.read(1), queue.context(1)));
-        Eventually.waits(submitter.thread());
+        Eventually.waitsIn(submitter.thread(), QueueGate.class);
         assertThat(set.hardwareQueues()).isOne();
         driver.complete(io.blkmq.core.Status.OK);
         update.join();
@@ -398,7 +398,7 @@ class UpdateHardwareQueuesTest {
         driver.inInitHctx = () -> {
             driver.inInitHctx = null;
             closer.add(Eventually.start(queue::close));
-            Eventually.waits(closer.getFirst().thread());
+            Eventually.waitsIn(closer.getFirst().thread(), SleepingLock.class);
             assertThat(queue.isDying()).isTrue();
             assertThat(Inside.of(set).queues()).containsExactly(Inside.of(queue));
         };

@@ -18,6 +18,8 @@ class SbitmapLincheckTest {
     private static final int DEPTH = 2;
     /** How many times as long as in every build. */
     private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
+    /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
+    private static final long HANG_MILLIS = 300_000;
 
     /** Taking, giving back and resizing. */
     @Param(name = "thread", gen = ThreadIdGen.class)
@@ -67,13 +69,13 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().iterations(3 * SCALE).invocationsPerIteration(300).threads(THREADS)
+        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(3 * SCALE).invocationsPerIteration(300).threads(THREADS)
                 .actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
+        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
                 .actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 }
