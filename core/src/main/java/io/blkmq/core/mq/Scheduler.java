@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -64,6 +65,8 @@ final class Scheduler implements ElevatorQueue {
     private final boolean[] gaveOut;
     /** For how many ticks each context has stood still, with requests that wait. The timer's. */
     private final int[] stillTicks;
+    /** Who was in the block layer when each context was found to stand still: one of them may be about to call, however late. The timer's. */
+    private final List<List<Trampoline.Visit>> callers;
     private final Elevator elevator;
     /** The elevator's, by hardware context. */
     private final Lock[] locks;
@@ -107,6 +110,7 @@ final class Scheduler implements ElevatorQueue {
         this.hadNothing = new boolean[contexts.length];
         this.gaveOut = new boolean[contexts.length];
         this.stillTicks = new int[contexts.length];
+        this.callers = new ArrayList<>(Collections.nCopies(contexts.length, List.of()));
         this.locks = new Lock[contexts.length];
         for (int i = 0; i < contexts.length; i++) {
             contexts[i] = queue.hardwareContext(i);
@@ -678,7 +682,8 @@ final class Scheduler implements ElevatorQueue {
      *
      * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age, and then the
      * elevator was asked for it before. One that nobody has asked for while it stood still from one tick to the next is run, too, and
-     * counts as a rescue ({@link Rescues}): a call was lost.
+     * counts as a rescue ({@link Rescues}): a call was lost. It does not count while a thread has not left the block layer since: it may
+     * have brought the request, and be about to ask.
      *
      * @param tick now
      * @param ticksMax how long requests may stand still
@@ -698,8 +703,11 @@ final class Scheduler implements ElevatorQueue {
             boolean forgotten = standsStill && !asked && stillTicks[i] > 0 && !again && !contexts[i].isPolled();
             // Perhaps somebody is about to call: then it goes on before the next tick.
             boolean tooEarly = forgotten && stillTicks[i] <= FORGOTTEN_TICKS;
+            if (tooEarly) {
+                callers.set(i, Trampoline.visitsOfOthers(runtime()));
+            }
             if (again || (idle && hasWork(i) && !tooEarly)) {
-                if (forgotten) {
+                if (forgotten && callers.get(i).stream().allMatch(Trampoline.Visit::isOver)) {
                     Rescues.count(this + ": nobody has asked for what waits for hardware context " + i);
                 }
                 contexts[i].runSoon(batch);

@@ -240,6 +240,17 @@ public final class Trampoline extends CompletionBatch {
      * in the block layer for long, since nothing in there blocks.
      */
     static void awaitOthers(IoRuntime runtime) {
+        // All at once, so that the number of looks does not depend on where in the table whose slot is.
+        List<Visit> visits = visitsOfOthers(runtime);
+        visits.removeIf(Visit::isOver);
+        for (int looks = 0; !visits.isEmpty(); looks++) {
+            pause(runtime, looks);
+            visits.removeIf(Visit::isOver);
+        }
+    }
+
+    /** The stays in the block layer of all other threads that are there now, and may be there for the runtime. */
+    static List<Visit> visitsOfOthers(IoRuntime runtime) {
         Thread self = Thread.currentThread();
         List<Visit> visits = new ArrayList<>();
         for (Trampoline slot : TABLE) {
@@ -256,17 +267,12 @@ public final class Trampoline extends CompletionBatch {
                 }
             });
         }
-        // All at once, so that the number of looks does not depend on where in the table whose slot is.
-        visits.removeIf(Visit::isOver);
-        for (int looks = 0; !visits.isEmpty(); looks++) {
-            pause(runtime, looks);
-            visits.removeIf(Visit::isOver);
-        }
+        return visits;
     }
 
     /** Another thread's stay in the block layer. */
     @FunctionalInterface
-    private interface Visit {
+    interface Visit {
         boolean isOver();
     }
 

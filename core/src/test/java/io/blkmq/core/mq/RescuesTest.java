@@ -4,13 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.Simulation;
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.testing.NoRescues;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Calls that nobody made are counted, and made up for by the timer. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NoRescues(but = "the test forgets a call")
 class RescuesTest {
     private final Told told = new Told();
@@ -32,6 +33,30 @@ class RescuesTest {
             runtime.sleep(4 * tickNanos);
             assertThat(told.ends()).containsExactly(Told.ok(1));
             assertThat(Rescues.count() - before).isEqualTo(1);
+            disk.close();
+        });
+    }
+
+    @Test
+    void whatALateThreadIsAboutToAskForGoesOnAndIsNotCounted() {
+        Simulation.run(RescuesTest.class, runtime -> {
+            Disk disk = new RecordingDriver().runtime(runtime).completesAtOnce().disk();
+            disk.queue().setElevator("mq-deadline");
+            HardwareContext hctx = disk.queue().hardwareContext(0);
+            long tickNanos = Inside.of(disk.queue()).timeouts().tickNanos();
+            hctx.stop();
+            disk.submit(told.read(1));
+            long before = Rescues.count();
+            Thread late = runtime.spawn("late", () -> {
+                try (CompletionBatch _ = CompletionBatch.open()) {
+                    Inside.of(hctx).list().letGo();
+                    runtime.sleep(5 * tickNanos);
+                    assertThat(told.ends()).containsExactly(Told.ok(1));
+                    hctx.run();
+                }
+            });
+            runtime.join(late);
+            assertThat(Rescues.count()).isEqualTo(before);
             disk.close();
         });
     }
