@@ -197,7 +197,7 @@ class KeyValueLogTest {
                     thrown[number] = e;
                 }
             }));
-            while (threads.getLast().getState() != Thread.State.WAITING || simulated.inFlight() == 0) {
+            while (!waitsInTheLog(threads.getLast()) || simulated.inFlight() == 0) {
                 Thread.sleep(1);
             }
         }
@@ -206,6 +206,11 @@ class KeyValueLogTest {
             thread.join();
         }
         return Arrays.asList(thrown);
+    }
+
+    private static boolean waitsInTheLog(Thread thread) {
+        return thread.getState() == Thread.State.WAITING && Arrays.stream(thread.getStackTrace())
+                .anyMatch(frame -> frame.getClassName().equals(KeyValueLog.class.getName()));
     }
 
     @Test

@@ -40,6 +40,8 @@ public final class FuseDoor implements AutoCloseable {
     private static final long ANSWER_SECONDS = 60;
     /** How long a server may take to end by itself. */
     private static final long END_SECONDS = 10;
+    /** A Java process that starts, asks and ends, on a machine that is busy. */
+    private static final long CLEAN_SECONDS = 60;
     private static final int WATCH_MILLIS = 500;
     private static final int ERROR_TEXT_MAX = 2_000;
     /** Of the test's JVM, and not of ours: an agent that listens at a port, say. */
@@ -262,7 +264,7 @@ public final class FuseDoor implements AutoCloseable {
         try {
             Process cleaner = start();
             cleaner.getOutputStream().close();
-            if (!cleaner.waitFor(END_SECONDS, TimeUnit.SECONDS)) {
+            if (!cleaner.waitFor(CLEAN_SECONDS, TimeUnit.SECONDS)) {
                 cleaner.destroyForcibly();
             }
         } catch (IOException _) {

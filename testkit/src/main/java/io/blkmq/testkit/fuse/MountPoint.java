@@ -27,7 +27,7 @@ final class MountPoint {
     private static final int STATE_FIELD = 0;
     private static final int START_FIELD = 19;
     /** How long a mount is given to say that its server is gone. */
-    private static final long ANSWER_MILLIS = 2_000;
+    private static final long ANSWER_MILLIS = 10_000;
 
     /** A mount of a server of ours. */
     private record Mount(Path folder, String source) {}

@@ -43,6 +43,8 @@ public final class SimulatedDiskExtension
             .create(SimulatedDiskExtension.class);
     /** Threads that are about to end when the method has ended have this long. */
     private static final Duration ENDING = Duration.ofSeconds(2);
+    /** What only a late thread holds, a test has not left: the machine may be slow. */
+    private static final Duration TAGS_ENDING = Duration.ofSeconds(20);
     private static final String SEED = "blkmq.seed";
 
     /** Made by JUnit. */
@@ -179,7 +181,7 @@ public final class SimulatedDiskExtension
 
     /** The tags that are held; they are freed shortly after the completions of their bios have returned. */
     private static int heldTags(SimulatedDisk simulated) throws InterruptedException {
-        long end = System.nanoTime() + ENDING.toNanos();
+        long end = System.nanoTime() + TAGS_ENDING.toNanos();
         while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0 && System.nanoTime() - end < 0) {
             Thread.sleep(1);
         }

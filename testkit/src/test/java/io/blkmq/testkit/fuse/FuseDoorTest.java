@@ -245,7 +245,7 @@ class FuseDoorTest {
         // The server first is stopped, so that it cannot unmount when its door is gone.
         assertThat(new ProcessBuilder("kill", "-STOP", "" + server).start().waitFor()).isZero();
         var _ = client.destroyForcibly();
-        assertThat(client.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(client.waitFor(300, TimeUnit.SECONDS)).isTrue();
         assertThat(ProcessHandle.of(server).orElseThrow().destroyForcibly()).isTrue();
         Eventually.until("nobody answers", () -> isDead(dead));
         assertThat(isMounted(dead)).isTrue();

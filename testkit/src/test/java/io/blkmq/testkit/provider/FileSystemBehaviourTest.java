@@ -335,7 +335,7 @@ class FileSystemBehaviourTest {
         }
 
         String get() throws Exception {
-            return result.get(60, TimeUnit.SECONDS);
+            return result.get(300, TimeUnit.SECONDS);
         }
     }
 
