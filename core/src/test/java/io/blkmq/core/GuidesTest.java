@@ -41,7 +41,8 @@ class GuidesTest {
         assertThat(DocPage.run("java",
                 List.of("-XX:StartFlightRecording:settings=" + directory.resolve("blkmq.jfc") + ",filename=" + recorded,
                         "-Xlog:jfr*=off", "-cp", JavaProcess.classPath(),
-                        directory.resolve("Stalled.java").toString()))).isEqualTo(page.printedBy("class Stalled"));
+                        directory.resolve("Stalled.java").toString())))
+                .isEqualTo(page.printedBy("class Stalled"));
         assertThat(DocPage.run("jfr", List.of("print", "--events", "io.blkmq.Request,io.blkmq.Timeout", "" + recorded)))
                 .contains("io.blkmq.Timeout {", "io.blkmq.Request {", "  device = \"nullb7\"", "  sector = 336",
                         "  status = \"TIMEOUT\"", "  answer = \"DONE\"");

@@ -66,8 +66,9 @@ public final class Eventually {
     /** The trace is of one moment, and it alone tells a thread that is there and parked from one that was parked elsewhere just before. */
     private static boolean isParkedIn(Thread thread, Class<?> where) {
         StackTraceElement[] trace = thread.getStackTrace();
-        return trace.length > 0 && trace[0].isNativeMethod() && Arrays.stream(trace).map(StackTraceElement::getClassName)
-                .anyMatch(name -> name.equals(where.getName()) || name.startsWith(where.getName() + "$"));
+        return trace.length > 0 && trace[0].isNativeMethod()
+                && Arrays.stream(trace).map(StackTraceElement::getClassName)
+                        .anyMatch(name -> name.equals(where.getName()) || name.startsWith(where.getName() + "$"));
     }
 
     /**

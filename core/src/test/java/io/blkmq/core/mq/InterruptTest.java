@@ -89,14 +89,16 @@ class InterruptTest {
         disk.submit(told.read(0));
         Request reserved = queue.allocateRequest(Operation.READ, true);
         for (boolean ofReserved : new boolean[]{false, true}) {
-            Eventually.Worker<Boolean> waiter = interrupted(TagShare.class, () -> queue.allocateRequest(Operation.READ, ofReserved));
+            Eventually.Worker<Boolean> waiter = interrupted(TagShare.class,
+                    () -> queue.allocateRequest(Operation.READ, ofReserved));
             assertThat(waiter.failure()).isInstanceOf(InterruptedException.class)
                     .hasMessage("q: interrupted while waiting for a request");
         }
         queue.free(reserved);
         driver.completeAll();
         disk.freeze();
-        Eventually.Worker<Boolean> atGate = interrupted(QueueGate.class, () -> queue.allocateRequest(Operation.READ, false));
+        Eventually.Worker<Boolean> atGate = interrupted(QueueGate.class,
+                () -> queue.allocateRequest(Operation.READ, false));
         assertThat(atGate.failure()).isInstanceOf(InterruptedException.class);
         disk.unfreeze();
     }

@@ -145,13 +145,14 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(SCALE).invocationsPerIteration(300).threads(THREADS).actorsPerThread(2)
-                .actorsBefore(0).actorsAfter(0).check(OneTag.class);
+        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(SCALE)
+                .invocationsPerIteration(300).threads(THREADS).actorsPerThread(2).actorsBefore(0).actorsAfter(0)
+                .check(OneTag.class);
     }
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderStress() {
-        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3)
-                .actorsBefore(0).actorsAfter(0).check(OneTag.class);
+        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000)
+                .threads(THREADS).actorsPerThread(3).actorsBefore(0).actorsAfter(0).check(OneTag.class);
     }
 }

@@ -69,13 +69,14 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(3 * SCALE).invocationsPerIteration(300).threads(THREADS)
-                .actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
+        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(3 * SCALE)
+                .invocationsPerIteration(300).threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1)
+                .check(Shared.class);
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4)
-                .actorsBefore(1).actorsAfter(1).check(Shared.class);
+        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000)
+                .threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
     }
 }

@@ -129,8 +129,8 @@ class CrashTestTest {
         // Longer and longer, until the check has come to its place in that time.
         for (int millis = 50, places = 0; places == 0; millis *= 2) {
             Duration time = Duration.ofMillis(millis);
-            Throwable told = catchThrowable(() -> CrashTest.<String>of(POSIX).checkTime(time).run(UNSYNCED)
-                    .check((_, _) -> never.await()));
+            Throwable told = catchThrowable(
+                    () -> CrashTest.<String>of(POSIX).checkTime(time).run(UNSYNCED).check((_, _) -> never.await()));
             assertThat(told).isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("did not end within " + millis + " ms");
             places = (int) Arrays.stream(told.getStackTrace()).filter(frame -> frame.getMethodName().equals("await"))
