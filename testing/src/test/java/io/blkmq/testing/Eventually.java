@@ -72,23 +72,6 @@ public final class Eventually {
     }
 
     /**
-     * Waits until a thread waits inside of a class: not for something on its way there, as a class that is being loaded.
-     *
-     * @param thread which
-     * @param where the class, one of whose methods, or of those of its nested classes, it is in
-     */
-    public static void waitsIn(Thread thread, Class<?> where) {
-        String name = where.getName();
-        until(thread.getName() + " waits in " + name, () -> {
-            // In this order: what it waits for it has begun to wait for in there, or behind it.
-            boolean there = Arrays.stream(thread.getStackTrace()).map(StackTraceElement::getClassName)
-                    .anyMatch(each -> each.equals(name) || each.startsWith(name + "$"));
-            return there
-                    && (thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING);
-        });
-    }
-
-    /**
      * Work on a thread of its own.
      *
      * @param <T> of its result
