@@ -72,8 +72,8 @@ class WindowTest {
 
     /** As many as are waited for, unless the job says otherwise; fio does so, too. */
     @ParameterizedTest
-    @CsvSource({"'', 1", "iodepth_batch_complete_min=0, 1", "iodepth_batch_complete_min=3, 3", "iodepth_batch_complete_max=0, 1",
-            "iodepth_batch_complete_max=2, 2"})
+    @CsvSource({"'', 1", "iodepth_batch_complete_min=0, 1", "iodepth_batch_complete_min=3, 3",
+            "iodepth_batch_complete_max=0, 1", "iodepth_batch_complete_max=2, 2"})
     void soManyAreReapedTogether(String keys, int most) throws UsageException {
         try (RunFixture fixture = RunFixture.open(JOB + keys + '\n', "d=null:1m")) {
             assertThat(fixture.workload().completeMax()).isEqualTo(most);
