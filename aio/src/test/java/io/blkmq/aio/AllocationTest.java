@@ -29,7 +29,6 @@ class AllocationTest {
     private static final int RUN_COUNT = 20_000;
     private static final int BATCH = 50;
     private static final int BLOCK = 512;
-    private static final int ROUNDS_MAX = 8;
     /** What the measurement itself may take, and the runtime compiler's last corrections: one object in 80 batches. */
     private static final long TOLERATED_BYTES = 2000;
 
@@ -96,13 +95,7 @@ class AllocationTest {
                 threads.add(AgentThread.run(engine));
             }
             Batches batches = new Batches(engine, file, way.segments());
-            long least = Long.MAX_VALUE;
-            // The first rounds are interpreted and compiled; the best of the others counts.
-            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
-                long before = allocated();
-                batches.run();
-                least = Math.min(least, allocated() - before);
-            }
+            long least = AllocatedBytes.whenWarm(TOLERATED_BYTES, this::allocated, batches::run);
             assertThat(least).as("bytes allocated by %d operations", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             assertThat(batches.wrong).isZero();
         }
@@ -117,17 +110,14 @@ class AllocationTest {
             }
             Kiocb kiocb = Kiocb.withSegments(1);
             MemorySegment memory = arena.allocate(BLOCK);
-            long least = Long.MAX_VALUE;
-            for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
-                long before = allocated();
+            long least = AllocatedBytes.whenWarm(TOLERATED_BYTES, this::allocated, () -> {
                 for (int i = 0; i < RUN_COUNT; i++) {
                     kiocb.prepareRead(file, (long) i % BATCH * BLOCK, AioCompletion.NONE, i).addSegment(memory);
                     if (engine.run(kiocb) != BLOCK) {
                         throw new AssertionError(kiocb.toString());
                     }
                 }
-                least = Math.min(least, allocated() - before);
-            }
+            });
             assertThat(least).as("bytes allocated by %d operations", RUN_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
         }
     }

@@ -458,25 +458,20 @@ class AsyncFileTest {
     void aFutureTakesAFewBytesAndABlockingCallNone() throws Exception {
         MemorySegment memory = arena.allocate(BLOCK, BLOCK);
         file.write(0, memory);
-        long futures = Long.MAX_VALUE;
-        long waits = Long.MAX_VALUE;
         int count = 100;
-        // The first rounds are interpreted and compiled; the best counts.
-        for (int round = 0; round < 40 && (futures >= 129L * count || waits >= count); round++) {
-            long before = AllocatedBytes.of(Thread.currentThread());
+        long futures = AllocatedBytes.whenWarm(129L * count - 1, () -> {
             for (int i = 0; i < count; i++) {
                 CompletableFuture<Long> read = file.readAsync(0, memory);
                 while (!read.isDone()) {
                     Thread.onSpinWait();
                 }
             }
-            long between = AllocatedBytes.of(Thread.currentThread());
+        });
+        long waits = AllocatedBytes.whenWarm(count - 1, () -> {
             for (int i = 0; i < count; i++) {
                 long _ = file.read(0, memory);
             }
-            futures = Math.min(futures, between - before);
-            waits = Math.min(waits, AllocatedBytes.of(Thread.currentThread()) - between);
-        }
+        });
         assertThat((double) futures / count).as("bytes of a future").isLessThan(129);
         assertThat((double) waits / count).as("bytes of a blocking read").isLessThan(1);
     }

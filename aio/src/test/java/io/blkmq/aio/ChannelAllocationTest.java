@@ -33,7 +33,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ChannelAllocationTest {
     private static final int BLOCK = 4096;
     private static final int COUNT = 20_000;
-    private static final int ROUNDS_MAX = 12;
     private static final int CHANNELS = Integer.getInteger("blkmq.engines", 4_000);
     /** What the measurement itself may take. */
     private static final long TOLERATED_BYTES = 2_000;
@@ -102,16 +101,12 @@ class ChannelAllocationTest {
                 FileChannel channel = AioFiles.openChannel(engine, path, options(way.direct()))) {
             ByteBuffer one = buffer(way.heap(), BLOCK);
             ByteBuffer[] row = {buffer(way.heap(), BLOCK), buffer(way.heap(), BLOCK)};
-            long least = Long.MAX_VALUE;
-            // The first rounds are interpreted and compiled; the best counts.
-            for (int round = 0; round < ROUNDS_MAX && least > way.bytesMax() * COUNT + TOLERATED_BYTES; round++) {
-                long before = allocated();
+            long least = AllocatedBytes.whenWarm(way.bytesMax() * COUNT + TOLERATED_BYTES, this::allocated, () -> {
                 for (int i = 0; i < COUNT; i++) {
                     long done = way.gather() ? gathered(channel.position(0), row, i) : single(channel, one, i);
                     assert done > 0;
                 }
-                least = Math.min(least, allocated() - before);
-            }
+            });
             assertThat((double) least / COUNT).as("bytes of a call").isLessThan(way.bytesMax() + 1.0);
         }
     }

@@ -16,8 +16,6 @@ import org.junit.jupiter.api.Test;
 @NoRescues
 class AllocationTest {
     private static final int IO_COUNT = 100_000;
-    /** Far more than the runtime compiler needs to be done, also where it gets little of the processors. */
-    private static final int ROUNDS_MAX = 1_000;
     private static final int QUEUE_DEPTH = 64;
     /** What the measurement itself may take, and the runtime compiler's last corrections. */
     private static final long TOLERATED_BYTES = 500;
@@ -126,20 +124,8 @@ class AllocationTest {
         return bios;
     }
 
-    /** Work on a disk. */
-    @FunctionalInterface
-    private interface Work {
-        void run() throws IOException;
-    }
-
-    private static void assertAllocatesNothing(Work work) throws Exception {
-        long least = Long.MAX_VALUE;
-        // The first rounds are interpreted and compiled; the best of the others counts.
-        for (int round = 0; round < ROUNDS_MAX && least > TOLERATED_BYTES; round++) {
-            long before = AllocatedBytes.ofThisThread();
-            work.run();
-            least = Math.min(least, AllocatedBytes.ofThisThread() - before);
-        }
-        assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
+    private static void assertAllocatesNothing(AllocatedBytes.Round work) throws Exception {
+        assertThat(AllocatedBytes.whenWarm(TOLERATED_BYTES, work)).as("bytes allocated by %d I/Os", IO_COUNT)
+                .isLessThanOrEqualTo(TOLERATED_BYTES);
     }
 }

@@ -18,7 +18,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Timeout;
@@ -38,8 +37,6 @@ class AllocationTest {
     /** Two sectors where the file system allows it: a transfer function has them one by one, and they take most of the time. */
     private static final int IO_BYTES = 1024;
     private static final int IO_BYTES_MAX = 4096;
-    /** Until then the runtime compiler may take its time: a processor that others have is none of its own. */
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
     /** What the measurement itself may take, and the runtime compiler's last corrections: less than one object in 400 I/Os. */
     private static final long TOLERATED_BYTES = 1000;
 
@@ -64,15 +61,11 @@ class AllocationTest {
                 IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES_MAX)) {
             assertThat(device.isDirect()).isTrue();
             Bio[] bios = bios(buffer, Math.max(IO_BYTES, disk.limits().logicalBlockBytes()));
-            long least = Long.MAX_VALUE;
-            // The first rounds are interpreted and compiled; the best of the others counts.
-            for (long begin = System.nanoTime(); least > TOLERATED_BYTES && !isOver(begin);) {
-                long before = AllocatedBytes.ofThisThread();
+            long least = AllocatedBytes.whenWarm(TOLERATED_BYTES, () -> {
                 for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
                     batch(disk, plug, bios);
                 }
-                least = Math.min(least, AllocatedBytes.ofThisThread() - before);
-            }
+            });
             assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
             for (Bio bio : bios) {
                 assertThat(bio.status()).isEqualTo(Status.OK);
@@ -94,20 +87,13 @@ class AllocationTest {
                 IoBuffer buffer = disk.allocate(QUEUE_DEPTH * IO_BYTES_MAX)) {
             Agent worker = agents.getFirst();
             Bio[] bios = bios(buffer, Math.max(IO_BYTES, disk.limits().logicalBlockBytes()));
-            long least = Long.MAX_VALUE;
-            for (long begin = System.nanoTime(); least > TOLERATED_BYTES && !isOver(begin);) {
-                long before = AllocatedBytes.ofThisThread();
+            long least = AllocatedBytes.whenWarm(TOLERATED_BYTES, () -> {
                 for (int i = 0; i < IO_COUNT; i += QUEUE_DEPTH) {
                     batch(disk, plug, bios, worker);
                 }
-                least = Math.min(least, AllocatedBytes.ofThisThread() - before);
-            }
+            });
             assertThat(least).as("bytes allocated by %d I/Os", IO_COUNT).isLessThanOrEqualTo(TOLERATED_BYTES);
         }
-    }
-
-    private static boolean isOver(long begin) {
-        return System.nanoTime() - begin > PATIENCE_NANOS;
     }
 
     /** Reads and writes by turns, apart from each other, so that each is a request of its own. */

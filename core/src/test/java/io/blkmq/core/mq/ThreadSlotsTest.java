@@ -111,10 +111,7 @@ class ThreadSlotsTest {
                 }
                 inside.await();
                 try {
-                    long allocated = Long.MAX_VALUE;
-                    // The first rounds load classes, and the compiler corrects itself.
-                    for (int i = 0; i < 1_000 && allocated >= ROUNDS; i++) {
-                        long before = AllocatedBytes.ofThisThread();
+                    long allocated = AllocatedBytes.whenWarm(ROUNDS - 1, () -> {
                         for (int round = 0; round < ROUNDS; round++) {
                             try (CompletionBatch own = CompletionBatch.open()) {
                                 assert own != null;
@@ -122,8 +119,7 @@ class ThreadSlotsTest {
                             OpenPlugs.add(plug);
                             OpenPlugs.remove(plug);
                         }
-                        allocated = Math.min(allocated, AllocatedBytes.ofThisThread() - before);
-                    }
+                    });
                     assertThat(allocated).as("bytes in " + ROUNDS + " rounds").isLessThan(ROUNDS);
                 } finally {
                     done.countDown();
