@@ -17,9 +17,9 @@ import java.util.concurrent.CompletableFuture;
  * @since 0.1.0
  */
 public final class AsyncDisk {
-    private final Disk disk;
+    private final DiskSectors disk;
 
-    AsyncDisk(Disk disk) {
+    AsyncDisk(DiskSectors disk) {
         this.disk = disk;
     }
 
@@ -99,7 +99,7 @@ public final class AsyncDisk {
      */
     public CompletableFuture<Void> flush() {
         FutureIo future = new FutureIo(disk, Operation.FLUSH, 0, 0);
-        disk.flush(future);
+        disk.start(Operation.FLUSH, 0, 0, 0, future);
         return future;
     }
 
@@ -113,7 +113,7 @@ public final class AsyncDisk {
      */
     public CompletableFuture<Void> discard(long offset, long bytes) {
         FutureIo future = new FutureIo(disk, Operation.DISCARD, offset, bytes);
-        disk.discard(offset, bytes, future);
+        disk.start(Operation.DISCARD, offset, bytes, 0, future);
         return future;
     }
 
@@ -127,7 +127,7 @@ public final class AsyncDisk {
      */
     public CompletableFuture<Void> writeZeroes(long offset, long bytes, boolean keepAllocated) {
         FutureIo future = new FutureIo(disk, Operation.WRITE_ZEROES, offset, bytes);
-        disk.writeZeroes(offset, bytes, keepAllocated, future);
+        disk.start(Operation.WRITE_ZEROES, offset, bytes, keepAllocated ? Bio.NOUNMAP : 0, future);
         return future;
     }
 }

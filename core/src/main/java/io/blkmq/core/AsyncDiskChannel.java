@@ -38,11 +38,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Closing ends all operations in flight with {@link AsynchronousCloseException}. Those that have memory of the caller's with the
  * device end so when the device has given it back.
  */
-final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
+final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements AsyncTransfer.Owner {
     private static final System.Logger LOG = System.getLogger(AsyncDiskChannel.class.getName());
 
     private final DeviceNode node;
-    private final Disk disk;
+    private final DiskSectors disk;
     private final @Nullable Executor handlers;
     private final AtomicLong begun = new AtomicLong();
     /** An operation enters it and looks whether the channel is open; who closes the channel says so and looks at it. */
@@ -77,18 +77,13 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
 
     @Override
     protected void begin(boolean write, ByteBuffer buffer, long position, AsyncResult<Integer> result) {
-        begin(new AsyncTransfer(this, write ? Operation.WRITE : Operation.READ, buffer, position,
-                begun.incrementAndGet(), result));
+        begin(new AsyncTransfer(this, node, write ? Operation.WRITE : Operation.READ, buffer, requireUsable(buffer),
+                position, begun.incrementAndGet(), result));
     }
 
     @Override
     protected <V> OperationFuture<V> newFuture() {
         return new DiskFuture<>(disk);
-    }
-
-    /** Memory of the caller's, if it can be used by other threads. */
-    static MemorySegment usable(ByteBuffer buffer) {
-        return requireUsable(buffer);
     }
 
     private void begin(AsyncTransfer transfer) {
@@ -108,7 +103,8 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
         }
     }
 
-    void ended(AsyncTransfer transfer) {
+    @Override
+    public void ended(AsyncTransfer transfer) {
         inFlight.remove(transfer);
     }
 
@@ -178,7 +174,7 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel {
         requireOpen();
         disk.queue().requireNoCompletion("force of the channel of " + disk.name());
         DiskFuture<Integer> future = new DiskFuture<>(disk);
-        begin(new AsyncTransfer(this, Operation.FLUSH, null, 0, begun.incrementAndGet(), future));
+        begin(new AsyncTransfer(this, node, Operation.FLUSH, null, null, 0, begun.incrementAndGet(), future));
         try {
             var _ = future.getUninterruptibly();
         } catch (ExecutionException e) {

@@ -31,9 +31,17 @@ import org.jspecify.annotations.Nullable;
  * With the caller's memory at the device the close of the channel only leaves word: the user is told when the device has given it back.
  */
 final class AsyncTransfer {
-    private final AsyncDiskChannel channel;
+    /** Whose it is: a channel. */
+    interface Owner {
+        boolean isOpen();
+
+        /** It has nothing to do with the transfer any more. */
+        void ended(AsyncTransfer transfer);
+    }
+
+    private final Owner channel;
     private final DeviceNode node;
-    private final Disk disk;
+    private final DiskSectors disk;
     private final Operation operation;
     private final long from;
     private final long number;
@@ -57,10 +65,10 @@ final class AsyncTransfer {
     /** Of one step after the other. */
     private long done;
 
-    AsyncTransfer(AsyncDiskChannel channel, Operation operation, @Nullable ByteBuffer buffer, long from, long number,
-            AsyncResult<Integer> result) {
+    AsyncTransfer(Owner channel, DeviceNode node, Operation operation, @Nullable ByteBuffer buffer,
+            @Nullable MemorySegment memory, long from, long number, AsyncResult<Integer> result) {
         this.channel = channel;
-        this.node = channel.node();
+        this.node = node;
         this.disk = node.disk();
         this.beginnerContext = disk.deviceQueue().contextOfCurrentThread();
         this.operation = operation;
@@ -69,8 +77,7 @@ final class AsyncTransfer {
         this.number = number;
         this.result = result;
         this.lock = node.runtime().newLock();
-        if (buffer != null) {
-            MemorySegment memory = AsyncDiskChannel.usable(buffer);
+        if (memory != null) {
             boolean blocks = ((from | memory.byteSize()) & (node.blockBytes() - 1)) == 0;
             this.direct = blocks && IoBuffer.owns(memory) ? memory : null;
         }

@@ -27,14 +27,14 @@ final class BlockingIo implements IoCompletion {
         this.flags = flags;
     }
 
-    static void run(Disk disk, Operation operation, long offset, long bytes, int flags) throws BlockIOException {
+    static void run(DiskSectors disk, Operation operation, long offset, long bytes, int flags) throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
         BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
         disk.start(operation, offset, bytes, flags, io);
         io.await(disk, operation, offset, bytes);
     }
 
-    static void transfer(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+    static void transfer(DiskSectors disk, Operation operation, long offset, MemorySegment memory, int flags)
             throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
         if (memory.isAccessibleBy(BioVec.ANOTHER)) {
@@ -44,7 +44,7 @@ final class BlockingIo implements IoCompletion {
         }
     }
 
-    private static void transferShared(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+    private static void transferShared(DiskSectors disk, Operation operation, long offset, MemorySegment memory, int flags)
             throws BlockIOException {
         BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
         disk.start(operation, offset, memory, flags, io);
@@ -52,7 +52,7 @@ final class BlockingIo implements IoCompletion {
     }
 
     /** Copies on this thread, the only one that may. */
-    private static void transferConfined(Disk disk, Operation operation, long offset, MemorySegment memory, int flags)
+    private static void transferConfined(DiskSectors disk, Operation operation, long offset, MemorySegment memory, int flags)
             throws BlockIOException {
         long bytes = memory.byteSize();
         if (operation == Operation.READ && memory.isReadOnly()) {
@@ -74,7 +74,7 @@ final class BlockingIo implements IoCompletion {
         }
     }
 
-    static void transfer(Disk disk, Operation operation, long offset, MemoryRow row, int flags)
+    static void transfer(DiskSectors disk, Operation operation, long offset, MemoryRow row, int flags)
             throws BlockIOException {
         disk.queue().requireNoCompletion("a blocking " + operation);
         if (row.isShared()) {
@@ -106,7 +106,7 @@ final class BlockingIo implements IoCompletion {
         queue.tagSet().runtime().unpark(waiter);
     }
 
-    private void await(Disk disk, Operation operation, long offset, long bytes) throws BlockIOException {
+    private void await(DiskSectors disk, Operation operation, long offset, long bytes) throws BlockIOException {
         boolean interrupted = false;
         for (int looks = 0; !ended; looks++) {
             queue.awaitEnd(queue, context, flags, looks, Long.MAX_VALUE);

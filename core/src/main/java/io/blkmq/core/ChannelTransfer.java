@@ -5,6 +5,7 @@ import io.blkmq.runtime.IoBuffer;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.Channel;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -21,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class ChannelTransfer implements AutoCloseable {
     private final DeviceNode node;
-    private final Disk disk;
-    private final DiskChannel channel;
+    private final DiskSectors disk;
+    private final Channel channel;
     private final @Nullable IoBuffer buffer;
     private final BlockRangeLock.@Nullable Hold hold;
     private final AtomicInteger users = new AtomicInteger(1);
@@ -31,12 +32,13 @@ final class ChannelTransfer implements AutoCloseable {
      * Begins a transfer, on the thread that will wait.
      *
      * @param channel whose
+     * @param node what it has opened
      * @param buffer the memory, null if none is needed; given back here
      * @param hold the blocks, null if they need no lock; given back here
      */
-    ChannelTransfer(DiskChannel channel, @Nullable IoBuffer buffer, BlockRangeLock.@Nullable Hold hold) {
+    ChannelTransfer(Channel channel, DeviceNode node, @Nullable IoBuffer buffer, BlockRangeLock.@Nullable Hold hold) {
         this.channel = channel;
-        this.node = channel.node();
+        this.node = node;
         this.disk = node.disk();
         this.buffer = buffer;
         this.hold = hold;

@@ -15,19 +15,19 @@ import java.nio.file.StandardOpenOption;
  * finds no space, one across it is shortened.
  */
 final class DeviceNode {
-    private final Disk disk;
+    private final DiskSectors disk;
     private final boolean readable;
     private final boolean writable;
     private final int writeFlags;
 
-    private DeviceNode(Disk disk, boolean readable, boolean writable, int writeFlags) {
+    private DeviceNode(DiskSectors disk, boolean readable, boolean writable, int writeFlags) {
         this.disk = disk;
         this.readable = readable;
         this.writable = writable;
         this.writeFlags = writeFlags;
     }
 
-    static DeviceNode open(Disk disk, OpenOption... options) {
+    static DeviceNode open(DiskSectors disk, OpenOption... options) {
         boolean read = false;
         boolean write = false;
         int flags = 0;
@@ -50,7 +50,7 @@ final class DeviceNode {
         return new DeviceNode(disk, read || all, write || all, flags);
     }
 
-    Disk disk() {
+    DiskSectors disk() {
         return disk;
     }
 

@@ -3,10 +3,8 @@ package io.blkmq.core;
 import io.blkmq.core.driver.DeviceDescription;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.mq.DeviceQueue;
-import io.blkmq.core.mq.EntryContext;
 import io.blkmq.core.mq.SectorRange;
 import io.blkmq.runtime.IoBuffer;
-import io.blkmq.runtime.channel.FileLockTable;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -36,25 +34,17 @@ import org.jspecify.annotations.Nullable;
  *
  * @since 0.1.0
  */
-public final class Disk implements AutoCloseable {
-    private final DeviceQueue queue;
-    /** Of a partition; null for a whole device. */
-    private final @Nullable SectorRange range;
+public final class Disk extends DiskSectors implements AutoCloseable {
     private final @Nullable AutoCloseable resources;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final long createdNanos;
-    /** Of all channels of the device, those of its partitions too. */
-    private final BlockRangeLock blockLock;
-    private final FileLockTable fileLocks = new FileLockTable();
     private final AsyncDisk async;
     /** None of a partition. */
     private final @Nullable Partitions partitions;
 
     private Disk(DeviceQueue queue, @Nullable SectorRange range, BlockRangeLock blockLock,
             @Nullable AutoCloseable resources) {
-        this.queue = queue;
-        this.range = range;
-        this.blockLock = blockLock;
+        super(queue, range, blockLock);
         this.resources = resources;
         this.async = new AsyncDisk(this);
         this.partitions = range == null ? new Partitions(this) : null;
@@ -82,10 +72,6 @@ public final class Disk implements AutoCloseable {
      */
     public static List<Disk> live() {
         return LiveDisks.all();
-    }
-
-    static BlockRangeLock newBlockLock(RequestQueue queue) {
-        return new BlockRangeLock(queue.tagSet().runtime(), queue.tagSet().isPolled() ? queue::pollInFlight : null);
     }
 
     // ---- partitions
@@ -149,6 +135,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return bytes; 0 unless it is a partition
      */
+    @Override
     public long startBytes() {
         SectorRange part = range;
         return part == null ? 0 : part.startSector() * QueueLimits.SECTOR_BYTES;
@@ -176,13 +163,9 @@ public final class Disk implements AutoCloseable {
      * @throws UnsupportedOperationException if it writes to a read-only disk
      * @throws IllegalStateException if it is in flight, or the disk is closed
      */
+    @Override
     public void submit(Bio bio) {
-        SectorRange part = range;
-        if (part == null) {
-            queue.submit(bio);
-        } else {
-            part.submit(bio);
-        }
+        submit(bio, queue.contextOfCurrentThread());
     }
 
     /**
@@ -193,22 +176,7 @@ public final class Disk implements AutoCloseable {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, int context) {
-        SectorRange part = range;
-        if (part == null) {
-            queue.submit(bio, queue.context(context));
-        } else {
-            part.submit(bio, queue.context(context));
-        }
-    }
-
-    /** Refuses what {@link #submit} would refuse, and does nothing else. */
-    void check(Bio bio) {
-        SectorRange part = range;
-        if (part == null) {
-            queue.check(bio);
-        } else {
-            part.check(bio);
-        }
+        submit(bio, queue.context(context));
     }
 
     /**
@@ -216,6 +184,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return a new plug
      */
+    @Override
     public Plug plug() {
         return new Plug(queue, queue.contextOfCurrentThread(), range);
     }
@@ -235,6 +204,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return how many were found; 0 on a disk that is not polled
      */
+    @Override
     public int poll() {
         return queue.poll(queue.contextOfCurrentThread());
     }
@@ -518,56 +488,6 @@ public final class Disk implements AutoCloseable {
         return async;
     }
 
-    // ---- what the three forms share
-
-    void start(Operation operation, long offset, MemorySegment memory, int flags, IoCompletion completion) {
-        start(operation, offset, memory, flags, queue.contextOfCurrentThread(), completion);
-    }
-
-    /** The same through another context: on a polled disk that of the thread which looks for its end. */
-    void start(Operation operation, long offset, MemorySegment memory, int flags, EntryContext context,
-            IoCompletion completion) {
-        Bio bio = new Bio(1).reset(operation, sector(operation, offset));
-        submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)), context);
-    }
-
-    private void submit(Bio bio, EntryContext context) {
-        SectorRange part = range;
-        if (part == null) {
-            queue.submit(bio, context);
-        } else {
-            part.submit(bio, context);
-        }
-    }
-
-    void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
-        submit(row.bio(operation, sector(operation, offset), flags).onEnd(ended -> tell(ended, completion)));
-    }
-
-    void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
-        if (operation == Operation.WRITE_ZEROES) {
-            ZeroOut.start(this, offset, bytes, flags, completion);
-            return;
-        }
-        Bio bio = new Bio(0).reset(operation, sector(operation, offset)).length(bytes).flags(flags);
-        submit(bio.onEnd(ended -> tell(ended, completion)));
-    }
-
-    /** Who is told finds what has been done in the {@link #statistics}. */
-    private static void tell(Bio ended, IoCompletion completion) {
-        Bio.countEnded();
-        completion.ended(ended.status());
-    }
-
-    long sector(Operation operation, long offset) {
-        if (offset < 0 || offset % limits().logicalBlockBytes() != 0) {
-            throw new IllegalArgumentException(
-                    name() + ": " + operation + " at offset " + offset + ": not a multiple of the block" + " size of "
-                            + limits().logicalBlockBytes() + " bytes, or negative");
-        }
-        return offset / QueueLimits.SECTOR_BYTES;
-    }
-
     // ---- from disk to disk
 
     /**
@@ -667,20 +587,6 @@ public final class Disk implements AutoCloseable {
         return new AsyncDiskChannel(DeviceNode.open(this, options), Objects.requireNonNull(handlers, "handlers"));
     }
 
-    /** The part of the device that this is; null for all of it. */
-    @Nullable
-    SectorRange range() {
-        return range;
-    }
-
-    BlockRangeLock blockLock() {
-        return blockLock;
-    }
-
-    FileLockTable fileLocks() {
-        return fileLocks;
-    }
-
     /**
      * Memory that goes to the device without a copy.
      *
@@ -711,6 +617,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return for people
      */
+    @Override
     public String name() {
         SectorRange part = range;
         return part == null ? queue.name() : part.name();
@@ -721,6 +628,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return bytes; those of a partition that its device has now
      */
+    @Override
     public long sizeBytes() {
         SectorRange part = range;
         return (part == null ? queue.capacitySectors() : part.capacitySectors()) * QueueLimits.SECTOR_BYTES;
@@ -731,6 +639,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return the limits now
      */
+    @Override
     public QueueLimits limits() {
         SectorRange part = range;
         return part == null ? queue.limits() : part.limits();
@@ -741,11 +650,8 @@ public final class Disk implements AutoCloseable {
      *
      * @return for those who know blk-mq; a partition's is that of the whole device
      */
+    @Override
     public RequestQueue queue() {
-        return queue;
-    }
-
-    DeviceQueue deviceQueue() {
         return queue;
     }
 
@@ -774,6 +680,7 @@ public final class Disk implements AutoCloseable {
      *
      * @return true from {@link #close} on; for a partition also from that of its device on
      */
+    @Override
     public boolean isClosed() {
         SectorRange part = range;
         return part == null ? closed.get() : part.isClosed();

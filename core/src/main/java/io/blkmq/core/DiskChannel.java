@@ -33,7 +33,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class DiskChannel extends OpenFileChannel {
     private final DeviceNode node;
-    private final Disk disk;
+    private final DiskSectors disk;
     private final BlockRangeLock positionLock;
     /** Threads that may be parked in an operation. */
     private final Set<Thread> inOperation = ConcurrentHashMap.newKeySet();
@@ -41,7 +41,7 @@ final class DiskChannel extends OpenFileChannel {
     DiskChannel(DeviceNode node) {
         this.node = node;
         this.disk = node.disk();
-        this.positionLock = Disk.newBlockLock(node.disk().queue());
+        this.positionLock = DiskSectors.newBlockLock(node.disk().queue());
     }
 
     DeviceNode node() {
@@ -89,7 +89,7 @@ final class DiskChannel extends OpenFileChannel {
     private void readPiece(BufferRow row, long from, int bytes) throws IOException {
         long first = from & -node.blockBytes();
         IoBuffer buffer = IoBuffer.allocate(node.roundedUp(from + bytes) - first);
-        try (ChannelTransfer transfer = new ChannelTransfer(this, buffer, null)) {
+        try (ChannelTransfer transfer = new ChannelTransfer(this, node, buffer, null)) {
             transfer.run(Operation.READ, first, buffer.memory());
             row.fill(view(buffer, from - first, bytes));
         }
@@ -112,7 +112,7 @@ final class DiskChannel extends OpenFileChannel {
             throw new ClosedChannelException();
         }
         IoBuffer buffer = allocate(end - first, hold);
-        try (ChannelTransfer transfer = new ChannelTransfer(this, buffer, hold)) {
+        try (ChannelTransfer transfer = new ChannelTransfer(this, node, buffer, hold)) {
             MemorySegment memory = buffer.memory();
             if (to != first) {
                 transfer.run(Operation.READ, first, memory.asSlice(0, block));
@@ -156,7 +156,7 @@ final class DiskChannel extends OpenFileChannel {
 
     @Override
     protected void flush(boolean metaData) throws IOException {
-        try (ChannelTransfer transfer = new ChannelTransfer(this, null, null)) {
+        try (ChannelTransfer transfer = new ChannelTransfer(this, node, null, null)) {
             transfer.flush();
         }
     }

@@ -10,12 +10,12 @@ import java.util.List;
  * {@link io.blkmq.runtime.IoBuffer}: that stays the device's until it has ended.
  */
 final class DiskFuture<V> extends OperationFuture<V> {
-    private final Disk disk;
+    private final DiskSectors disk;
     private final IoRuntime runtime;
     /** That of the thread which begins the operation: on a polled disk its end is found there. */
     private final EntryContext context;
 
-    DiskFuture(Disk disk) {
+    DiskFuture(DiskSectors disk) {
         this.disk = disk;
         this.runtime = disk.queue().tagSet().runtime();
         this.context = disk.deviceQueue().contextOfCurrentThread();

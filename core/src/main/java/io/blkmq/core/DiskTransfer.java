@@ -38,8 +38,8 @@ public final class DiskTransfer {
     /** Runs of zeroes are looked for in units of this, or of the target's blocks where those are larger. */
     private static final int ZERO_RUN_BYTES = 4096;
 
-    private final Disk source;
-    private final Disk target;
+    private final DiskSectors source;
+    private final DiskSectors target;
     private final long from;
     private final long to;
     private final long bytes;
@@ -65,7 +65,7 @@ public final class DiskTransfer {
     /** For a last block that is covered in part. */
     private @Nullable AsynchronousFileChannel channel;
 
-    private DiskTransfer(Disk source, long from, long bytes, Disk target, long to, TransferOptions options) {
+    private DiskTransfer(DiskSectors source, long from, long bytes, DiskSectors target, long to, TransferOptions options) {
         this.source = source;
         this.from = from;
         this.bytes = bytes;
@@ -80,7 +80,7 @@ public final class DiskTransfer {
     }
 
     /** Starts a transfer of whole blocks of both disks. */
-    static DiskTransfer start(Disk source, long from, long bytes, Disk target, long to, TransferOptions options) {
+    static DiskTransfer start(DiskSectors source, long from, long bytes, DiskSectors target, long to, TransferOptions options) {
         requireBlocks(source, "source", from, bytes);
         requireBlocks(target, "target", to, bytes);
         requireWithin(source, "source", from, bytes);
@@ -91,7 +91,7 @@ public final class DiskTransfer {
     }
 
     /** Starts a transfer of all of a disk. The blocks of the target may be larger: the last one is changed in part then. */
-    static DiskTransfer startAll(Disk source, Disk target, TransferOptions options) {
+    static DiskTransfer startAll(DiskSectors source, DiskSectors target, TransferOptions options) {
         long bytes = source.sizeBytes() & -source.limits().logicalBlockBytes();
         long room = target.sizeBytes() & -target.limits().logicalBlockBytes();
         if (source.equals(target)) {
@@ -106,7 +106,7 @@ public final class DiskTransfer {
         return new DiskTransfer(source, 0, bytes, target, 0, options).begin();
     }
 
-    private static void requireBlocks(Disk disk, String role, long offset, long bytes) {
+    private static void requireBlocks(DiskSectors disk, String role, long offset, long bytes) {
         int block = disk.limits().logicalBlockBytes();
         if (offset < 0 || bytes <= 0 || ((offset | bytes) & (block - 1)) != 0) {
             throw new IllegalArgumentException("transfer of " + bytes + " bytes at offset " + offset + " of the " + role
@@ -114,7 +114,7 @@ public final class DiskTransfer {
         }
     }
 
-    private static void requireWithin(Disk disk, String role, long offset, long bytes) {
+    private static void requireWithin(DiskSectors disk, String role, long offset, long bytes) {
         long size = disk.sizeBytes();
         if (offset > size - bytes) {
             throw new IndexOutOfBoundsException("transfer of " + bytes + " bytes at offset " + offset + " of the "
@@ -123,7 +123,7 @@ public final class DiskTransfer {
     }
 
     /** By where the ranges lie on the device: either disk may be a partition of it. */
-    private static void requireApart(Disk source, long from, Disk target, long to, long bytes) {
+    private static void requireApart(DiskSectors source, long from, DiskSectors target, long to, long bytes) {
         long first = source.startBytes() + from;
         long second = target.startBytes() + to;
         if (source.queue().equals(target.queue()) && first < second + bytes && second < first + bytes) {
@@ -133,7 +133,7 @@ public final class DiskTransfer {
         }
     }
 
-    private static void requireWritable(Disk target) {
+    private static void requireWritable(DiskSectors target) {
         if (target.limits().isReadOnly()) {
             throw new UnsupportedOperationException(target.name() + " is read-only: a transfer to it refused");
         }
@@ -407,11 +407,11 @@ public final class DiskTransfer {
         }
     }
 
-    private static BlockIOException failureOf(Disk disk, Operation operation, long offset, long length, Status status) {
+    private static BlockIOException failureOf(DiskSectors disk, Operation operation, long offset, long length, Status status) {
         return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length, status, null);
     }
 
-    private static BlockIOException refusalOf(Disk disk, Operation operation, long offset, long length,
+    private static BlockIOException refusalOf(DiskSectors disk, Operation operation, long offset, long length,
             Throwable cause) {
         return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length,
                 disk.isClosed() ? Status.NODEV : Status.INVAL, cause);
@@ -583,7 +583,7 @@ public final class DiskTransfer {
             int part = stop - start;
             writes.incrementAndGet();
             try {
-                target.writeZeroes(offset, part, false, status -> written(
+                target.start(Operation.WRITE_ZEROES, offset, part, 0, status -> written(
                         status == Status.OK ? null : failureOf(target, Operation.WRITE_ZEROES, offset, part, status)));
             } catch (RuntimeException e) {
                 written(refusalOf(target, Operation.WRITE_ZEROES, offset, part, e));
@@ -593,7 +593,7 @@ public final class DiskTransfer {
         /** The beginning of a block whose end stays as it is. */
         private void writeRest(int start, int rest) {
             writes.incrementAndGet();
-            AsynchronousFileChannel opened = target.openAsynchronousChannel();
+            AsynchronousFileChannel opened = new AsyncDiskChannel(DeviceNode.open(target), null);
             lock.lock();
             try {
                 channel = opened;

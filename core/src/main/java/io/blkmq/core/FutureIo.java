@@ -2,12 +2,12 @@ package io.blkmq.core;
 
 /** An operation of the future form. */
 final class FutureIo extends WaitingFuture<Void> implements IoCompletion {
-    private final Disk disk;
+    private final DiskSectors disk;
     private final Operation operation;
     private final long offset;
     private final long bytes;
 
-    FutureIo(Disk disk, Operation operation, long offset, long bytes) {
+    FutureIo(DiskSectors disk, Operation operation, long offset, long bytes) {
         this.disk = disk;
         this.operation = operation;
         this.offset = offset;

@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.core.partition.BlockReader;
 import io.blkmq.core.partition.TableReader;
 import java.util.List;
 import java.util.Optional;
@@ -47,7 +48,10 @@ public record PartitionTable(Scheme scheme, @Nullable String id, List<Partition>
      * @throws IllegalStateException if the disk is closed, or if called by a completion
      */
     public static PartitionTable read(Disk disk) throws BlockIOException {
-        return TableReader.read(disk);
+        int blockBytes = disk.limits().logicalBlockBytes();
+        try (BlockReader reader = new BlockReader(disk::read, disk.name(), blockBytes, disk.sizeBytes())) {
+            return TableReader.read(reader);
+        }
     }
 
     /**

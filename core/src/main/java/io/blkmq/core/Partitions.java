@@ -75,7 +75,7 @@ public final class Partitions {
 
     Partitions(Disk disk) {
         this.disk = disk;
-        this.changing = Disk.newBlockLock(disk.queue());
+        this.changing = DiskSectors.newBlockLock(disk.queue());
     }
 
     /**

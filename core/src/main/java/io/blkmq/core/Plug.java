@@ -63,7 +63,7 @@ public final class Plug extends Batch implements AutoCloseable {
      * @param bio an idle bio; from now on the device's
      */
     public void submit(Bio bio) {
-        send(bio, range, queue, this);
+        queue.submit(bio, this, range);
         if (several) {
             flushIfFull();
         }
@@ -78,16 +78,8 @@ public final class Plug extends Batch implements AutoCloseable {
      */
     public void submit(Disk disk, Bio bio) {
         DeviceQueue other = disk.deviceQueue();
-        send(bio, disk.range(), other, other.equals(queue) ? this : sideOf(other));
+        other.submit(bio, other.equals(queue) ? this : sideOf(other), disk.range);
         flushIfFull();
-    }
-
-    private static void send(Bio bio, @Nullable SectorRange part, DeviceQueue to, Batch batch) {
-        if (part == null) {
-            to.submit(bio, batch);
-        } else {
-            part.submit(bio, batch);
-        }
     }
 
     private Side sideOf(DeviceQueue other) {
@@ -117,7 +109,7 @@ public final class Plug extends Batch implements AutoCloseable {
      * meanwhile are collected for the next flush.
      */
     public void flush() {
-        flushTo(queue);
+        flushHeld();
         if (several) {
             // By index: a completion may bring another disk.
             for (int i = 0; i < sides.size(); i++) {

@@ -26,14 +26,14 @@ final class ZeroOut implements BioCompletion {
         return Zeroes.BUFFER.memory();
     }
 
-    private final Disk disk;
+    private final DiskSectors disk;
     private final IoCompletion completion;
     private final Bio bio = new Bio(1);
     private final long endSector;
     private long nextSector;
     private boolean writing;
 
-    private ZeroOut(Disk disk, long firstSector, long endSector, IoCompletion completion) {
+    private ZeroOut(DiskSectors disk, long firstSector, long endSector, IoCompletion completion) {
         this.disk = disk;
         this.nextSector = firstSector;
         this.endSector = endSector;
@@ -41,7 +41,7 @@ final class ZeroOut implements BioCompletion {
         bio.onEnd(this);
     }
 
-    static void start(Disk disk, long offset, long bytes, int flags, IoCompletion completion) {
+    static void start(DiskSectors disk, long offset, long bytes, int flags, IoCompletion completion) {
         long sector = disk.sector(Operation.WRITE_ZEROES, offset);
         // The device's own operation also checks the range, whether the device has it or not.
         ZeroOut zero = new ZeroOut(disk, sector, sector + bytes / QueueLimits.SECTOR_BYTES, completion);

@@ -33,7 +33,7 @@ public final class CountersFile implements AutoCloseable {
     /** How often the counters are copied. */
     public static final long PERIOD_NANOS = 100_000_000;
 
-    private static final System.Logger LOG = System.getLogger(CountersFile.class.getName());
+    private static final System.Logger LOG = System.getLogger("io.blkmq.core.counters");
     /** By directory, guarded by itself. */
     private static final Map<Path, CountersWriter> OPEN = new HashMap<>();
 
@@ -70,7 +70,7 @@ public final class CountersFile implements AutoCloseable {
         synchronized (OPEN) {
             CountersWriter writer = OPEN.get(place);
             if (writer == null) {
-                writer = CountersWriter.start(place);
+                writer = CountersWriter.start(place, PERIOD_NANOS);
                 OPEN.put(place, writer);
             }
             writer.users++;

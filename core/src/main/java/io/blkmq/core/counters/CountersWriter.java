@@ -47,13 +47,14 @@ final class CountersWriter {
     private static final long DEAD_KEPT_MILLIS = TimeUnit.HOURS.toMillis(1);
     /** Of a file that cannot be read yet. */
     private static final String BEGUN_SUFFIX = ".begun";
-    private static final System.Logger LOG = System.getLogger(CountersFile.class.getName());
+    private static final System.Logger LOG = System.getLogger("io.blkmq.core.counters");
 
     /** Of the open handles. Guarded by those who hand them out. */
     int users;
     private final Path directory;
     private final Path path;
     private final FileChannel channel;
+    private final long periodNanos;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment memory;
     private final DumpSocket socket;
@@ -73,11 +74,12 @@ final class CountersWriter {
     private boolean failed;
     private IoRuntime.@Nullable Timer timer;
 
-    private CountersWriter(Path directory, Path path, Path begun, FileChannel channel) throws IOException {
+    private CountersWriter(Path directory, Path path, Path begun, FileChannel channel, long periodNanos) throws IOException {
         this.directory = directory;
         this.path = path;
         this.place = begun;
         this.channel = channel;
+        this.periodNanos = periodNanos;
         this.atExit = new Thread(this::stop, "blkmq-counters-exit");
         try {
             this.memory = channel.map(MapMode.READ_WRITE, 0, CountersLayout.FILE_BYTES, arena);
@@ -90,7 +92,7 @@ final class CountersWriter {
     }
 
     /** Makes the file in a directory that {@link CountersDirectory#prepare} has looked at. Where that fails, nothing is left of it. */
-    static CountersWriter start(Path directory) throws IOException {
+    static CountersWriter start(Path directory, long periodNanos) throws IOException {
         removeOldOfTheDead(directory);
         removeOldBegunOnes(directory);
         long pid = ProcessHandle.current().pid();
@@ -98,7 +100,7 @@ final class CountersWriter {
         // Under another name until it can be read.
         Path begun = directory.resolve(pid + BEGUN_SUFFIX);
         boolean _ = Files.deleteIfExists(begun);
-        CountersWriter writer = make(directory, path, begun);
+        CountersWriter writer = make(directory, path, begun, periodNanos);
         try {
             writer.refresh();
             writer.rename();
@@ -130,7 +132,7 @@ final class CountersWriter {
         }
     }
 
-    private static CountersWriter make(Path directory, Path path, Path begun) throws IOException {
+    private static CountersWriter make(Path directory, Path path, Path begun, long periodNanos) throws IOException {
         // CREATE_NEW follows no link, and opens nothing that somebody else has put there.
         FileChannel channel = FileChannel.open(begun,
                 Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
@@ -139,7 +141,7 @@ final class CountersWriter {
             // Written and not only sized: a page without storage, in a full file system, would end whoever touches it.
             write(channel, ByteBuffer.allocate(CountersLayout.HEADER_BYTES), 0);
             write(channel, ByteBuffer.allocate(1), CountersLayout.FILE_BYTES - 1);
-            return new CountersWriter(directory, path, begun, channel);
+            return new CountersWriter(directory, path, begun, channel, periodNanos);
         } catch (Throwable t) {
             channel.close();
             boolean _ = Files.deleteIfExists(begun);
@@ -213,7 +215,7 @@ final class CountersWriter {
         lock.lock();
         try {
             if (!stopped) {
-                timer = runtime.schedule(Math.max(CountersFile.PERIOD_NANOS, taken.cardinality() * DEVICE_NANOS),
+                timer = runtime.schedule(Math.max(periodNanos, taken.cardinality() * DEVICE_NANOS),
                         () -> {
                             refresh();
                             scheduleNext();

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Only who may enter the directory can connect: the user.
  */
 final class DumpSocket {
-    private static final System.Logger LOG = System.getLogger(CountersFile.class.getName());
+    private static final System.Logger LOG = System.getLogger("io.blkmq.core.counters");
     private static final int QUESTION_BYTES_MAX = 1024;
     private static final int ANSWER_BYTES_MAX = 64 << 20;
     /** A process that does not ask, or does not answer, within this time is not waited for. */

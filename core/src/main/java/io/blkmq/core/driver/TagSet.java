@@ -426,8 +426,8 @@ public abstract sealed class TagSet implements AutoCloseable permits RequestPool
          */
         public TagSet build() throws IOException {
             QueueLayout layout = new QueueLayout(hardwareQueues, readQueues, pollQueues);
-            layout.requireWithinLimits();
-            layout.requirePolledAlike(flags);
+            PoolShape.requireWithinLimits(layout);
+            PoolShape.requirePolledAlike(layout, flags);
             require("depth", depth, 1, DEPTH_MAX);
             require("reservedTags", reservedTags, 0, depth - 1);
             require("pduBytes", pduBytes, 0, PDU_BYTES_MAX);

@@ -2,25 +2,21 @@ package io.blkmq.core.elevator;
 
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.Request;
-import org.jspecify.annotations.Nullable;
 
 /** An elevator's note on a request: made once per request and elevator, used again and again. Guarded by the elevator's lock. */
-class Waiting {
+class Waiting extends WaitingList.Entry {
     final Request request;
     /** Through which hardware context it came. */
     int hctx;
     long insertedNanos;
 
-    /** The list that it stands in, and its neighbours there. */
-    @Nullable
-    WaitingList<?> list;
-    @Nullable
-    Waiting before;
-    @Nullable
-    Waiting after;
-
     Waiting(Request request) {
         this.request = request;
+    }
+
+    @Override
+    public final String toString() {
+        return request.toString();
     }
 
     final long endSector() {

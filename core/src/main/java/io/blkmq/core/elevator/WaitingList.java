@@ -3,11 +3,22 @@ package io.blkmq.core.elevator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A list of requests that takes no memory of its own. Guarded by the elevator's lock.
+ * A list of requests that takes no memory of its own: each has the links to its neighbours. Guarded by the elevator's lock.
  *
  * @param <W> the elevator's notes
  */
-final class WaitingList<W extends Waiting> {
+final class WaitingList<W extends WaitingList.Entry> {
+    /** Stands in one list at most. */
+    abstract static class Entry {
+        /** The list that it stands in, and its neighbours there. */
+        @Nullable
+        WaitingList<?> list;
+        @Nullable
+        Entry before;
+        @Nullable
+        Entry after;
+    }
+
     private @Nullable W first;
     private @Nullable W last;
 
@@ -33,7 +44,7 @@ final class WaitingList<W extends Waiting> {
     }
 
     void addLast(W entry) {
-        assert entry.list == null : entry.request + " waits already";
+        assert entry.list == null : entry + " waits already";
         entry.list = this;
         entry.before = last;
         if (last == null) {
@@ -45,7 +56,7 @@ final class WaitingList<W extends Waiting> {
     }
 
     void addFirst(W entry) {
-        assert entry.list == null : entry.request + " waits already";
+        assert entry.list == null : entry + " waits already";
         entry.list = this;
         entry.after = first;
         if (first == null) {
@@ -60,7 +71,7 @@ final class WaitingList<W extends Waiting> {
     void moveBefore(W entry, W other) {
         remove(entry);
         entry.list = this;
-        Waiting before = other.before;
+        Entry before = other.before;
         entry.before = before;
         entry.after = other;
         other.before = entry;
@@ -73,9 +84,9 @@ final class WaitingList<W extends Waiting> {
 
     @SuppressWarnings({"unchecked", "ReferenceEquality"})
     void remove(W entry) {
-        assert entry.list == this : entry.request + " does not wait here";
-        Waiting before = entry.before;
-        Waiting after = entry.after;
+        assert entry.list == this : entry + " does not wait here";
+        Entry before = entry.before;
+        Entry after = entry.after;
         if (before == null) {
             first = (W) after;
         } else {

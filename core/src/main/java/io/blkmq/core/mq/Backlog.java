@@ -1,6 +1,8 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.jfr.DiskEvents;
+import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -20,8 +22,31 @@ final class Backlog {
     private boolean trying;
     private volatile int size;
 
-    Backlog(RequestPool set) {
-        this.lock = set.runtime().newLock();
+    Backlog(IoRuntime runtime) {
+        this.lock = runtime.newLock();
+    }
+
+    /**
+     * Makes a bio ready to stand in a line: in a part's place its whole does, so that a bio of any length stands in one line at most.
+     *
+     * @param cause why, for the flight recorder
+     * @return what stands there; once it does it is not the calling thread's any more
+     */
+    static Bio inLine(Bio bio, EntryContext ctx, String cause) {
+        BioState state = bio;
+        BioSplit split = state.split;
+        Bio stands = bio;
+        if (split != null) {
+            state.unbounce();
+            state.takenBack = true;
+            split.takeBack();
+            stands = split.whole();
+            ((BioState) stands).split = split;
+        }
+        BioState waits = stands;
+        waits.context = ctx;
+        waits.waiting = DiskEvents.waitBegins(cause, false);
+        return stands;
     }
 
     boolean isEmpty() {
@@ -64,6 +89,18 @@ final class Backlog {
             return bio;
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** Lets all go on. */
+    void letAllGoOn() {
+        Trampoline batch = Trampoline.enter();
+        try {
+            for (Bio bio = poll(); bio != null; bio = poll()) {
+                batch.goOn(bio);
+            }
+        } finally {
+            batch.leave();
         }
     }
 

@@ -1,13 +1,13 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.Bio;
-import io.blkmq.core.Plug;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.driver.RequestQueue;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Requests of one software context that go down together: what a {@link Plug} has collected, and what a driver's
+ * Requests of one software context that go down together: what a {@link io.blkmq.core.Plug} has collected, and what a driver's
  * {@code queueRqs} is given. It also keeps tags that were taken in advance. Belongs to one thread at a time.
  *
  * <pre>
@@ -24,11 +24,9 @@ import org.jspecify.annotations.Nullable;
  * So a flush may leave a plug that holds something again, and for another hardware context. Nothing that was read from a batch before
  * a flush holds after it; {@link #add} alone says which way the batch goes.
  */
-public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, Batch.Deferred {
-    /** As many requests as one batch holds; then it goes down by itself. */
-    static final int REQUESTS_MAX = 32;
+public abstract class Batch extends IssueBatch {
     /** Once a request is as long as this, the batch goes down before another one is added (BLK_PLUG_FLUSH_SIZE). */
-    static final int GROWN_BYTES = 128 << 10;
+    private static final int GROWN_BYTES = 128 << 10;
     /** No slot of {@link OpenPlugs}. */
     static final int NO_SLOT = -1;
     /** No sector. */
@@ -69,7 +67,7 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
     private final Shortcut shortcut;
 
     /**
-     * For {@link Plug} alone.
+     * For {@link io.blkmq.core.Plug} alone.
      *
      * @param ctx the way in for all requests of the batch
      */
@@ -77,7 +75,7 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
         this.ctx = ctx;
         this.hctx = ctx.hardwareContext();
         this.tags = hctx.tags;
-        this.shortcut = new Shortcut(ctx);
+        this.shortcut = new Shortcut(ctx, GROWN_BYTES - 1);
     }
 
     /** Requests of a plug's thread that go to another queue than the plug's own. */
@@ -97,13 +95,13 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
          * @param queue another than the plug's own
          * @return true if it is
          */
-        public boolean goesTo(DeviceQueue queue) {
+        public boolean goesTo(RequestQueue queue) {
             return context().queue().equals(queue);
         }
 
         /** Sends everything down. */
         public void flush() {
-            flushTo(context().queue());
+            flushHeld();
         }
 
         /**
@@ -125,6 +123,22 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
 
         Deferred(EntryContext ctx) {
             super(ctx);
+        }
+
+        /** Submits the first bios of a row that came in by the context, as many as go together, and sends them down. */
+        void submit(BioChain bios, boolean waited) {
+            QueueSettings queue = context().queue();
+            int count = bios.countOf(context(), REQUESTS_MAX);
+            expect(count);
+            for (; count > 0; count--) {
+                Bio bio = Objects.requireNonNull(bios.poll());
+                if (waited) {
+                    queue.submitWaited(bio, this);
+                } else {
+                    queue.submitDeferred(bio, this);
+                }
+            }
+            flushHeld();
         }
 
         /** A bio that has waited is submitted next. */
@@ -206,7 +220,7 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
      */
     private void change(DispatchContext way, Tags source) {
         assert Trampoline.current() != null;
-        flushTo(ctx.queue());
+        flushHeld();
         hctx = way;
         tags = source;
     }
@@ -228,7 +242,7 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
      */
     final @Nullable TagRequest tryGet(DispatchContext way, TagShare source) {
         if (grown) {
-            flushTo(ctx.queue());
+            flushHeld();
         }
         if (goes(way, source.tags)) {
             return take(source);
@@ -282,22 +296,22 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
 
     /** From here on a freeze of this queue waits for the tags, and one of another queue that used them before does not. */
     private void own() {
-        DeviceQueue queue = ctx.queue();
+        QueueSettings queue = ctx.queue();
         for (long left = spareMask; left != 0; left &= left - 1) {
             tags.request(spareWord, Long.lowestOneBit(left)).ownBy(queue);
         }
     }
 
     /** Gives back what was taken in advance and not used. */
-    private void dropSpares(DeviceQueue queue, Trampoline batch) {
+    private void dropSpares(Trampoline batch) {
         long mask = spareMask;
         if (mask != 0) {
             spareMask = 0;
             Scheduler elevator = tags.request(spareWord, Long.lowestOneBit(mask)).scheduler;
             if (elevator == null) {
-                queue.putTags(hctx, spareWord, mask, false, batch);
+                hctx.putTags(spareWord, mask, false, batch);
             } else {
-                elevator.putTags(tags, spareWord, mask, batch);
+                elevator.putTags(tags, spareWord, mask);
             }
         }
     }
@@ -367,7 +381,7 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
             }
         }
         if (size == REQUESTS_MAX) {
-            flushTo(ctx.queue());
+            flushHeld();
         }
     }
 
@@ -441,40 +455,44 @@ public abstract sealed class Batch extends IssueBatch permits Plug, Batch.Side, 
 
     /**
      * Sends everything down. When it returns the batch may hold something again, which completions have submitted.
-     *
-     * @param queue the queue of all requests
      */
-    protected final void flushTo(DeviceQueue queue) {
+    protected final void flushHeld() {
         if (goingDown || (isEmpty() && holder == null)) {
             return;
         }
         Trampoline batch = Trampoline.enter();
         try {
-            goDown(queue, batch);
+            goDown(batch);
         } finally {
             // Here, and not before, it is told what has ended meanwhile.
             batch.leave();
         }
     }
 
-    /** Sends everything down, to the batch's own queue. */
-    final void flushHeld() {
-        flushTo(ctx.queue());
-    }
-
-    private void goDown(DeviceQueue queue, Trampoline batch) {
+    /** Nobody is told anything meanwhile. */
+    private void goDown(Trampoline batch) {
         goingDown = true;
         try {
             if (size != 0) {
-                queue.issue(this, batch);
+                issue(batch);
             }
         } finally {
             goingDown = false;
             clear();
-            dropSpares(queue, batch);
+            dropSpares(batch);
             if (holder != null) {
                 OpenPlugs.remove(this);
             }
+        }
+    }
+
+    private void issue(Trampoline batch) {
+        long now = ctx.queue().countSent(size, ctx, batch);
+        Scheduler elevator = request(0).scheduler;
+        if (elevator == null) {
+            hctx.issue(this, now, !batch.isNested(), batch);
+        } else {
+            hctx.schedule(elevator, this, now, !batch.isNested(), batch);
         }
     }
 }

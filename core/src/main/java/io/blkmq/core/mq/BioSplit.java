@@ -6,6 +6,7 @@ import io.blkmq.core.BioVec;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.CompletionBatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -306,11 +307,8 @@ final class BioSplit implements BioCompletion {
 
     private void close() {
         if (open.decrementAndGet() == 0) {
-            Trampoline batch = Trampoline.enter();
-            try {
+            try (CompletionBatch _ = CompletionBatch.open()) {
                 BioState.finish(whole, status.get());
-            } finally {
-                batch.leave();
             }
         }
     }

@@ -71,8 +71,8 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
     private long bounceOffset;
     /** The limits that the buffer was laid out for; null without one. */
     private @Nullable QueueLimits bounceLimits;
-    /** Whose bound on bounced memory the buffer counts in. */
-    private @Nullable DeviceQueue bouncer;
+    /** Where the buffer counts. */
+    private @Nullable BounceRoom bounceRoom;
     /** Who is told of the end before the caller is; null for nobody. */
     private BioObserver.@Nullable End observed;
 
@@ -216,6 +216,11 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         return baseSector + sector;
     }
 
+    /** How many pieces of memory a bio has, or ranges if it has no memory. */
+    static int pieces(Bio self) {
+        return self.operation().hasData() ? segmentCount(self, 0) : 1;
+    }
+
     // ---- in a line for a tag
 
     /** It goes on when the calling thread has done what it is in the middle of. */
@@ -316,8 +321,13 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             bounce = null;
             bounceLimits = null;
             buffer.close();
-            Objects.requireNonNull(bouncer).bounces.ended(buffer.bytes());
+            Objects.requireNonNull(bounceRoom).give(buffer.bytes());
         }
+    }
+
+    /** Whether it is a part of another bio, or waits between two of its parts. */
+    final boolean isCut() {
+        return split != null;
     }
 
     final boolean isBounced() {
@@ -348,7 +358,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
     }
 
     /** Lets the device work on a copy. For a write the caller's bytes are copied now. */
-    static void bounce(Bio self, IoBuffer buffer, DeviceQueue bouncer, QueueLimits limits) {
+    static void bounce(Bio self, IoBuffer buffer, BounceRoom room, QueueLimits limits) {
         long alignment = bounceAlignment(self.bytes(), limits);
         long start = alignment <= IoBuffer.ALIGNMENT_BYTES ? 0 : -buffer.memory().address() & (alignment - 1);
         if (self.operation() == Operation.WRITE) {
@@ -363,7 +373,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         state.bounce = buffer;
         state.bounceOffset = start;
         state.bounceLimits = limits;
-        state.bouncer = bouncer;
+        state.bounceRoom = room;
     }
 
     private Status releaseBounce(Bio self, Status end) {
@@ -383,11 +393,11 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         } catch (RuntimeException e) {
             // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
             CallbackFailures.report(
-                    "copy to the memory of a bio of " + Objects.requireNonNull(bouncer).name() + " (" + self + ")", e);
+                    "copy to the memory of a bio of " + Objects.requireNonNull(bounceRoom).queue() + " (" + self + ")", e);
             return Status.IOERR;
         } finally {
             buffer.close();
-            Objects.requireNonNull(bouncer).bounces.ended(buffer.bytes());
+            Objects.requireNonNull(bounceRoom).give(buffer.bytes());
         }
     }
 

@@ -6,7 +6,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoBuffer;
-import java.util.concurrent.atomic.AtomicLong;
+import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -15,20 +15,21 @@ import org.jspecify.annotations.Nullable;
  * no room stand in a line of their own. Who frees room does so and then looks at the line; who joins the line looks after that at the room.
  */
 final class BounceBuffers {
-    /** The most memory that bounce buffers of one queue take at a time, unless a single bio is larger. */
-    static final long BYTES_MAX = 16L << 20;
-
-    private final DeviceQueue queue;
     private final QueueGate gate;
+    private final BounceRoom room;
     /** Bios that wait for a buffer, without a thread. */
     private final Backlog waiting;
-    private final AtomicLong bytesNow = new AtomicLong();
     private final LongAdder count = new LongAdder();
 
-    BounceBuffers(DeviceQueue queue, RequestPool set, QueueGate gate) {
-        this.queue = queue;
+    /**
+     * Makes it.
+     *
+     * @param queue its name
+     */
+    BounceBuffers(String queue, IoRuntime runtime, QueueGate gate) {
         this.gate = gate;
-        this.waiting = new Backlog(set);
+        this.room = new BounceRoom(queue, this::tryNext);
+        this.waiting = new Backlog(runtime);
     }
 
     /** How many bios went through one. */
@@ -49,7 +50,7 @@ final class BounceBuffers {
 
     /** Lets all go on that wait: the queue ends. */
     void letAllGoOn() {
-        DeviceQueue.goOn(waiting);
+        waiting.letAllGoOn();
     }
 
     static boolean isNeeded(Bio bio, QueueLimits lim) {
@@ -92,19 +93,19 @@ final class BounceBuffers {
         long bytes = BioState.bounceBytes(bio.bytes(), lim);
         boolean first = plug != null && plug.isTrying();
         // Those who have waited come first.
-        if ((!first && !waiting.isEmpty()) || !takeBounceBytes(bytes)) {
+        if ((!first && !waiting.isEmpty()) || !room.take(bytes)) {
             if (gate.isDying()) {
-                DeviceQueue.end(bio, Status.NODEV);
+                Trampoline.endAlone(bio, Status.NODEV);
             } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-                DeviceQueue.end(bio, Status.AGAIN);
+                Trampoline.endAlone(bio, Status.AGAIN);
             } else {
                 if (first && plug != null && plug.endTrying()) {
-                    waiting.addFirst(DeviceQueue.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
+                    waiting.addFirst(Backlog.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
                 } else {
-                    waiting.add(DeviceQueue.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
+                    waiting.add(Backlog.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
                 }
                 // After adding: pairs with who frees memory, or ends the queue, and then looks at who waits for it.
-                if (gate.isDying() || mayBounce(bytesNow.get(), bytes)) {
+                if (gate.isDying() || room.has(bytes)) {
                     tryNext();
                 }
             }
@@ -112,14 +113,14 @@ final class BounceBuffers {
         }
         try {
             if (DiskEvents.recordsBounces()) {
-                DiskEvents.bounced(queue.name(), bio, cause(bio, lim));
+                DiskEvents.bounced(room.queue(), bio, cause(bio, lim));
             }
             copyOut(bio, IoBuffer.allocate(bytes), lim);
         } catch (RuntimeException | OutOfMemoryError e) {
             // The caller has closed its arena, or the pool is at its limit.
-            ended(bytes);
-            CallbackFailures.report("bounce buffer of " + queue.name() + " for a bio (" + bio + ")", e);
-            DeviceQueue.end(bio, Status.IOERR);
+            room.give(bytes);
+            CallbackFailures.report("bounce buffer of " + room.queue() + " for a bio (" + bio + ")", e);
+            Trampoline.endAlone(bio, Status.IOERR);
             return false;
         }
         count.increment();
@@ -128,36 +129,15 @@ final class BounceBuffers {
 
     private void copyOut(Bio bio, IoBuffer buffer, QueueLimits lim) {
         try {
-            BioState.bounce(bio, buffer, queue, lim);
+            BioState.bounce(bio, buffer, room, lim);
         } catch (RuntimeException e) {
             buffer.close();
             throw e;
         }
     }
 
-    private boolean takeBounceBytes(long bytes) {
-        for (;;) {
-            long now = bytesNow.get();
-            if (!mayBounce(now, bytes)) {
-                return false;
-            }
-            if (bytesNow.compareAndSet(now, now + bytes)) {
-                return true;
-            }
-        }
-    }
-
-    private static boolean mayBounce(long now, long bytes) {
-        return now == 0 || now + bytes <= BYTES_MAX;
-    }
-
-    void ended(long bytes) {
-        bytesNow.addAndGet(-bytes);
-        tryNext();
-    }
-
     /** Lets the first bio that waits for a bounce buffer try to get one. When it has one, the next is let. */
-    void tryNext() {
+    private void tryNext() {
         if (waiting.isEmpty()) {
             return;
         }

@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * For how long a queue has had anything in flight, whichever contexts it came through (the kernel's {@code io_ticks}).
  *
- * <p>Each context knows when it became busy ({@link ContextCounters}). What all of them together were is the union of such times, and
+ * <p>Each context knows when it became busy ({@link BusySpan}). What all of them together were is the union of such times, and
  * it is known up to a point in time, {@code covered}. Who comes to the end of a context's time moves that point on:
  *
  * <pre>
@@ -47,7 +47,7 @@ final class BusyTime {
     interface Contexts {
         int count();
 
-        ContextCounters counters(int index);
+        BusySpan span(int index);
     }
 
     private final Contexts contexts;
@@ -63,7 +63,7 @@ final class BusyTime {
     }
 
     /** A context becomes busy. */
-    void begins(ContextCounters context) {
+    void begins(BusySpan context) {
         int now = user;
         if (now != context.index() && now != SEVERAL && !USER.compareAndSet(this, NOBODY, context.index())) {
             user = SEVERAL;
@@ -71,7 +71,7 @@ final class BusyTime {
     }
 
     /** A context will not be busy any more; until it has said so it counts as busy, which changes nothing. */
-    void ends(ContextCounters context, long since, long end) {
+    void ends(BusySpan context, long since, long end) {
         if (user == context.index()) {
             coverOwn(since, end);
             return;
@@ -113,7 +113,7 @@ final class BusyTime {
             long from = since;
             int count = contexts.count();
             for (int i = 0; i < count; i++) {
-                ContextCounters one = contexts.counters(i);
+                BusySpan one = contexts.span(i);
                 // In this order: a context that is found idle has written its tail before.
                 if (one.isBusy() && one.busySinceNanos() - from < 0) {
                     from = one.busySinceNanos();
@@ -154,7 +154,7 @@ final class BusyTime {
         long end = covered;
         int count = contexts.count();
         for (int i = 0; i < count; i++) {
-            if (contexts.counters(i).isBusy()) {
+            if (contexts.span(i).isBusy()) {
                 end = now;
             }
         }

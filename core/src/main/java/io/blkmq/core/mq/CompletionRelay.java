@@ -1,6 +1,7 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.driver.CompletionAffinity;
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.SoftwareContext;
@@ -132,16 +133,13 @@ final class CompletionRelay {
         if (rq == null) {
             return;
         }
-        Trampoline batch = Trampoline.enter();
-        try {
+        try (CompletionBatch _ = CompletionBatch.open()) {
             while (rq != null) {
                 TagRequest following = rq.next;
                 rq.next = null;
                 complete.accept(rq);
                 rq = following;
             }
-        } finally {
-            batch.leave();
         }
     }
 

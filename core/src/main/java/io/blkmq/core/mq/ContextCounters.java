@@ -3,7 +3,6 @@ package io.blkmq.core.mq;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.LatencyHistogram;
 import io.blkmq.core.Operation;
-import io.blkmq.core.tag.CacheLines;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 
@@ -14,12 +13,9 @@ import java.lang.invoke.VarHandle;
  * <p>Submitters add what they send, a batch at a time; completing threads what has ended, also a batch at a time ({@link Tally}).
  * Several threads may do so at once, so every addition is atomic; a reader adds up what it finds.
  *
- * <p>The context is busy from the first request that it sends to the last that ends; the number of requests says so. When that began is
- * written before the number becomes more than none, and {@link BusyTime} is told of the end before it becomes none: whoever finds the
- * context busy finds since when, and whoever finds it idle finds its time accounted for. Threads that begin at the same moment have
- * read the clock at the same moment, too, and it does not matter whose time stands.
+ * <p>Since when the context is busy is {@link BusySpan}'s, the class above it.
  */
-final class ContextCounters extends CacheLines {
+final class ContextCounters extends BusySpan {
     static final int READS = 0;
     static final int WRITES = 1;
     static final int DISCARDS = 2;
@@ -33,45 +29,20 @@ final class ContextCounters extends CacheLines {
     static final int WAIT_NANOS = 3;
     static final int FIGURES = 4;
 
-    private static final VarHandle IN_FLIGHT;
-    private static final VarHandle BUSY_SINCE;
     private static final VarHandle COUNT = MethodHandles.arrayElementVarHandle(long[].class);
     private static final VarHandle LATENCIES = MethodHandles.arrayElementVarHandle(long[][].class);
     /** Two cache lines before and behind the counts. */
     private static final int PADDING = 16;
 
-    static {
-        try {
-            MethodHandles.Lookup lookup = MethodHandles.lookup();
-            IN_FLIGHT = lookup.findVarHandle(ContextCounters.class, "inFlight", long.class);
-            BUSY_SINCE = lookup.findVarHandle(ContextCounters.class, "busySinceNanos", long.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
-    private final int index;
     private final BusyTime busyTime;
-    /** How many requests have been sent and have not ended. */
-    private long inFlight;
-    private long busySinceNanos;
-    /** Up to here the queue was busy without a pause from where {@link BusyTime} has got to. Volatile: read by other contexts. */
-    volatile long tailNanos;
-
     private final long[] counts = new long[PADDING + GROUPS * FIGURES + PADDING];
     /** By group; made when first needed. */
     private final long[][] latencies = new long[GROUPS][];
 
     ContextCounters(int index, BusyTime busyTime, long nowNanos) {
-        this.index = index;
-        this.busyTime = busyTime;
-        this.busySinceNanos = nowNanos;
         // Not the time: what lies between the last busy time of others and now was none of this context's.
-        this.tailNanos = busyTime.covered();
-    }
-
-    int index() {
-        return index;
+        super(index, nowNanos, busyTime.covered());
+        this.busyTime = busyTime;
     }
 
     static int groupOf(Operation operation) {
@@ -93,45 +64,14 @@ final class ContextCounters extends CacheLines {
 
     // ---- what is in flight
 
-    /** Requests are sent. */
-    void sent(int requests, long nowNanos) {
-        if ((long) IN_FLIGHT.getOpaque(this) == 0) {
-            begins(nowNanos);
-        }
-        if ((long) IN_FLIGHT.getAndAdd(this, (long) requests) == 0) {
-            // Again, if the last one has ended in between; else nothing changes.
-            begins(nowNanos);
-        }
-    }
-
-    private void begins(long nowNanos) {
-        // Opaque: the atomic step after it publishes it.
-        BUSY_SINCE.setOpaque(this, nowNanos);
+    @Override
+    void begins() {
         busyTime.begins(this);
     }
 
-    /** Requests have ended. */
-    void ended(int requests, long nowNanos) {
-        long now = (long) IN_FLIGHT.getOpaque(this);
-        for (;;) {
-            if (now == requests) {
-                busyTime.ends(this, busySinceNanos(), nowNanos);
-            }
-            long found = (long) IN_FLIGHT.compareAndExchange(this, now, now - requests);
-            if (found == now) {
-                return;
-            }
-            now = found;
-        }
-    }
-
-    boolean isBusy() {
-        return (long) IN_FLIGHT.getVolatile(this) > 0;
-    }
-
-    /** Meaningful while it is busy. */
-    long busySinceNanos() {
-        return (long) BUSY_SINCE.getOpaque(this);
+    @Override
+    void ends(long sinceNanos, long nowNanos) {
+        busyTime.ends(this, sinceNanos, nowNanos);
     }
 
     // ---- what has been

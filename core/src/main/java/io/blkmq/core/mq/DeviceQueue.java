@@ -8,11 +8,14 @@ import io.blkmq.core.Status;
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.core.jfr.SubmitWaitEvent;
 import java.io.IOException;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,12 +34,14 @@ public final class DeviceQueue extends QueueParts {
     private final BlockDriver driver;
     /** Whether the driver leaves its half of a completion to the block layer. */
     private final boolean endsAtOnce;
+    private final OwnRequests own;
 
-    DeviceQueue(RequestPool set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData)
-            throws IOException {
-        super(set, name, limits, capacitySectors, queueData);
+    DeviceQueue(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
+            @Nullable Object queueData) throws IOException {
+        super(set, shared, name, limits, capacitySectors, queueData);
         this.driver = set.driver();
         this.endsAtOnce = !DriverCalls.hasOwnComplete(driver);
+        this.own = new OwnRequests(this);
         contexts.make();
     }
 
@@ -52,7 +57,15 @@ public final class DeviceQueue extends QueueParts {
         submit(bio, (EntryContext) ctx, null);
     }
 
-    void submit(Bio bio, EntryContext ctx, @Nullable SectorRange range) {
+    /**
+     * Submits a bio through a given context.
+     *
+     * @param bio an idle bio
+     * @param ctx of this queue
+     * @param range the partition that its sector counts in; null for the whole device
+     * @see #submit(Bio)
+     */
+    public void submit(Bio bio, EntryContext ctx, @Nullable SectorRange range) {
         Trampoline current = Trampoline.current();
         if (current == null) {
             requireSubmitter(ctx.hardwareContext(bio.operation(), bio.flags()));
@@ -70,13 +83,10 @@ public final class DeviceQueue extends QueueParts {
      *
      * @param bio an idle bio
      * @param plug of this queue, the calling thread's
+     * @param range the partition that its sector counts in; null for the whole device
      * @see #submit(Bio)
      */
-    public void submit(Bio bio, Batch plug) {
-        submit(bio, plug, null);
-    }
-
-    void submit(Bio bio, Batch plug, @Nullable SectorRange range) {
+    public void submit(Bio bio, Batch plug, @Nullable SectorRange range) {
         if (range == null && plug.addShort(bio)) {
             return;
         }
@@ -108,12 +118,12 @@ public final class DeviceQueue extends QueueParts {
         requireSubmitter(ctx.hardwareContext(operation, 0));
     }
 
-    /** Sends a bio whose submitter could not wait. */
+    @Override
     void submitDeferred(Bio bio, Batch batch) {
         send(bio, batch.context(), batch, Wait.NONE);
     }
 
-    /** Sends a bio that has waited without a thread: until it was given a tag, or until it looks like it could go on. */
+    @Override
     void submitWaited(Bio bio, Batch.Deferred batch) {
         BioState state = bio;
         batch.begin(state.granted, state.isTrying);
@@ -139,9 +149,10 @@ public final class DeviceQueue extends QueueParts {
      * Refuses what {@link #submit} would refuse because of what the bio asks or where, and does nothing else.
      *
      * @param bio an idle bio
+     * @param range the partition that its sector counts in; null for the whole device
      */
-    public void check(Bio bio) {
-        BioCheck.check(bio, this, null);
+    public void check(Bio bio, @Nullable SectorRange range) {
+        BioCheck.check(bio, this, range);
     }
 
     /** Checks a bio and takes it from its caller. What is usual passes by one comparison. */
@@ -188,10 +199,10 @@ public final class DeviceQueue extends QueueParts {
         if (!BioSplit.isNeeded(bio, lim)) {
             sendPart(bio, ctx, plug, wait, lim);
         } else if (!isSupported(bio.operation(), lim)) {
-            end(bio, Status.NOTSUPP);
+            Trampoline.endAlone(bio, Status.NOTSUPP);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             // A part could find no tag after others have gone, and the bio could not be refused any more.
-            end(bio, Status.AGAIN);
+            Trampoline.endAlone(bio, Status.AGAIN);
         } else {
             sendParts(new BioSplit(bio, lim), ctx, plug, wait);
         }
@@ -251,7 +262,7 @@ public final class DeviceQueue extends QueueParts {
         if (durable) {
             steps = FlushSequence.policy(bio, lim);
             if (steps == 0) {
-                end(bio, Status.OK);
+                Trampoline.endAlone(bio, Status.OK);
                 return;
             }
         }
@@ -330,30 +341,6 @@ public final class DeviceQueue extends QueueParts {
         }
     }
 
-    void countMerge(EntryContext ctx, Operation operation) {
-        if (iostats) {
-            ctx.counters.add(ContextCounters.groupOf(operation) * ContextCounters.FIGURES + ContextCounters.MERGES, 1);
-        }
-    }
-
-    /** A request has ended in part. */
-    void countDone(TagRequest rq, long bytes) {
-        if (iostats) {
-            int at = ContextCounters.groupOf(rq.operation()) * ContextCounters.FIGURES + ContextCounters.SECTORS;
-            rq.softwareContext().counters.add(at, bytes / QueueLimits.SECTOR_BYTES);
-        }
-    }
-
-    /** Requests are on their way to the elevator or the driver. Returns the time, if it is wanted. */
-    private long countSent(int requests, EntryContext ctx, Trampoline batch) {
-        if (!iostats) {
-            return isTimed() ? batch.nowNanos(set.runtime()) : 0;
-        }
-        long now = batch.nowNanos(set.runtime());
-        ctx.counters.sent(requests, now);
-        return now;
-    }
-
     /** Sends a bio by limits that have changed on its way. */
     private void sendAgain(Bio bio, EntryContext ctx, @Nullable Batch plug, Wait wait) {
         BioState state = bio;
@@ -377,22 +364,9 @@ public final class DeviceQueue extends QueueParts {
             state.split = null;
             begun.abandon(refusal);
         } else {
-            end(bio, refusal);
+            Trampoline.endAlone(bio, refusal);
         }
         return true;
-    }
-
-    /**
-     * Ends a bio that has no request, within the block layer like any other end: its completion may not wait, and what that submits is
-     * put off.
-     */
-    static void end(Bio bio, Status status) {
-        Trampoline batch = Trampoline.enter();
-        try {
-            batch.end(bio, status);
-        } finally {
-            batch.leave();
-        }
     }
 
     /** How a bio that was accepted has to end, because the queue would refuse it now; null if it would not. */
@@ -442,17 +416,6 @@ public final class DeviceQueue extends QueueParts {
         }
     }
 
-    /** Sends a batch down, which is not empty. Nobody is told anything meanwhile. */
-    void issue(Batch requests, Trampoline batch) {
-        long now = countSent(requests.size(), requests.context(), batch);
-        Scheduler elevator = requests.request(0).scheduler;
-        if (elevator == null) {
-            requests.hardwareContext().issue(requests, now, !batch.isNested(), batch);
-        } else {
-            requests.hardwareContext().schedule(elevator, requests, now, !batch.isNested(), batch);
-        }
-    }
-
     // ---- tags
 
     /** Whether and how a submitter waits for what is missing. */
@@ -472,7 +435,7 @@ public final class DeviceQueue extends QueueParts {
             if (!QueueGate.isOpen(opened)) {
                 if (gate.isDying()) {
                     waitEnded(wait, bio, false);
-                    end(bio, Status.NODEV);
+                    Trampoline.endAlone(bio, Status.NODEV);
                     return null;
                 }
                 flushBeforeWait(plug);
@@ -482,7 +445,7 @@ public final class DeviceQueue extends QueueParts {
                 wait = wait != null ? wait : DiskEvents.waitBegins(DiskEvents.FROZEN, true);
                 if (!gate.awaitOpen(interruptible)) {
                     waitEnded(wait, bio, false);
-                    end(bio, Status.INTR);
+                    Trampoline.endAlone(bio, Status.INTR);
                     return null;
                 }
                 continue;
@@ -500,7 +463,7 @@ public final class DeviceQueue extends QueueParts {
                 if (rq == null) {
                     if (interruptible && Thread.currentThread().isInterrupted()) {
                         waitEnded(wait, bio, false);
-                        end(bio, Status.INTR);
+                        Trampoline.endAlone(bio, Status.INTR);
                         return null;
                     }
                     continue;
@@ -543,13 +506,13 @@ public final class DeviceQueue extends QueueParts {
             }
         }
         if (gate.isDying()) {
-            end(bio, Status.NODEV);
+            Trampoline.endAlone(bio, Status.NODEV);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-            end(bio, Status.AGAIN);
+            Trampoline.endAlone(bio, Status.AGAIN);
         } else if (gate.isOpen()) {
-            source.await(inLine(bio, ctx, DiskEvents.QUEUE_FULL), ctx);
+            source.await(Backlog.inLine(bio, ctx, DiskEvents.QUEUE_FULL), ctx);
         } else {
-            atGate.add(inLine(bio, ctx, DiskEvents.FROZEN));
+            atGate.add(Backlog.inLine(bio, ctx, DiskEvents.FROZEN));
             // After adding: pairs with who opens the gate, or ends the queue, and then looks at who stands there.
             if (gate.isOpen() || gate.isDying()) {
                 letIn();
@@ -591,7 +554,7 @@ public final class DeviceQueue extends QueueParts {
         if (Trampoline.current() == null) {
             OpenPlugs.flushOwn();
         } else if (plug != null) {
-            plug.flushTo(this);
+            plug.flushHeld();
         }
     }
 
@@ -611,7 +574,7 @@ public final class DeviceQueue extends QueueParts {
         int found = polling.poll(hctx, ctx);
         if (found == 0 && contexts.areTagsShared(hctx)) {
             // What went through other contexts, or is another queue's, may hold the tags.
-            found = set.parking().poll();
+            found = shared.parking.poll();
         }
         if (found == 0) {
             Parking.spinWait(set.runtime());
@@ -627,53 +590,12 @@ public final class DeviceQueue extends QueueParts {
         Trampoline batch = Trampoline.enter();
         try {
             if (elevator == null) {
-                putTags(hctx, rq.word, rq.mask, rq.reserved, batch);
+                hctx.putTags(rq.word, rq.mask, rq.reserved, batch);
             } else {
-                elevator.putTag(rq, batch);
+                elevator.putTag(rq);
             }
         } finally {
             batch.leave();
-        }
-    }
-
-    /** Gives tags of the driver's back. */
-    void putTags(DispatchContext hctx, int word, long mask, boolean reserved, Trampoline batch) {
-        putTags(hctx.tags, word, mask, reserved, batch);
-        if (hctx.hasWork()) {
-            batch.runLater(hctx);
-        }
-    }
-
-    private void putTags(Tags tags, int word, long mask, boolean reserved, Trampoline batch) {
-        tags.put(word, mask, reserved);
-        tagsFreed(Long.bitCount(mask), batch);
-        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
-        if (!tags.withoutTag.isEmpty()) {
-            tags.withoutTag.run(Long.bitCount(mask), batch);
-        }
-    }
-
-    /** A tag that this queue used last belongs to another queue now: whoever waits for this queue's tags looks again. */
-    void tagLeft() {
-        if (!gate.isOpen()) {
-            gate.tagsFreed();
-        }
-    }
-
-    /** More tags than before are handed out. */
-    void tagsAdded() {
-        if (elevators.now() != null) {
-            contexts.runAll();
-        }
-    }
-
-    /** After tags were given back, and those who wait for them were served: whatever else may have waited for them goes on. */
-    void tagsFreed(int count, Trampoline batch) {
-        if (!gate.isOpen()) {
-            gate.tagsFreed();
-        }
-        if (!set.refused.isEmpty()) {
-            set.refused.run(count, batch);
         }
     }
 
@@ -686,10 +608,10 @@ public final class DeviceQueue extends QueueParts {
         try {
             Scheduler elevator = rq.scheduler;
             if (elevator != null) {
-                elevator.putTag(rq, batch);
+                elevator.putTag(rq);
                 return;
             }
-            putTags(rq.tags, rq.word, rq.mask, rq.reserved, batch);
+            putTags(rq.tags, rq.word, rq.mask, rq.reserved);
             for (DispatchContext hctx : contexts.hardware()) {
                 if (hctx.tags == rq.tags && hctx.hasWork()) {
                     batch.runLater(hctx);
@@ -700,32 +622,36 @@ public final class DeviceQueue extends QueueParts {
         }
     }
 
-    // ---- bios that wait without a thread
+    // ---- requests without bios
 
-    /**
-     * Makes a bio ready to stand in a line: in a part's place its whole does, so that a bio of any length stands in one line at most.
-     *
-     * @param cause why, for the flight recorder
-     * @return what stands there; once it does it is not the calling thread's any more
-     */
-    static Bio inLine(Bio bio, EntryContext ctx, String cause) {
-        BioState state = bio;
-        BioSplit split = state.split;
-        Bio stands = bio;
-        if (split != null) {
-            state.unbounce();
-            state.takenBack = true;
-            split.takeBack();
-            stands = split.whole();
-            ((BioState) stands).split = split;
-        }
-        BioState waits = stands;
-        waits.context = ctx;
-        waits.waiting = DiskEvents.waitBegins(cause, false);
-        return stands;
+    @Override
+    public TagRequest allocateRequest(Operation operation, boolean reserved) throws InterruptedException {
+        return own.allocate(operation, reserved);
     }
 
-    /** Lets all go on that wait without a thread, for whatever: the queue ends. */
+    @Override
+    public @Nullable TagRequest tryAllocateRequest(Operation operation, boolean reserved) {
+        return own.tryAllocate(operation, reserved);
+    }
+
+    @Override
+    public void execute(Request rq, Consumer<? super Request> ended) {
+        own.execute(rq, ended);
+    }
+
+    @Override
+    public Status execute(Request rq) {
+        return own.execute(rq);
+    }
+
+    @Override
+    public void free(Request rq) {
+        own.free(rq);
+    }
+
+    // ---- bios that wait without a thread
+
+    @Override
     void letAllGoOn() {
         letIn();
         bounces.letAllGoOn();
@@ -733,32 +659,21 @@ public final class DeviceQueue extends QueueParts {
 
     /** Lets those go on that stand at the gate: it is open, or open for nobody any more. */
     void letIn() {
-        goOn(atGate);
-    }
-
-    static void goOn(Backlog waiting) {
-        Trampoline batch = Trampoline.enter();
-        try {
-            for (Bio bio = waiting.poll(); bio != null; bio = waiting.poll()) {
-                batch.goOn(bio);
-            }
-        } finally {
-            batch.leave();
-        }
+        atGate.letAllGoOn();
     }
 
     // ---- the way up
 
-    /** Whether a request ends in the moment in which it is complete: the driver has nothing to do in between, and any thread will do. */
+    @Override
     boolean endsAtOnce() {
         return endsAtOnce && affinity == CompletionAffinity.ANY;
     }
 
-    /** The driver's half of a completion, here or where the submitter is. */
+    @Override
     void completeInDriver(TagRequest rq) {
         CompletionAffinity wanted = affinity;
         if (wanted != CompletionAffinity.ANY && !rq.hardwareContext().isPolled()) {
-            CompletionRelay relay = rq.softwareContext().relay;
+            CompletionRelay relay = contexts.relay(rq.softwareContext().index());
             if (relay.takes(rq.hardwareContext(), contextOfCurrentThread(), wanted)) {
                 relay.push(rq);
                 return;
@@ -767,6 +682,7 @@ public final class DeviceQueue extends QueueParts {
         completeHere(rq);
     }
 
+    @Override
     void completeHere(TagRequest rq) {
         try {
             driver.complete(rq);
@@ -780,6 +696,7 @@ public final class DeviceQueue extends QueueParts {
 
     // ---- requeue
 
+    @Override
     void requeue(TagRequest rq, boolean kick) {
         DiskEvents.requeued(rq, "given back");
         requeued.add(rq.scheduled == null || rq.isPrepared() ? rq : requeued.handBack(rq));
@@ -798,10 +715,10 @@ public final class DeviceQueue extends QueueParts {
         }
     }
 
-    boolean isBusy() {
-        Scheduler elevator = elevators.now();
-        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
-        return (elevator != null && elevator.isBusy()) || contexts.hasDriverTags();
-    }
+    // ---- for people
 
+    @Override
+    public String dump() {
+        return QueueView.dump(this);
+    }
 }

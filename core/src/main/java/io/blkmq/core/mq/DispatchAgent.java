@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
  * {@link #due}; who has something for it says so and then looks whether it is asleep.
  */
 final class DispatchAgent implements Runnable {
-    private final DispatchContext hctx;
+    private final IoRuntime runtime;
+    private final String name;
+    private final Runnable serve;
     private volatile boolean asleep;
     /** Whether it has been woken since it looked at the list last. */
     private volatile boolean due;
@@ -22,13 +24,17 @@ final class DispatchAgent implements Runnable {
     private final Lock lock;
     private volatile @Nullable Thread thread;
 
-    DispatchAgent(DispatchContext hctx) {
-        this.hctx = hctx;
-        this.lock = runtime().newLock();
-    }
-
-    private IoRuntime runtime() {
-        return hctx.queue().tagSet().runtime();
+    /**
+     * Makes one, and starts no thread yet.
+     *
+     * @param name of the thread
+     * @param serve serves the list until nothing can be dispatched
+     */
+    DispatchAgent(IoRuntime runtime, String name, Runnable serve) {
+        this.runtime = runtime;
+        this.name = name;
+        this.serve = serve;
+        this.lock = runtime.newLock();
     }
 
     /** There may be something to dispatch. */
@@ -39,7 +45,7 @@ final class DispatchAgent implements Runnable {
         }
         due = true;
         if (asleep) {
-            runtime().unpark(running);
+            runtime.unpark(running);
         }
     }
 
@@ -48,7 +54,7 @@ final class DispatchAgent implements Runnable {
         try {
             Thread running = thread;
             if (running == null) {
-                running = runtime().startAgent("blkmq-" + hctx.queue().name() + "-hctx-" + hctx.index(), this);
+                running = runtime.startAgent(name, this);
                 thread = running;
             }
             return running;
@@ -66,7 +72,7 @@ final class DispatchAgent implements Runnable {
         stopped = true;
         Thread running = thread;
         if (running != null) {
-            runtime().unpark(running);
+            runtime.unpark(running);
         }
     }
 
@@ -76,14 +82,10 @@ final class DispatchAgent implements Runnable {
         thread = Thread.currentThread();
         while (!stopped) {
             due = false;
-            if (hctx.mayDispatch()) {
-                hctx.dispatchOnAgent();
-            } else {
-                hctx.passOn();
-            }
+            serve.run();
             asleep = true;
             if (!due && !stopped) {
-                Parking.park(runtime(), this);
+                Parking.park(runtime, this);
             }
             asleep = false;
         }

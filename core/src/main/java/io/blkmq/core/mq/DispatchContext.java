@@ -4,6 +4,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.QueueType;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -37,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * carries a timer leaves what there is to do on the list, and whoever polls the context next does it. Nothing is lost: what is on the list
  * has not ended, and its end is found by polling. No timer and no completion of another context's is needed for it.
  *
- * <p>Where the driver may block ({@link RequestPool.Flag#BLOCKING}), everything goes by the list, and an agent of the context's own serves
+ * <p>Where the driver may block ({@link TagSet.Flag#BLOCKING}), everything goes by the list, and an agent of the context's own serves
  * it. That calls the driver from outside of the block layer, so that the driver may itself do I/O and wait for it.
  */
 public final class DispatchContext extends HardwareContext {
@@ -50,7 +51,7 @@ public final class DispatchContext extends HardwareContext {
 
     final Tags tags;
     public final TagShare share;
-    private final DeviceQueue queue;
+    private final QueueSettings queue;
     private final int index;
     private final DispatchList list;
     private final DriverCalls calls;
@@ -83,13 +84,15 @@ public final class DispatchContext extends HardwareContext {
     /** Serves the list where the driver may block; null elsewhere. */
     private final @Nullable DispatchAgent agent;
 
-    DispatchContext(DeviceQueue queue, int index, QueueType type, TagShare share) {
+    DispatchContext(QueueSettings queue, int index, QueueType type, TagShare share) {
         this.queue = queue;
         this.index = index;
         this.type = type;
         this.share = share;
         this.tags = share.tags;
-        this.agent = queue.tagSet().isBlocking() ? new DispatchAgent(this) : null;
+        this.agent = queue.set.isBlocking()
+                ? new DispatchAgent(queue.set.runtime(), "blkmq-" + queue.name() + "-hctx-" + index, this::serveOnAgent)
+                : null;
         this.list = new DispatchList(queue, agent != null);
         this.calls = new DriverCalls(this, queue);
     }
@@ -111,11 +114,11 @@ public final class DispatchContext extends HardwareContext {
 
     @Override
     public boolean isPolled() {
-        return type == QueueType.POLL || queue.tagSet().isPolled();
+        return type == QueueType.POLL || queue.set.isPolled();
     }
 
     @Override
-    public DeviceQueue queue() {
+    public QueueSettings queue() {
         return queue;
     }
 
@@ -155,6 +158,15 @@ public final class DispatchContext extends HardwareContext {
         return Objects.requireNonNull(flushQueue);
     }
 
+    /** A request of a flush sequence has ended, or the flush that such requests wait for. */
+    void sequenceStepEnded(TagRequest rq, Trampoline batch) {
+        if (rq.flushesForOthers) {
+            flushQueue().flushEnded(rq, batch);
+        } else {
+            flushQueue().dataEnded(rq, batch);
+        }
+    }
+
     /** While the queue is frozen and nothing is in flight. */
     void useScheduler(@Nullable Scheduler value) {
         if (value != null && hand == null && agent == null) {
@@ -187,7 +199,7 @@ public final class DispatchContext extends HardwareContext {
     @Nullable
     TagRequest takeTag() {
         TagRequest rq = share.tryGetAny();
-        if (rq == null && (tags.isShared() || queue.tagSet().isHostWide())) {
+        if (rq == null && (tags.isShared() || queue.set.isHostWide())) {
             // What goes through here frees tags and looks here; what goes another way looks at who is noted.
             tags.withoutTag.add(withoutTag);
             rq = share.tryGetAny();
@@ -231,9 +243,16 @@ public final class DispatchContext extends HardwareContext {
         return hand.tagCount();
     }
 
+    /** Gives tags of the driver's back. */
+    void putTags(int word, long mask, boolean reserved, Trampoline batch) {
+        queue.putTags(tags, word, mask, reserved);
+        if (hasWork()) {
+            batch.runLater(this);
+        }
+    }
+
     /** Gives the tags of a hand back that carry nothing, like {@link #putTagBack}. */
-    void putTagsBack(ScheduledBatch hand, Trampoline batch) {
-        int count = 0;
+    void putTagsBack(ScheduledBatch hand) {
         long mask = 0;
         int word = 0;
         for (TagRequest rq = hand.takeUnused(); rq != null; rq = hand.takeUnused()) {
@@ -243,28 +262,19 @@ public final class DispatchContext extends HardwareContext {
                 mask = 0;
             }
             mask |= rq.mask;
-            count++;
         }
         putTagsBack(word, mask);
-        queue.tagsFreed(count, batch);
-        if (!tags.withoutTag.isEmpty()) {
-            tags.withoutTag.run(count, batch);
-        }
     }
 
     private void putTagsBack(int word, long mask) {
         if (mask != 0) {
-            tags.put(word, mask, false);
+            queue.putTags(tags, word, mask, false);
         }
     }
 
     /** Gives a tag back that nothing was found for. It does not run this context: that has just looked. */
-    void putTagBack(TagRequest rq, Trampoline batch) {
-        tags.put(rq.word, rq.mask, false);
-        queue.tagsFreed(1, batch);
-        if (!tags.withoutTag.isEmpty()) {
-            tags.withoutTag.run(1, batch);
-        }
+    void putTagBack(TagRequest rq) {
+        queue.putTags(tags, rq.word, rq.mask, false);
     }
 
     // ---- merging with what waits without an elevator
@@ -295,17 +305,12 @@ public final class DispatchContext extends HardwareContext {
         return list;
     }
 
-    /** The time of what is being done, if it is counted; then nobody reads a clock for nothing. */
-    long nowIfCounted(Trampoline batch) {
-        return queue.isTimed() ? batch.nowNanos(queue.tagSet().runtime()) : 0;
-    }
-
     /**
      * Whether the calling thread may give the driver requests of this context: of a polled one only who submits to it or polls it. All
      * that goes to the driver asks this, but what a submitter issues straight.
      */
     private boolean mayServe(Trampoline batch) {
-        return !isPolled() || (batch.serves(this) && queue.polling().claim(this));
+        return !isPolled() || (batch.serves(this) && calls.claim());
     }
 
     /**
@@ -315,7 +320,7 @@ public final class DispatchContext extends HardwareContext {
     void beginServing(Trampoline batch) {
         if (isPolled()) {
             batch.serve(this);
-            boolean _ = queue.polling().claim(this);
+            boolean _ = calls.claim();
         }
     }
 
@@ -347,11 +352,11 @@ public final class DispatchContext extends HardwareContext {
     }
 
     /** The same with all requests of a plug. */
-    void schedule(Scheduler elevator, Batch requests, long sentNanos, boolean submitting, Trampoline batch) {
+    void schedule(Scheduler elevator, IssueBatch requests, long sentNanos, boolean submitting, Trampoline batch) {
         if (submitting) {
             beginServing(batch);
         }
-        elevator.insert(requests, sentNanos, batch);
+        elevator.insert(index, requests, sentNanos, batch);
         runSoon(batch);
     }
 
@@ -432,12 +437,11 @@ public final class DispatchContext extends HardwareContext {
         if (agent == null && isPolled()) {
             return;
         }
-        RequestPool set = queue.tagSet();
         // In this order: a completion ends its request, frees the tag, and then looks who was refused.
-        if (set.refused.add(refused) && !set.isAnyBegun()) {
+        if (queue.shared.refused.add(refused) && !queue.shared.isAnyBegun()) {
             runSoon(batch);
         } else if (rerunTimers.compareAndSet(0, 1)) {
-            set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
+            queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
                 run();
             });
@@ -446,12 +450,12 @@ public final class DispatchContext extends HardwareContext {
 
     @Override
     public void runAsync() {
-        queue.tagSet().runtime().execute(this::run);
+        queue.set.runtime().execute(this::run);
     }
 
     @Override
     public void runLater(long delayNanos) {
-        queue.tagSet().runtime().schedule(delayNanos, this::run);
+        queue.set.runtime().schedule(delayNanos, this::run);
     }
 
     @Override
@@ -477,7 +481,7 @@ public final class DispatchContext extends HardwareContext {
         try {
             if (!mayServe(batch)) {
                 // Whoever polls it next finds what is left here, and may be asleep.
-                queue.tagSet().parking().wakePollers();
+                queue.shared.parking.wakePollers();
                 return;
             }
             if (batch.isIssuing()) {
@@ -500,11 +504,16 @@ public final class DispatchContext extends HardwareContext {
         return (elevator != null && elevator.isBusy(index)) || tags.holdsAnyOf(queue);
     }
 
-    private boolean goesOn(Trampoline batch) {
+    private boolean goesOn() {
         // One that is polled is run by those who poll it.
         boolean runs = mayDispatch() && !isPolled();
         if (runs) {
-            batch.runLater(this);
+            Trampoline batch = Trampoline.enter();
+            try {
+                batch.runLater(this);
+            } finally {
+                batch.leave();
+            }
         }
         return runs;
     }
@@ -519,17 +528,26 @@ public final class DispatchContext extends HardwareContext {
      */
     void passOn() {
         if (!tags.withoutTag.isEmpty()) {
+            // What is called runs when the line has been seen to.
             Trampoline batch = Trampoline.enter();
             try {
-                tags.withoutTag.run(1, batch);
+                tags.withoutTag.run(1);
             } finally {
                 batch.leave();
             }
         }
     }
 
+    private void serveOnAgent() {
+        if (mayDispatch()) {
+            dispatchOnAgent();
+        } else {
+            passOn();
+        }
+    }
+
     /** Serves the list like {@link #run}, on the agent. */
-    void dispatchOnAgent() {
+    private void dispatchOnAgent() {
         boolean bellDue = false;
         boolean driverRefused = false;
         for (TagRequest rq = takeNextOnAgent(); rq != null; rq = driverRefused ? null : takeNextOnAgent()) {
@@ -572,7 +590,7 @@ public final class DispatchContext extends HardwareContext {
      * @return false if it is after the time given
      */
     boolean awaitAgent(long timeoutNanos) {
-        IoRuntime runtime = queue.tagSet().runtime();
+        IoRuntime runtime = queue.set.runtime();
         long start = runtime.nanoTime();
         for (int looks = 0; agent != null && list.isAgentBusy(); looks++) {
             if (runtime.nanoTime() - start >= timeoutNanos) {
@@ -631,7 +649,7 @@ public final class DispatchContext extends HardwareContext {
                 list.putFromHand(given, i);
                 return true;
             }
-            i += end - i > 1 ? calls.issueWhole(given, nowIfCounted(batch), batch) : 0;
+            i += end - i > 1 ? calls.issueWhole(given, queue.nowIfCounted(batch), batch) : 0;
             for (; i < end; i++) {
                 if (list.isHeld()) {
                     list.putFromHand(given, i);
@@ -669,7 +687,7 @@ public final class DispatchContext extends HardwareContext {
 
     private @Nullable TagRequest takeListed() {
         TagRequest rq = list.takeInHand();
-        if (rq == null || rq.scheduler == null) {
+        if (rq == null || !rq.isOfElevator()) {
             return rq;
         }
         // Given out to another context, which had no tag for it.

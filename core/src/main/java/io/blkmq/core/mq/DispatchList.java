@@ -187,7 +187,7 @@ final class DispatchList {
         }
     }
 
-    void deferFrom(Batch requests, int first, long sentNanos) {
+    void deferFrom(IssueBatch requests, int first, long sentNanos) {
         lock.lock();
         try {
             for (int i = first; i < requests.size(); i++) {
@@ -248,7 +248,7 @@ final class DispatchList {
                 return null;
             }
             for (TagRequest rq : dispatch) {
-                if (rq.scheduler == null) {
+                if (!rq.isOfElevator()) {
                     dispatch.remove(rq);
                     inHand = true;
                     agentBusy |= forAgent;

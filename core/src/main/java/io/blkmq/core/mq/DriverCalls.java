@@ -19,13 +19,13 @@ final class DriverCalls {
         TAKEN, ENDED, REFUSED
     }
 
-    private final DispatchContext hctx;
-    private final DeviceQueue queue;
+    private final HardwareContext hctx;
+    private final QueueSettings queue;
     private final BlockDriver driver;
     /** Whether the driver has a way to take a batch whole. One that has none is not asked. */
     private final boolean takesWhole;
 
-    DriverCalls(DispatchContext hctx, DeviceQueue queue) {
+    DriverCalls(HardwareContext hctx, QueueSettings queue) {
         this.hctx = hctx;
         this.queue = queue;
         this.driver = queue.tagSet().driver();
@@ -60,7 +60,7 @@ final class DriverCalls {
         if (budget < 0) {
             return Issue.REFUSED;
         }
-        rq.issued(batch != null ? hctx.nowIfCounted(batch) : queue.isTimed() ? queue.tagSet().runtime().nanoTime() : 0);
+        rq.issued(batch != null ? queue.nowIfCounted(batch) : queue.isTimed() ? queue.tagSet().runtime().nanoTime() : 0);
         long use = rq.start();
         Status status;
         if (batch != null) {
@@ -98,7 +98,7 @@ final class DriverCalls {
             return 0;
         }
         int size = requests.size();
-        requests.start(queue.timeouts().tick(), sentNanos);
+        requests.start(queue.tick(), sentNanos);
         int taken;
         batch.issueBegins();
         try {
@@ -180,6 +180,16 @@ final class DriverCalls {
         } catch (Throwable t) {
             CallbackFailures.report("getBudget of " + queue.name(), t);
             return -1;
+        }
+    }
+
+    /** Whether the calling thread, which polls the context or submits to it, may give the driver what waits there. */
+    boolean claim() {
+        try {
+            return driver.claim(hctx);
+        } catch (Throwable t) {
+            CallbackFailures.report("claim of " + queue.name(), t);
+            return false;
         }
     }
 

@@ -3,6 +3,7 @@ package io.blkmq.core.mq;
 import io.blkmq.core.driver.ElevatorAttribute;
 import io.blkmq.core.driver.ElevatorType;
 import io.blkmq.core.driver.Elevators;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.core.jfr.ElevatorSwitchEvent;
 import java.util.Map;
@@ -15,16 +16,18 @@ import org.jspecify.annotations.Nullable;
  * new ones.
  */
 final class ElevatorSwitch {
-    private final DeviceQueue queue;
-    private final RequestPool set;
+    private final QueueSettings queue;
+    private final QueueContexts contexts;
+    private final TagSet set;
     /** The elevator at work; null for none. Changed under the tag set's lock for changes, while the queue is frozen. */
     private volatile @Nullable Scheduler scheduler;
     /** What the elevator was, while the hardware contexts are changed. Under the same lock. */
     private @Nullable AsideElevator aside;
 
-    ElevatorSwitch(DeviceQueue queue, RequestPool set) {
+    ElevatorSwitch(QueueSettings queue, QueueContexts contexts) {
         this.queue = queue;
-        this.set = set;
+        this.contexts = contexts;
+        this.set = queue.set;
     }
 
     /** The elevator at work; null for none. */
@@ -64,7 +67,7 @@ final class ElevatorSwitch {
             if (!Objects.equals(now == null ? null : now.type(), type)) {
                 String before = name();
                 // Made first: if it cannot be, all stays as it is.
-                useScheduler(type == null ? null : new Scheduler(queue, type, Scheduler.depthByDefault(set.depth())));
+                useScheduler(type == null ? null : newScheduler(type, Scheduler.depthByDefault(set.depth())));
                 if (recorded != null) {
                     recorded.ended(queue.name(), before, name());
                 }
@@ -106,7 +109,7 @@ final class ElevatorSwitch {
     /** Changes something while nothing is in flight, and nothing else of the tag set changes. */
     private void change(String what, Runnable step) {
         queue.requireNoCompletion(what);
-        set.changing().lock(what);
+        queue.shared.changing.lock(what);
         try {
             queue.freeze();
             try {
@@ -118,7 +121,7 @@ final class ElevatorSwitch {
                 queue.unfreeze();
             }
         } finally {
-            set.changing().unlock();
+            queue.shared.changing.unlock();
         }
     }
 
@@ -149,9 +152,13 @@ final class ElevatorSwitch {
         }
     }
 
+    private Scheduler newScheduler(ElevatorType type, int depth) {
+        return new Scheduler(queue, contexts.hardware(), type, depth);
+    }
+
     /** Another elevator that is tuned like one before. */
     private Scheduler remake(AsideElevator before) {
-        Scheduler made = new Scheduler(queue, before.type(), before.depth());
+        Scheduler made = newScheduler(before.type(), before.depth());
         try {
             made.useSettings(before.settings());
         } catch (Throwable t) {
@@ -165,7 +172,7 @@ final class ElevatorSwitch {
     void useScheduler(@Nullable Scheduler value) {
         Scheduler before = scheduler;
         scheduler = value;
-        for (DispatchContext hctx : queue.contextsOf().hardware()) {
+        for (DispatchContext hctx : contexts.hardware()) {
             hctx.useScheduler(value);
         }
         if (before != null) {
@@ -179,7 +186,7 @@ final class ElevatorSwitch {
         if (elevator != null) {
             Trampoline batch = Trampoline.enter();
             try {
-                elevator.endLost(tick, ticksMax, batch);
+                elevator.endLost(tick, ticksMax, !contexts.hasDriverTags(), batch);
             } finally {
                 batch.leave();
             }

@@ -12,7 +12,7 @@ import io.blkmq.core.driver.SoftwareContext;
  */
 public final class EntryContext extends SoftwareContext {
     private final int index;
-    private final DeviceQueue queue;
+    private final QueueSettings queue;
 
     /**
      * By type. Changed only while the queue is frozen. A submitter reads the gate, then this, takes a tag, and reads the gate
@@ -27,17 +27,14 @@ public final class EntryContext extends SoftwareContext {
      * context without order: a stale value, or one for another bitmap, costs a longer search. Read by {@link Tags#hint}.
      */
     public int hintWord;
-    /** Brings completions here. */
-    final CompletionRelay relay;
     /** What has come in here. */
     final ContextCounters counters;
 
-    EntryContext(int index, DeviceQueue queue, DispatchContext forDefault, DispatchContext forRead,
-            DispatchContext forPoll) {
+    EntryContext(int index, QueueSettings queue, ContextCounters counters, DispatchContext forDefault,
+            DispatchContext forRead, DispatchContext forPoll) {
         this.index = index;
         this.queue = queue;
-        this.relay = new CompletionRelay(queue.tagSet().runtime(), queue.name(), index, queue::completeHere);
-        this.counters = new ContextCounters(index, queue.busyTime(), queue.tagSet().runtime().nanoTime());
+        this.counters = counters;
         this.forDefault = forDefault;
         this.forRead = forRead;
         this.forPoll = forPoll;
@@ -56,7 +53,7 @@ public final class EntryContext extends SoftwareContext {
     }
 
     @Override
-    public DeviceQueue queue() {
+    public QueueSettings queue() {
         return queue;
     }
 

@@ -45,7 +45,16 @@ import org.jspecify.annotations.Nullable;
 class FlushQueue {
     private static final long PENDING_NANOS_MAX = TimeUnit.SECONDS.toNanos(5);
 
-    private final DispatchContext hctx;
+    /** The way of a request to the driver, through the hardware context. */
+    @FunctionalInterface
+    interface Way {
+        void issue(TagRequest rq, Trampoline batch);
+    }
+
+    private final QueueSettings queue;
+    private final Tags tags;
+    private final int hctxIndex;
+    private final Way way;
     private final TagRequest flushRq;
     /** Of the flush request's PDU. */
     private final Arena arena = Arena.ofShared();
@@ -59,22 +68,24 @@ class FlushQueue {
     private @Nullable FlushEvent recorded;
     private int served;
 
-    FlushQueue(DispatchContext hctx) throws IOException {
-        RequestPool set = hctx.queue().tagSet();
-        this.hctx = hctx;
-        this.lock = hctx.queue().tagSet().runtime().newLock();
+    FlushQueue(QueueSettings queue, Tags tags, int hctxIndex, Way way) throws IOException {
+        this.queue = queue;
+        this.tags = tags;
+        this.hctxIndex = hctxIndex;
+        this.way = way;
+        this.lock = queue.set.runtime().newLock();
         try {
-            this.flushRq = set.slab().newFlushRequest(hctx, arena);
+            this.flushRq = queue.shared.slab.newFlushRequest(tags, hctxIndex, arena);
         } catch (Throwable t) {
             arena.close();
             throw t;
         }
-        flushRq.flushQueue = this;
+        flushRq.flushesForOthers = true;
     }
 
     /** Frees the flush request. Nothing is in flight any more. */
     final void close() {
-        hctx.queue().tagSet().slab().exitRequest(flushRq, hctx.index());
+        queue.shared.slab.exitRequest(flushRq, hctxIndex);
         arena.close();
     }
 
@@ -105,7 +116,7 @@ class FlushQueue {
             lock.unlock();
         }
         if (step == FlushSequence.DATA) {
-            hctx.issue(rq, false, batch);
+            way.issue(rq, batch);
         } else if (step == 0) {
             tell(rq, batch);
         } else {
@@ -139,10 +150,10 @@ class FlushQueue {
             lock.unlock();
         }
         flushRq.cloneForFlush(first);
-        flushRq.sent(hctx.nowIfCounted(batch));
-        hctx.tags.lend(first.tag(), flushRq);
+        flushRq.sent(queue.nowIfCounted(batch));
+        tags.lend(first.tag(), flushRq);
         repair(first);
-        hctx.issue(flushRq, false, batch);
+        way.issue(flushRq, batch);
     }
 
     /** Whether those who wait have to go on waiting, although no flush is under way: C2 and C3. Under the lock. */
@@ -151,9 +162,8 @@ class FlushQueue {
     }
 
     private void repair(TagRequest source) {
-        DeviceQueue queue = hctx.queue();
         try {
-            queue.tagSet().driver().initFlushRq(queue.tagSet(), queue, flushRq, source);
+            queue.set.driver().initFlushRq(queue.set, queue, flushRq, source);
         } catch (Throwable t) {
             CallbackFailures.report("initFlushRq of " + source, t);
         }
@@ -170,8 +180,8 @@ class FlushQueue {
             ended.ended(rq, served);
         }
         rq.rewind();
-        TagRequest lender = hctx.tags.requests[rq.tag()];
-        hctx.tags.lend(rq.tag(), lender);
+        TagRequest lender = tags.requests[rq.tag()];
+        tags.lend(rq.tag(), lender);
         lender.takeTagBack(rq);
         TagRequest waiter;
         lock.lock();
@@ -223,7 +233,7 @@ class FlushQueue {
     }
 
     private long now() {
-        return hctx.queue().tagSet().runtime().nanoTime();
+        return queue.set.runtime().nanoTime();
     }
 
     @Override

@@ -3,8 +3,11 @@ package io.blkmq.core.mq;
 import io.blkmq.core.driver.RequestBatch;
 
 /** Requests that a driver is offered whole ({@link DriverCalls#issueWhole}). Belongs to one thread at a time. */
-public abstract sealed class IssueBatch extends RequestBatch permits Batch, ScheduledBatch {
-    /** For the two of this package. */
+public abstract non-sealed class IssueBatch extends RequestBatch {
+    /** As many requests as one has. */
+    static final int REQUESTS_MAX = 32;
+
+    /** For this package alone. */
     IssueBatch() {}
 
     @Override

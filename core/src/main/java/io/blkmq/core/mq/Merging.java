@@ -59,7 +59,7 @@ final class Merging {
         if (!follows(rq, bio) || !areAlike(rq, bio)) {
             return false;
         }
-        int pieces = rq.piecesNow() + pieces(bio);
+        int pieces = rq.piecesNow() + BioState.pieces(bio);
         if (!fits(rq.operation(), rq.sector(), rq.bytes() + bio.bytes(), pieces, limits)
                 || leavesGap(rq.lastBio(), bio, limits)) {
             return false;
@@ -73,7 +73,7 @@ final class Merging {
         if (!precedes(rq, bio) || !areAlike(rq, bio)) {
             return false;
         }
-        int pieces = rq.piecesNow() + pieces(bio);
+        int pieces = rq.piecesNow() + BioState.pieces(bio);
         if (!fits(rq.operation(), bio.deviceSector(), rq.bytes() + bio.bytes(), pieces, limits)
                 || leavesGap(bio, rq.firstBio(), limits)) {
             return false;
@@ -87,7 +87,7 @@ final class Merging {
         if (first.sector() + first.bytes() / QueueLimits.SECTOR_BYTES != second.sector() || !mayMerge(first)
                 || !mayMerge(second) || first.operation() != second.operation()
                 || !first.priority().equals(second.priority()) || first.lifetime() != second.lifetime()
-                || first.hardwareContext() != second.hardwareContext()
+                || !first.goesLike(second)
                 || ((first.allFlags() ^ second.allFlags()) & ALIKE) != 0) {
             return false;
         }
@@ -103,11 +103,6 @@ final class Merging {
     private static boolean areAlike(TagRequest rq, Bio bio) {
         return mayMerge(rq) && rq.operation() == bio.operation() && ((rq.allFlags() ^ bio.flags()) & ALIKE) == 0
                 && rq.priority().equals(bio.priority()) && rq.lifetime() == bio.lifetime();
-    }
-
-    /** How many pieces of memory a bio has, or ranges if it has no memory. */
-    static int pieces(Bio bio) {
-        return bio.operation().hasData() ? BioState.segmentCount(bio, 0) : 1;
     }
 
     private static boolean fits(Operation operation, long sector, long bytes, int pieces, QueueLimits limits) {

@@ -3,6 +3,7 @@ package io.blkmq.core.mq;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.TagSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -13,13 +14,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class OwnRequests {
     private final DeviceQueue queue;
-    private final RequestPool set;
+    private final TagSet set;
     private final QueueGate gate;
 
-    OwnRequests(DeviceQueue queue, RequestPool set, QueueGate gate) {
+    OwnRequests(DeviceQueue queue) {
         this.queue = queue;
-        this.set = set;
-        this.gate = gate;
+        this.set = queue.set;
+        this.gate = queue.gate;
     }
 
     TagRequest allocate(Operation operation, boolean reserved) throws InterruptedException {

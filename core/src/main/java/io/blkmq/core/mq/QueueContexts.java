@@ -2,6 +2,7 @@ package io.blkmq.core.mq;
 
 import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.QueueType;
+import io.blkmq.core.driver.TagSet;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Objects;
@@ -14,25 +15,37 @@ import org.jspecify.annotations.Nullable;
  * while the queue is frozen and under the tag set's lock for changes; so the arrays are written by one thread at a time and read by all.
  */
 final class QueueContexts {
-    private final DeviceQueue queue;
-    private final RequestPool set;
+    /** Lets new hardware contexts hold what the queue holds, and publishes them before a change of that is seen. */
+    @FunctionalInterface
+    interface Begin {
+        void begin(DispatchContext[] made, Runnable publish);
+    }
+
+    private final QueueSettings queue;
+    private final TagSet set;
+    private final PoolParts shared;
     private final BlockDriver driver;
-    private final QueueLife life;
+    private final BusyTime busyTime;
+    private final Begin life;
     /** The queue's share of host-wide tags; null where each hardware context has tags of its own. */
     private final @Nullable TagShare hostShare;
     /** Replaced only while the queue is frozen. */
     private volatile DispatchContext[] hctxs = new DispatchContext[0];
     /** Their number is a power of two. Replaced only while the queue is frozen, by more of them. */
     private volatile EntryContext[] contexts = new EntryContext[0];
+    /** Of each software context, what brings completions there. Grows before the contexts do. */
+    private volatile CompletionRelay[] relays = new CompletionRelay[0];
     /** How many there are, or will be when the queue is made. */
     private volatile int contextCount;
 
-    QueueContexts(DeviceQueue queue, RequestPool set, QueueLife life) {
+    QueueContexts(QueueSettings queue, BusyTime busyTime, Begin life) {
         this.queue = queue;
-        this.set = set;
+        this.set = queue.set;
+        this.shared = queue.shared;
         this.driver = set.driver();
+        this.busyTime = busyTime;
         this.life = life;
-        this.hostShare = set.isHostWide() ? set.tags(0).newShare(queue) : null;
+        this.hostShare = set.isHostWide() ? TagShare.of(shared.tags(0), queue) : null;
     }
 
     /**
@@ -41,7 +54,7 @@ final class QueueContexts {
      * @throws IOException if the driver could not prepare one; then nothing is left of them
      */
     void make() throws IOException {
-        QueueLayout layout = set.layout();
+        QueueLayout layout = shared.layout;
         try {
             QueueMaps maps = newMaps(layout);
             this.contextCount = maps.byDefault().contexts();
@@ -61,15 +74,15 @@ final class QueueContexts {
     /** Undoes all of them. Nothing is in flight. */
     void undo() {
         exitContexts(hctxs, 0);
-        for (EntryContext ctx : contexts) {
-            ctx.relay.stop();
+        for (CompletionRelay relay : relays) {
+            relay.stop();
         }
         dropHostShare();
     }
 
     private void dropHostShare() {
         if (hostShare != null) {
-            set.tags(0).dropShare(hostShare);
+            shared.tags(0).dropShare(hostShare);
         }
     }
 
@@ -90,6 +103,12 @@ final class QueueContexts {
 
     EntryContext software(int index) {
         EntryContext[] all = contexts;
+        return all[Objects.checkIndex(index, all.length)];
+    }
+
+    /** What brings completions to a software context. */
+    CompletionRelay relay(int index) {
+        CompletionRelay[] all = relays;
         return all[Objects.checkIndex(index, all.length)];
     }
 
@@ -133,7 +152,7 @@ final class QueueContexts {
         int ready = now.length;
         try {
             for (; ready < made.length; ready++) {
-                TagShare share = hostShare != null ? hostShare : set.tags(ready).newShare(queue);
+                TagShare share = hostShare != null ? hostShare : TagShare.of(shared.tags(ready), queue);
                 made[ready] = new DispatchContext(queue, ready, layout.typeOf(ready), share);
                 initContext(made[ready]);
             }
@@ -160,11 +179,15 @@ final class QueueContexts {
             throw new IOException(queue.name() + ": the driver could not prepare hardware context " + hctx.index(), e);
         }
         try {
-            hctx.useFlushQueue(new FlushQueue(hctx));
+            hctx.useFlushQueue(newFlushQueue(hctx));
         } catch (IOException e) {
             exitHctx(hctx);
             throw e;
         }
+    }
+
+    private FlushQueue newFlushQueue(DispatchContext hctx) throws IOException {
+        return new FlushQueue(queue, hctx.tags, hctx.index(), (rq, batch) -> hctx.issue(rq, false, batch));
     }
 
     /** Undoes contexts, from an index on. No request goes through them. */
@@ -209,6 +232,7 @@ final class QueueContexts {
         }
         life.begin(now, () -> hctxs = now);
         EntryContext[] ctxs = Arrays.copyOf(contexts, maps.byDefault().contexts());
+        CompletionRelay[] theirs = Arrays.copyOf(relays, ctxs.length);
         for (int i = 0; i < ctxs.length; i++) {
             DispatchContext byDefault = now[maps.byDefault().hardwareQueue(i)];
             DispatchContext read = now[maps.reads().hardwareQueue(i)];
@@ -216,10 +240,13 @@ final class QueueContexts {
             if (i < contexts.length) {
                 ctxs[i].map(byDefault, read, poll);
             } else {
-                ctxs[i] = new EntryContext(i, queue, byDefault, read, poll);
+                ContextCounters counters = new ContextCounters(i, busyTime, set.runtime().nanoTime());
+                ctxs[i] = new EntryContext(i, queue, counters, byDefault, read, poll);
+                theirs[i] = new CompletionRelay(set.runtime(), queue.name(), i, queue::completeHere);
             }
             ctxs[i].hintWord = i * byDefault.tags.words() / ctxs.length;
         }
+        relays = theirs;
         contexts = ctxs;
         contextCount = ctxs.length;
         if (before.length > now.length) {

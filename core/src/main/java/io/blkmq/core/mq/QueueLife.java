@@ -18,24 +18,24 @@ import java.util.concurrent.locks.Lock;
  * <p>The depth of quiesce is guarded by this class's lock, under which hardware contexts also come to hold, or not to, what the depth says.
  */
 final class QueueLife {
-    private final DeviceQueue queue;
-    private final RequestPool set;
+    private final QueueSettings queue;
+    private final QueueContexts contexts;
+    private final ElevatorSwitch elevators;
+    private final PoolParts shared;
     private final IoRuntime runtime;
     private final QueueGate gate;
     private final Lock lock;
     /** Guarded by the lock. */
     private int quiesceDepth;
 
-    QueueLife(DeviceQueue queue, RequestPool set, QueueGate gate) {
+    QueueLife(QueueSettings queue, QueueContexts contexts, ElevatorSwitch elevators) {
         this.queue = queue;
-        this.set = set;
-        this.runtime = set.runtime();
-        this.gate = gate;
+        this.contexts = contexts;
+        this.elevators = elevators;
+        this.shared = queue.shared;
+        this.runtime = queue.set.runtime();
+        this.gate = queue.gate;
         this.lock = runtime.newLock();
-    }
-
-    private QueueContexts contexts() {
-        return queue.contextsOf();
     }
 
     /** Lets new hardware contexts hold what the queue holds, and publishes them before a change of that is seen. */
@@ -55,7 +55,7 @@ final class QueueLife {
         requireNoCompletion("quiesce");
         setQuiesced(1);
         Trampoline.awaitOthers(runtime);
-        for (DispatchContext hctx : contexts().hardware()) {
+        for (DispatchContext hctx : contexts.hardware()) {
             hctx.awaitAgent(Long.MAX_VALUE);
         }
     }
@@ -75,13 +75,13 @@ final class QueueLife {
                 throw new IllegalStateException(queue.name() + ": unquiesce without quiesce");
             }
             quiesceDepth += change;
-            for (DispatchContext hctx : contexts().hardware()) {
+            for (DispatchContext hctx : contexts.hardware()) {
                 hctx.list().setQuiesced(quiesceDepth > 0);
             }
         } finally {
             lock.unlock();
         }
-        contexts().runAll();
+        contexts.runAll();
     }
 
     void freeze() {
@@ -92,7 +92,7 @@ final class QueueLife {
     void freezeStart() {
         requireNoCompletion("freeze");
         gate.close();
-        contexts().runAll();
+        contexts.runAll();
     }
 
     boolean freezeWait(long timeoutNanos) {
@@ -122,7 +122,7 @@ final class QueueLife {
                 if (left <= 0) {
                     return false;
                 }
-                set.parking().parkNanos(queue, left);
+                shared.parking.parkNanos(queue, left);
                 interrupted |= Thread.interrupted();
             }
             return true;
@@ -136,7 +136,7 @@ final class QueueLife {
 
     void requireNoCompletion(String what) {
         refuseInCompletion(what);
-        if (contexts().isServedHere()) {
+        if (contexts.isServedHere()) {
             throw new IllegalStateException(
                     what + " from inside a callback of the driver of " + queue.name() + " would wait for itself");
         }
@@ -158,17 +158,17 @@ final class QueueLife {
         die();
         hasten();
         queue.kickRequeueList();
-        contexts().runAll();
+        contexts.runAll();
         queue.letAllGoOn();
         if (!freezeWait(timeoutNanos)) {
             return false;
         }
-        for (DispatchContext hctx : contexts().hardware()) {
+        for (DispatchContext hctx : contexts.hardware()) {
             if (!hctx.awaitAgent(timeoutNanos - (runtime.nanoTime() - start))) {
                 return false;
             }
         }
-        return set.undo(queue, timeoutNanos - (runtime.nanoTime() - start));
+        return shared.leaving.undo(queue, timeoutNanos - (runtime.nanoTime() - start));
     }
 
     void markDead() {
@@ -177,7 +177,7 @@ final class QueueLife {
         try {
             queue.kickRequeueList();
             queue.letAllGoOn();
-            for (DispatchContext hctx : contexts().hardware()) {
+            for (DispatchContext hctx : contexts.hardware()) {
                 hctx.die(batch);
             }
         } finally {
@@ -187,7 +187,7 @@ final class QueueLife {
 
     private void hasten() {
         try {
-            set.driver().hasten(queue);
+            queue.set.driver().hasten(queue);
         } catch (Throwable t) {
             CallbackFailures.report("hasten of " + queue.name(), t);
         }
@@ -196,10 +196,10 @@ final class QueueLife {
     /** From here on nobody comes in, who waits to come in leaves, and nothing is held. */
     private void die() {
         gate.kill();
-        for (DispatchContext hctx : contexts().hardware()) {
+        for (DispatchContext hctx : contexts.hardware()) {
             hctx.share.wakeWaiters();
         }
-        queue.elevators().wakeWaiters();
+        elevators.wakeWaiters();
         letGo();
     }
 
@@ -208,7 +208,7 @@ final class QueueLife {
         lock.lock();
         try {
             quiesceDepth = 0;
-            for (DispatchContext hctx : contexts().hardware()) {
+            for (DispatchContext hctx : contexts.hardware()) {
                 hctx.list().letGo();
             }
         } finally {

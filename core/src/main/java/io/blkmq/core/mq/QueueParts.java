@@ -1,11 +1,11 @@
 package io.blkmq.core.mq;
 
-import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
-import io.blkmq.core.Status;
 import io.blkmq.core.driver.ElevatorAttribute;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.SoftwareContext;
+import io.blkmq.core.driver.TagSet;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.LongAdder;
@@ -17,8 +17,7 @@ import org.jspecify.annotations.Nullable;
  * The pieces of a queue, each with its own state and its own lock, and the calls of the door that a piece answers. The way of a bio, which uses
  * all of them, is {@link DeviceQueue}.
  */
-public abstract sealed class QueueParts extends QueueSettings permits DeviceQueue {
-    final QueueGate gate;
+public abstract class QueueParts extends QueueSettings {
     /** Bios that wait at the gate, without a thread. */
     final Backlog atGate;
     final QueueLife life;
@@ -28,24 +27,27 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     final QueuePolling polling;
     final RequeueList requeued;
     final Timeouts timeouts;
-    private final OwnRequests own;
     private final BusyTime busyTime;
     private final LongAdder strayCompletions = new LongAdder();
 
-    QueueParts(RequestPool set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData) {
-        super(set, name, limits, capacitySectors, queueData);
-        DeviceQueue queue = (DeviceQueue) this;
-        this.busyTime = new BusyTime(new Counted(), set.runtime().nanoTime());
-        this.gate = new QueueGate(set.runtime(), set.parking());
-        this.atGate = new Backlog(set);
-        this.life = new QueueLife(queue, set, gate);
-        this.contexts = new QueueContexts(queue, set, life);
-        this.elevators = new ElevatorSwitch(queue, set);
-        this.bounces = new BounceBuffers(queue, set, gate);
-        this.polling = new QueuePolling(queue, set);
-        this.requeued = new RequeueList(queue, set.runtime());
-        this.timeouts = new Timeouts(queue, set.runtime(), set.timeoutNanos());
-        this.own = new OwnRequests(queue, set, gate);
+    /** For this package alone. */
+    QueueParts(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
+            @Nullable Object queueData) {
+        super(set, shared, name, limits, capacitySectors, queueData);
+        IoRuntime runtime = set.runtime();
+        this.busyTime = new BusyTime(new Counted(), runtime.nanoTime());
+        this.atGate = new Backlog(runtime);
+        this.contexts = new QueueContexts(this, busyTime, (made, publish) -> life().begin(made, publish));
+        this.elevators = new ElevatorSwitch(this, contexts);
+        this.life = new QueueLife(this, contexts, elevators);
+        this.bounces = new BounceBuffers(name, runtime, gate);
+        this.polling = new QueuePolling(this, contexts);
+        this.requeued = new RequeueList(runtime);
+        this.timeouts = new Timeouts(this, new InFlight(), runtime, set.timeoutNanos());
+    }
+
+    private QueueLife life() {
+        return life;
     }
 
     /** The counters of all contexts. */
@@ -56,8 +58,36 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         }
 
         @Override
-        public ContextCounters counters(int index) {
+        public BusySpan span(int index) {
             return contexts.software(index).counters;
+        }
+    }
+
+    /** What is looked after for time-outs. */
+    private final class InFlight implements Timeouts.Watched {
+        @Override
+        public void eachActive(Consumer<TagRequest> visitor) {
+            contexts.eachActive(visitor);
+        }
+
+        @Override
+        public void endLost(int tick, int ticksMax) {
+            elevators.endLost(tick, ticksMax);
+        }
+
+        @Override
+        public boolean isBusy() {
+            return QueueParts.this.isBusy();
+        }
+
+        @Override
+        public boolean hasActiveShares() {
+            return contexts.hasActiveShares();
+        }
+
+        @Override
+        public void sharesBecomeIdle() {
+            contexts.sharesBecomeIdle();
         }
     }
 
@@ -95,7 +125,7 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
 
     @Override
     public void setCompletionExecutor(int context, @Nullable Executor executor) {
-        context(context).relay.useExecutor(executor);
+        contexts.relay(context).useExecutor(executor);
     }
 
     @Override
@@ -132,7 +162,7 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
 
     @Override
     public void pollInFlight() {
-        int _ = set.parking().poll();
+        int _ = shared.parking.poll();
     }
 
     /**
@@ -146,33 +176,6 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
      */
     public void awaitEnd(Object blocker, EntryContext ctx, int flags, int looks, long nanos) {
         polling.awaitEnd(blocker, ctx, flags, looks, nanos);
-    }
-
-    // ---- requests without bios
-
-    @Override
-    public TagRequest allocateRequest(Operation operation, boolean reserved) throws InterruptedException {
-        return own.allocate(operation, reserved);
-    }
-
-    @Override
-    public @Nullable TagRequest tryAllocateRequest(Operation operation, boolean reserved) {
-        return own.tryAllocate(operation, reserved);
-    }
-
-    @Override
-    public void execute(Request rq, Consumer<? super Request> ended) {
-        own.execute(rq, ended);
-    }
-
-    @Override
-    public Status execute(Request rq) {
-        return own.execute(rq);
-    }
-
-    @Override
-    public void free(Request rq) {
-        own.free(rq);
     }
 
     // ---- requeue
@@ -215,11 +218,6 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     }
 
     @Override
-    public boolean isFrozen() {
-        return gate.isFrozen();
-    }
-
-    @Override
     public void close() {
         life.close();
     }
@@ -232,11 +230,6 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     @Override
     public void markDead() {
         life.markDead();
-    }
-
-    @Override
-    public boolean isDying() {
-        return gate.isDying();
     }
 
     @Override
@@ -275,9 +268,26 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         elevators.setNrRequests(value);
     }
 
+    // ---- tags
+
+    @Override
+    final void tagsAdded() {
+        if (elevators.now() != null) {
+            contexts.runAll();
+        }
+    }
+
+    @Override
+    final boolean isBusy() {
+        Scheduler elevator = elevators.now();
+        // In this order: a request takes its scheduler's tag before the driver's, and gives the driver's back last.
+        return (elevator != null && elevator.isBusy()) || contexts.hasDriverTags();
+    }
+
     // ---- time-outs
 
-    Timeouts timeouts() {
+    @Override
+    final Timeouts timeouts() {
         return timeouts;
     }
 
@@ -310,7 +320,8 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         return strayCompletions.sum();
     }
 
-    void countStrayCompletion(TagRequest rq) {
+    @Override
+    final void countStrayCompletion(TagRequest rq) {
         strayCompletions.increment();
         CallbackFailures.report(name + ": completion of a request that is not in flight: " + rq);
     }
@@ -325,12 +336,6 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     @Override
     public void busyIter(Predicate<? super Request> visitor) {
         boolean[] goOn = {true};
-        DeviceQueue queue = (DeviceQueue) this;
-        contexts.eachActive(rq -> goOn[0] = goOn[0] && rq.visit(queue, visitor));
-    }
-
-    @Override
-    public String dump() {
-        return QueueView.dump((DeviceQueue) this);
+        contexts.eachActive(rq -> goOn[0] = goOn[0] && rq.visit(this, visitor));
     }
 }

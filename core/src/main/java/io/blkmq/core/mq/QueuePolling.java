@@ -15,14 +15,14 @@ final class QueuePolling {
     /** Who waits for I/O of one polled context looks so often at that one, and then once at the others. */
     private static final int LOOKS_AT_ONE = 64;
 
-    private final DeviceQueue queue;
-    private final RequestPool set;
+    private final QueueSettings queue;
+    private final QueueContexts contexts;
     private final BlockDriver driver;
 
-    QueuePolling(DeviceQueue queue, RequestPool set) {
+    QueuePolling(QueueSettings queue, QueueContexts contexts) {
         this.queue = queue;
-        this.set = set;
-        this.driver = set.driver();
+        this.contexts = contexts;
+        this.driver = queue.set.driver();
     }
 
     int poll(SoftwareContext ctx) {
@@ -73,16 +73,6 @@ final class QueuePolling {
         }
     }
 
-    /** Whether the calling thread, which polls a context or submits to it, may give the driver what waits there. */
-    boolean claim(DispatchContext hctx) {
-        try {
-            return driver.claim(hctx);
-        } catch (Throwable t) {
-            CallbackFailures.report("claim of " + queue.name(), t);
-            return false;
-        }
-    }
-
     /**
      * One step of a wait for I/O that the calling thread has submitted, or another for it: polls if the I/O is polled and the thread may,
      * and otherwise parks, until it is unparked or for no reason. Who waits looks again after each step whether it has ended.
@@ -98,14 +88,14 @@ final class QueuePolling {
     }
 
     void awaitEnd(Object blocker, DispatchContext hctx, EntryContext ctx, int looks, long nanos) {
-        PollingPark parking = set.parking();
+        PollingPark parking = queue.shared.parking;
         if (hctx.isPolled() && mayPoll(hctx)) {
             if (poll(hctx, ctx) == 0) {
                 if (looks % LOOKS_AT_ONE == LOOKS_AT_ONE - 1) {
                     // Now and then at all that there is: it may wait for what went through another context.
                     int _ = parking.poll();
                 }
-                Parking.spinWait(set.runtime());
+                Parking.spinWait(queue.set.runtime());
             }
         } else {
             parking.parkNanos(blocker, nanos);
@@ -120,9 +110,9 @@ final class QueuePolling {
      */
     int pollInFlight(int before) {
         int found = before;
-        for (DispatchContext hctx : queue.contextsOf().hardware()) {
+        for (DispatchContext hctx : contexts.hardware()) {
             if (hctx.isPolled() && hctx.mayHaveRequests() && mayPoll(hctx)) {
-                found = Math.max(found, 0) + poll(hctx, queue.contextOfCurrentThread());
+                found = Math.max(found, 0) + poll(hctx, contexts.ofCurrentThread());
             }
         }
         return found;

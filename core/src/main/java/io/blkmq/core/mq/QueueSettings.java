@@ -1,21 +1,27 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.BioObserver;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.RequestQueue;
+import io.blkmq.core.driver.TagSet;
 import io.blkmq.core.jfr.DiskEvents;
 import java.util.Objects;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a queue is and what may be set: its name, its device's limits and size, and how it merges, counts and completes. A class above
+ * What a queue is, what may be set, and what its requests and tags ask and tell it: its name, its device's limits and size, how it merges,
+ * counts and completes, and its gate. The pieces of the way down know this of the queue and nothing above it. A class above
  * {@link DeviceQueue} and not beside it, since each bio reads these fields on its way.
  */
-public abstract sealed class QueueSettings extends RequestQueue permits QueueParts {
-    final RequestPool set;
+public abstract non-sealed class QueueSettings extends RequestQueue {
+    final TagSet set;
+    /** What it uses of the tag set's. */
+    final PoolParts shared;
+    final QueueGate gate;
     final String name;
     private final @Nullable Object queueData;
     /** Held while the limits change. */
@@ -33,8 +39,12 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     /** Who sees each bio, one or several; null for nobody. Written under the lock. */
     volatile @Nullable BioObserver observer;
 
-    QueueSettings(RequestPool set, String name, QueueLimits limits, long capacitySectors, @Nullable Object queueData) {
+    /** For this package alone. */
+    QueueSettings(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
+            @Nullable Object queueData) {
         this.set = set;
+        this.shared = shared;
+        this.gate = new QueueGate(set.runtime(), shared.parking);
         this.name = name;
         this.limits = limits;
         this.capacitySectors = requireCapacity(capacitySectors);
@@ -100,7 +110,7 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     }
 
     @Override
-    public RequestPool tagSet() {
+    public TagSet tagSet() {
         return set;
     }
 
@@ -198,4 +208,119 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     final boolean mergesFurther() {
         return merges && nomerges == 0;
     }
+
+    /** The time of what is being done, if it is counted; then nobody reads a clock for nothing. */
+    final long nowIfCounted(Trampoline batch) {
+        return isTimed() ? batch.nowNanos(set.runtime()) : 0;
+    }
+
+    /** Requests are on their way to the elevator or the driver. Returns the time, if it is wanted. */
+    final long countSent(int requests, EntryContext ctx, Trampoline batch) {
+        long now = nowIfCounted(batch);
+        if (iostats) {
+            ctx.counters.sent(requests, now);
+        }
+        return now;
+    }
+
+    final void countMerge(EntryContext ctx, Operation operation) {
+        if (iostats) {
+            ctx.counters.add(ContextCounters.groupOf(operation) * ContextCounters.FIGURES + ContextCounters.MERGES, 1);
+        }
+    }
+
+    /** A request has ended in part. */
+    final void countDone(EntryContext ctx, Operation operation, long bytes) {
+        if (iostats) {
+            int at = ContextCounters.groupOf(operation) * ContextCounters.FIGURES + ContextCounters.SECTORS;
+            ctx.counters.add(at, bytes / QueueLimits.SECTOR_BYTES);
+        }
+    }
+
+    @Override
+    public boolean isFrozen() {
+        return gate.isFrozen();
+    }
+
+    @Override
+    public boolean isDying() {
+        return gate.isDying();
+    }
+
+    // ---- asked and told by requests
+
+    abstract Timeouts timeouts();
+
+    /** The time, as its time-outs count it. */
+    final int tick() {
+        return timeouts().tick();
+    }
+
+    /** How many ticks a time is, rounded up. */
+    final int ticks(long nanos) {
+        return timeouts().ticks(nanos);
+    }
+
+    /** Whether a request ends in the moment in which it is complete: the driver has nothing to do in between, and any thread will do. */
+    abstract boolean endsAtOnce();
+
+    /** The driver's half of a completion, here or where the submitter is. */
+    abstract void completeInDriver(TagRequest rq);
+
+    /** The same on the calling thread. */
+    abstract void completeHere(TagRequest rq);
+
+    /** The driver has given a request back. */
+    abstract void requeue(TagRequest rq, boolean kick);
+
+    abstract void countStrayCompletion(TagRequest rq);
+
+    // ---- told of tags
+
+    /** Gives tags back, and lets go on whatever has waited for them. */
+    final void putTags(Tags tags, int word, long mask, boolean reserved) {
+        tags.put(word, mask, reserved);
+        int count = Long.bitCount(mask);
+        tagsFreed(count);
+        // After the tags are free: pairs with a context that says that it misses one and then looks once more.
+        if (!tags.withoutTag.isEmpty()) {
+            tags.withoutTag.run(count);
+        }
+    }
+
+    /** After tags were given back, and those who wait for them were served: whatever else may have waited for them goes on. */
+    final void tagsFreed(int count) {
+        if (!gate.isOpen()) {
+            gate.tagsFreed();
+        }
+        if (!shared.refused.isEmpty()) {
+            shared.refused.run(count);
+        }
+    }
+
+    /** A tag that this queue used last belongs to another queue now, or looked held: whoever waits for this queue's tags looks again. */
+    final void tagLeft() {
+        if (!gate.isOpen()) {
+            gate.tagsFreed();
+        }
+    }
+
+    /** More tags than before are handed out. */
+    abstract void tagsAdded();
+
+    // ---- told of bios that go on
+
+    /** Sends a bio whose submitter could not wait. */
+    abstract void submitDeferred(Bio bio, Batch batch);
+
+    /** Sends a bio that has waited without a thread: until it was given a tag, or until it looks like it could go on. */
+    abstract void submitWaited(Bio bio, Batch.Deferred batch);
+
+    // ---- as its end and its freezes need it
+
+    /** Whether anything holds a tag. */
+    abstract boolean isBusy();
+
+    /** Lets all go on that wait without a thread, for whatever: the queue ends. */
+    abstract void letAllGoOn();
 }

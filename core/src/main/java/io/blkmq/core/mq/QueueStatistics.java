@@ -1,17 +1,16 @@
 package io.blkmq.core.mq;
 
-import io.blkmq.core.DiskStatistics;
 import io.blkmq.core.IoGroup;
 import io.blkmq.core.LatencyHistogram;
 import java.util.Arrays;
 
 /**
- * The counters of a queue, read: what a {@link DiskStatistics} consists of. Immutable.
+ * The counters of a queue, read: what a {@link io.blkmq.core.DiskStatistics} consists of. Immutable.
  *
  * <p>Each figure is read once and never goes back. They are not read at one moment: what ends meanwhile may be in some and not yet in
  * others.
  */
-public abstract sealed class QueueStatistics permits DiskStatistics {
+public abstract class QueueStatistics {
     private final long[] counts;
     private final LatencyHistogram[] latencies;
     private final long atNanos;

@@ -4,7 +4,7 @@ package io.blkmq.core.mq;
 final class QueueView {
     private QueueView() {}
 
-    static String dump(DeviceQueue queue) {
+    static String dump(QueueParts queue) {
         Timeouts timeouts = queue.timeouts();
         StringBuilder text = new StringBuilder(256);
         text.append(queue.name()).append(": ").append(queue.capacitySectors()).append(" sectors, ")

@@ -3,6 +3,7 @@ package io.blkmq.core.mq;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The holder of the tag writes the word plainly while the request is not in flight; every step out of IN_FLIGHT and of TIMING is a
  * compare-and-set. A class above {@link TagRequest} and not beside it, since the word shares a cache line with what each I/O touches anyhow.
  */
-public abstract sealed class RequestLife extends Request permits TagRequest {
+public abstract non-sealed class RequestLife extends Request {
     /** Nobody's but the holder's of its tag. */
     public static final int IDLE = 0;
     static final int IN_FLIGHT = 1;
@@ -46,6 +47,9 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
 
     /** One of the two is being noted. */
     static final int TIMING_NOTING = 7;
+
+    /** The time-out, in ticks, of a request that its driver is not asked about any more. */
+    static final int NEVER = Integer.MAX_VALUE;
 
     private static final String[] STATE_NAMES = {"idle", "in flight", "complete", "ended", "timed out",
             "timed out and complete", "timed out and given back", "timed out and on its way"};
@@ -76,6 +80,7 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
     /** The thread that keeps the request TIMING. Written by it alone, and meaningful to it alone. */
     private @Nullable Thread keeper;
 
+    /** For this package alone. */
     RequestLife() {}
 
     // ---- told to the request
@@ -93,7 +98,7 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
     abstract void stray();
 
     /** Whether a queue used the tag last. A volatile read. */
-    abstract boolean isOwnedBy(DeviceQueue queue);
+    abstract boolean isOwnedBy(RequestQueue queue);
 
     abstract IoRuntime runtime();
 
@@ -253,7 +258,7 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
      * @param of the queue; the tag may go to another at any moment before the request is kept
      * @return false if the visitor wants to see no more
      */
-    final boolean visit(DeviceQueue of, Predicate<? super Request> visitor) {
+    final boolean visit(RequestQueue of, Predicate<? super Request> visitor) {
         while (isOwnedBy(of)) {
             long now = (long) LIFE.getVolatile(this);
             long state = now & STATE_MASK;
@@ -277,7 +282,7 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
 
     /** The driver has ended it, or will: it is not asked again. While TIMING. */
     final void neverTimesOut() {
-        timeoutTicks = Timeouts.NEVER;
+        timeoutTicks = NEVER;
     }
 
     /** While TIMING. */
@@ -373,7 +378,7 @@ public abstract sealed class RequestLife extends Request permits TagRequest {
      */
     final long start(int tick) {
         assert state() == IDLE : this;
-        if (timeoutTicks == Timeouts.NEVER) {
+        if (timeoutTicks == NEVER) {
             // Its driver was asked about the use or try before.
             timeoutTicks = 0;
         }

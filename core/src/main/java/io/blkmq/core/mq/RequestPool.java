@@ -5,22 +5,20 @@ import io.blkmq.core.driver.BlockDriver;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.QueueType;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.locks.Lock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests of a tag set, by hardware context, and the queues that share them. Queues come and go, and the numbers of hardware contexts
- * change, under one lock that may be held for long ({@link SleepingLock}); depths change under another, which no I/O waits for.
+ * A tag set: what it is, and the queues that share its requests. Queues come and go, and the numbers of hardware contexts
+ * change, under one lock that may be held for long ({@link SleepingLock}); depths change under another, which no I/O waits for ({@link PoolParts}).
  */
 public final class RequestPool extends TagSet {
 
@@ -37,24 +35,14 @@ public final class RequestPool extends TagSet {
     private final long timeoutNanos;
     private final CompletionAffinity completionAffinity;
     private final List<DeviceQueue> queues = new CopyOnWriteArrayList<>();
-    private final PollingPark parking;
-    /** Held while the number of queues or of hardware contexts changes. */
+    private final PoolParts parts;
+    /** Held while the number of queues or of hardware contexts changes: that of the {@link #parts}. */
     private final SleepingLock changing;
-    /** Held while a depth changes, or tags are made as deep as the others. */
-    private final Lock resizing;
     /** Written under {@link #changing}. */
     private volatile boolean closed;
     /** How often the whole set is frozen. Under {@link #changing}. */
     private int freezeDepth;
-    private volatile QueueLayout layout;
     private final RequestSlab slab;
-    /** By hardware context; with host-wide tags the same for all. */
-    private volatile Tags[] tags;
-    /** Written under {@link #resizing}. */
-    private volatile int resizedDepth;
-
-    /** Contexts whose driver has refused a request: it may lack what requests of other contexts and queues have. */
-    final StarvedContexts refused = new StarvedContexts();
 
     /**
      * Makes the requests of a tag set and lets the driver prepare them.
@@ -66,7 +54,6 @@ public final class RequestPool extends TagSet {
      */
     public RequestPool(BlockDriver driver, PoolShape shape) throws IOException {
         this.driver = driver;
-        this.layout = shape.layout();
         this.reservedTags = shape.reservedTags();
         this.pduBytes = shape.pduBytes();
         this.flags = shape.flags().isEmpty() ? Set.of() : EnumSet.copyOf(shape.flags());
@@ -75,15 +62,14 @@ public final class RequestPool extends TagSet {
         this.runtime = shape.runtime();
         this.timeoutNanos = shape.timeoutNanos();
         this.completionAffinity = shape.completionAffinity();
-        this.parking = new PollingPark(runtime, polled());
+        PollingPark parking = new PollingPark(runtime, polled());
         this.changing = new SleepingLock(runtime, parking);
-        this.resizing = runtime.newLock();
-        this.tags = new Tags[0];
         this.slab = new RequestSlab(this, driver, shape);
+        this.parts = new PoolParts(runtime, parking, changing, slab, shape.layout(), this::undo);
         int possible = shape.depth();
         for (;;) {
             try {
-                this.tags = slab.newTags(tags, layout.total(), possible);
+                parts.makeTags(possible);
                 break;
             } catch (OutOfMemoryError e) {
                 possible /= 2;
@@ -94,7 +80,6 @@ public final class RequestPool extends TagSet {
             }
         }
         this.depth = possible;
-        this.resizedDepth = possible;
         if (possible < shape.depth()) {
             LOG.log(System.Logger.Level.WARNING,
                     "no memory for a tag set of depth " + shape.depth() + ": it is " + possible + " deep");
@@ -111,7 +96,7 @@ public final class RequestPool extends TagSet {
             if (closed) {
                 throw new IllegalStateException("the tag set is closed");
             }
-            DeviceQueue queue = new DeviceQueue(this, name, limits, capacitySectors, queueData);
+            DeviceQueue queue = new DeviceQueue(this, parts, name, limits, capacitySectors, queueData);
             for (int i = 0; i < freezeDepth; i++) {
                 queue.freezeStart();
             }
@@ -131,35 +116,27 @@ public final class RequestPool extends TagSet {
             }
             if (!closed) {
                 closed = true;
-                slab.exitTags(tags, 0);
+                slab.exitTags(parts.tags, 0);
             }
         } finally {
             changing.unlock();
         }
     }
 
-    /**
-     * Undoes a queue that has no request any more. Not while its contexts are being changed, and once.
-     *
-     * @return false if a change of the tag set has taken longer than the time given
-     */
-    boolean undo(DeviceQueue queue, long timeoutNanos) {
+    /** A queue leaves: see {@link PoolParts.Leaving}. */
+    private boolean undo(RequestQueue queue, long timeoutNanos) {
         if (!changing.lock("close", timeoutNanos)) {
             return false;
         }
         try {
-            if (queues.remove(queue)) {
-                queue.undo();
+            DeviceQueue own = (DeviceQueue) queue;
+            if (queues.remove(own)) {
+                own.undo();
             }
             return true;
         } finally {
             changing.unlock();
         }
-    }
-
-    /** Makes and frees requests. */
-    RequestSlab slab() {
-        return slab;
     }
 
     // ---- freeze
@@ -213,14 +190,14 @@ public final class RequestPool extends TagSet {
 
     @Override
     public void updateHardwareQueues(int count) throws IOException {
-        updateHardwareQueues(count, layout.reads(), layout.polls());
+        updateHardwareQueues(count, parts.layout.reads(), parts.layout.polls());
     }
 
     @Override
     public void updateHardwareQueues(int defaults, int reads, int polls) throws IOException {
         QueueLayout wanted = new QueueLayout(defaults, reads, polls);
-        wanted.requireWithinLimits();
-        wanted.requirePolledAlike(flags);
+        PoolShape.requireWithinLimits(wanted);
+        PoolShape.requirePolledAlike(wanted, flags);
         for (DeviceQueue queue : queues) {
             queue.requireNoCompletion("updateHardwareQueues");
         }
@@ -229,100 +206,18 @@ public final class RequestPool extends TagSet {
             if (closed) {
                 throw new IllegalStateException("the tag set is closed");
             }
-            if (!wanted.equals(layout)) {
-                change(wanted);
+            if (!wanted.equals(parts.layout)) {
+                new PoolChange(parts, List.copyOf(queues)).to(wanted);
             }
         } finally {
             changing.unlock();
         }
     }
 
-    private void change(QueueLayout wanted) throws IOException {
-        List<DeviceQueue> all = List.copyOf(queues);
-        all.forEach(DeviceQueue::freezeStart);
-        try {
-            all.forEach(queue -> queue.freezeWait(Long.MAX_VALUE));
-            all.forEach(queue -> queue.elevators().setAside());
-            Tags[] before = tags;
-            useMoreTags(wanted.total());
-            try {
-                changeContexts(all, wanted);
-            } catch (Throwable t) {
-                slab.exitTags(tags, before.length);
-                tags = before;
-                throw t;
-            }
-            Tags[] made = tags;
-            layout = wanted;
-            tags = Arrays.copyOf(made, wanted.total());
-            slab.exitTags(made, wanted.total());
-        } catch (IOException e) {
-            throw new IOException("hardware queues could not be changed from " + layout + " to " + wanted
-                    + " and stay as they are: " + e.getMessage(), e);
-        } finally {
-            for (DeviceQueue queue : all) {
-                queue.elevators().takeBack();
-                queue.unfreeze();
-            }
-        }
-    }
-
-    /** Adds tags that are like those that there are. */
-    private void useMoreTags(int total) throws IOException {
-        Tags[] now = tags;
-        Tags[] made;
-        try {
-            made = slab.newTags(now, total, depth);
-        } catch (OutOfMemoryError e) {
-            throw new IOException("no memory for the requests of " + total + " hardware contexts", e);
-        }
-        resizing.lock();
-        try {
-            for (int i = now.length; i < made.length; i++) {
-                made[i].resize(resizedDepth);
-            }
-            tags = made;
-        } finally {
-            resizing.unlock();
-        }
-    }
-
-    /** Makes everything that can fail before anything that is in use goes. */
-    private static void changeContexts(List<DeviceQueue> all, QueueLayout wanted) throws IOException {
-        List<DispatchContext[]> contexts = new ArrayList<>();
-        List<QueueMaps> maps = new ArrayList<>();
-        try {
-            for (DeviceQueue queue : all) {
-                contexts.add(queue.contextsOf().newContexts(wanted));
-                maps.add(queue.contextsOf().newMaps(wanted));
-            }
-        } catch (Throwable t) {
-            for (int i = 0; i < contexts.size(); i++) {
-                all.get(i).contextsOf().exitContexts(contexts.get(i), all.get(i).hardwareContexts());
-            }
-            throw t;
-        }
-        for (int i = 0; i < all.size(); i++) {
-            all.get(i).contextsOf().useContexts(contexts.get(i), maps.get(i), wanted);
-        }
-    }
-
     @Override
     public void resize(int value) {
         requireWithin("depth", value, reservedTags + 1, depth);
-        Tags[] resized;
-        resizing.lock();
-        try {
-            resized = tags;
-            for (Tags each : resized) {
-                each.resize(value);
-            }
-            resizedDepth = value;
-        } finally {
-            resizing.unlock();
-        }
-        // Without the lock: it may call drivers.
-        for (Tags each : resized) {
+        for (Tags each : parts.resize(value)) {
             each.serveWaiters();
         }
         for (DeviceQueue queue : queues) {
@@ -347,18 +242,9 @@ public final class RequestPool extends TagSet {
         return queues;
     }
 
-    Tags tags(int hctxIndex) {
-        return tags[hctxIndex];
-    }
-
-    /** Whether the driver has been given a request that has not ended yet. A look at all tags that are held, until it finds one. */
-    boolean isAnyBegun() {
-        for (Tags some : tags) {
-            if (some.isAnyBegun()) {
-                return true;
-            }
-        }
-        return false;
+    /** What its queues use of it. */
+    PoolParts parts() {
+        return parts;
     }
 
     @Override
@@ -368,21 +254,17 @@ public final class RequestPool extends TagSet {
 
     @Override
     public int hardwareQueues() {
-        return layout.total();
+        return parts.layout.total();
     }
 
     @Override
     public int hardwareQueues(QueueType type) {
-        QueueLayout now = layout;
+        QueueLayout now = parts.layout;
         return switch (type) {
             case DEFAULT -> now.defaults();
             case READ -> now.reads();
             case POLL -> now.polls();
         };
-    }
-
-    QueueLayout layout() {
-        return layout;
     }
 
     @Override
@@ -392,7 +274,7 @@ public final class RequestPool extends TagSet {
 
     @Override
     public int resizedDepth() {
-        return resizedDepth;
+        return parts.resizedDepth();
     }
 
     @Override
@@ -414,7 +296,7 @@ public final class RequestPool extends TagSet {
         return new PollingPark.Polled() {
             @Override
             public boolean hasPolledContexts() {
-                return polled || layout.polls() > 0;
+                return polled || parts.layout.polls() > 0;
             }
 
             @Override
@@ -433,11 +315,6 @@ public final class RequestPool extends TagSet {
         };
     }
 
-    /** How threads wait for what others of this tag set's do. */
-    PollingPark parking() {
-        return parking;
-    }
-
     @Override
     public boolean isMerging() {
         return flags.contains(Flag.MERGE);
@@ -446,10 +323,6 @@ public final class RequestPool extends TagSet {
     @Override
     public boolean isWithoutElevator() {
         return flags.contains(Flag.NO_ELEVATOR);
-    }
-
-    SleepingLock changing() {
-        return changing;
     }
 
     @Override

@@ -15,7 +15,7 @@ import java.util.Arrays;
 final class RequestSlab {
     private static final int PDU_ALIGNMENT_BYTES = 64;
 
-    private final RequestPool set;
+    private final TagSet set;
     private final BlockDriver driver;
     private final IoRuntime runtime;
     private final int reservedTags;
@@ -23,7 +23,7 @@ final class RequestSlab {
     private final boolean hostWide;
     private final boolean roundRobin;
 
-    RequestSlab(RequestPool set, BlockDriver driver, PoolShape shape) {
+    RequestSlab(TagSet set, BlockDriver driver, PoolShape shape) {
         this.set = set;
         this.driver = driver;
         this.runtime = shape.runtime();
@@ -55,7 +55,7 @@ final class RequestSlab {
         try {
             MemorySegment slab = pduSlab(made.arena(), deep);
             for (; ready < deep; ready++) {
-                TagRequest rq = new TagRequest(made, ready, pdu(slab, ready), null);
+                TagRequest rq = new TagRequest(made, ready, pdu(slab, ready));
                 made.place(ready, rq);
                 initRequest(rq, hctxIndex);
             }
@@ -84,9 +84,9 @@ final class RequestSlab {
     }
 
     /** The request that a hardware context needs for itself. */
-    TagRequest newFlushRequest(DispatchContext hctx, Arena arena) throws IOException {
-        TagRequest rq = new TagRequest(hctx.tags, 0, pdu(pduSlab(arena, 1), 0), null);
-        initRequest(rq, hctx.index());
+    TagRequest newFlushRequest(Tags tags, int hctxIndex, Arena arena) throws IOException {
+        TagRequest rq = new TagRequest(tags, 0, pdu(pduSlab(arena, 1), 0));
+        initRequest(rq, hctxIndex);
         return rq;
     }
 

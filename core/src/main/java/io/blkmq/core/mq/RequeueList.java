@@ -8,12 +8,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Requests that the driver has given back, until they are kicked, in the order in which it did. Guarded by the lock. */
 final class RequeueList {
-    private final DeviceQueue queue;
     private final Lock lock;
     private final ArrayDeque<TagRequest> requests = new ArrayDeque<>();
 
-    RequeueList(DeviceQueue queue, IoRuntime runtime) {
-        this.queue = queue;
+    RequeueList(IoRuntime runtime) {
         this.lock = runtime.newLock();
     }
 
@@ -53,7 +51,7 @@ final class RequeueList {
         Trampoline batch = Trampoline.enter();
         try {
             Objects.requireNonNull(rq.scheduler).requeued(rq);
-            queue.putTags(rq.hardwareContext(), carrier.word, carrier.mask, carrier.reserved, batch);
+            rq.hardwareContext().putTags(carrier.word, carrier.mask, carrier.reserved, batch);
         } finally {
             batch.leave();
         }

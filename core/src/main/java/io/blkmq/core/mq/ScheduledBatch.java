@@ -16,9 +16,6 @@ import org.jspecify.annotations.Nullable;
  * <p>A driver is shown the requests of one software context at a time: a window of them.
  */
 final class ScheduledBatch extends IssueBatch {
-    /** As many requests as go in one go. */
-    static final int REQUESTS_MAX = Batch.REQUESTS_MAX;
-
     private final Tags tags;
     /** The driver's tags, as numbers: storing a number costs less than storing a reference. First those that carry something. */
     private final int[] tagNumbers = new int[REQUESTS_MAX];
@@ -60,21 +57,24 @@ final class ScheduledBatch extends IssueBatch {
         given[givenCount++] = rq;
     }
 
-    /** Lets the first tags carry out what was given for a hardware context, in order. What is for another goes to that one's list. */
-    void carryOutFor(DispatchContext hctx, Trampoline batch) {
-        int all = givenCount;
+    /** How much the elevator has given out that has no carrier yet. */
+    int givenCount() {
+        return givenCount;
+    }
+
+    TagRequest given(int index) {
+        return Objects.requireNonNull(given[Objects.checkIndex(index, givenCount)]);
+    }
+
+    /** Lets the next tag carry out what was given. */
+    void carryOut(TagRequest rq) {
+        tags.requests[tagNumbers[count++]].carryOut(rq);
+    }
+
+    /** All that was given has a carrier, or has gone elsewhere. */
+    void clearGiven() {
+        Arrays.fill(given, 0, givenCount, null);
         givenCount = 0;
-        for (int i = 0; i < all; i++) {
-            TagRequest rq = Objects.requireNonNull(given[i]);
-            DispatchContext through = rq.hardwareContext();
-            if (through == hctx) {
-                tags.requests[tagNumbers[count++]].carryOut(rq);
-            } else {
-                through.list().defer(rq);
-                through.runSoon(batch);
-            }
-        }
-        Arrays.fill(given, 0, all, null);
     }
 
     /** Takes one tag out that carries nothing; null if none does. */

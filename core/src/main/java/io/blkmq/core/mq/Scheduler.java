@@ -50,7 +50,7 @@ final class Scheduler implements ElevatorQueue {
     /** So often an elevator is asked again that gives out what does not wait there. */
     private static final int DISPATCH_TRIES = 8;
 
-    private final DeviceQueue queue;
+    private final QueueSettings queue;
     private final ElevatorType type;
     private final int depth;
     private final DispatchContext[] contexts;
@@ -88,23 +88,28 @@ final class Scheduler implements ElevatorQueue {
         final TagShare share;
         final TagShare limited;
 
-        Pool(Scheduler scheduler, int depth, DeviceQueue queue) {
+        Pool(Scheduler scheduler, int depth, QueueSettings queue) {
             tags = new Tags(depth, 0, false, scheduler.runtime());
             for (int tag = 0; tag < depth; tag++) {
                 tags.place(tag, new TagRequest(tags, tag, MemorySegment.NULL, scheduler));
             }
-            share = tags.newShare(queue);
+            share = TagShare.of(tags, queue);
             share.bound(Integer.MAX_VALUE);
-            limited = tags.newShare(queue);
+            limited = TagShare.of(tags, queue);
             limited.bound(depth);
         }
     }
 
-    Scheduler(DeviceQueue queue, ElevatorType type, int depth) {
+    /**
+     * Makes one.
+     *
+     * @param contexts the queue's
+     */
+    Scheduler(QueueSettings queue, DispatchContext[] contexts, ElevatorType type, int depth) {
         this.queue = queue;
+        this.contexts = contexts;
         this.type = type;
         this.depth = depth;
-        this.contexts = new DispatchContext[queue.hardwareContexts()];
         this.pools = new Pool[contexts.length];
         this.waiting = new int[contexts.length];
         this.hadNothing = new boolean[contexts.length];
@@ -113,7 +118,6 @@ final class Scheduler implements ElevatorQueue {
         this.callers = new ArrayList<>(Collections.nCopies(contexts.length, List.of()));
         this.locks = new Lock[contexts.length];
         for (int i = 0; i < contexts.length; i++) {
-            contexts[i] = queue.hardwareContext(i);
             pools[i] = i > 0 && queue.tagSet().isHostWide() ? pools[0] : new Pool(this, depth, queue);
         }
         boolean made = false;
@@ -306,9 +310,8 @@ final class Scheduler implements ElevatorQueue {
         releaseAll(gone, batch);
     }
 
-    /** Takes all requests of a plug, which go the same way. */
-    void insert(Batch requests, long sentNanos, Trampoline batch) {
-        int hctx = requests.hardwareContext().index();
+    /** Takes all requests of a plug, which go the same way, by a hardware context. */
+    void insert(int hctx, IssueBatch requests, long sentNanos, Trampoline batch) {
         long now = batch.nowNanos(runtime());
         TagRequest gone = null;
         Lock lock = locks[hctx];
@@ -342,7 +345,7 @@ final class Scheduler implements ElevatorQueue {
 
     /**
      * After insertions, of which the elevator has told {@link Elevator#hasWork} by release. Pairs with all who free something and then look
-     * whether anything waits for it, a tag ({@link DeviceQueue#putTags}) or what the elevator counts: who inserts looks for such things
+     * whether anything waits for it, a tag ({@link QueueSettings#putTags}) or what the elevator counts: who inserts looks for such things
      * after this.
      */
     private static void fenceInserted() {
@@ -377,7 +380,7 @@ final class Scheduler implements ElevatorQueue {
 
     /** Under the lock. Returns false if the elevator would not have it: then it ends with an error. */
     private boolean insert(int hctx, TagRequest rq, boolean atHead, long now, Trampoline batch) {
-        rq.noteWaitingSince(queue.timeouts().tick());
+        rq.noteWaitingSince(queue.tick());
         rq.place = Place.WAITING;
         countWaiting(hctx, 1);
         try {
@@ -518,18 +521,23 @@ final class Scheduler implements ElevatorQueue {
             }
             TagRequest rq = dispatch(hctx.index(), batch);
             if (rq == null) {
-                hctx.putTagBack(carrier, batch);
+                hctx.putTagBack(carrier);
                 return null;
             }
             if (rq.hardwareContext() == hctx) {
                 carrier.carryOut(rq);
                 return carrier;
             }
-            hctx.putTagBack(carrier, batch);
-            DispatchContext other = rq.hardwareContext();
-            other.list().defer(rq);
-            other.runSoon(batch);
+            hctx.putTagBack(carrier);
+            deferElsewhere(rq, batch);
         }
+    }
+
+    /** What was given out for another hardware context goes to that one's list. */
+    private static void deferElsewhere(TagRequest rq, Trampoline batch) {
+        DispatchContext other = rq.hardwareContext();
+        other.list().defer(rq);
+        other.runSoon(batch);
     }
 
     /**
@@ -548,9 +556,17 @@ final class Scheduler implements ElevatorQueue {
             return false;
         }
         boolean more = dispatch(index, hand, batch);
-        hand.carryOutFor(hctx, batch);
+        for (int i = 0; i < hand.givenCount(); i++) {
+            TagRequest rq = hand.given(i);
+            if (rq.hardwareContext() == hctx) {
+                hand.carryOut(rq);
+            } else {
+                deferElsewhere(rq, batch);
+            }
+        }
+        hand.clearGiven();
         if (hand.count() < tags) {
-            hctx.putTagsBack(hand, batch);
+            hctx.putTagsBack(hand);
         }
         return more;
     }
@@ -663,14 +679,14 @@ final class Scheduler implements ElevatorQueue {
     }
 
     /** Gives a tag back, also one that somebody still had when the scheduler was closed. */
-    void putTag(TagRequest rq, Trampoline batch) {
-        putTags(rq.tags, rq.word, rq.mask, batch);
+    void putTag(TagRequest rq) {
+        putTags(rq.tags, rq.word, rq.mask);
     }
 
     /** Gives tags of one word back. */
-    void putTags(Tags tags, int word, long mask, Trampoline batch) {
+    void putTags(Tags tags, int word, long mask) {
         tags.put(word, mask, false);
-        queue.tagsFreed(Long.bitCount(mask), batch);
+        queue.tagsFreed(Long.bitCount(mask));
     }
 
     // ---- elevators that break their contract
@@ -687,11 +703,11 @@ final class Scheduler implements ElevatorQueue {
      *
      * @param tick now
      * @param ticksMax how long requests may stand still
+     * @param idle whether nothing is in flight
      */
-    void endLost(int tick, int ticksMax, Trampoline batch) {
+    void endLost(int tick, int ticksMax, boolean idle, Trampoline batch) {
         boolean again = mistaken;
         mistaken = false;
-        boolean idle = !queue.contextsOf().hasDriverTags();
         boolean standsStill = allWaitForTheElevator() && idle;
         for (int i = 0; i < contexts.length; i++) {
             boolean asked = wasAskedInVain(i);

@@ -2,6 +2,7 @@ package io.blkmq.core.mq;
 
 import io.blkmq.core.Bio;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.driver.RequestQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -18,14 +19,14 @@ public final class SectorRange {
     /** The range's limits, and what they were made of. */
     private record Fitted(QueueLimits device, QueueLimits range) {}
 
-    private final DeviceQueue queue;
+    private final RequestQueue queue;
     private final String name;
     private final long startSector;
     private final long sectors;
     private final AtomicBoolean closed = new AtomicBoolean();
     private volatile @Nullable Fitted fitted;
 
-    SectorRange(DeviceQueue queue, String name, long startSector, long sectors) {
+    SectorRange(RequestQueue queue, String name, long startSector, long sectors) {
         this.queue = queue;
         this.name = name;
         this.startSector = startSector;
@@ -43,7 +44,7 @@ public final class SectorRange {
      * @throws IllegalArgumentException if it is empty, does not begin or end with a logical block, or is not within the device
      * @throws IllegalStateException if the queue is closed
      */
-    public static SectorRange of(DeviceQueue queue, String rangeName, long startSector, long sectors) {
+    public static SectorRange of(RequestQueue queue, String rangeName, long startSector, long sectors) {
         if (queue.isDying()) {
             throw new IllegalStateException(queue.name() + " is closed");
         }
@@ -58,47 +59,6 @@ public final class SectorRange {
                     + ": not in whole blocks of " + queue.limits().logicalBlockBytes() + " bytes of " + queue.name());
         }
         return new SectorRange(queue, rangeName, startSector, sectors);
-    }
-
-    /**
-     * Submits a bio through the calling thread's context.
-     *
-     * @param bio an idle bio; its sector counts from the beginning of the range
-     * @see DeviceQueue#submit(Bio)
-     */
-    public void submit(Bio bio) {
-        queue.submit(bio, queue.contextOfCurrentThread(), this);
-    }
-
-    /**
-     * Submits a bio through a given context.
-     *
-     * @param bio an idle bio; its sector counts from the beginning of the range
-     * @param ctx of the range's queue
-     * @see DeviceQueue#submit(Bio)
-     */
-    public void submit(Bio bio, EntryContext ctx) {
-        queue.submit(bio, ctx, this);
-    }
-
-    /**
-     * Submits a bio and leaves it with a plug.
-     *
-     * @param bio an idle bio; its sector counts from the beginning of the range
-     * @param plug of the range's queue, the calling thread's
-     * @see DeviceQueue#submit(Bio)
-     */
-    public void submit(Bio bio, Batch plug) {
-        queue.submit(bio, plug, this);
-    }
-
-    /**
-     * Refuses what {@link #submit} would refuse because of what the bio asks or where, and does nothing else.
-     *
-     * @param bio an idle bio
-     */
-    public void check(Bio bio) {
-        BioCheck.check(bio, queue, this);
     }
 
     /**
@@ -131,7 +91,7 @@ public final class SectorRange {
      *
      * @return the whole device's
      */
-    public DeviceQueue queue() {
+    public RequestQueue queue() {
         return queue;
     }
 

@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Shortcut {
     private final EntryContext ctx;
-    private final DeviceQueue queue;
+    private final QueueSettings queue;
     private final BlockDriver driver;
+    private final int bytesMost;
 
     private @Nullable QueueLimits limits;
     private int gateState;
@@ -34,10 +35,16 @@ final class Shortcut {
     private boolean anyMemory;
     private int dmaAlignmentBytes;
 
-    Shortcut(EntryContext ctx) {
+    /**
+     * Makes one that knows nothing yet.
+     *
+     * @param bytesMost the longest bio that does not make a batch go down: a longer one goes the whole way
+     */
+    Shortcut(EntryContext ctx, int bytesMost) {
         this.ctx = ctx;
+        this.bytesMost = bytesMost;
         this.queue = ctx.queue();
-        this.driver = queue.tagSet().driver();
+        this.driver = queue.set.driver();
     }
 
     /** A bio has gone the whole way. */
@@ -57,8 +64,7 @@ final class Shortcut {
         writes = plain && !now.isReadOnly() ? withoutElevator(ctx.hardwareContext(Operation.WRITE, 0)) : null;
         polled = (reads != null && reads.isPolled()) || (writes != null && writes.isPolled());
         blockMask = now.logicalBlockBytes() - 1;
-        // One that makes a batch go down goes the whole way.
-        bytesMax = Math.min(now.requestBytesMax(), Batch.GROWN_BYTES - 1);
+        bytesMax = Math.min(now.requestBytesMax(), bytesMost);
         segmentsMax = now.segmentsMax();
         segmentBytesMax = now.segmentBytesMax();
         anyMemory = now.takesAnyMemory();

@@ -1,5 +1,6 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -44,7 +45,7 @@ public final class SleepingLock {
      * @return whether the calling thread has it now
      */
     boolean lock(String what, long timeoutNanos) {
-        if (Trampoline.current() != null) {
+        if (CompletionBatch.current() != null) {
             throw new IllegalStateException(what + " from inside a completion of a block device would wait for itself");
         }
         Thread thread = Thread.currentThread();

@@ -21,7 +21,7 @@ final class StarvedContexts {
     /** A context that stands here. */
     interface Starved {
         /** What it missed may be there: has it run, if it has something to dispatch and is not polled. Returns whether it has. */
-        boolean goesOn(Trampoline batch);
+        boolean goesOn();
     }
 
     /** The place of a context in a line: it stands there once at most. */
@@ -49,7 +49,7 @@ final class StarvedContexts {
     }
 
     /** So many things may have become free: lets as many contexts run. */
-    void run(int many, Trampoline batch) {
+    void run(int many) {
         for (int left = many; left > 0;) {
             Place place = line.poll();
             if (place == null) {
@@ -58,7 +58,7 @@ final class StarvedContexts {
             count.getAndDecrement();
             // Before it runs: what it misses then is noted again.
             place.taken.set(false);
-            if (place.context.goesOn(batch)) {
+            if (place.context.goesOn()) {
                 left--;
             }
         }

@@ -7,6 +7,7 @@ import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
 import io.blkmq.core.WriteLifetime;
 import io.blkmq.core.driver.Request;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SegmentVisitor;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.core.jfr.RequestEvent;
@@ -15,6 +16,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -40,7 +42,7 @@ public final class TagRequest extends RequestLife {
 
     static {
         try {
-            OWNER = MethodHandles.lookup().findVarHandle(TagRequest.class, "owner", DeviceQueue.class);
+            OWNER = MethodHandles.lookup().findVarHandle(TagRequest.class, "owner", QueueSettings.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -53,9 +55,9 @@ public final class TagRequest extends RequestLife {
     public final boolean reserved;
     /** The scheduler whose tag it is; null for a request that a driver is given. */
     final @Nullable Scheduler scheduler;
-    /** The share that counts the tag, if one does. The holder's. */
+    /** Where the share counts the tag that it is held by, if it does ({@link TagShare}). The holder's. */
     @Nullable
-    TagShare countedBy;
+    AtomicInteger countedIn;
     private final MemorySegment pdu;
     private @Nullable Object driverData;
     private @Nullable Object elevatorData;
@@ -63,7 +65,7 @@ public final class TagRequest extends RequestLife {
     /** The tag; a flush request borrows another's. */
     private int tag;
     /** The queue that used the tag last. Volatile when it changes: see {@link DeviceQueue}'s freeze. */
-    private @Nullable DeviceQueue owner;
+    private @Nullable QueueSettings owner;
     private @Nullable DispatchContext hctx;
     private @Nullable EntryContext ctx;
 
@@ -106,9 +108,13 @@ public final class TagRequest extends RequestLife {
     TagRequest next;
     /** How far it is in its {@link FlushSequence}, {@link FlushSequence#NONE} if it is in none. The flush machine's. */
     int flush;
-    /** The flush machine that this is the flush request of; null for any other request. */
-    @Nullable
-    FlushQueue flushQueue;
+    /** Whether it is the flush request of a {@link FlushQueue}: then it borrows its tag from the first of those that wait for it. */
+    boolean flushesForOthers;
+
+    /** One that a driver is given. */
+    TagRequest(Tags tags, int tag, MemorySegment pdu) {
+        this(tags, tag, pdu, null);
+    }
 
     TagRequest(Tags tags, int tag, MemorySegment pdu, @Nullable Scheduler scheduler) {
         this.tags = tags;
@@ -183,8 +189,8 @@ public final class TagRequest extends RequestLife {
     }
 
     @Override
-    public DeviceQueue queue() {
-        DeviceQueue q = owner;
+    public QueueSettings queue() {
+        QueueSettings q = owner;
         if (q == null) {
             throw new IllegalStateException("request " + tag + " has no queue yet");
         }
@@ -256,7 +262,7 @@ public final class TagRequest extends RequestLife {
 
     @Override
     public boolean update(Status result, long done) {
-        if (flush != FlushSequence.NONE || flushQueue != null) {
+        if (flush != FlushSequence.NONE || flushesForOthers) {
             throw new IllegalStateException(this + " has a flush sequence and cannot end in part");
         }
         requireComplete("updated");
@@ -271,7 +277,7 @@ public final class TagRequest extends RequestLife {
         if (isPassThrough() || done == 0) {
             return done < bytes;
         }
-        queue().countDone(this, done);
+        queue().countDone(softwareContext(), operation, done);
         Trampoline batch = Trampoline.enter();
         try {
             tellFirst(result, done, batch);
@@ -304,8 +310,8 @@ public final class TagRequest extends RequestLife {
     // ---- the way down
 
     /** Gives an allocated request to a queue. Volatile where the queue changes, for the freeze. */
-    public void ownBy(DeviceQueue queue) {
-        DeviceQueue before = owner;
+    public void ownBy(QueueSettings queue) {
+        QueueSettings before = owner;
         if (before != queue) {
             OWNER.setVolatile(this, queue);
             if (before != null) {
@@ -315,8 +321,16 @@ public final class TagRequest extends RequestLife {
         }
     }
 
-    public @Nullable DeviceQueue ownerVolatile() {
-        return (DeviceQueue) OWNER.getVolatile(this);
+    public @Nullable QueueSettings ownerVolatile() {
+        return (QueueSettings) OWNER.getVolatile(this);
+    }
+
+    /** It looked held by the queue that used it last, and is free: a freezer there may wait for that. */
+    void tellTagLeft() {
+        QueueSettings last = ownerVolatile();
+        if (last != null) {
+            last.tagLeft();
+        }
     }
 
     /** Says which way an allocated request goes. */
@@ -332,6 +346,15 @@ public final class TagRequest extends RequestLife {
 
     boolean goesThrough(DispatchContext one) {
         return one.equals(hctx);
+    }
+
+    boolean goesLike(TagRequest other) {
+        return hctx == other.hctx;
+    }
+
+    /** Whether it is a scheduler's, which no driver sees. */
+    boolean isOfElevator() {
+        return scheduler != null;
     }
 
     /** Fills an allocated request, whose way is known, from its first bio. */
@@ -369,7 +392,7 @@ public final class TagRequest extends RequestLife {
     private void beginTrace() {
         RequestEvent begun = trace;
         // What was offered to the driver whole and not taken is sent once more, at the same time.
-        if (flushQueue == null && (begun == null || !begun.isOf(sentNanos))) {
+        if (!flushesForOthers && (begun == null || !begun.isOf(sentNanos))) {
             trace = DiskEvents.requestBegins(sentNanos);
         }
     }
@@ -410,7 +433,7 @@ public final class TagRequest extends RequestLife {
     /** Whether the driver has it, and it is one that counts. For any thread: what moves is shown as it was found. */
     boolean countsAsInFlight() {
         int now = state();
-        return (now == IN_FLIGHT || now >= TIMING) && flushQueue == null && !isPassThrough();
+        return (now == IN_FLIGHT || now >= TIMING) && !flushesForOthers && !isPassThrough();
     }
 
     // ---- merging: the request is the caller's, and waits
@@ -435,7 +458,7 @@ public final class TagRequest extends RequestLife {
 
     /** How many pieces of memory it has, or, of an operation without data, how many ranges: at least 1. */
     int piecesNow() {
-        return mergedPieces != 0 ? mergedPieces : Merging.pieces(firstBio());
+        return mergedPieces != 0 ? mergedPieces : BioState.pieces(firstBio());
     }
 
     /** A bio that begins where the request ends becomes its last one. */
@@ -654,13 +677,13 @@ public final class TagRequest extends RequestLife {
     }
 
     @Override
-    boolean isOwnedBy(DeviceQueue queue) {
+    boolean isOwnedBy(RequestQueue queue) {
         return ownerVolatile() == queue;
     }
 
     @Override
     IoRuntime runtime() {
-        return queue().tagSet().runtime();
+        return queue().set.runtime();
     }
 
     /**
@@ -669,8 +692,8 @@ public final class TagRequest extends RequestLife {
      * @return the generation of this try
      */
     long start() {
-        DeviceQueue q = owner;
-        return start(q == null ? 0 : q.timeouts().tick());
+        QueueSettings q = owner;
+        return start(q == null ? 0 : q.tick());
     }
 
     /** The block layer ends it, which the driver has not. The caller holds it. */
@@ -686,13 +709,13 @@ public final class TagRequest extends RequestLife {
         if (nanos <= 0) {
             throw new IllegalArgumentException("timeout of " + nanos + " ns: must be positive");
         }
-        useTimeout(queue().timeouts().ticks(nanos));
+        useTimeout(queue().ticks(nanos));
     }
 
     @Override
     public String toString() {
-        DeviceQueue q = owner;
-        return (flushQueue != null ? "flush request " : "request ") + tag + " of " + (q == null ? "no queue" : q.name())
+        QueueSettings q = owner;
+        return (flushesForOthers ? "flush request " : "request ") + tag + " of " + (q == null ? "no queue" : q.name())
                 + " (" + operation + ", sector " + sector + ", " + bytes + " bytes, " + stateName() + ")";
     }
 }

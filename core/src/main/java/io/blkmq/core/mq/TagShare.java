@@ -25,7 +25,7 @@ public final class TagShare {
     private static final int FAIR = 0;
 
     public final Tags tags;
-    final DeviceQueue queue;
+    private final QueueSettings queue;
     private final TagWaiters waiters;
     private final TagWaiters reservedWaiters;
     /** Tags held and counted: only what was taken while the tags were shared. Reserved tags are not counted. */
@@ -36,11 +36,18 @@ public final class TagShare {
     /** Whether the user has gone. A thread that still comes with a map of before finds it so, and takes another way. */
     private volatile boolean dropped;
 
-    TagShare(Tags tags, DeviceQueue queue) {
+    private TagShare(Tags tags, QueueSettings queue) {
         this.tags = tags;
         this.queue = queue;
         this.waiters = tags.newWaiters();
         this.reservedWaiters = tags.newWaiters();
+    }
+
+    /** Lets a queue use tags, or one of its hardware contexts. */
+    static TagShare of(Tags tags, QueueSettings queue) {
+        TagShare share = new TagShare(tags, queue);
+        tags.addShare(share);
+        return share;
     }
 
     /**
@@ -124,17 +131,17 @@ public final class TagShare {
 
     private void count(TagRequest rq) {
         if (bound != Integer.MAX_VALUE) {
-            rq.countedBy = this;
+            rq.countedIn = held;
             held.getAndIncrement();
         }
     }
 
     /** A tag is being given back: before it is free, since who waits looks at both. */
     static void uncount(TagRequest rq) {
-        TagShare by = rq.countedBy;
-        if (by != null) {
-            rq.countedBy = null;
-            by.held.getAndDecrement();
+        AtomicInteger counted = rq.countedIn;
+        if (counted != null) {
+            rq.countedIn = null;
+            counted.getAndDecrement();
         }
     }
 
@@ -193,6 +200,11 @@ public final class TagShare {
         return !tags.isShared() || room() > 0;
     }
 
+    /** There are more tags, or one that looked held is free. */
+    void tagsAdded() {
+        queue.tagsAdded();
+    }
+
     /** How many of its tags are counted as held. */
     int heldCount() {
         return held.get();
@@ -222,7 +234,7 @@ public final class TagShare {
      */
     @Nullable
     TagRequest await(EntryContext ctx, boolean reserved, boolean interruptible) {
-        PollingPark parking = queue.tagSet().parking();
+        PollingPark parking = queue.shared.parking;
         TagWaiters line = reserved ? reservedWaiters : waiters;
         TagWaiters.ParkedThread waiter = line.join();
         // Once more, now that givers see the waiter; in turn, because others may stand before it.

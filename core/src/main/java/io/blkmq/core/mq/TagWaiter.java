@@ -1,7 +1,7 @@
 package io.blkmq.core.mq;
 
 /** What stands in a line for a tag: a thread that is parked, or a bio whose thread may not wait. */
-abstract sealed class TagWaiter permits BioState, TagWaiters.ParkedThread {
+abstract class TagWaiter {
     TagWaiter() {}
 
     /**

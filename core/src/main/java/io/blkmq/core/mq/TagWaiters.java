@@ -1,5 +1,6 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -41,7 +42,7 @@ final class TagWaiters {
     int bios() {
         lock.lock();
         try {
-            return (int) line.stream().filter(BioState.class::isInstance).count();
+            return (int) line.stream().filter(waiter -> !waiter.leavesByItself()).count();
         } finally {
             lock.unlock();
         }
@@ -78,8 +79,8 @@ final class TagWaiters {
 
     /** Lets every waiter look whether it goes on waiting: bios leave the line for it. */
     void wakeAll() {
-        Trampoline batch = Trampoline.enter();
-        try {
+        // Its end is outside of the lock: there the bios go on.
+        try (CompletionBatch _ = CompletionBatch.open()) {
             lock.lock();
             try {
                 int before = line.size();
@@ -89,9 +90,6 @@ final class TagWaiters {
             } finally {
                 lock.unlock();
             }
-        } finally {
-            // Here the bios go on, outside of the lock.
-            batch.leave();
         }
     }
 

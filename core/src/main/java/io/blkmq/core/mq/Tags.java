@@ -1,5 +1,6 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.tag.Sbitmap;
 import io.blkmq.runtime.IoRuntime;
 import java.lang.foreign.Arena;
@@ -122,8 +123,7 @@ public final class Tags {
     }
 
     /** Lets one more use these tags. What was taken before they were shared is not counted. */
-    TagShare newShare(DeviceQueue queue) {
-        TagShare share = new TagShare(this, queue);
+    void addShare(TagShare share) {
         lock.lock();
         try {
             TagShare[] more = Arrays.copyOf(shares, shares.length + 1);
@@ -132,7 +132,6 @@ public final class Tags {
         } finally {
             lock.unlock();
         }
-        return share;
     }
 
     /** A user has gone; it has no tags. Who waits leaves. */
@@ -277,12 +276,9 @@ public final class Tags {
      * may wait, and was missing for the contexts that have something to dispatch.
      */
     void lookAgain(TagRequest rq) {
-        DeviceQueue last = rq.ownerVolatile();
-        if (last != null) {
-            last.tagLeft();
-        }
+        rq.tellTagLeft();
         for (TagShare share : shares) {
-            share.queue.tagsAdded();
+            share.tagsAdded();
         }
     }
 
@@ -349,16 +345,16 @@ public final class Tags {
     }
 
     /** Shows the requests of a queue that are active under a held tag. They may change at any moment. */
-    void eachActiveOf(DeviceQueue queue, Consumer<TagRequest> visitor) {
+    void eachActiveOf(RequestQueue queue, Consumer<TagRequest> visitor) {
         eachActiveOf(queue, visitor, reservedBitmap, 0);
         eachActiveOf(queue, visitor, bitmap, reserved);
     }
 
-    private void eachActiveOf(DeviceQueue queue, Consumer<TagRequest> visitor, Sbitmap bits, int base) {
+    private void eachActiveOf(RequestQueue queue, Consumer<TagRequest> visitor, Sbitmap bits, int base) {
         for (int word = 0; word < bits.words(); word++) {
             for (long held = bits.held(word); held != 0; held &= held - 1) {
                 TagRequest rq = active[base + bits.bitOf(word, Long.lowestOneBit(held))];
-                if (rq.ownerVolatile() == queue) {
+                if (rq.isOwnedBy(queue)) {
                     visitor.accept(rq);
                 }
             }
@@ -382,14 +378,14 @@ public final class Tags {
     }
 
     /** Whether a request of a queue holds a tag: the freeze's question. */
-    boolean holdsAnyOf(DeviceQueue queue) {
+    boolean holdsAnyOf(RequestQueue queue) {
         return holdsAnyOf(queue, reservedBitmap, 0) || holdsAnyOf(queue, bitmap, reserved);
     }
 
-    private boolean holdsAnyOf(DeviceQueue queue, Sbitmap bits, int base) {
+    private boolean holdsAnyOf(RequestQueue queue, Sbitmap bits, int base) {
         for (int word = 0; word < bits.words(); word++) {
             for (long held = bits.held(word); held != 0; held &= held - 1) {
-                if (requests[base + bits.bitOf(word, Long.lowestOneBit(held))].ownerVolatile() == queue) {
+                if (requests[base + bits.bitOf(word, Long.lowestOneBit(held))].isOwnedBy(queue)) {
                     return true;
                 }
             }

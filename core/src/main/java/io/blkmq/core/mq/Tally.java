@@ -72,14 +72,14 @@ final class Tally extends CacheLines {
     /** Goes over to a request's context. Returns whether its queue counts. */
     private boolean open(TagRequest rq, Trampoline batch) {
         EntryContext of = rq.softwareContext();
-        DeviceQueue queue = of.queue();
+        QueueSettings queue = of.queue();
         if (of != ctx) {
             close();
             ctx = of;
             counts = queue.iostats();
         }
         if (counts) {
-            nowNanos = batch.nowNanos(queue.tagSet().runtime());
+            nowNanos = batch.nowNanos(queue.set.runtime());
         }
         return counts;
     }

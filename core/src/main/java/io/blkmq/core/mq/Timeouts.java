@@ -1,10 +1,12 @@
 package io.blkmq.core.mq;
 
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * Finds the requests of a queue that have been in flight for too long, and asks the driver about them.
@@ -22,10 +24,26 @@ final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
 
-    /** The time-out, in ticks, of a request that is not asked about any more. */
-    static final int NEVER = Integer.MAX_VALUE;
+    /** What is looked after, of a queue. */
+    interface Watched {
+        /** Shows every request that may be in flight. */
+        void eachActive(Consumer<TagRequest> visitor);
 
-    private final DeviceQueue queue;
+        /** Ends what the elevator has lost. */
+        void endLost(int tick, int ticksMax);
+
+        /** Whether anything may be in flight. */
+        boolean isBusy();
+
+        /** Whether it has an active share of tags that others use, too. */
+        boolean hasActiveShares();
+
+        /** It has had no tag for a time-out: its shares become idle, unless somebody waits for one. */
+        void sharesBecomeIdle();
+    }
+
+    private final RequestQueue queue;
+    private final Watched watched;
     private final IoRuntime runtime;
     private final long tickNanos;
     private volatile int timeoutTicks;
@@ -35,8 +53,9 @@ final class Timeouts {
     /** For how many ticks nothing has been in flight. The timer's. */
     private int idleTicks;
 
-    Timeouts(DeviceQueue queue, IoRuntime runtime, long timeoutNanos) {
+    Timeouts(RequestQueue queue, Watched watched, IoRuntime runtime, long timeoutNanos) {
         this.queue = queue;
+        this.watched = watched;
         this.runtime = runtime;
         this.tickNanos = Math.clamp(timeoutNanos / 16, TICK_NANOS_MIN, TICK_NANOS_MAX);
         this.timeoutTicks = ticks(timeoutNanos);
@@ -53,7 +72,7 @@ final class Timeouts {
 
     /** How many ticks a time is, rounded up. */
     int ticks(long nanos) {
-        return (int) Math.min(NEVER - 1, (nanos - 1) / tickNanos + 1);
+        return (int) Math.min(RequestLife.NEVER - 1, (nanos - 1) / tickNanos + 1);
     }
 
     int tick() {
@@ -85,18 +104,18 @@ final class Timeouts {
     @SuppressWarnings("NonAtomicVolatileUpdate") // the timer is the only writer, and never runs twice at once
     private void tickEnds() {
         tick++;
-        queue.contextsOf().eachActive(this::look);
-        queue.elevators().endLost(tick, timeoutTicks);
-        idleTicks = queue.isBusy() ? 0 : idleTicks + 1;
-        if (idleTicks == 0 || (queue.contextsOf().hasActiveShares() && idleTicks <= timeoutTicks)) {
+        watched.eachActive(this::look);
+        watched.endLost(tick, timeoutTicks);
+        idleTicks = watched.isBusy() ? 0 : idleTicks + 1;
+        if (idleTicks == 0 || (watched.hasActiveShares() && idleTicks <= timeoutTicks)) {
             runtime.schedule(tickNanos, this::tickEnds);
             return;
         }
-        queue.contextsOf().sharesBecomeIdle();
+        watched.sharesBecomeIdle();
         idleTicks = 0;
         armed.set(false);
         // A share for which threads wait stays active.
-        if (queue.isBusy() || queue.contextsOf().hasActiveShares()) {
+        if (watched.isBusy() || watched.hasActiveShares()) {
             arm();
         }
     }
@@ -106,7 +125,7 @@ final class Timeouts {
         if (!isOver(rq) || !rq.beginTiming()) {
             return;
         }
-        if (rq.ownerVolatile() != queue || !isOver(rq)) {
+        if (!rq.isOwnedBy(queue) || !isOver(rq)) {
             // The tag was used again between the look and the hold, perhaps by another queue, whose ticks are others.
             rq.endTiming();
             return;

@@ -378,7 +378,7 @@ public final class Trampoline extends CompletionBatch {
 
     /** A request has ended. */
     void add(TagRequest rq) {
-        if (issuing == 0 && rq.flush == FlushSequence.NONE && rq.flushQueue == null) {
+        if (issuing == 0 && rq.flush == FlushSequence.NONE && !rq.flushesForOthers) {
             finish(rq);
             return;
         }
@@ -411,11 +411,24 @@ public final class Trampoline extends CompletionBatch {
      */
     void end(Bio bio, Status status) {
         BioState state = bio;
-        if (state.split != null) {
+        if (state.isCut()) {
             BioState.finish(bio, status);
         } else {
             state.noteError(status);
             tellLater(bio);
+        }
+    }
+
+    /**
+     * Ends a bio that has no request, within the block layer like any other end: its completion may not wait, and what that submits is
+     * put off.
+     */
+    static void endAlone(Bio bio, Status status) {
+        Trampoline batch = enter();
+        try {
+            batch.end(bio, status);
+        } finally {
+            batch.leave();
         }
     }
 
@@ -540,7 +553,7 @@ public final class Trampoline extends CompletionBatch {
             putScheduledMask = 0;
             Tags tags = Objects.requireNonNull(putScheduledTags);
             Scheduler scheduler = tags.request(putScheduledWord, Long.lowestOneBit(mask)).scheduler;
-            Objects.requireNonNull(scheduler).putTags(tags, putScheduledWord, mask, this);
+            Objects.requireNonNull(scheduler).putTags(tags, putScheduledWord, mask);
         }
     }
 
@@ -561,7 +574,7 @@ public final class Trampoline extends CompletionBatch {
         if (mask != 0) {
             putMask = 0;
             DispatchContext hctx = Objects.requireNonNull(putHctx);
-            hctx.queue().putTags(hctx, putWord, mask, putReserved, this);
+            hctx.putTags(putWord, mask, putReserved, this);
         }
     }
 
@@ -598,10 +611,8 @@ public final class Trampoline extends CompletionBatch {
         while (rq != null) {
             TagRequest following = rq.next;
             rq.next = null;
-            if (rq.flushQueue != null) {
-                rq.flushQueue.flushEnded(rq, this);
-            } else if (rq.flush != FlushSequence.NONE) {
-                rq.hardwareContext().flushQueue().dataEnded(rq, this);
+            if (rq.flushesForOthers || rq.flush != FlushSequence.NONE) {
+                rq.hardwareContext().sequenceStepEnded(rq, this);
             } else {
                 finish(rq);
             }
@@ -613,22 +624,11 @@ public final class Trampoline extends CompletionBatch {
     private void submit(BioChain bios) {
         timeGoesOn();
         EntryContext ctx = Objects.requireNonNull(((BioState) Objects.requireNonNull(bios.first())).context);
-        DeviceQueue queue = ctx.queue();
         Batch.Deferred batch = deferredBatch;
         if (batch == null || batch.context() != ctx) {
             batch = new Batch.Deferred(ctx);
             deferredBatch = batch;
         }
-        int count = bios.countOf(ctx, Batch.REQUESTS_MAX);
-        batch.expect(count);
-        for (; count > 0; count--) {
-            Bio bio = Objects.requireNonNull(bios.poll());
-            if (bios == goingOn) {
-                queue.submitWaited(bio, batch);
-            } else {
-                queue.submitDeferred(bio, batch);
-            }
-        }
-        batch.flushTo(queue);
+        batch.submit(bios, bios == goingOn);
     }
 }

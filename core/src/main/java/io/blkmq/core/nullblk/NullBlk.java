@@ -21,6 +21,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -599,18 +600,20 @@ public final class NullBlk implements BlockDriver {
             if (completion == Completion.POLLED) {
                 set.flag(TagSet.Flag.POLLED);
             }
-            return new NullTags(set.build(), copy(), limits);
+            return new NullTags(set.build(), limits, capacityBytes / QueueLimits.SECTOR_BYTES, devices());
         }
 
-        /** What the disks need of it, so that it may be changed for others. */
-        private Builder copy() {
-            Builder copy = new Builder();
-            copy.capacityBytes = capacityBytes;
-            copy.blockBytes = blockBytes;
-            copy.memoryBacked = memoryBacked;
-            copy.cacheBytes = cacheBytes;
-            copy.bytesPerSecond = bytesPerSecond;
-            return copy;
+        /** What each disk gets of its own; the builder may be changed for others meanwhile. */
+        private Supplier<NullDevice> devices() {
+            boolean keeps = memoryBacked;
+            int block = blockBytes;
+            long cache = cacheBytes;
+            long rate = bytesPerSecond;
+            IoRuntime used = runtime;
+            return () -> {
+                Medium medium = !keeps ? null : cache == 0 ? new SparseMemory() : new CachedMemory(block, cache, used);
+                return new NullDevice(medium, rate == 0 ? null : new Throttle(rate, used.nanoTime()));
+            };
         }
 
         private static void require(boolean holds, String parameter, long value, String rule) {

@@ -4,8 +4,8 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
-import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
+import java.util.function.Supplier;
 
 /**
  * Tags that null block devices share: any number of disks, made and closed while others are in use, each with data of its own. The
@@ -15,13 +15,20 @@ import java.io.IOException;
  */
 public final class NullTags implements AutoCloseable {
     private final TagSet set;
-    private final NullBlk.Builder shape;
     private final QueueLimits limits;
+    private final long capacitySectors;
+    private final Supplier<NullDevice> newDevice;
 
-    NullTags(TagSet set, NullBlk.Builder shape, QueueLimits limits) {
+    /**
+     * Makes them.
+     *
+     * @param newDevice what a disk has of its own
+     */
+    NullTags(TagSet set, QueueLimits limits, long capacitySectors, Supplier<NullDevice> newDevice) {
         this.set = set;
-        this.shape = shape;
         this.limits = limits;
+        this.capacitySectors = capacitySectors;
+        this.newDevice = newDevice;
     }
 
     /**
@@ -37,15 +44,7 @@ public final class NullTags implements AutoCloseable {
     }
 
     RequestQueue newQueue(String name) throws IOException {
-        IoRuntime runtime = set.runtime();
-        Medium medium = !shape.memoryBacked
-                ? null
-                : shape.cacheBytes == 0
-                        ? new SparseMemory()
-                        : new CachedMemory(shape.blockBytes, shape.cacheBytes, runtime);
-        Throttle throttle = shape.bytesPerSecond == 0 ? null : new Throttle(shape.bytesPerSecond, runtime.nanoTime());
-        return set.newQueue(name, limits, shape.capacityBytes / QueueLimits.SECTOR_BYTES,
-                new NullDevice(medium, throttle));
+        return set.newQueue(name, limits, capacitySectors, newDevice.get());
     }
 
     /**

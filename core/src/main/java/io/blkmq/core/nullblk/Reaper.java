@@ -8,7 +8,7 @@ import io.blkmq.runtime.IoRuntime;
 /** A thread that completes what is queued on one hardware context, and sleeps when there is nothing. */
 final class Reaper implements Runnable {
     private final HardwareContext hctx;
-    private final NullQueue queue;
+    private final CompletionLists lists;
     private final IoRuntime runtime;
     private final Thread thread;
     /** Raised before the last look at the list, and looked at after a push: one of the two sees the other. */
@@ -16,9 +16,9 @@ final class Reaper implements Runnable {
     private volatile boolean stopped;
 
     @SuppressWarnings("this-escape") // the thread uses what is set before it is started
-    Reaper(HardwareContext hctx, NullQueue queue) {
+    Reaper(HardwareContext hctx, CompletionLists lists) {
         this.hctx = hctx;
-        this.queue = queue;
+        this.lists = lists;
         this.runtime = hctx.queue().tagSet().runtime();
         this.thread = runtime.startAgent("blkmq-" + hctx.queue().name() + "-reaper-" + hctx.index(), this);
     }
@@ -28,7 +28,7 @@ final class Reaper implements Runnable {
         while (!stopped) {
             if (reap() == 0) {
                 asleep = true;
-                if (queue.isEmptyForReaper() && !stopped) {
+                if (lists.isEmptyForReaper() && !stopped) {
                     Parking.park(runtime, this);
                 }
                 asleep = false;
@@ -38,7 +38,7 @@ final class Reaper implements Runnable {
 
     private int reap() {
         try (CompletionBatch _ = CompletionBatch.open()) {
-            return queue.reap(hctx);
+            return lists.reap(hctx);
         }
     }
 

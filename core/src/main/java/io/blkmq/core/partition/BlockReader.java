@@ -1,7 +1,6 @@
 package io.blkmq.core.partition;
 
 import io.blkmq.core.BlockIOException;
-import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
@@ -14,19 +13,42 @@ import java.nio.ByteOrder;
  * Reads a disk by logical blocks. Size and block size are those of its making: should the disk become smaller meanwhile, a read fails
  * as one of a defective disk does.
  */
-final class BlockReader implements AutoCloseable {
+public final class BlockReader implements AutoCloseable {
     /** As much as is read at a time. */
     private static final int PIECE_BYTES = QueueLimits.LOGICAL_BLOCK_BYTES_MAX;
 
-    private final Disk disk;
+    /** Whose blocks they are: how a disk is read. */
+    @FunctionalInterface
+    public interface Source {
+        /**
+         * Reads, and waits.
+         *
+         * @param offset in bytes
+         * @param memory is filled
+         * @throws BlockIOException if it fails
+         */
+        void read(long offset, MemorySegment memory) throws BlockIOException;
+    }
+
+    private final Source disk;
+    private final String name;
     private final int blockBytes;
     private final long blocks;
     private final IoBuffer buffer = IoBuffer.allocate(PIECE_BYTES);
 
-    BlockReader(Disk disk) {
+    /**
+     * Makes one.
+     *
+     * @param disk what is read
+     * @param name its name
+     * @param blockBytes its logical blocks
+     * @param sizeBytes its size
+     */
+    public BlockReader(Source disk, String name, int blockBytes, long sizeBytes) {
         this.disk = disk;
-        this.blockBytes = disk.limits().logicalBlockBytes();
-        this.blocks = disk.sizeBytes() / blockBytes;
+        this.name = name;
+        this.blockBytes = blockBytes;
+        this.blocks = sizeBytes / blockBytes;
     }
 
     int blockBytes() {
@@ -63,7 +85,7 @@ final class BlockReader implements AutoCloseable {
         try {
             disk.read(block * blockBytes, piece);
         } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
-            throw new BlockIOException(disk.name(), Operation.READ, block * (blockBytes / QueueLimits.SECTOR_BYTES),
+            throw new BlockIOException(name, Operation.READ, block * (blockBytes / QueueLimits.SECTOR_BYTES),
                     piece.byteSize(), Status.INVAL, e);
         }
         ByteBuffer copy = ByteBuffer.allocate(count * blockBytes).order(ByteOrder.LITTLE_ENDIAN);

@@ -134,7 +134,7 @@ class BounceTest {
 
     @Test
     void bouncedMemoryIsBoundedAndTheRestWaits() {
-        int fit = (int) (BounceBuffers.BYTES_MAX / MIB);
+        int fit = (int) (BounceRoom.BYTES_MAX / MIB);
         for (int i = 0; i < fit + 3; i++) {
             disk.submit(large(Operation.READ, 0));
         }
@@ -150,7 +150,7 @@ class BounceTest {
 
     @Test
     void aNowaitBioEndsWithAgainWhereTheBoundIsReached() {
-        int fit = (int) (BounceBuffers.BYTES_MAX / MIB);
+        int fit = (int) (BounceRoom.BYTES_MAX / MIB);
         for (int i = 0; i < fit; i++) {
             disk.submit(large(Operation.READ, 0));
         }
@@ -163,7 +163,7 @@ class BounceTest {
     void whoWaitsForBounceMemoryIsToldNodevByAClose() {
         RecordingDriver one = new RecordingDriver().limits(limits -> limits.requestBytesMax(1L << 20));
         Disk closing = one.disk();
-        int fit = (int) (BounceBuffers.BYTES_MAX / MIB);
+        int fit = (int) (BounceRoom.BYTES_MAX / MIB);
         for (int i = 0; i < fit + 5; i++) {
             closing.submit(large(Operation.WRITE, 0));
         }

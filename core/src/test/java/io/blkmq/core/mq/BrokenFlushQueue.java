@@ -24,7 +24,7 @@ final class BrokenFlushQueue extends FlushQueue {
     private int flushes;
 
     BrokenFlushQueue(DispatchContext hctx, Defect defect) throws IOException {
-        super(hctx);
+        super(hctx.queue(), hctx.tags, hctx.index(), (rq, batch) -> hctx.issue(rq, false, batch));
         this.defect = defect;
     }
 

@@ -23,7 +23,7 @@ public final class ElevatorBench implements ElevatorQueue, AutoCloseable {
     private static final int DEPTH = 1024;
 
     private final TagSet set = new RecordingDriver().depth(DEPTH).tagSet();
-    private final Deque<Request> free = new ArrayDeque<>(List.of(Inside.of(set).tags(0).requests));
+    private final Deque<Request> free = new ArrayDeque<>(List.of(Inside.of(set).parts().tags(0).requests));
     private final List<Request> waiting = new ArrayList<>();
     private final List<Integer> runs = new ArrayList<>();
     private final int hardwareContexts;

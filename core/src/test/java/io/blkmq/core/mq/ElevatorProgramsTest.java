@@ -191,7 +191,7 @@ class ElevatorProgramsTest {
 
         @Override
         public void complete(Request rq) {
-            boolean whole = Inside.of(rq).flush != FlushSequence.NONE || Inside.of(rq).flushQueue != null
+            boolean whole = Inside.of(rq).flush != FlushSequence.NONE || Inside.of(rq).flushesForOthers
                     || Inside.of(rq).isPassThrough();
             if (!whole && rq.bytes() > 512 && random.nextInt(4) == 0 && rq.operation().hasData()) {
                 boolean more = rq.update(Status.OK, 512);

@@ -361,9 +361,9 @@ class LineOrderTest {
         try (Disk disk = driver.disk()) {
             // Heap memory, and three of them take more than there is.
             List<Long> order = new ArrayList<>();
-            byte[] memory = new byte[(int) (BounceBuffers.BYTES_MAX / 2)];
+            byte[] memory = new byte[(int) (BounceRoom.BYTES_MAX / 2)];
             int bytes = RecordingDriver.CAPACITY_BYTES;
-            int fit = (int) (BounceBuffers.BYTES_MAX / bytes);
+            int fit = (int) (BounceRoom.BYTES_MAX / bytes);
             for (int i = 0; i < fit + 6; i++) {
                 long number = i;
                 Bio bio = new Bio().reset(Operation.READ, 0)

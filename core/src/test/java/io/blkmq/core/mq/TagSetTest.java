@@ -63,7 +63,7 @@ class TagSetTest {
         TagSet set = driver.depth(9).hardwareQueues(2).pduBytes(70).tagSet();
         List<MemorySegment> pdus = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
-            for (Request rq : Inside.of(set).tags(i).requests) {
+            for (Request rq : Inside.of(set).parts().tags(i).requests) {
                 pdus.add(rq.pdu());
             }
         }

@@ -112,7 +112,7 @@ class TagsLincheckTest {
         /** The tag is free. */
         public OneTag() {
             tags.place(0, new TagRequest(tags, 0, MemorySegment.NULL, null));
-            share = tags.newShare(QUEUE);
+            share = TagShare.of(tags, QUEUE);
         }
 
         /** Waits for the tag and gives it back. Returns how many have it meanwhile. */

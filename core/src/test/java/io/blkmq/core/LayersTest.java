@@ -1,0 +1,24 @@
+package io.blkmq.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.testing.Upward;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** How far the classes of this module stand in layers: docs/internals/architecture.md. */
+class LayersTest {
+    /** As many as there are: a change may take some away and lower this, and adds none. */
+    private static final int UPWARD_MAX = 52;
+
+    @Test
+    void noMoreReferencesRunUpwardThanBefore() throws Exception {
+        URI classes = Disk.class.getProtectionDomain().getCodeSource().getLocation().toURI();
+        Upward seen = Upward.of(List.of(Path.of(classes)), "io.blkmq.core.");
+        assertThat(seen.classes()).as("classes that were looked at").contains(Disk.class.getName(), Bio.class.getName())
+                .hasSizeGreaterThan(130);
+        assertThat(seen.upward()).as(seen.summary()).hasSizeLessThanOrEqualTo(UPWARD_MAX);
+    }
+}
