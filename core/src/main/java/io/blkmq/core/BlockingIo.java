@@ -44,16 +44,16 @@ final class BlockingIo implements IoCompletion {
         }
     }
 
-    private static void transferShared(DiskSectors disk, Operation operation, long offset, MemorySegment memory, int flags)
-            throws BlockIOException {
+    private static void transferShared(DiskSectors disk, Operation operation, long offset, MemorySegment memory,
+            int flags) throws BlockIOException {
         BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
         disk.start(operation, offset, memory, flags, io);
         io.await(disk, operation, offset, memory.byteSize());
     }
 
     /** Copies on this thread, the only one that may. */
-    private static void transferConfined(DiskSectors disk, Operation operation, long offset, MemorySegment memory, int flags)
-            throws BlockIOException {
+    private static void transferConfined(DiskSectors disk, Operation operation, long offset, MemorySegment memory,
+            int flags) throws BlockIOException {
         long bytes = memory.byteSize();
         if (operation == Operation.READ && memory.isReadOnly()) {
             throw new IllegalArgumentException("the memory is read-only: nothing can be read into it");

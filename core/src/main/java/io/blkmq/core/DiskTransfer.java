@@ -65,7 +65,8 @@ public final class DiskTransfer {
     /** For a last block that is covered in part. */
     private @Nullable AsynchronousFileChannel channel;
 
-    private DiskTransfer(DiskSectors source, long from, long bytes, DiskSectors target, long to, TransferOptions options) {
+    private DiskTransfer(DiskSectors source, long from, long bytes, DiskSectors target, long to,
+            TransferOptions options) {
         this.source = source;
         this.from = from;
         this.bytes = bytes;
@@ -80,7 +81,8 @@ public final class DiskTransfer {
     }
 
     /** Starts a transfer of whole blocks of both disks. */
-    static DiskTransfer start(DiskSectors source, long from, long bytes, DiskSectors target, long to, TransferOptions options) {
+    static DiskTransfer start(DiskSectors source, long from, long bytes, DiskSectors target, long to,
+            TransferOptions options) {
         requireBlocks(source, "source", from, bytes);
         requireBlocks(target, "target", to, bytes);
         requireWithin(source, "source", from, bytes);
@@ -407,7 +409,8 @@ public final class DiskTransfer {
         }
     }
 
-    private static BlockIOException failureOf(DiskSectors disk, Operation operation, long offset, long length, Status status) {
+    private static BlockIOException failureOf(DiskSectors disk, Operation operation, long offset, long length,
+            Status status) {
         return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length, status, null);
     }
 

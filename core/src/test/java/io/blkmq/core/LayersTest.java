@@ -10,8 +10,8 @@ import org.junit.jupiter.api.Test;
 
 /** How far the classes of this module stand in layers: docs/internals/architecture.md. */
 class LayersTest {
-    /** As many as there are: a change may take some away and lower this, and adds none. */
-    private static final int UPWARD_MAX = 52;
+    /** Two more than there are, since a change anywhere may let the search miss the best order by as much. It only goes down. */
+    private static final int UPWARD_MAX = 46;
 
     @Test
     void noMoreReferencesRunUpwardThanBefore() throws Exception {

@@ -8,25 +8,26 @@ import java.lang.classfile.constantpool.Utf8Entry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
  * Counts the references between compiled classes that run upward: those that would have to go for the classes to stand in layers, each on those
  * below it alone. {@code bin/upward} runs it.
  *
- * <p>The number is that of the best order found: by Eades, Lin and Smyth's heuristic, and moves of single classes for as long as one brings
- * something. The same classes always give the same number. Nested classes count as their outermost one; references that only a {@code permits}
+ * <p>The number is that of the best order found: by Eades, Lin and Smyth's heuristic and moves of single classes for as long as one brings
+ * something, then by shaking what was found. The same classes always give the same number. Nested classes count as their outermost one; references that only a {@code permits}
  * clause makes count too, and the class of a constant that the compiler has put in the constant's place.
  */
 public final class Upward {
@@ -40,25 +41,29 @@ public final class Upward {
 
     private static final Pattern TYPE = Pattern.compile("L(io/blkmq/[\\w/$]+)[;<]");
     private static final String COMMON = "io.blkmq.";
+    /** So often the best order is shaken, and so many classes change their places then. */
+    private static final int SHAKES = 2000;
+    private static final int SHAKEN_MAX = 12;
 
     private final List<Reference> references;
-    private final Map<String, Set<String>> below = new TreeMap<>();
-    private final Map<String, Set<String>> above = new HashMap<>();
-    private final Map<String, Integer> places = new HashMap<>();
+    /** In the order of their names; elsewhere each is its number here. */
+    private final List<String> classes;
+    /** Whether the first class refers to the second. */
+    private final boolean[][] refers;
+    private final List<Reference> upward;
 
     private Upward(Set<Reference> named) {
-        Set<String> classes = named.stream().map(Reference::from).collect(Collectors.toCollection(TreeSet::new));
-        this.references = named.stream().filter(each -> classes.contains(each.to)).toList();
-        for (Reference each : references) {
-            below.computeIfAbsent(each.from, _ -> new HashSet<>()).add(each.to);
-            below.computeIfAbsent(each.to, _ -> new HashSet<>());
-            above.computeIfAbsent(each.to, _ -> new HashSet<>()).add(each.from);
-            above.computeIfAbsent(each.from, _ -> new HashSet<>());
-        }
-        List<String> order = improved(fromAboveToBelow());
-        for (int i = 0; i < order.size(); i++) {
-            places.put(order.get(i), i);
-        }
+        Set<String> referring = named.stream().map(Reference::from).collect(Collectors.toSet());
+        this.references = named.stream().filter(each -> referring.contains(each.to)).toList();
+        this.classes = references.stream().flatMap(each -> Stream.of(each.from, each.to)).distinct().sorted().toList();
+        Map<String, Integer> numbers = new HashMap<>();
+        classes.forEach(name -> numbers.put(name, numbers.size()));
+        this.refers = new boolean[classes.size()][classes.size()];
+        references.forEach(each -> refers[numbers.get(each.from)][numbers.get(each.to)] = true);
+        List<Integer> order = bestOrder();
+        this.upward = references.stream()
+                .filter(each -> order.indexOf(numbers.get(each.from)) > order.indexOf(numbers.get(each.to)))
+                .sorted(Comparator.comparing(Reference::toString)).toList();
     }
 
     /**
@@ -113,37 +118,63 @@ public final class Upward {
         return internalName.replace('/', '.').replaceFirst("\\$.*", "");
     }
 
+    /** From above to below. */
+    private List<Integer> bestOrder() {
+        Random random = new Random(1);
+        List<Integer> best = improved(fromAboveToBelow());
+        int fewest = upwardIn(best);
+        for (int i = 0; i < SHAKES; i++) {
+            List<Integer> shaken = new ArrayList<>(best);
+            for (int moves = random.nextInt(SHAKEN_MAX) + 1; moves > 0 && !shaken.isEmpty(); moves--) {
+                Integer moved = shaken.remove(random.nextInt(shaken.size()));
+                shaken.add(random.nextInt(shaken.size() + 1), moved);
+            }
+            List<Integer> tried = improved(shaken);
+            int count = upwardIn(tried);
+            // Also one that is as good: it may lead to a better one.
+            if (count <= fewest) {
+                best = tried;
+                fewest = count;
+            }
+        }
+        return best;
+    }
+
+    private int upwardIn(List<Integer> order) {
+        int count = 0;
+        for (int i = 0; i < order.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                count += refers[order.get(i)][order.get(j)] ? 1 : 0;
+            }
+        }
+        return count;
+    }
+
     /** The heuristic: those that refer to nothing that is left go to the end, those that nothing refers to go to the beginning. */
-    private List<String> fromAboveToBelow() {
-        Set<String> left = new TreeSet<>(below.keySet());
-        List<String> head = new ArrayList<>();
-        List<String> tail = new ArrayList<>();
+    private List<Integer> fromAboveToBelow() {
+        List<Integer> left = IntStream.range(0, classes.size()).boxed()
+                .collect(Collectors.toCollection(ArrayList::new));
+        List<Integer> head = new ArrayList<>();
+        List<Integer> tail = new ArrayList<>();
         while (!left.isEmpty()) {
             takeEnds(left, head, tail);
-            String best = null;
-            int most = Integer.MIN_VALUE;
-            for (String node : left) {
-                int difference = countIn(below.get(node), left) - countIn(above.get(node), left);
-                if (difference > most) {
-                    most = difference;
-                    best = node;
-                }
-            }
-            if (best != null) {
-                head.add(best);
-                left.remove(best);
+            if (!left.isEmpty()) {
+                Integer most = Collections.max(left,
+                        Comparator.comparingInt(node -> below(node, left) - above(node, left)));
+                head.add(most);
+                left.remove(most);
             }
         }
         head.addAll(tail.reversed());
         return head;
     }
 
-    private void takeEnds(Set<String> left, List<String> head, List<String> tail) {
+    private void takeEnds(List<Integer> left, List<Integer> head, List<Integer> tail) {
         for (boolean moved = true; moved;) {
             moved = false;
-            for (String node : List.copyOf(left)) {
-                boolean refersToNone = countIn(below.get(node), left) == 0;
-                if (refersToNone || countIn(above.get(node), left) == 0) {
+            for (Integer node : List.copyOf(left)) {
+                boolean refersToNone = below(node, left) == 0;
+                if (refersToNone || above(node, left) == 0) {
                     (refersToNone ? tail : head).add(node);
                     left.remove(node);
                     moved = true;
@@ -152,22 +183,24 @@ public final class Upward {
         }
     }
 
-    private static int countIn(Set<String> nodes, Set<String> left) {
-        int count = 0;
-        for (String node : nodes) {
-            count += left.contains(node) ? 1 : 0;
-        }
-        return count;
+    /** How many of some classes one refers to. */
+    private int below(int node, List<Integer> of) {
+        return (int) of.stream().filter(other -> refers[node][other]).count();
+    }
+
+    /** How many of some classes refer to one. */
+    private int above(int node, List<Integer> of) {
+        return (int) of.stream().filter(other -> refers[other][node]).count();
     }
 
     /** Moves single classes to better places for as long as one brings something. */
-    private List<String> improved(List<String> order) {
-        List<String> best = order;
+    private List<Integer> improved(List<Integer> order) {
+        List<Integer> best = order;
         for (boolean moved = true; moved;) {
             moved = false;
-            for (String node : List.copyOf(best)) {
+            for (Integer node : List.copyOf(best)) {
                 int at = best.indexOf(node);
-                List<String> others = new ArrayList<>(best);
+                List<Integer> others = new ArrayList<>(best);
                 others.remove(at);
                 int place = bestPlace(node, at, others);
                 if (place >= 0) {
@@ -181,39 +214,40 @@ public final class Upward {
     }
 
     /** The place where the fewest references run upward because of a class; -1 if none is better than where it stands. */
-    private int bestPlace(String node, int at, List<String> others) {
+    private int bestPlace(int node, int at, List<Integer> others) {
         // Standing first costs the references from others to it, standing behind one of them not that.
-        int cost = above.get(node).size();
-        int[] costs = new int[others.size() + 1];
-        costs[0] = cost;
-        for (int i = 0; i < others.size(); i++) {
-            cost += below.get(node).contains(others.get(i)) ? 1 : 0;
-            cost -= above.get(node).contains(others.get(i)) ? 1 : 0;
-            costs[i + 1] = cost;
+        int cost = 0;
+        for (int other : others) {
+            cost += refers[other][node] ? 1 : 0;
         }
         int place = 0;
-        for (int i = 1; i < costs.length; i++) {
-            if (costs[i] < costs[place] || (costs[i] == costs[place] && Math.abs(i - at) < Math.abs(place - at))) {
+        int least = cost;
+        int here = cost;
+        for (int i = 1; i <= others.size(); i++) {
+            int passed = others.get(i - 1);
+            cost += (refers[node][passed] ? 1 : 0) - (refers[passed][node] ? 1 : 0);
+            here = i == at ? cost : here;
+            if (cost < least || (cost == least && Math.abs(i - at) < Math.abs(place - at))) {
                 place = i;
+                least = cost;
             }
         }
-        return costs[place] < costs[at] ? place : -1;
+        return least < here ? place : -1;
     }
 
     /** Those that run upward, in the order of their names. */
     public List<Reference> upward() {
-        return references.stream().filter(each -> places.get(each.from) > places.get(each.to)).sorted(
-                Comparator.comparing(Reference::toString)).toList();
+        return upward;
     }
 
-    /** The classes that refer to others, or that others refer to. */
-    public Set<String> classes() {
-        return Set.copyOf(below.keySet());
+    /** The classes that refer to others, and to which some of these refer or which refer to some. */
+    public List<String> classes() {
+        return classes;
     }
 
     /** The number, in words. */
     public String summary() {
-        return upward().size() + " of " + references.size() + " references between " + places.size()
+        return upward.size() + " of " + references.size() + " references between " + classes.size()
                 + " classes run upward";
     }
 

@@ -74,7 +74,8 @@ final class CountersWriter {
     private boolean failed;
     private IoRuntime.@Nullable Timer timer;
 
-    private CountersWriter(Path directory, Path path, Path begun, FileChannel channel, long periodNanos) throws IOException {
+    private CountersWriter(Path directory, Path path, Path begun, FileChannel channel, long periodNanos)
+            throws IOException {
         this.directory = directory;
         this.path = path;
         this.place = begun;
@@ -215,11 +216,10 @@ final class CountersWriter {
         lock.lock();
         try {
             if (!stopped) {
-                timer = runtime.schedule(Math.max(periodNanos, taken.cardinality() * DEVICE_NANOS),
-                        () -> {
-                            refresh();
-                            scheduleNext();
-                        });
+                timer = runtime.schedule(Math.max(periodNanos, taken.cardinality() * DEVICE_NANOS), () -> {
+                    refresh();
+                    scheduleNext();
+                });
             }
         } finally {
             lock.unlock();

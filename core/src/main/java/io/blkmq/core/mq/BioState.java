@@ -393,7 +393,8 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         } catch (RuntimeException e) {
             // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
             CallbackFailures.report(
-                    "copy to the memory of a bio of " + Objects.requireNonNull(bounceRoom).queue() + " (" + self + ")", e);
+                    "copy to the memory of a bio of " + Objects.requireNonNull(bounceRoom).queue() + " (" + self + ")",
+                    e);
             return Status.IOERR;
         } finally {
             buffer.close();

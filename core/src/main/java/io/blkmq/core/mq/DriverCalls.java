@@ -60,7 +60,8 @@ final class DriverCalls {
         if (budget < 0) {
             return Issue.REFUSED;
         }
-        rq.issued(batch != null ? queue.nowIfCounted(batch) : queue.isTimed() ? queue.tagSet().runtime().nanoTime() : 0);
+        rq.issued(
+                batch != null ? queue.nowIfCounted(batch) : queue.isTimed() ? queue.tagSet().runtime().nanoTime() : 0);
         long use = rq.start();
         Status status;
         if (batch != null) {

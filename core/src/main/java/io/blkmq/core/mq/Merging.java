@@ -87,8 +87,7 @@ final class Merging {
         if (first.sector() + first.bytes() / QueueLimits.SECTOR_BYTES != second.sector() || !mayMerge(first)
                 || !mayMerge(second) || first.operation() != second.operation()
                 || !first.priority().equals(second.priority()) || first.lifetime() != second.lifetime()
-                || !first.goesLike(second)
-                || ((first.allFlags() ^ second.allFlags()) & ALIKE) != 0) {
+                || !first.goesLike(second) || ((first.allFlags() ^ second.allFlags()) & ALIKE) != 0) {
             return false;
         }
         int pieces = first.piecesNow() + second.piecesNow();

@@ -42,7 +42,6 @@ public final class RequestPool extends TagSet {
     private volatile boolean closed;
     /** How often the whole set is frozen. Under {@link #changing}. */
     private int freezeDepth;
-    private final RequestSlab slab;
 
     /**
      * Makes the requests of a tag set and lets the driver prepare them.
@@ -64,7 +63,7 @@ public final class RequestPool extends TagSet {
         this.completionAffinity = shape.completionAffinity();
         PollingPark parking = new PollingPark(runtime, polled());
         this.changing = new SleepingLock(runtime, parking);
-        this.slab = new RequestSlab(this, driver, shape);
+        RequestSlab slab = new RequestSlab(this, driver, shape);
         this.parts = new PoolParts(runtime, parking, changing, slab, shape.layout(), this::undo);
         int possible = shape.depth();
         for (;;) {
@@ -116,7 +115,7 @@ public final class RequestPool extends TagSet {
             }
             if (!closed) {
                 closed = true;
-                slab.exitTags(parts.tags, 0);
+                parts.slab.exitTags(parts.tags, 0);
             }
         } finally {
             changing.unlock();
