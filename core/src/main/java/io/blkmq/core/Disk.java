@@ -477,6 +477,11 @@ public final class Disk extends DiskSectors implements AutoCloseable {
         start(Operation.WRITE_ZEROES, offset, bytes, keepAllocated ? Bio.NOUNMAP : 0, completion);
     }
 
+    @Override
+    void startZeroes(long offset, long bytes, int flags, IoCompletion completion) {
+        ZeroOut.start(this, offset, bytes, flags, completion);
+    }
+
     // ---- futures
 
     /**

@@ -53,6 +53,9 @@ abstract class DiskSectors {
 
     abstract int poll();
 
+    /** Makes a range read as zeroes: by several operations, where the device has none for it. */
+    abstract void startZeroes(long offset, long bytes, int flags, IoCompletion completion);
+
     final DeviceQueue deviceQueue() {
         return queue;
     }
@@ -93,7 +96,7 @@ abstract class DiskSectors {
 
     final void start(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
         if (operation == Operation.WRITE_ZEROES) {
-            ZeroOut.start(this, offset, bytes, flags, completion);
+            startZeroes(offset, bytes, flags, completion);
             return;
         }
         Bio bio = new Bio(0).reset(operation, sector(operation, offset)).length(bytes).flags(flags);

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * The pieces of a queue, each with its own state and its own lock, and the calls of the door that a piece answers. The way of a bio, which uses
  * all of them, is {@link DeviceQueue}.
  */
-public abstract class QueueParts extends QueueSettings {
+public abstract sealed class QueueParts extends QueueSettings permits DeviceQueue {
     /** Bios that wait at the gate, without a thread. */
     final Backlog atGate;
     final QueueLife life;
@@ -30,7 +30,6 @@ public abstract class QueueParts extends QueueSettings {
     private final BusyTime busyTime;
     private final LongAdder strayCompletions = new LongAdder();
 
-    /** For this package alone. */
     QueueParts(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
             @Nullable Object queueData) {
         super(set, shared, name, limits, capacitySectors, queueData);

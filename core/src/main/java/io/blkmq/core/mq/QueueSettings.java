@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * counts and completes, and its gate. The pieces of the way down know this of the queue and nothing above it. A class above
  * {@link DeviceQueue} and not beside it, since each bio reads these fields on its way.
  */
-public abstract non-sealed class QueueSettings extends RequestQueue {
+public abstract sealed class QueueSettings extends RequestQueue permits QueueParts {
     final TagSet set;
     /** What it uses of the tag set's. */
     final PoolParts shared;
@@ -39,7 +39,6 @@ public abstract non-sealed class QueueSettings extends RequestQueue {
     /** Who sees each bio, one or several; null for nobody. Written under the lock. */
     volatile @Nullable BioObserver observer;
 
-    /** For this package alone. */
     QueueSettings(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
             @Nullable Object queueData) {
         this.set = set;

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The holder of the tag writes the word plainly while the request is not in flight; every step out of IN_FLIGHT and of TIMING is a
  * compare-and-set. A class above {@link TagRequest} and not beside it, since the word shares a cache line with what each I/O touches anyhow.
  */
-public abstract non-sealed class RequestLife extends Request {
+public abstract sealed class RequestLife extends Request permits TagRequest {
     /** Nobody's but the holder's of its tag. */
     public static final int IDLE = 0;
     static final int IN_FLIGHT = 1;
@@ -80,7 +80,6 @@ public abstract non-sealed class RequestLife extends Request {
     /** The thread that keeps the request TIMING. Written by it alone, and meaningful to it alone. */
     private @Nullable Thread keeper;
 
-    /** For this package alone. */
     RequestLife() {}
 
     // ---- told to the request

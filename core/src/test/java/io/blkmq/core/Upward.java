@@ -1,4 +1,4 @@
-package io.blkmq.testing;
+package io.blkmq.core;
 
 import java.io.IOException;
 import java.lang.classfile.ClassFile;
@@ -10,10 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -56,14 +54,19 @@ public final class Upward {
         Set<String> referring = named.stream().map(Reference::from).collect(Collectors.toSet());
         this.references = named.stream().filter(each -> referring.contains(each.to)).toList();
         this.classes = references.stream().flatMap(each -> Stream.of(each.from, each.to)).distinct().sorted().toList();
-        Map<String, Integer> numbers = new HashMap<>();
-        classes.forEach(name -> numbers.put(name, numbers.size()));
         this.refers = new boolean[classes.size()][classes.size()];
-        references.forEach(each -> refers[numbers.get(each.from)][numbers.get(each.to)] = true);
+        references.forEach(each -> refers[number(each.from)][number(each.to)] = true);
+        int[] places = new int[classes.size()];
         List<Integer> order = bestOrder();
-        this.upward = references.stream()
-                .filter(each -> order.indexOf(numbers.get(each.from)) > order.indexOf(numbers.get(each.to)))
+        for (int i = 0; i < places.length; i++) {
+            places[order.get(i)] = i;
+        }
+        this.upward = references.stream().filter(each -> places[number(each.from)] > places[number(each.to)])
                 .sorted(Comparator.comparing(Reference::toString)).toList();
+    }
+
+    private int number(String name) {
+        return Collections.binarySearch(classes, name);
     }
 
     /**
@@ -126,7 +129,9 @@ public final class Upward {
         for (int i = 0; i < SHAKES; i++) {
             List<Integer> shaken = new ArrayList<>(best);
             for (int moves = random.nextInt(SHAKEN_MAX) + 1; moves > 0 && !shaken.isEmpty(); moves--) {
-                Integer moved = shaken.remove(random.nextInt(shaken.size()));
+                int from = random.nextInt(shaken.size());
+                Integer moved = shaken.get(from);
+                dropAt(shaken, from);
                 shaken.add(random.nextInt(shaken.size() + 1), moved);
             }
             List<Integer> tried = improved(shaken);
@@ -162,7 +167,7 @@ public final class Upward {
                 Integer most = Collections.max(left,
                         Comparator.comparingInt(node -> below(node, left) - above(node, left)));
                 head.add(most);
-                left.remove(most);
+                dropAt(left, left.indexOf(most));
             }
         }
         head.addAll(tail.reversed());
@@ -176,11 +181,15 @@ public final class Upward {
                 boolean refersToNone = below(node, left) == 0;
                 if (refersToNone || above(node, left) == 0) {
                     (refersToNone ? tail : head).add(node);
-                    left.remove(node);
+                    dropAt(left, left.indexOf(node));
                     moved = true;
                 }
             }
         }
+    }
+
+    private static void dropAt(List<Integer> of, int index) {
+        of.subList(index, index + 1).clear();
     }
 
     /** How many of some classes one refers to. */
@@ -201,7 +210,7 @@ public final class Upward {
             for (Integer node : List.copyOf(best)) {
                 int at = best.indexOf(node);
                 List<Integer> others = new ArrayList<>(best);
-                others.remove(at);
+                dropAt(others, at);
                 int place = bestPlace(node, at, others);
                 if (place >= 0) {
                     others.add(place, node);
