@@ -522,7 +522,8 @@ class NbdDiskBreakTest {
                     e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
             assertThat(memory[0]).isEqualTo((byte) 1);
             assertThat(memory[BLOCK + 1]).isEqualTo((byte) 1);
-            assertThat(server.connections.get()).isEqualTo(2);
+            // One more, if the time has gone on before the second break was noted: it counts from then.
+            assertThat(server.connections.get()).isGreaterThanOrEqualTo(2);
         }
     }
 
