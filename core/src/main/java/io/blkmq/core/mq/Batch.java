@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * {@code queueRqs} is given. It also keeps tags that were taken in advance. Belongs to one thread at a time.
  *
  * <pre>
- *   FILLING ──flushTo──▶ GOING DOWN ──all have been given out──▶ FILLING, empty ──▶ completions are told
+ *   FILLING ──flushHeld──▶ GOING DOWN ──all have been given out──▶ FILLING, empty ──▶ completions are told
  * </pre>
  *
  * <p>A completion may use the very plug whose requests it ends, and it may run within the flush. Two rules keep one from the other:

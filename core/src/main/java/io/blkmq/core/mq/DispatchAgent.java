@@ -49,6 +49,11 @@ final class DispatchAgent implements Runnable {
         }
     }
 
+    /** Whether it serves the list, or will when it comes to run: not while it sleeps and nobody has woken it. */
+    boolean isCalled() {
+        return thread != null && (due || !asleep);
+    }
+
     private Thread start() {
         lock.lock();
         try {

@@ -369,6 +369,11 @@ public final class DispatchContext extends HardwareContext {
         }
     }
 
+    /** Whether its agent, if it has one, is at work, or will be when it comes to run. */
+    boolean isAgentCalled() {
+        return agent != null && agent.isCalled();
+    }
+
     /** Issues a batch from the calling thread: whole if the driver takes it so, else one by one. */
     void issue(Batch requests, long sentNanos, boolean submitting, Trampoline batch) {
         int size = requests.size();
@@ -500,7 +505,7 @@ public final class DispatchContext extends HardwareContext {
     /** Whether requests of this context's are under way: with the elevator, on the list or with the driver; with host-wide tags, of any. */
     boolean mayHaveRequests() {
         Scheduler elevator = scheduler;
-        // In this order: see DeviceQueue.isBusy.
+        // In this order: see QueueParts.isBusy.
         return (elevator != null && elevator.isBusy(index)) || tags.holdsAnyOf(queue);
     }
 

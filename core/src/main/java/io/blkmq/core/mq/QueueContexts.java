@@ -27,8 +27,11 @@ final class QueueContexts {
     private final BlockDriver driver;
     private final BusyTime busyTime;
     private final Begin life;
-    /** The queue's share of host-wide tags; null where each hardware context has tags of its own. */
-    private final @Nullable TagShare hostShare;
+    /**
+     * The queue's share of host-wide tags; null where each hardware context has tags of its own. Whoever gives such a tag back asks the queue
+     * from then on: it is made when the queue can answer, and stays.
+     */
+    private @Nullable TagShare hostShare;
     /** Replaced only while the queue is frozen. */
     private volatile DispatchContext[] hctxs = new DispatchContext[0];
     /** Their number is a power of two. Replaced only while the queue is frozen, by more of them. */
@@ -45,7 +48,6 @@ final class QueueContexts {
         this.driver = set.driver();
         this.busyTime = busyTime;
         this.life = life;
-        this.hostShare = set.isHostWide() ? TagShare.of(shared.tags(0), queue) : null;
     }
 
     /**
@@ -55,6 +57,7 @@ final class QueueContexts {
      */
     void make() throws IOException {
         QueueLayout layout = shared.layout;
+        this.hostShare = set.isHostWide() ? TagShare.of(shared.tags(0), queue) : null;
         try {
             QueueMaps maps = newMaps(layout);
             this.contextCount = maps.byDefault().contexts();

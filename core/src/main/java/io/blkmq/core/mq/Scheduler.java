@@ -65,7 +65,9 @@ final class Scheduler implements ElevatorQueue {
     private final boolean[] gaveOut;
     /** For how many ticks each context has stood still, with requests that wait. The timer's. */
     private final int[] stillTicks;
-    /** Who was in the block layer when each context was found to stand still: one of them may be about to call, however late. The timer's. */
+    /** At how many ticks, one after the other, each context was found with requests that nobody asks for. The timer's. */
+    private final int[] forgottenTicks;
+    /** Who was in the block layer then: one of them may be about to call, however late. The timer's. */
     private final List<List<Trampoline.Visit>> callers;
     private final Elevator elevator;
     /** The elevator's, by hardware context. */
@@ -115,6 +117,7 @@ final class Scheduler implements ElevatorQueue {
         this.hadNothing = new boolean[contexts.length];
         this.gaveOut = new boolean[contexts.length];
         this.stillTicks = new int[contexts.length];
+        this.forgottenTicks = new int[contexts.length];
         this.callers = new ArrayList<>(Collections.nCopies(contexts.length, List.of()));
         this.locks = new Lock[contexts.length];
         for (int i = 0; i < contexts.length; i++) {
@@ -698,8 +701,8 @@ final class Scheduler implements ElevatorQueue {
      *
      * <p>While nothing is in flight the contexts are also run once a tick: a request may have waited for nothing but its age, and then the
      * elevator was asked for it before. One that nobody has asked for while it stood still from one tick to the next is run, too, and
-     * counts as a rescue ({@link Rescues}): a call was lost. It does not count while a thread has not left the block layer since: it may
-     * have brought the request, and be about to ask.
+     * counts as a rescue ({@link Rescues}): a call was lost. It does not count while somebody may be about to ask: a thread that has not
+     * left the block layer since, which may have brought the request, or the context's agent, which has been called.
      *
      * @param tick now
      * @param ticksMax how long requests may stand still
@@ -717,18 +720,25 @@ final class Scheduler implements ElevatorQueue {
                 batch.add(rq);
             }
             boolean forgotten = standsStill && !asked && stillTicks[i] > 0 && !again && !contexts[i].isPolled();
+            forgottenTicks[i] = forgotten ? forgottenTicks[i] + 1 : 0;
             // Perhaps somebody is about to call: then it goes on before the next tick.
-            boolean tooEarly = forgotten && stillTicks[i] <= FORGOTTEN_TICKS;
+            boolean tooEarly = forgotten && forgottenTicks[i] <= FORGOTTEN_TICKS;
             if (tooEarly) {
                 callers.set(i, Trampoline.visitsOfOthers(runtime()));
             }
             if (again || (idle && hasWork(i) && !tooEarly)) {
-                if (forgotten && callers.get(i).stream().allMatch(Trampoline.Visit::isOver)) {
+                if (forgotten && !mayStillBeAskedFor(i)) {
                     Rescues.count(this + ": nobody has asked for what waits for hardware context " + i);
                 }
+                forgottenTicks[i] = 0;
+                callers.set(i, List.of());
                 contexts[i].runSoon(batch);
             }
         }
+    }
+
+    private boolean mayStillBeAskedFor(int hctx) {
+        return contexts[hctx].isAgentCalled() || !callers.get(hctx).stream().allMatch(Trampoline.Visit::isOver);
     }
 
     /**
