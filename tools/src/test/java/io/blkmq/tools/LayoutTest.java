@@ -79,10 +79,10 @@ class LayoutTest {
             Map.entry("loop.work", Set.of("core.driver", "runtime")), //
             Map.entry("loop", Set.of("aio", "core", "core.driver", "loop.transfer", "loop.work", "runtime")), //
             Map.entry("nbd.wire", Set.of()), //
-            Map.entry("nbd.socket", Set.of()), //
+            Map.entry("nbd.socket", Set.of("runtime")), //
             Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
-            Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire")), //
-            Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire")), //
+            Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire", "runtime")), //
+            Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire", "runtime")), //
             Map.entry("metrics", Set.of("core")), //
             Map.entry("rbd.ceph", Set.of()), //
             Map.entry("rbd.life", Set.of()), //
