@@ -409,7 +409,8 @@ final class JobThread implements Runnable {
 
     /** Until the next operation is due: looks for completions, and sleeps a little. */
     private void awaitDue() {
-        window.reap(0, completeMax);
+        // All that there are: none is to wait for the next nap's end.
+        window.reap(0, Integer.MAX_VALUE);
         Pacer rates = pacer;
         long wait = rates == null ? 0 : rates.waitNanos(choices.operation, System.nanoTime());
         if (wait > SHORT_NAP_NANOS || (window.inFlight() == 0 && wait > 0)) {
