@@ -17,6 +17,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.spi.ToolProvider;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -170,6 +174,36 @@ class LauncherTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Else the JVM warns of them, and will refuse them one day. */
+    @Test
+    void allModulesOfTheCommandThatCallTheSystemMay() throws IOException {
+        String launcher = Files.readString(Path.of("../blkmq"));
+        Matcher named = Pattern.compile("(?m)^native=(\\S+)$").matcher(launcher);
+        assertThat(named.find()).isTrue();
+        assertThat(launcher.lines().filter(line -> line.contains("--enable-native-access=")))
+                .allMatch(line -> line.contains("--enable-native-access=$native "));
+        Set<String> callers = new HashSet<>();
+        for (String module : List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "tools")) {
+            if (callsTheSystem(Path.of("..", module, "src/main/java"))) {
+                callers.add("io.blkmq." + module);
+            }
+        }
+        assertThat(callers).contains("io.blkmq.aio");
+        assertThat(named.group(1).split(",", -1)).containsExactlyInAnyOrderElementsOf(callers);
+    }
+
+    private static boolean callsTheSystem(Path sources) throws IOException {
+        Pattern restricted = Pattern.compile("Linker\\.nativeLinker|SymbolLookup\\.|\\.reinterpret\\(|System\\.load");
+        try (Stream<Path> files = Files.walk(sources)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                if (restricted.matcher(Files.readString(file)).find()) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     @Test
