@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,7 +45,7 @@ final class BlockRangeLock {
     private static final Comparator<Part> BY_BLOCK = Comparator.comparingLong(part -> part.first);
 
     private final IoRuntime runtime;
-    private final @Nullable Runnable poll;
+    private final @Nullable IntSupplier poll;
     private final Lock lock;
     /** The last parts of all lines, by their first blocks: they do not overlap. Guarded by the lock, as are all parts. */
     private final TreeMap<Long, Part> last = new TreeMap<>();
@@ -57,10 +58,10 @@ final class BlockRangeLock {
      * A lock that nobody has.
      *
      * @param runtime for waiting and telling
-     * @param poll looks for completions, on a disk where whoever submits has to: a thread that waits does, and an operation that is told
+     * @param poll looks for completions and counts them, on a disk where whoever submits has to: a thread that waits does, and an operation that is told
      *        goes on where its blocks were given up. Null elsewhere
      */
-    BlockRangeLock(IoRuntime runtime, @Nullable Runnable poll) {
+    BlockRangeLock(IoRuntime runtime, @Nullable IntSupplier poll) {
         this.runtime = runtime;
         this.poll = poll;
         this.lock = runtime.newLock();
@@ -84,8 +85,7 @@ final class BlockRangeLock {
                 return null;
             }
             if (poll != null) {
-                poll.run();
-                Parking.spinWait(runtime);
+                Parking.idle(runtime, poll.getAsInt());
             } else {
                 Parking.park(runtime, this);
             }

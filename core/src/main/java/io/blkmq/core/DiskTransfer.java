@@ -214,8 +214,8 @@ public final class DiskTransfer {
             if (ready == null) {
                 awaitStep(looks);
                 interrupted |= Thread.interrupted();
-            } else if (poll() == 0) {
-                Parking.spinWait(runtime);
+            } else {
+                Parking.idle(runtime, poll());
             }
         }
         waiters.remove(Thread.currentThread());

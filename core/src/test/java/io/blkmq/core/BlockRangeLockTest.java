@@ -216,7 +216,7 @@ class BlockRangeLockTest {
     /** On a polled disk the completing thread tells, and each that is told gives its blocks up at once. */
     @Test
     void aLongLineThatPassesOnOneThreadIsNoDeepStack() {
-        BlockRangeLock polled = new BlockRangeLock(IoRuntime.system(), () -> {});
+        BlockRangeLock polled = new BlockRangeLock(IoRuntime.system(), () -> 0);
         List<BlockRangeLock.Hold> holds = new ArrayList<>();
         List<Integer> told = new ArrayList<>();
         for (int i = 0; i < MANY; i++) {

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 /** Finds in compiled classes those that make a thread wait by themselves, and not through {@link io.blkmq.core.driver.Parking}. */
 public final class WaitCalls {
     private static final Map<String, Set<String>> WAITS = Map.of("io/blkmq/runtime/IoRuntime",
-            Set.of("park", "parkNanos", "spinWait", "join"), "java/util/concurrent/locks/LockSupport",
+            Set.of("park", "parkNanos", "spinWait", "idle", "join"), "java/util/concurrent/locks/LockSupport",
             Set.of("park", "parkNanos", "parkUntil"), "java/lang/Thread",
             Set.of("sleep", "join", "yield", "onSpinWait"), "java/util/concurrent/locks/Condition",
             Set.of("await", "awaitNanos"), "java/util/concurrent/CountDownLatch", Set.of("await"), "java/lang/Object",

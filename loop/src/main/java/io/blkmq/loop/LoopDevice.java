@@ -801,7 +801,7 @@ public final class LoopDevice implements AutoCloseable {
         }
         // Who has it may wait for I/O that nobody but this thread looks for.
         while (!lock.tryLock()) {
-            disk.queue().pollInFlight();
+            int _ = disk.queue().pollInFlight();
             Parking.parkNanos(parameters.runtime(), this, LOCK_LOOK_NANOS);
         }
     }

@@ -8,14 +8,21 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.loop.LoopDeviceTest.Way;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.agrona.concurrent.BackoffIdleStrategy;
+import org.agrona.concurrent.IdleStrategy;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -137,5 +144,37 @@ class PolledDeviceTest {
             }
             assertThat(failures).isEmpty();
         }
+    }
+
+    static Stream<Way> polledWays() {
+        return LoopDeviceTest.ways().filter(Way::polled);
+    }
+
+    @ParameterizedTest
+    @MethodSource("polledWays")
+    void itsOwnerIdlesByAStrategyOfAgronas(Way way) throws Exception {
+        byte[] content = new byte[BYTES];
+        new Random(RandomSeed.next(PolledDeviceTest.class)).nextBytes(content);
+        List<String> strategies = new ArrayList<>();
+        AtomicInteger found = new AtomicInteger();
+        IoRuntime runtime = IoRuntime.system().idlingBy(() -> {
+            IdleStrategy strategy = new BackoffIdleStrategy();
+            strategies.add(strategy.alias());
+            return completions -> {
+                found.addAndGet(completions);
+                strategy.idle(completions);
+            };
+        });
+        Path file = Files.write(directory.resolve("a.img"), content);
+        try (LoopDevice device = LoopDevice.attach(way.config(file).runtime(runtime).build());
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            for (int block = 0; block < BYTES / 4096; block++) {
+                device.disk().read(block * 4096L, buffer.memory());
+                assertThat(buffer.memory().mismatch(MemorySegment.ofArray(content).asSlice(block * 4096L, 4096)))
+                        .isEqualTo(-1);
+            }
+        }
+        assertThat(strategies).as("one for the thread that polls").containsExactly("backoff");
+        assertThat(found).as("completions, of which the strategy is told").hasValueGreaterThanOrEqualTo(BYTES / 4096);
     }
 }

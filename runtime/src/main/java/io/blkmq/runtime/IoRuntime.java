@@ -1,6 +1,8 @@
 package io.blkmq.runtime;
 
+import java.util.Objects;
 import java.util.concurrent.locks.Lock;
+import java.util.function.Supplier;
 
 /**
  * Where the block layer gets threads, time and waiting from. It creates no thread and reads no clock on its own, and every park,
@@ -90,6 +92,33 @@ public interface IoRuntime {
     void spinWait();
 
     /**
+     * Called by a thread after each look for completions that it polls for: for those of a polled disk, where it waits for an operation, for
+     * a tag, or at a closed gate. It may rest here for a while if it found nothing; what it waits for goes on without it, and is found by its
+     * next look. It does not rest in the short waits for another thread's next step, which go through {@link #spinWait}.
+     *
+     * @param found how many completions the look found
+     */
+    default void idle(int found) {
+        if (found == 0) {
+            spinWait();
+        }
+    }
+
+    /**
+     * The same runtime, whose threads idle as an application likes while they poll: an {@code IdleStrategy} of Agrona's, for example,
+     * instead of a processor that is kept busy.
+     *
+     * <pre>{@code IoRuntime.system().idlingBy(() -> new BackoffIdleStrategy()::idle)}</pre>
+     *
+     * @param perThread makes the way to idle of a thread, when it first polls. If it, or what it makes, throws an exception, that is logged
+     *        and the thread idles by {@link #spinWait} from then on
+     * @return a runtime for disks and tag sets
+     */
+    default IoRuntime idlingBy(Supplier<? extends PollIdle> perThread) {
+        return new IdlingRuntime(this, Objects.requireNonNull(perThread, "perThread"));
+    }
+
+    /**
      * Lets a thread return from its park, or from its next one.
      *
      * @param thread which
@@ -136,6 +165,22 @@ public interface IoRuntime {
      * @return at least 1
      */
     int processors();
+
+    /**
+     * How a thread that polls idles. The counterpart is {@code idle(int)} of Agrona's {@code IdleStrategy}. Used by one thread; it must not
+     * use a disk, and returns after a bounded time.
+     *
+     * @since 0.1.0
+     */
+    @FunctionalInterface
+    interface PollIdle {
+        /**
+         * Rests for a moment, or does not.
+         *
+         * @param found how many completions the look before found: 0, and it may rest longer than the last time; else it begins anew
+         */
+        void idle(int found);
+    }
 
     /** Scheduled work. */
     @FunctionalInterface

@@ -70,6 +70,19 @@ public final class Parking {
     }
 
     /**
+     * Lets a thread idle that polls for completions, after a look for them.
+     *
+     * @param runtime of what is waited for
+     * @param found how many the look found
+     * @see IoRuntime#idle
+     */
+    public static void idle(IoRuntime runtime, int found) {
+        if (found != 0 || !flush()) {
+            runtime.idle(found);
+        }
+    }
+
+    /**
      * Waits until a thread has ended.
      *
      * @param runtime that started it

@@ -75,8 +75,10 @@ public abstract sealed class RequestQueue permits QueueSettings {
     /**
      * Looks once for completions of everything that is in flight and that the calling thread may poll for, whoever has submitted it: for
      * a thread that waits for another one's I/O. Never waits.
+     *
+     * @return how many were found
      */
-    public abstract void pollInFlight();
+    public abstract int pollInFlight();
 
     /**
      * A request of the caller's own, for a command that is no I/O of a bio: a driver's or a test's. The caller fills what the

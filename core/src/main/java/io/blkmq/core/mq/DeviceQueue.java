@@ -576,8 +576,8 @@ public final class DeviceQueue extends QueueParts {
             // What went through other contexts, or is another queue's, may hold the tags.
             found = shared.parking.poll();
         }
+        Parking.idle(set.runtime(), found);
         if (found == 0) {
-            Parking.spinWait(set.runtime());
             return null;
         }
         TagRequest rq = reserved ? source.tryGetReserved() : source.tryGet(ctx);

@@ -95,8 +95,8 @@ final class PollingPark {
     private boolean polls(Object blocker, long nanos) {
         Polled polled = Objects.requireNonNull(set);
         int found = polled.pollInFlight();
-        if (found == 0 && polled.isAllPolled()) {
-            Parking.spinWait(runtime);
+        if (found > 0 || (found == 0 && polled.isAllPolled())) {
+            Parking.idle(runtime, found);
         } else if (found == 0) {
             Parking.parkNanos(runtime, blocker, Math.min(nanos, LOOK_NANOS));
         }

@@ -160,8 +160,8 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     }
 
     @Override
-    public void pollInFlight() {
-        int _ = shared.parking.poll();
+    public int pollInFlight() {
+        return shared.parking.poll();
     }
 
     /**

@@ -90,13 +90,12 @@ final class QueuePolling {
     void awaitEnd(Object blocker, DispatchContext hctx, EntryContext ctx, int looks, long nanos) {
         PollingPark parking = queue.shared.parking;
         if (hctx.isPolled() && mayPoll(hctx)) {
-            if (poll(hctx, ctx) == 0) {
-                if (looks % LOOKS_AT_ONE == LOOKS_AT_ONE - 1) {
-                    // Now and then at all that there is: it may wait for what went through another context.
-                    int _ = parking.poll();
-                }
-                Parking.spinWait(queue.set.runtime());
+            int found = poll(hctx, ctx);
+            if (found == 0 && looks % LOOKS_AT_ONE == LOOKS_AT_ONE - 1) {
+                // Now and then at all that there is: it may wait for what went through another context.
+                found = parking.poll();
             }
+            Parking.idle(queue.set.runtime(), found);
         } else {
             parking.parkNanos(blocker, nanos);
         }
