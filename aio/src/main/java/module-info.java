@@ -3,10 +3,11 @@ import org.jspecify.annotations.NullMarked;
 /** Completion engines over files: io_uring, libaio, threads, memory, null. Knows nothing of the block layer. */
 @NullMarked
 // Agrona has no module descriptor, and a name of its own in its manifest.
-@SuppressWarnings({"requires-automatic", "requires-transitive-automatic"}) module io.blkmq.aio {
+@SuppressWarnings("requires-automatic") module io.blkmq.aio {
     requires static transitive org.jspecify;
     requires transitive io.blkmq.runtime;
-    requires transitive org.agrona;
+    // Static: only who runs agents needs it, and names it, too. jlink takes no module without a descriptor.
+    requires static org.agrona;
     requires org.jctools.core.jdk11;
     // Not static: then a recording that begins later would find that the module is not there.
     requires jdk.jfr;

@@ -45,7 +45,7 @@ final class AgentThread {
                 }, null, untilClosed);
         Thread thread = AgentRunner.startOnThread(runner,
                 body -> Thread.ofPlatform().daemon().name("agent").unstarted(body));
-        while (((EngineAgent) agent).runner() == null) {
+        while (EngineAgent.runner(agent) == null) {
             Thread.onSpinWait();
         }
         return thread;

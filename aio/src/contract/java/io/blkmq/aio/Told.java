@@ -30,7 +30,7 @@ final class Told implements AioCompletion {
                 assertThat(engine.await(TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS))).as("completions").isPositive();
             }
         }
-        if (engine.completionMode() == CompletionMode.AGENT && ((EngineAgent) engine.agent()).runner() == null) {
+        if (engine.completionMode() == CompletionMode.AGENT && EngineAgent.runner(engine.agent()) == null) {
             runAgent(engine, count);
         }
         try {

@@ -334,6 +334,7 @@ public interface AioEngine extends AutoCloseable {
      * @return the agent
      * @throws IllegalStateException in any other mode
      */
+    @SuppressWarnings("exports") // who calls it has Agrona in a module of its own
     default Agent agent() {
         throw new IllegalStateException(
                 "AIO engine " + name() + " has no agent in completion mode " + completionMode());

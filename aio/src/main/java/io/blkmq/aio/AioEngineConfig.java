@@ -422,8 +422,12 @@ public final class AioEngineConfig {
          *
          * @return the configuration
          * @throws IllegalArgumentException if settings exclude each other
+         * @throws IllegalStateException if the mode is {@link CompletionMode#AGENT} and Agrona is not there
          */
         public AioEngineConfig build() {
+            if (completionMode == CompletionMode.AGENT) {
+                requireAgrona();
+            }
             if (completionPolling && completionMode != CompletionMode.POLLED) {
                 throw new IllegalArgumentException(
                         "completionPolling needs completion mode POLLED, and it is " + completionMode);
@@ -441,6 +445,17 @@ public final class AioEngineConfig {
                         + "completion mode POLLED, or ringEntry REAPER");
             }
             return config;
+        }
+
+        /** It is a module that one has to name: {@code module-info.java} of {@code aio} does not require it at run time. */
+        private static void requireAgrona() {
+            String agent = "org.agrona.concurrent.Agent";
+            try {
+                var _ = Class.forName(agent, false, AioEngineConfig.class.getClassLoader());
+            } catch (ClassNotFoundException e) {
+                throw new IllegalStateException("completion mode AGENT needs " + agent
+                        + ", which is not there: a module that uses it has 'requires org.agrona'", e);
+            }
         }
     }
 }

@@ -4,15 +4,28 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
-/** The duty cycle of an engine in {@link CompletionMode#AGENT}: see {@link AioEngine#agent}. */
+/**
+ * The duty cycle of an engine in {@link CompletionMode#AGENT}: see {@link AioEngine#agent}. Others know it as an {@code Agent}, made by
+ * {@link #of}: so they can be loaded where Agrona is not there, as in a run-time image of {@code jlink}, which takes no module without a
+ * descriptor.
+ */
 final class EngineAgent implements Agent {
 
     private final OpenedEngine engine;
     /** The thread that runs it; null before the first, and after {@link #onClose}. */
     private final AtomicReference<@Nullable Thread> runner = new AtomicReference<>();
 
-    EngineAgent(OpenedEngine engine) {
+    private EngineAgent(OpenedEngine engine) {
         this.engine = engine;
+    }
+
+    static Agent of(OpenedEngine engine) {
+        return new EngineAgent(engine);
+    }
+
+    /** The thread that runs an agent that was made here; null if none does, as far as is known. */
+    static @Nullable Thread runner(Agent agent) {
+        return ((EngineAgent) agent).runner.get();
     }
 
     @Override
@@ -41,12 +54,6 @@ final class EngineAgent implements Agent {
     @Override
     public void onClose() {
         runner.set(null);
-    }
-
-    /** The thread that runs it; null if none does, as far as is known. */
-    @Nullable
-    Thread runner() {
-        return runner.get();
     }
 
     @Override

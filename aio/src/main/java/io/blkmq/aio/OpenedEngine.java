@@ -34,7 +34,7 @@ abstract class OpenedEngine implements AioEngine {
 
     private final String name;
     /** Null in other modes than AGENT. */
-    private final @Nullable EngineAgent agent;
+    private final @Nullable Agent agent;
     private final Set<AioOperation> operations;
     /** The same, for a look with each submission. */
     private final int operationBits;
@@ -59,7 +59,7 @@ abstract class OpenedEngine implements AioEngine {
         this.config = config;
         polled = config.isPolled();
         delivery = new CompletionDelivery(name);
-        agent = config.completionMode() == CompletionMode.AGENT ? new EngineAgent(this) : null;
+        agent = config.completionMode() == CompletionMode.AGENT ? EngineAgent.of(this) : null;
     }
 
     @Override
@@ -219,7 +219,7 @@ abstract class OpenedEngine implements AioEngine {
     /** Refuses a call that waits for an operation, on a thread that has to call completions first. */
     final void requireMayWait(String call) {
         requireNoCompletion(call);
-        if (agent != null && Thread.currentThread().equals(agent.runner())) {
+        if (agent != null && Thread.currentThread().equals(EngineAgent.runner(agent))) {
             throw new IllegalStateException(call + " on the thread that runs the agent of AIO engine " + name
                     + ", which would wait for itself");
         }

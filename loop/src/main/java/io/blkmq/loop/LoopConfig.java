@@ -584,6 +584,7 @@ public final class LoopConfig {
          * @param runner is given each of the workers once, when the device is made; null for threads of the runtime
          * @return this
          */
+        @SuppressWarnings("exports") // who calls it has Agrona in a module of its own
         public Builder workerRunner(@Nullable Consumer<? super Agent> runner) {
             var _ = parameters().workerRunner(runner);
             return this;

@@ -131,6 +131,7 @@ public final class LoopParameters {
      *
      * @return null if threads of the runtime are the workers
      */
+    @SuppressWarnings("exports") // who calls it has Agrona in a module of its own
     public @Nullable Consumer<? super Agent> workerRunner() {
         return workerRunner;
     }
@@ -283,6 +284,7 @@ public final class LoopParameters {
          * @param runner is given each of the workers once, when the device is made; null for threads of the runtime
          * @return this
          */
+        @SuppressWarnings("exports") // who calls it has Agrona in a module of its own
         public Builder workerRunner(@Nullable Consumer<? super Agent> runner) {
             this.workerRunner = runner;
             return this;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.DocPage;
 import io.blkmq.testing.NoRescues;
+import java.io.File;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 @NoRescues
 class ReadmeTest {
     private static final int LINES_OF_A_DISK_MAX = 10;
+    private static final String MODULES = System.getProperty("jdk.module.path");
 
     @TempDir
     private Path directory;
@@ -37,21 +39,59 @@ class ReadmeTest {
     @Test
     void theSameRunsAsAModule() throws Exception {
         DocPage readme = DocPage.read("README.md");
-        Path sources = Files.createDirectories(directory.resolve("sources"));
-        // A module has no classes without a package.
-        Path hello = Files.writeString(sources.resolve("Hello.java"),
-                "package hello;\n" + readme.example("class Hello"));
-        Path module = Files.writeString(sources.resolve("module-info.java"), readme.example("module hello"));
-        Path classes = directory.resolve("classes");
-        String modules = System.getProperty("jdk.module.path");
-        assertThat(DocPage.run("javac",
-                List.of("--module-path", modules, "-d", classes.toString(), hello.toString(), module.toString())))
-                .isEmpty();
+        Path hello = compile(readme.example("module hello"), "package hello;\n" + readme.example("class Hello"),
+                MODULES);
 
         assertThat(DocPage.run("java",
-                List.of("--module-path", modules + java.io.File.pathSeparator + classes,
-                        "--enable-native-access=io.blkmq.aio", "--module", "hello/hello.Hello", image().toString())))
+                List.of("--module-path", MODULES + File.pathSeparator + hello, "--enable-native-access=io.blkmq.aio",
+                        "--module", "hello/hello.Hello", image().toString())))
                 .isEqualTo(readme.printedBy("class Hello"));
+    }
+
+    /** A module without a descriptor, as Agrona, could be no part of the image. */
+    @Test
+    void theSameRunsFromARunTimeImage() throws Exception {
+        DocPage readme = DocPage.read("README.md");
+        Path hello = compile(readme.example("module hello"), "package hello;\n" + readme.example("class Hello"),
+                MODULES);
+        Path agents = compile("module agents { requires io.blkmq.aio; }", """
+            package agents;
+            import io.blkmq.aio.*;
+            class Agents {
+                public static void main(String[] none) {
+                    try {
+                        AioEngineConfig.builder().completionMode(CompletionMode.AGENT).build();
+                    } catch (IllegalStateException e) {
+                        System.out.println(e.getMessage());
+                    }
+                }
+            }
+            """, MODULES);
+        Path java = directory.resolve("java");
+        assertThat(DocPage.run("jlink",
+                List.of("--module-path", MODULES + File.pathSeparator + hello + File.pathSeparator + agents,
+                        "--add-modules", "hello,agents", "--output", java.toString())))
+                .isEmpty();
+
+        String command = java.resolve("bin/java").toString();
+        assertThat(DocPage.run(new ProcessBuilder(command, "--enable-native-access=io.blkmq.aio", "--module",
+                "hello/hello.Hello", image().toString()))).isEqualTo(readme.printedBy("class Hello"));
+        assertThat(DocPage.run(new ProcessBuilder(command, "--module", "agents/agents.Agents")))
+                .containsExactly("completion mode AGENT needs org.agrona.concurrent.Agent, which is not there:"
+                        + " a module that uses it has 'requires org.agrona'");
+    }
+
+    /** A module of one class, compiled; the folder of its classes. */
+    private Path compile(String moduleInfo, String program, String modulePath) throws Exception {
+        String name = moduleInfo.replaceFirst("(?s).*module (\\w+) .*", "$1");
+        Path sources = Files.createDirectories(directory.resolve(name + "-sources"));
+        Path source = Files.writeString(sources.resolve(name + ".java"), program);
+        Path module = Files.writeString(sources.resolve("module-info.java"), moduleInfo);
+        Path classes = directory.resolve(name + "-classes");
+        assertThat(DocPage.run("javac",
+                List.of("--module-path", modulePath, "-d", classes.toString(), source.toString(), module.toString())))
+                .isEmpty();
+        return classes;
     }
 
     @Test

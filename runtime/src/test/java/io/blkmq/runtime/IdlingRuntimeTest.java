@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -24,7 +25,7 @@ class IdlingRuntimeTest {
                 return valueOf(method.getReturnType());
             });
 
-    private static Object valueOf(Class<?> type) {
+    private static @Nullable Object valueOf(Class<?> type) {
         if (type == boolean.class) {
             return true;
         }
@@ -82,6 +83,7 @@ class IdlingRuntimeTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // a program without its checks may do so
     void noWayIsThatOfTheOtherRuntime() {
         IoRuntime none = new IdlingRuntime(base, () -> null);
         none.idle(0);

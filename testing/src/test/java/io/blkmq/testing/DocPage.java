@@ -86,12 +86,17 @@ public final class DocPage {
 
     /** Runs a program of the JDK, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */
     public static List<String> run(String tool, List<String> arguments) throws IOException, InterruptedException {
+        return run(JavaProcess.of(tool, arguments));
+    }
+
+    /** Runs a process, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */
+    public static List<String> run(ProcessBuilder command) throws IOException, InterruptedException {
         Path errors = Files.createTempFile("blkmq", ".err");
         try {
-            Process process = JavaProcess.of(tool, arguments).redirectError(errors.toFile()).start();
+            Process process = command.redirectError(errors.toFile()).start();
             List<String> printed = printed(process);
             int exit = process.waitFor();
-            assertThat(Files.readString(errors)).as("errors of " + tool + " " + arguments).isEmpty();
+            assertThat(Files.readString(errors)).as("errors of " + command.command()).isEmpty();
             assertThat(exit).as(String.join("\n", printed)).isZero();
             return printed;
         } finally {
