@@ -28,6 +28,8 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class BioSplit implements BioCompletion {
     private final Bio whole;
+    /** Where the whole has come in. */
+    private final EntryContext ctx;
     private final AtomicReference<Status> status = new AtomicReference<>(Status.OK);
     /** Parts in flight, and one more while there are parts to cut. */
     private final AtomicInteger open = new AtomicInteger(1);
@@ -43,9 +45,10 @@ final class BioSplit implements BioCompletion {
     private int lastVec;
     private int lastVecDoneBytes;
 
-    BioSplit(Bio whole, QueueLimits limits) {
+    BioSplit(Bio whole, QueueLimits limits, EntryContext ctx) {
         this.whole = whole;
         this.limits = limits;
+        this.ctx = ctx;
     }
 
     // ---- whether
@@ -308,7 +311,7 @@ final class BioSplit implements BioCompletion {
     private void close() {
         if (open.decrementAndGet() == 0) {
             try (CompletionBatch _ = CompletionBatch.open()) {
-                BioState.finish(whole, status.get());
+                BioState.finish(whole, status.get(), ctx);
             }
         }
     }

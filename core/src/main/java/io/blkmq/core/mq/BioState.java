@@ -262,8 +262,9 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
      *
      * @param self this
      * @param end how it ended
+     * @param ctx where it has come in, for the log
      */
-    static void finish(Bio self, Status end) {
+    static void finish(Bio self, Status end, EntryContext ctx) {
         BioState state = self;
         Status whole = state.status == Status.OK ? end : state.status;
         if (state.bounce != null) {
@@ -274,7 +275,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             state.status = whole;
         }
         if (state.observed != null) {
-            state.tellObserver(self, whole);
+            state.tellObserver(self, whole, ctx);
         }
         // Before the bio is the caller's again, who may give it another one at once.
         BioCompletion told = state.completion();
@@ -285,28 +286,32 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         try {
             told.ended(self);
         } catch (Throwable t) {
-            CallbackFailures.report("completion of a bio (" + self + ")", t);
+            CallbackFailures.report("completion of a bio of " + ctx.queue().name() + " (" + self + ")", t);
         }
     }
 
     /** Shows a claimed bio to who observes its queue. The submitting thread. */
-    static void show(Bio self, BioObserver observer) {
+    static void show(Bio self, BioObserver observer, EntryContext ctx) {
         BioState state = self;
         try {
             state.observed = observer.submitted(self);
         } catch (Throwable t) {
-            CallbackFailures.report("observer of a bio (" + self + ")", t);
+            observerFailed(self, ctx, t);
         }
     }
 
-    private void tellObserver(Bio self, Status end) {
+    private void tellObserver(Bio self, Status end, EntryContext ctx) {
         BioObserver.End told = Objects.requireNonNull(observed);
         observed = null;
         try {
             told.ended(self, end);
         } catch (Throwable t) {
-            CallbackFailures.report("observer of a bio (" + self + ")", t);
+            observerFailed(self, ctx, t);
         }
+    }
+
+    private static void observerFailed(Bio self, EntryContext ctx, Throwable thrown) {
+        CallbackFailures.report("observer of a bio of " + ctx.queue().name() + " (" + self + ")", thrown);
     }
 
     /** Counts what the calling thread has completed, before it tells somebody who may look at the counters. */

@@ -95,9 +95,9 @@ final class BounceBuffers {
         // Those who have waited come first.
         if ((!first && !waiting.isEmpty()) || !room.take(bytes)) {
             if (gate.isDying()) {
-                Trampoline.endAlone(bio, Status.NODEV);
+                Trampoline.endAlone(bio, ctx, Status.NODEV);
             } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-                Trampoline.endAlone(bio, Status.AGAIN);
+                Trampoline.endAlone(bio, ctx, Status.AGAIN);
             } else {
                 if (first && plug != null && plug.endTrying()) {
                     waiting.addFirst(Backlog.inLine(bio, ctx, DiskEvents.BOUNCES_FULL));
@@ -120,7 +120,7 @@ final class BounceBuffers {
             // The caller has closed its arena, or the pool is at its limit.
             room.give(bytes);
             CallbackFailures.report("bounce buffer of " + room.queue() + " for a bio (" + bio + ")", e);
-            Trampoline.endAlone(bio, Status.IOERR);
+            Trampoline.endAlone(bio, ctx, Status.IOERR);
             return false;
         }
         count.increment();

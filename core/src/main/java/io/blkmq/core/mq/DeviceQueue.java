@@ -132,7 +132,7 @@ public final class DeviceQueue extends QueueParts {
         state.isTrying = false;
         state.waiting = null;
         waitEnded(waited, bio, !gate.isDying());
-        if (!isRefusedNow(bio)) {
+        if (!isRefusedNow(bio, batch.context())) {
             send(bio, batch.context(), batch, Wait.NONE);
         }
         // From here on the bio may be anybody's.
@@ -181,7 +181,7 @@ public final class DeviceQueue extends QueueParts {
         state.claim(range, bytes == 0 ? 0 : base);
         BioObserver seeing = observer;
         if (seeing != null) {
-            BioState.show(bio, seeing);
+            BioState.show(bio, seeing, contexts.ofCurrentThread());
         }
     }
 
@@ -199,12 +199,12 @@ public final class DeviceQueue extends QueueParts {
         if (!BioSplit.isNeeded(bio, lim)) {
             sendPart(bio, ctx, plug, wait, lim);
         } else if (!isSupported(bio.operation(), lim)) {
-            Trampoline.endAlone(bio, Status.NOTSUPP);
+            Trampoline.endAlone(bio, ctx, Status.NOTSUPP);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
             // A part could find no tag after others have gone, and the bio could not be refused any more.
-            Trampoline.endAlone(bio, Status.AGAIN);
+            Trampoline.endAlone(bio, ctx, Status.AGAIN);
         } else {
-            sendParts(new BioSplit(bio, lim), ctx, plug, wait);
+            sendParts(new BioSplit(bio, lim, ctx), ctx, plug, wait);
         }
     }
 
@@ -262,7 +262,7 @@ public final class DeviceQueue extends QueueParts {
         if (durable) {
             steps = FlushSequence.policy(bio, lim);
             if (steps == 0) {
-                Trampoline.endAlone(bio, Status.OK);
+                Trampoline.endAlone(bio, ctx, Status.OK);
                 return;
             }
         }
@@ -347,13 +347,13 @@ public final class DeviceQueue extends QueueParts {
         if (state.split != null) {
             state.unbounce();
             state.split.takeBack();
-        } else if (!isRefusedNow(bio)) {
+        } else if (!isRefusedNow(bio, ctx)) {
             send(bio, ctx, plug, wait);
         }
     }
 
     /** Ends a bio that waited while its queue changed, and that the queue would refuse now. */
-    private boolean isRefusedNow(Bio bio) {
+    private boolean isRefusedNow(Bio bio, EntryContext ctx) {
         Status refusal = refusal(bio);
         if (refusal == null) {
             return false;
@@ -364,7 +364,7 @@ public final class DeviceQueue extends QueueParts {
             state.split = null;
             begun.abandon(refusal);
         } else {
-            Trampoline.endAlone(bio, refusal);
+            Trampoline.endAlone(bio, ctx, refusal);
         }
         return true;
     }
@@ -435,7 +435,7 @@ public final class DeviceQueue extends QueueParts {
             if (!QueueGate.isOpen(opened)) {
                 if (gate.isDying()) {
                     waitEnded(wait, bio, false);
-                    Trampoline.endAlone(bio, Status.NODEV);
+                    Trampoline.endAlone(bio, ctx, Status.NODEV);
                     return null;
                 }
                 flushBeforeWait(plug);
@@ -445,7 +445,7 @@ public final class DeviceQueue extends QueueParts {
                 wait = wait != null ? wait : DiskEvents.waitBegins(DiskEvents.FROZEN, true);
                 if (!gate.awaitOpen(interruptible)) {
                     waitEnded(wait, bio, false);
-                    Trampoline.endAlone(bio, Status.INTR);
+                    Trampoline.endAlone(bio, ctx, Status.INTR);
                     return null;
                 }
                 continue;
@@ -463,7 +463,7 @@ public final class DeviceQueue extends QueueParts {
                 if (rq == null) {
                     if (interruptible && Thread.currentThread().isInterrupted()) {
                         waitEnded(wait, bio, false);
-                        Trampoline.endAlone(bio, Status.INTR);
+                        Trampoline.endAlone(bio, ctx, Status.INTR);
                         return null;
                     }
                     continue;
@@ -506,9 +506,9 @@ public final class DeviceQueue extends QueueParts {
             }
         }
         if (gate.isDying()) {
-            Trampoline.endAlone(bio, Status.NODEV);
+            Trampoline.endAlone(bio, ctx, Status.NODEV);
         } else if ((bio.flags() & Bio.NOWAIT) != 0) {
-            Trampoline.endAlone(bio, Status.AGAIN);
+            Trampoline.endAlone(bio, ctx, Status.AGAIN);
         } else if (gate.isOpen()) {
             source.await(Backlog.inLine(bio, ctx, DiskEvents.QUEUE_FULL), ctx);
         } else {

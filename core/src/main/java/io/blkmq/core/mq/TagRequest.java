@@ -303,7 +303,7 @@ public final class TagRequest extends RequestLife {
             bio = link.next;
             link.next = null;
             bioDoneBytes = 0;
-            batch.tell(b);
+            batch.tell(b, softwareContext());
         }
     }
 
@@ -631,13 +631,14 @@ public final class TagRequest extends RequestLife {
         // Plain: freeing the tag publishes it.
         setState(IDLE);
         Status result = status();
+        EntryContext ctx = softwareContext();
         while (b != null) {
             BioState link = b;
             Bio following = link.next;
             if (following != null) {
                 link.next = null;
             }
-            BioState.finish(b, result);
+            BioState.finish(b, result, ctx);
             b = following;
         }
     }

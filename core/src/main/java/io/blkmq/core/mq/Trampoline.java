@@ -397,25 +397,25 @@ public final class Trampoline extends CompletionBatch {
     }
 
     /** A bio has ended whose request goes on; how is noted with it. */
-    void tell(Bio bio) {
+    void tell(Bio bio, EntryContext ctx) {
         if (issuing == 0) {
-            BioState.finish(bio, Status.OK);
+            BioState.finish(bio, Status.OK, ctx);
             return;
         }
-        tellLater(bio);
+        tellLater(bio, ctx);
     }
 
     /**
      * A bio that has no request has ended. A part tells its whole at once, since who cuts wants to know. Any other is told when all that
      * the thread is in the middle of is done: a chain of such bios needs no stack.
      */
-    void end(Bio bio, Status status) {
+    void end(Bio bio, EntryContext ctx, Status status) {
         BioState state = bio;
         if (state.isCut()) {
-            BioState.finish(bio, status);
+            BioState.finish(bio, status, ctx);
         } else {
             state.noteError(status);
-            tellLater(bio);
+            tellLater(bio, ctx);
         }
     }
 
@@ -423,22 +423,25 @@ public final class Trampoline extends CompletionBatch {
      * Ends a bio that has no request, within the block layer like any other end: its completion may not wait, and what that submits is
      * put off.
      */
-    static void endAlone(Bio bio, Status status) {
+    static void endAlone(Bio bio, EntryContext ctx, Status status) {
         Trampoline batch = enter();
         try {
-            batch.end(bio, status);
+            batch.end(bio, ctx, status);
         } finally {
             batch.leave();
         }
     }
 
-    private void tellLater(Bio bio) {
+    private void tellLater(Bio bio, EntryContext ctx) {
+        BioState state = bio;
+        state.context = ctx;
         told.addLast(bio);
     }
 
     private void tellBios() {
         for (Bio bio = told.poll(); bio != null; bio = told.poll()) {
-            BioState.finish(bio, Status.OK);
+            BioState state = bio;
+            BioState.finish(bio, Status.OK, Objects.requireNonNull(state.context));
         }
     }
 

@@ -8,6 +8,7 @@ import io.blkmq.core.ManualRuntime;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Request;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.Arena;
 import java.util.concurrent.TimeUnit;
@@ -74,7 +75,32 @@ class FailureMessagesTest {
                 throw onPurpose();
             }));
             driver.completeAll();
-            assertThat(CallbackFailures.latest()).startsWith("completion of a bio (READ sector 9, 512 bytes");
+            assertThat(CallbackFailures.latest()).startsWith("completion of a bio of rec0 (READ sector 9, 512 bytes");
+        }
+    }
+
+    @Test
+    void aCompletionThatThrowsOfABioThatHadNoRequest() {
+        try (Disk disk = driver.disk()) {
+            disk.freeze();
+            disk.submit(told.read(9).flags(Bio.NOWAIT).onEnd(_ -> {
+                throw onPurpose();
+            }));
+            assertThat(CallbackFailures.latest()).startsWith("completion of a bio of rec0 (READ sector 9, 512 bytes")
+                    .contains("AGAIN");
+            disk.unfreeze();
+        }
+    }
+
+    @Test
+    void aCompletionThatThrowsOfABioThatWasCut() {
+        driver.limits(limits -> limits.segmentBytesMax(4096).segmentsMax(1));
+        try (Disk disk = driver.disk(); IoBuffer buffer = disk.allocate(8192)) {
+            disk.submit(new Bio(1).reset(Operation.READ, 9).add(buffer.memory(), 0, 8192).onEnd(_ -> {
+                throw onPurpose();
+            }));
+            driver.completeAll();
+            assertThat(CallbackFailures.latest()).startsWith("completion of a bio of rec0 (READ sector 9, 8192 bytes");
         }
     }
 
@@ -99,7 +125,7 @@ class FailureMessagesTest {
                 throw onPurpose();
             });
             disk.submit(told.read(9));
-            assertThat(CallbackFailures.latest()).startsWith("observer of a bio (READ sector 9, 512 bytes");
+            assertThat(CallbackFailures.latest()).startsWith("observer of a bio of rec0 (READ sector 9, 512 bytes");
             driver.completeAll();
         }
     }
@@ -112,7 +138,7 @@ class FailureMessagesTest {
             });
             disk.submit(told.read(17));
             driver.completeAll();
-            assertThat(CallbackFailures.latest()).startsWith("observer of a bio (READ sector 17, 512 bytes");
+            assertThat(CallbackFailures.latest()).startsWith("observer of a bio of rec0 (READ sector 17, 512 bytes");
         }
     }
 }
