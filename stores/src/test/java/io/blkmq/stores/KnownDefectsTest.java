@@ -40,6 +40,7 @@ class KnownDefectsTest {
                 new Known("h2database#1504", "h2-1.4.199", "h2-2.4.240", "mvstore", EXT4_ORDERED, Door.FUSE),
                 new Known("sofa-jraft#480", "jraft-1.3.2", "jraft-1.3.14", "jraft", XFS, Door.FUSE),
                 new Known("KAFKA-15312", "kafka-raft-3.5.1", "kafka-raft-3.6.0", "kafka-raft", XFS, Door.FUSE),
+                new Known("KAFKA-16541", "kafka-storage-3.7.0", "kafka-storage-3.8.0", "kafka-epochs", XFS, Door.FUSE),
                 new Known("mapdb#302", "mapdb-0.9.9", "mapdb-1.0.9", "mapdb0", EXT4_ORDERED, Door.FUSE),
                 new Known("LUCENE-5588", "lucene-4.7.2", "lucene-4.8.1", "lucene4", POSIX, Door.FUSE));
     }
