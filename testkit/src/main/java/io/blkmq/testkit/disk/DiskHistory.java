@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Reads the log of a simulated disk as a history of effects. Each piece of a write is an effect: born when the device receives the
@@ -17,6 +19,8 @@ final class DiskHistory {
     private final List<VolatilePiece> pieces = new ArrayList<>();
     /** The effect of each piece that has been received. */
     private final Map<VolatilePiece, Integer> effects = new HashMap<>();
+    /** What each effect requires itself. */
+    private final List<Set<Integer>> required = new ArrayList<>();
     /** By request, its pieces that have not been written. */
     private final Map<Long, List<VolatilePiece>> received = new HashMap<>();
     /** The last effect on each place that was written, by where it begins. */
@@ -82,16 +86,18 @@ final class DiskHistory {
     }
 
     private int effect(VolatilePiece piece) {
+        Set<Integer> earlier = before(piece);
         pieces.add(piece);
-        return history.effect(before(piece));
+        required.add(earlier);
+        return history.effect(earlier.stream().mapToInt(Integer::intValue).toArray());
     }
 
     /** The last effects on the places of a piece. */
-    private int[] before(VolatilePiece piece) {
+    private Set<Integer> before(VolatilePiece piece) {
         long end = piece.offset() + piece.bytes();
         Map.Entry<Long, Placed> first = places.floorEntry(piece.offset());
         long from = first != null && first.getValue().end > piece.offset() ? first.getKey() : piece.offset();
-        return places.subMap(from, true, end, false).values().stream().mapToInt(Placed::effect).toArray();
+        return places.subMap(from, true, end, false).values().stream().map(Placed::effect).collect(Collectors.toSet());
     }
 
     private int effectOf(VolatilePiece piece) {
@@ -108,14 +114,11 @@ final class DiskHistory {
             left.remove(piece);
         }
         int effect = effectOf(piece);
-        for (int earlier : before(piece)) {
-            if (earlier > effect) {
-                // Another request was received later and written earlier: this one takes effect after it.
-                history.gone(effect);
-                effect = effect(piece);
-                effects.put(piece, effect);
-                break;
-            }
+        if (!required.get(effect).containsAll(before(piece))) {
+            // Another request has been written since this one was received: this one takes effect after it.
+            history.gone(effect);
+            effect = effect(piece);
+            effects.put(piece, effect);
         }
         place(piece, effect);
         if (through) {

@@ -122,6 +122,23 @@ class ExplorerTest {
         }
     }
 
+    @Test
+    void onlyWhatACrashMayLeaveIsTriedToMakeAFailureSmaller() {
+        Random random = new Random(RandomSeed.of(ExplorerTest.class));
+        for (int i = 0; i < HISTORIES; i++) {
+            RandomHistory some = new RandomHistory(random);
+            explorer(some.history, Long.MAX_VALUE, 1).explore((_, _, failing) -> {
+                CrashState smallest = new Reduction(some.history, tried -> {
+                    assertThat(tried.contradiction(some.history)).isNull();
+                    return random.nextBoolean();
+                }, 100).reduce(failing);
+                assertThat(smallest.contradiction(some.history)).isNull();
+                assertThat(smallest.position()).isLessThanOrEqualTo(failing.position());
+                return true;
+            });
+        }
+    }
+
     private static CrashState randomState(Random random, History history) {
         BitSet lost = new BitSet();
         for (int effect = 0; effect < history.effects(); effect++) {

@@ -341,6 +341,20 @@ class TraceTest {
     }
 
     @Test
+    void aReplayReturnsWhenAllHasEnded() throws IOException {
+        Path trace = mixedTrace();
+        var _ = DeterministicRuntime.run(RandomSeed.next(TraceTest.class), runtime -> {
+            try (SimulatedDisk slow = small().runtime(runtime).latency(LatencyModel.uniform(1_000, 1_000_000))
+                    .build()) {
+                TraceReplay.Result result = TraceReplay.of(trace).run(slow.disk());
+                assertThat(slow.inFlight()).isZero();
+                assertThat(result.submitted()).isEqualTo(6);
+                assertThat(result.bytes()).isEqualTo(3 * 4096 + SECTOR + (3 << 18));
+            }
+        });
+    }
+
+    @Test
     void aTraceThatDoesNotFitIsRefusedBeforeAnythingIsWritten() throws IOException {
         Path trace = mixedTrace();
         try (SimulatedDisk tiny = SimulatedDisk.builder().capacityBytes(4096).build();

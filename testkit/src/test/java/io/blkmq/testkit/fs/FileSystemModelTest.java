@@ -328,6 +328,20 @@ class FileSystemModelTest {
     }
 
     @Test
+    void whatIsWrittenAfterACutDoesNotSurviveWithoutIt() throws Exception {
+        for (FileSystemModel model : FileSystemModel.values()) {
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "secret");
+            }, files -> {
+                files.truncate("f", 0);
+                files.truncate("f", 6);
+                files.write("f", 0, "new");
+            })).as(model.name()).contains("f=new...").doesNotContain("f=newret");
+        }
+    }
+
+    @Test
     void anUnsyncedRenameOfASyncedFileIsTheOldNameOrTheNew() throws Exception {
         for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
             assertThat(states(model, OLD_FILE, files -> files.rename("f", "g"))).containsExactlyInAnyOrder("f=old",

@@ -194,6 +194,19 @@ class FileServiceTest {
     }
 
     @Test
+    void fileWithoutANameLivesUntilTheKernelHasForgottenItAsOftenAsItHasLookedItUp() throws Exception {
+        long directory = show("t").nodeOf(FileTree.ROOT);
+        long file = lookup(directory, "file");
+        assertThat(lookup(directory, "file")).isEqualTo(file);
+        assertThat(send(Opcode.UNLINK, directory, name("file"))).isZero();
+        assertThat(send(Opcode.FORGET, file, body(8).putLong(1).array())).isZero();
+        assertThat(send(Opcode.GETATTR, file, new byte[16])).isZero();
+        assertThat(send(Opcode.FORGET, file, body(8).putLong(1).array())).isZero();
+        assertThat(send(Opcode.GETATTR, file, new byte[16])).isEqualTo(ENOENT);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void treeThatReplacesAnotherHasOtherNodes() throws Exception {
         long before = show("t").nodeOf(FileTree.ROOT);
         assertThat(lookup(FuseAbi.ROOT, "t")).isEqualTo(before);

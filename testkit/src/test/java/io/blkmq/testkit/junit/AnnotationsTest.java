@@ -6,9 +6,11 @@ import static io.blkmq.testkit.junit.StorageAssertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
+import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
@@ -169,6 +171,15 @@ class AnnotationsTest {
 
         private static @Nullable IoBuffer kept;
 
+        private static @Nullable Plug open;
+
+        @SimulatedDiskTest
+        void leavesATag(Disk disk) {
+            Plug plug = disk.plug();
+            open = plug;
+            plug.submit(new Bio(0).reset(Operation.DISCARD, 0).length(4096));
+        }
+
         private static final CountDownLatch END = new CountDownLatch(1);
 
         @SimulatedDiskTest
@@ -230,6 +241,15 @@ class AnnotationsTest {
     void aBufferThatIsLeftIsFound() {
         assertThat(failure(Disks.class, "leavesABuffer")).hasMessageContaining("left buffers of 4096 bytes");
         Objects.requireNonNull(Disks.kept).close();
+    }
+
+    @Test
+    void aTagThatIsLeftIsFound() {
+        try {
+            assertThat(failure(Disks.class, "leavesATag")).hasMessageContaining("left 1 tags in use");
+        } finally {
+            Objects.requireNonNull(Disks.open).close();
+        }
     }
 
     @Test
