@@ -2,16 +2,18 @@ package io.blkmq.testkit.disk;
 
 import io.blkmq.testkit.crash.Medium;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** The content of a disk, to which pieces of writes come one by one. */
 final class DiskMedium implements Medium<BlockTree> {
     private final DiskImage base;
-    private final List<VolatilePiece> pieces;
+    /** What each effect writes. */
+    private final List<List<VolatilePiece>> parts;
     private final List<DiskEvent> events;
 
-    DiskMedium(DiskImage base, List<VolatilePiece> pieces, List<DiskEvent> events) {
+    DiskMedium(DiskImage base, List<List<VolatilePiece>> parts, List<DiskEvent> events) {
         this.base = base;
-        this.pieces = List.copyOf(pieces);
+        this.parts = List.copyOf(parts);
         this.events = List.copyOf(events);
     }
 
@@ -27,7 +29,7 @@ final class DiskMedium implements Medium<BlockTree> {
 
     @Override
     public void apply(BlockTree image, int effect) {
-        pieces.get(effect).applyTo(image);
+        parts.get(effect).forEach(part -> part.applyTo(image));
     }
 
     @Override
@@ -37,7 +39,8 @@ final class DiskMedium implements Medium<BlockTree> {
 
     @Override
     public String describe(int effect) {
-        return effect + ": " + pieces.get(effect);
+        return effect + ": "
+                + parts.get(effect).stream().map(VolatilePiece::toString).collect(Collectors.joining(" and "));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.blkmq.testkit.disk;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,6 +68,13 @@ public final class VolatilePiece {
 
     boolean overlaps(long from, long length) {
         return offset < from + length && from < offset + bytes;
+    }
+
+    /** A part of it, by offsets in the device. */
+    VolatilePiece part(long from, long end) {
+        byte[] all = data;
+        return new VolatilePiece(request, index, from, end - from,
+                all == null ? null : Arrays.copyOfRange(all, (int) (from - offset), (int) (end - offset)));
     }
 
     void applyTo(BlockTree tree) {

@@ -24,8 +24,6 @@ import org.junit.jupiter.api.Test;
 /**
  * The history that a log is read as allows what the disk itself leaves at a power cut, and nothing else: two ways to the same images, one by
  * effects and what they require, the other by a cache whose pieces stand in a line. Writes overlap, and end in another order than they came.
- * Their pieces are sectors: where a piece is larger, and a newer one covers a part of it, the history keeps the two together and the disk
- * does not.
  */
 @NoRescues
 class DiskHistoryTest {
@@ -43,7 +41,7 @@ class DiskHistoryTest {
             var _ = DeterministicRuntime.run(seeds.nextLong(), runtime -> {
                 SplittableRandom random = new SplittableRandom(~runtime.seed());
                 try (SimulatedDisk simulated = SimulatedDisk.builder().capacityBytes(SECTORS * SECTOR).runtime(runtime)
-                        .seed(runtime.seed()).writeCache(true, true).atomicUnitBytes(SECTOR)
+                        .seed(runtime.seed()).writeCache(true, true).atomicUnitBytes(SECTOR << random.nextInt(3))
                         .latency(LatencyModel.uniform(0, LATENCY_NANOS_MAX)).build()) {
                     DiskLog log = simulated.record();
                     for (int round = 1; round <= ROUNDS; round++) {
@@ -66,12 +64,13 @@ class DiskHistoryTest {
             if (random.nextInt(3) == 0) {
                 bio = new Bio(0).reset(Operation.FLUSH, 0);
             } else {
-                int sectors = 1 + random.nextInt(2);
-                IoBuffer buffer = IoBuffer.allocate(sectors * SECTOR);
+                int sectors = 1 + random.nextInt(3);
+                long bytes = (long) sectors * SECTOR;
+                IoBuffer buffer = IoBuffer.allocate(bytes);
                 memory.add(buffer);
                 buffer.memory().fill((byte) (round * 16 + i));
                 bio = new Bio(1).reset(Operation.WRITE, random.nextInt(SECTORS - sectors + 1))
-                        .flags(random.nextInt(5) == 0 ? Bio.FUA : 0).add(buffer.memory(), 0, sectors * SECTOR);
+                        .flags(random.nextInt(4) == 0 ? Bio.FUA : 0).add(buffer.memory(), 0, bytes);
             }
             outstanding.incrementAndGet();
             simulated.disk().submit(bio.onEnd(ended -> {
