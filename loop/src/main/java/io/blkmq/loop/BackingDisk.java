@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import io.blkmq.aio.Errno;
 import io.blkmq.core.Disk;
 import io.blkmq.core.QueueLimits;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Another disk behind a device: a device on a device. If that is a loop device, too, it is open as long as it is used so. */
@@ -12,7 +13,7 @@ final class BackingDisk implements Backing {
     private final boolean readOnly;
     private final long offsetBytes;
     /** Written by close. Under the lock of the device above. */
-    private @Nullable LoopEvents below;
+    private List<LoopEvents> below = List.of();
 
     private BackingDisk(Disk disk, @Nullable LoopHandle handle, boolean readOnly, long offsetBytes) {
         this.disk = disk;
@@ -130,9 +131,8 @@ final class BackingDisk implements Backing {
         }
     }
 
-    /** After {@link #close}: where it is told what has happened to the device below; null if nothing has, or it is no such device. */
-    @Nullable
-    LoopEvents closed() {
+    /** After {@link #close}: where it is told what has happened to the devices below. */
+    List<LoopEvents> closed() {
         return below;
     }
 }

@@ -357,17 +357,22 @@ public final class LoopDevice implements AutoCloseable {
 
     /** A handle is closed. */
     void release() {
-        releaseUntold();
-        events.tell();
-    }
-
-    /** A handle is closed by a device above, with its own lock held: that tells what is to be told. */
-    LoopEvents releaseUntold() {
         begin("close");
         try {
             setOpeners(openers - 1);
             settleLocked();
-            return events;
+        } finally {
+            end();
+        }
+    }
+
+    /** A handle is closed by a device above, with its own lock held: that tells what is to be told, of this device and of those below. */
+    List<LoopEvents> releaseUntold() {
+        begin("close");
+        try {
+            setOpeners(openers - 1);
+            settleLocked();
+            return takeToTell();
         } finally {
             lock.unlock();
         }
@@ -404,10 +409,7 @@ public final class LoopDevice implements AutoCloseable {
     private void close(Backing old) {
         old.close();
         if (old instanceof BackingDisk below) {
-            LoopEvents others = below.closed();
-            if (others != null) {
-                alsoToTell.add(others);
-            }
+            alsoToTell.addAll(below.closed());
         }
     }
 
@@ -810,14 +812,19 @@ public final class LoopDevice implements AutoCloseable {
     private void end() {
         LoopPartitions.Change due = changed;
         changed = null;
-        List<LoopEvents> others = alsoToTell.isEmpty() ? List.of() : List.copyOf(alsoToTell);
-        alsoToTell.clear();
+        List<LoopEvents> told = takeToTell();
         lock.unlock();
         if (due != null) {
             partitions.after(due);
         }
-        events.tell();
-        others.forEach(LoopEvents::tell);
+        told.forEach(LoopEvents::tell);
+    }
+
+    private List<LoopEvents> takeToTell() {
+        List<LoopEvents> told = new ArrayList<>(List.of(events));
+        told.addAll(alsoToTell);
+        alsoToTell.clear();
+        return told;
     }
 
     void requireNoCompletion(String what) {

@@ -1,8 +1,8 @@
 package io.blkmq.loop;
 
 import io.blkmq.core.Disk;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A device that is open: it is not removed, and not detached from its file by others, until it is closed. The kernel's counterpart is
@@ -63,10 +63,9 @@ public final class LoopHandle implements AutoCloseable {
         }
     }
 
-    /** Closes it without telling what happens to the device; null if it was closed. */
-    @Nullable
-    LoopEvents closeUntold() {
-        return closed.compareAndSet(false, true) ? device.releaseUntold() : null;
+    /** Closes it without telling what happens to the device, and those below it; where that is to be told. */
+    List<LoopEvents> closeUntold() {
+        return closed.compareAndSet(false, true) ? device.releaseUntold() : List.of();
     }
 
     @Override

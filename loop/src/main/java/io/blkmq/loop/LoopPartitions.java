@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskBusyException;
 import java.io.IOException;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,9 +17,9 @@ final class LoopPartitions {
     private final Disk disk;
     /**
      * What could not be done since partitions are in use; null if nothing. Written before the try, so that who closes the last of them
-     * finds it.
+     * finds it. Who has done what was to be done takes that away, and not the next change, of another thread or of a listener.
      */
-    private volatile @Nullable Change putOff;
+    private final AtomicReference<@Nullable Change> putOff = new AtomicReference<>();
 
     /**
      * What has happened to the disk.
@@ -45,7 +46,7 @@ final class LoopPartitions {
                     disk.name(), change.why);
             return;
         }
-        putOff = change;
+        putOff.set(change);
         try {
             if (reads) {
                 var _ = disk.partitions().rescan();
@@ -66,18 +67,18 @@ final class LoopPartitions {
                         disk.name() + ": what becomes of its partitions after " + change.why + " is not known", t);
             }
         }
-        putOff = null;
+        boolean _ = putOff.compareAndSet(change, null);
     }
 
     /** What is still to be done, now that no partition is in use; null for nothing. */
     @Nullable
     Change putOff() {
-        return putOff;
+        return putOff.get();
     }
 
     /** There is no medium any more, whoever uses it. */
     void gone() {
         disk.partitions().mediumGone();
-        putOff = null;
+        putOff.set(null);
     }
 }

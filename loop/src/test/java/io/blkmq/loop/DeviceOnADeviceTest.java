@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
@@ -313,6 +314,23 @@ class DeviceOnADeviceTest {
             assertThat(below.openers()).isOne();
             assertThat(told).containsExactly("ATTACH 0", "DETACH 0", "ATTACH 0", "CHANGE 0", "CHANGE 0", "CHANGE 0");
             top.detach();
+        }
+    }
+
+    /** Devices without a control have events of their own each. */
+    @Test
+    void theEndOfTheDevicesBelowIsToldWhenTheLastHandleIsClosed() throws Exception {
+        List<String> told = Collections.synchronizedList(new ArrayList<>());
+        Path another = Files.write(directory.resolve("another.img"), content);
+        try (LoopDevice low = LoopDevice.attach(LoopConfig.builder(another).autoclear(true).build());
+                LoopDevice middle = LoopDevice.attach(LoopConfig.builder(low.disk()).autoclear(true).build());
+                LoopDevice high = LoopDevice.attach(LoopConfig.builder(middle.disk()).autoclear(true).build());
+                Registration _ = low.listen(event -> told.add("low " + event.kind()));
+                Registration _ = middle.listen(event -> told.add("middle " + event.kind()));
+                Registration _ = high.listen(event -> told.add("high " + event.kind()))) {
+            LoopHandle handle = high.open();
+            handle.close();
+            assertThat(told).containsExactlyInAnyOrder("low DETACH", "middle DETACH", "high DETACH");
         }
     }
 

@@ -15,6 +15,7 @@ import io.blkmq.loop.PartitionedImage.Part;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -26,6 +27,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -331,6 +333,41 @@ class LoopPartitionsTest {
             two.close();
             assertThat(shortly(device)).isEqualTo(partScan ? List.of("loop0p1 64+5000") : List.of());
             assertThat(events()).startsWith("-loop0p1", "-loop0p2");
+        }
+    }
+
+    @Test
+    void aChangeThatComesWhileTheTableOfTheOneBeforeIsToldIsNotForgotten() throws Exception {
+        PartitionedImage.gpt(image, IMAGE_BYTES, PARTS);
+        Path between = PartitionedImage.gpt(directory.resolve("between.img"), IMAGE_BYTES, MORE_PARTS);
+        Path last = PartitionedImage.mbr(directory.resolve("last.img"), IMAGE_BYTES, List.of(new Part(64, 5000)));
+        List<Disk> opened = new ArrayList<>();
+        AtomicReference<LoopDevice> changing = new AtomicReference<>();
+        PartitionListener opens = new PartitionListener() {
+            @Override
+            public void partitionAdded(Disk disk, Partition partition) {
+                LoopDevice device = changing.getAndSet(null);
+                if (device != null) {
+                    try {
+                        opened.add(disk.partitions().open(partition.index()));
+                        device.changeBackingFile(last);
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+            }
+
+            @Override
+            public void partitionRemoved(Disk disk, Partition partition) {
+                // Not what this is about.
+            }
+        };
+        try (LoopDevice device = LoopDevice.attach(config(true).readOnly(true).partitionListener(opens).build())) {
+            changing.set(device);
+            device.changeBackingFile(between);
+            assertThat(shortly(device)).as("in use").hasSize(4);
+            opened.getFirst().close();
+            assertThat(shortly(device)).containsExactly("loop0p1 64+5000");
         }
     }
 
