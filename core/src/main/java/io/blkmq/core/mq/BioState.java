@@ -262,9 +262,9 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
      *
      * @param self this
      * @param end how it ended
-     * @param ctx where it has come in, for the log
+     * @param ctx where it has come in, for the log; null if that is not known
      */
-    static void finish(Bio self, Status end, EntryContext ctx) {
+    static void finish(Bio self, Status end, @Nullable EntryContext ctx) {
         BioState state = self;
         Status whole = state.status == Status.OK ? end : state.status;
         if (state.bounce != null) {
@@ -286,7 +286,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         try {
             told.ended(self);
         } catch (Throwable t) {
-            CallbackFailures.report("completion of a bio of " + ctx.queue().name() + " (" + self + ")", t);
+            CallbackFailures.report("completion of a bio" + of(ctx) + " (" + self + ")", t);
         }
     }
 
@@ -300,7 +300,7 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         }
     }
 
-    private void tellObserver(Bio self, Status end, EntryContext ctx) {
+    private void tellObserver(Bio self, Status end, @Nullable EntryContext ctx) {
         BioObserver.End told = Objects.requireNonNull(observed);
         observed = null;
         try {
@@ -310,8 +310,12 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
         }
     }
 
-    private static void observerFailed(Bio self, EntryContext ctx, Throwable thrown) {
-        CallbackFailures.report("observer of a bio of " + ctx.queue().name() + " (" + self + ")", thrown);
+    private static String of(@Nullable EntryContext ctx) {
+        return ctx == null ? "" : " of " + ctx.queue().name();
+    }
+
+    private static void observerFailed(Bio self, @Nullable EntryContext ctx, Throwable thrown) {
+        CallbackFailures.report("observer of a bio" + of(ctx) + " (" + self + ")", thrown);
     }
 
     /** Counts what the calling thread has completed, before it tells somebody who may look at the counters. */

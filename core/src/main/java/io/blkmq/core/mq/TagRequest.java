@@ -631,14 +631,14 @@ public final class TagRequest extends RequestLife {
         // Plain: freeing the tag publishes it.
         setState(IDLE);
         Status result = status();
-        EntryContext ctx = softwareContext();
+        EntryContext through = ctx;
         while (b != null) {
             BioState link = b;
             Bio following = link.next;
             if (following != null) {
                 link.next = null;
             }
-            BioState.finish(b, result, ctx);
+            BioState.finish(b, result, through);
             b = following;
         }
     }
