@@ -7,7 +7,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -262,7 +261,7 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
             } catch (RuntimeException | Error e) {
                 // Operations are with the storage, and somebody has to bring them home.
                 CompletionDelivery.log("the driver of AIO engine " + name() + " failed", e);
-                LockSupport.parkNanos(this, SETBACK_PAUSE_NANOS);
+                Threads.pause(this, SETBACK_PAUSE_NANOS);
             }
         }
     }

@@ -9,7 +9,6 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * The engine over the kernel's native AIO (what libaio wraps). Direct I/O is asynchronous; buffered I/O is carried
@@ -425,7 +424,7 @@ final class LibaioEngine extends NativeEngine {
         }
         // The kernel waits here until it has none of them any more.
         while (isAnyPlaced() && !context.destroy()) {
-            LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
+            Threads.pause(this, LOOK_AGAIN_NANOS);
             reap(context.ready());
         }
         cancelDeferred(Errno.EIO);

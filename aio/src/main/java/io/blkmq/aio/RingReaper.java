@@ -168,7 +168,7 @@ final class RingReaper implements Runnable {
         } catch (RuntimeException | Error e) {
             failure.addSuppressed(e);
         }
-        LockSupport.parkNanos(this, engine.setbacks.pauseNanos(engine.config.nanoTime()));
+        Threads.pause(this, engine.setbacks.pauseNanos(engine.config.nanoTime()));
     }
 
     private void takeBack() {

@@ -2,13 +2,13 @@ package io.blkmq.aio;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -375,6 +375,11 @@ final class UringEngine extends NativeEngine {
         }
         if (stalled) {
             stalled = false;
+            // After that, and before the look: who has placed an entry since and was refused has said so before it, and would be unheard.
+            VarHandle.fullFence();
+            if (ring.pending() > 0) {
+                stalled = true;
+            }
         }
     }
 
@@ -521,7 +526,7 @@ final class UringEngine extends NativeEngine {
     /** What is in the ring and of no operation, as the end of a wake-up, keeps the descriptor readable: who waits for that takes it. */
     @Override
     void pollIdle() {
-        if (isWaitedFor && end.use()) {
+        if (isWaitedFor && !closed && end.use()) {
             try {
                 if (ring.ready() > 0 || ring.wantsEnter()) {
                     reap(ready());
@@ -674,7 +679,7 @@ final class UringEngine extends NativeEngine {
             }
         }
         while (isAnyPlaced()) {
-            LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
+            Threads.pause(this, LOOK_AGAIN_NANOS);
             reap(ring.ready());
             cancelDeferred(errno);
         }

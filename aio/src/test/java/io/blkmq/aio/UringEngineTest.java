@@ -255,6 +255,118 @@ class UringEngineTest {
         }
     }
 
+    /** A ring one of whose threads is held when it has handed all over; until it goes on the kernel takes nothing of others. */
+    private static final class HeldRing extends Uring {
+        private static volatile @Nullable Thread held;
+        private static volatile CountDownLatch rung = new CountDownLatch(1);
+        private static volatile CountDownLatch goesOn = new CountDownLatch(1);
+
+        HeldRing(int fd, MemorySegment params) throws IOException {
+            super(fd, params);
+        }
+
+        @Override
+        int enter(int submit, int complete, int enterFlags) {
+            boolean isHeld = Thread.currentThread().equals(held);
+            if (submit > 0 && !isHeld && goesOn.getCount() != 0) {
+                return -Errno.EAGAIN;
+            }
+            int entered = super.enter(submit, complete, enterFlags);
+            if (submit > 0 && isHeld && goesOn.getCount() != 0) {
+                rung.countDown();
+                try {
+                    // Not for ever, lest a test that has failed meanwhile never ends.
+                    boolean _ = goesOn.await(120, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }
+            return entered;
+        }
+    }
+
+    @Test
+    @Timeout(300)
+    void aDoorbellThatWasNotHeardIsNotForgottenByWhoHasRungBefore() throws Exception {
+        AioEngineConfig config = config(CompletionMode.REAPER);
+        HeldRing.rung = new CountDownLatch(1);
+        HeldRing.goesOn = new CountDownLatch(1);
+        try (AioEngine engine = UringEngine.open(config, HeldRing::new, UringEngine.wantedFlags(config));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Told told = new Told();
+            Thread first = Thread.ofPlatform().daemon().unstarted(() -> {
+                if (engine.submit(
+                        Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK))) == 0) {
+                    engine.commit();
+                }
+            });
+            HeldRing.held = first;
+            first.start();
+            assertThat(HeldRing.rung.await(120, TimeUnit.SECONDS)).isTrue();
+            engine.submitOrThrow(
+                    Kiocb.withSegments(1).prepareRead(file, BLOCK, told, 2).addSegment(arena.allocate(BLOCK)));
+            engine.commit();
+            HeldRing.goesOn.countDown();
+            told.await(engine, 2);
+            assertThat(told.results.values()).containsOnly((long) BLOCK);
+            first.join();
+        } finally {
+            HeldRing.goesOn.countDown();
+            HeldRing.held = null;
+        }
+    }
+
+    /** A ring that the kernel refuses to be entered for, for a while. */
+    private static final class SulkingRing extends Uring {
+        private static volatile long refusedUntil;
+
+        /** Less than the pauses between ten refusals take, which are half a second. */
+        static void sulk() {
+            refusedUntil = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(300);
+        }
+
+        private static boolean sulks() {
+            return refusedUntil - System.nanoTime() > 0;
+        }
+
+        SulkingRing(int fd, MemorySegment params) throws IOException {
+            super(fd, params);
+        }
+
+        @Override
+        int enter(int submit, int complete, int enterFlags) {
+            return sulks() ? -Errno.EPERM : super.enter(submit, complete, enterFlags);
+        }
+
+        @Override
+        int enterAndWait(int submit, int moreFlags, long timeoutNanos) {
+            return sulks() ? -Errno.EPERM : super.enterAndWait(submit, moreFlags, timeoutNanos);
+        }
+    }
+
+    @Test
+    @Timeout(300)
+    void anInterruptedReaperIsAsPatientAsAnyOther() throws IOException {
+        AtomicReference<Thread> reaper = new AtomicReference<>();
+        AioEngineConfig config = AioEngineConfig.builder().depth(8).ringEntry(RingEntry.REAPER).threadFactory(work -> {
+            Thread thread = Thread.ofPlatform().daemon().unstarted(work);
+            reaper.set(thread);
+            return thread;
+        }).build();
+        SulkingRing.refusedUntil = System.nanoTime();
+        try (AioEngine engine = UringEngine.open(config, SulkingRing::new, UringEngine.wantedFlags(config));
+                AioFile file = engine.open(path, AioFile.Access.READ_ONLY, false)) {
+            Told told = new Told();
+            reaper.get().interrupt();
+            SulkingRing.sulk();
+            engine.submitOrThrow(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK)));
+            engine.commit();
+            told.await(engine, 1);
+            assertThat(told.result(1)).isEqualTo(BLOCK);
+            assertThat(engine.isOpen()).isTrue();
+        }
+    }
+
     /** A ring that the kernel refuses to be entered for, from some time on. */
     private static final class DeadRing extends Uring {
         static final AtomicBoolean DEAD = new AtomicBoolean();
@@ -314,6 +426,10 @@ class UringEngineTest {
         try (AioEngine engine = UringEngine.open(config, DeadRing::new, UringEngine.wantedFlags(config));
                 AioFile file = engine.open(path, AioFile.Access.READ_ONLY, true)) {
             Told told = new Told();
+            if (config.completionMode() == CompletionMode.POLLED) {
+                // An event loop waits for it, and so an idle engine looks into its ring.
+                assertThat(engine.descriptor()).isNotNegative();
+            }
             for (int i = 0; i < 40; i++) {
                 if (i == 20) {
                     engine.commit();

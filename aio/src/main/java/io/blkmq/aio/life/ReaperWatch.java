@@ -28,7 +28,7 @@ import java.util.function.BooleanSupplier;
  *       left behind and is in flight, and calls (call)
  * </pre>
  *
- * <p>All steps are volatile. Of submitters that leave something behind the last to go sees the note of each, because all are counted in one
+ * <p>All steps are volatile, and the looks at what is in flight, which is counted in weaker ones, stand behind fences. Of submitters that leave something behind the last to go sees the note of each, because all are counted in one
  * word. If the reaper sees a submitter, that one sees the reaper's note when it goes. If it sees none, it sees the operations of those that have
  * gone before; and who comes later sees that it is retired.
  */
@@ -89,8 +89,10 @@ public final class ReaperWatch {
         if (!behind) {
             return false;
         }
-        // Before the look: who notes something before this has counted it, and after this finds its own note.
+        // Before the look: who notes something before this has counted it, and after this finds its own note. Pairs with the fence in
+        // leaves, since what is in flight is counted in weaker steps.
         behind = false;
+        VarHandle.fullFence();
         return needed.getAsBoolean() && call();
     }
 
