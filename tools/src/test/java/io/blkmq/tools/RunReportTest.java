@@ -137,6 +137,31 @@ class RunReportTest {
         }
     }
 
+    /** By the count of the kernel of what this process had read from disks. */
+    @ParameterizedTest
+    @CsvSource({"invalidate=1, true", "invalidate=0, false", "invalidate=1~do_verify=0, false"})
+    void whatIsReadBackComesFromTheDisk(String lines, boolean comes) throws IOException {
+        assumeTrue(Files.isReadable(Path.of("/proc/self/io")), "skipped: the system does not count");
+        Path image = Files.createTempFile(Path.of("").toAbsolutePath(), "blkmq-", ".img");
+        try {
+            assumeTrue(!Files.getFileStore(image).type().equals("tmpfs"), "skipped: tmpfs is its page cache");
+            Files.write(image, new byte[16 << 20]);
+            long before = bytesReadFromDisks();
+            assertThat(execute("run", "--attach", "d=" + image,
+                    job("[a]\nfilename=d\nrw=write\nbs=64k\nverify=crc32c\n" + lines.replace('~', '\n') + "\n")))
+                    .as(err.toString()).isZero();
+            long read = bytesReadFromDisks() - before;
+            assertThat(read >= 16 << 20).as(read + " bytes were read").isEqualTo(comes);
+        } finally {
+            Files.delete(image);
+        }
+    }
+
+    private static long bytesReadFromDisks() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/io")).stream().filter(line -> line.startsWith("read_bytes: "))
+                .mapToLong(line -> Long.parseLong(line.substring("read_bytes: ".length()))).findFirst().orElseThrow();
+    }
+
     // ---- processor time, depths, latencies
 
     @Test

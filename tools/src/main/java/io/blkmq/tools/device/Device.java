@@ -18,6 +18,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +40,8 @@ public final class Device implements AutoCloseable {
     private final String mode;
     private final List<String> notes = new ArrayList<>();
     private final @Nullable TemporaryImage image;
+    /** Of the file that it reads through the page cache. */
+    private @Nullable PageCache pages;
 
     /**
      * How a device is built.
@@ -227,6 +230,9 @@ public final class Device implements AutoCloseable {
             device.notes.add(request.name() + ": direct I/O is not possible on " + text + ": buffered, engine "
                     + request.engine().fioName() + " not used");
         }
+        if (request.readsBack() && request.invalidates() && !loop.isDirect()) {
+            device.keepPages(backing.path());
+        }
         return device;
     }
 
@@ -354,10 +360,35 @@ public final class Device implements AutoCloseable {
         return List.copyOf(notes);
     }
 
+    private void keepPages(Path file) throws IOException {
+        boolean kept = false;
+        try {
+            pages = PageCache.of(file);
+            kept = true;
+        } finally {
+            if (!kept) {
+                disk.close();
+            }
+        }
+    }
+
+    /**
+     * Makes the next reads go to the disk, where that is a file that jobs use through the page cache, read back, and do not say
+     * {@code invalidate=0} of. The kernel forgets nothing that is not durable: so after a flush.
+     */
+    public void forgetPages() {
+        if (pages != null) {
+            pages.drop();
+        }
+    }
+
     /** Detaches it, and removes it if it is temporary. */
     @Override
     public void close() {
         disk.close();
+        if (pages != null) {
+            pages.close();
+        }
         if (image != null) {
             image.close();
         }

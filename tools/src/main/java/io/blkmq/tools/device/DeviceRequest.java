@@ -21,15 +21,16 @@ import org.jspecify.annotations.Nullable;
  * @param writes whether a job changes it
  * @param mountedWrite whether it may be written although it is mounted
  * @param invalidates whether its pages are dropped from the page cache before
+ * @param readsBack whether a job reads back what it has written
  * @param location where the jobs say so, for messages
  */
 public record DeviceRequest(String name, Optional<Backing> backing, int threads, int depthTotal, EngineName engine,
         boolean direct, String elevator, int workers, ImageRequest image, boolean reads, boolean writes,
-        boolean mountedWrite, boolean invalidates, Location location) {
+        boolean mountedWrite, boolean invalidates, boolean readsBack, Location location) {
 
     private DeviceRequest(Builder b) {
         this(b.name, Optional.ofNullable(b.backing), b.threads, b.depthTotal, b.engine, b.direct, b.elevator, b.workers,
-                b.image, b.reads, b.writes, b.mountedWrite, b.invalidates, b.location);
+                b.image, b.reads, b.writes, b.mountedWrite, b.invalidates, b.readsBack, b.location);
     }
 
     /**
@@ -59,6 +60,7 @@ public record DeviceRequest(String name, Optional<Backing> backing, int threads,
         private boolean writes = true;
         private boolean mountedWrite;
         private boolean invalidates;
+        private boolean readsBack;
 
         private Builder(String name, Location location) {
             this.name = name;
@@ -167,6 +169,17 @@ public record DeviceRequest(String name, Optional<Backing> backing, int threads,
          */
         public Builder invalidates(boolean value) {
             this.invalidates = value;
+            return this;
+        }
+
+        /**
+         * Sets whether a job reads back what it has written.
+         *
+         * @param value true if it does
+         * @return this
+         */
+        public Builder readsBack(boolean value) {
+            this.readsBack = value;
             return this;
         }
 

@@ -8,8 +8,36 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /** What the kernel has of a file in its page cache, and what the file has on no disk. */
-public final class PageCache {
-    private PageCache() {}
+public final class PageCache implements AutoCloseable {
+    private final AioEngine engine;
+    private final AioFile file;
+
+    private PageCache(AioEngine engine, AioFile file) {
+        this.engine = engine;
+        this.file = file;
+    }
+
+    /** That of a file, which may lose its name later. */
+    static PageCache of(Path path) throws IOException {
+        AioEngine engine = AioEngines.open("channel", AioEngineConfig.defaults());
+        try {
+            return new PageCache(engine, engine.open(path, AioFile.Access.READ_ONLY, false));
+        } catch (IOException | RuntimeException e) {
+            engine.close();
+            throw e;
+        }
+    }
+
+    /** Makes the next read of what is durable go to the disk, where the system can do that. */
+    void drop() {
+        int _ = file.dropPageCache();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+        engine.close();
+    }
 
     /** Looks at a file that is open for a moment. */
     private interface Look<T> {

@@ -201,15 +201,28 @@ public final class JobSpec {
      * @return the pattern; of a job that only verifies, that which reads where the job would write
      */
     public AccessPattern accessPattern() {
-        AccessPattern pattern = ((AccessPattern.Modified) value(Key.RW)).pattern();
-        if (!flag(Key.VERIFY_ONLY)) {
-            return pattern;
-        }
-        return switch (pattern) {
-            case WRITE, RW -> AccessPattern.READ;
-            case RANDWRITE, RANDRW -> AccessPattern.RANDREAD;
-            default -> pattern;
-        };
+        AccessPattern planned = plannedPattern();
+        return !flag(Key.VERIFY_ONLY) || !planned.writes()
+                ? planned
+                : planned.isRandom() ? AccessPattern.RANDREAD : AccessPattern.READ;
+    }
+
+    /**
+     * What it would do if it did not only verify.
+     *
+     * @return the pattern that is written
+     */
+    public AccessPattern plannedPattern() {
+        return ((AccessPattern.Modified) value(Key.RW)).pattern();
+    }
+
+    /**
+     * Whether it writes nothing, and reads and checks what it would write.
+     *
+     * @return false also for a job that writes nothing anyway
+     */
+    public boolean verifiesOnly() {
+        return flag(Key.VERIFY_ONLY) && isVerified() && plannedPattern().writes();
     }
 
     /**
@@ -222,12 +235,12 @@ public final class JobSpec {
     }
 
     /**
-     * How many of a mixed job's operations are reads.
+     * How many of a mixed job's operations are, or would be, reads.
      *
      * @return percent
      */
     public int readPercent() {
-        AccessPattern pattern = accessPattern();
+        AccessPattern pattern = plannedPattern();
         if (!pattern.isMixed()) {
             return pattern.reads() ? WHOLE : 0;
         }
@@ -244,6 +257,16 @@ public final class JobSpec {
      * @return the sizes
      */
     public BlockSizes blockSizes(Direction direction) {
+        return plannedSizes(verifiesOnly() && direction == Direction.READ ? Direction.WRITE : direction);
+    }
+
+    /**
+     * How long they would be if it did not only verify.
+     *
+     * @param direction which
+     * @return the sizes
+     */
+    public BlockSizes plannedSizes(Direction direction) {
         Object sizes = find(Key.BSSPLIT);
         if (sizes == null) {
             sizes = find(Key.BSRANGE);
@@ -251,8 +274,7 @@ public final class JobSpec {
         if (sizes == null) {
             sizes = value(Key.BS);
         }
-        Direction as = flag(Key.VERIFY_ONLY) && direction == Direction.READ ? Direction.WRITE : direction;
-        return (BlockSizes) ((ByDirection<?>) sizes).of(as);
+        return (BlockSizes) ((ByDirection<?>) sizes).of(direction);
     }
 
     /**
@@ -319,12 +341,13 @@ public final class JobSpec {
     }
 
     /**
-     * Whether it begins again until its time is over. Means something only where there is a time.
+     * Whether it begins again until its time is over. Means something only where there is a time, and not where data is only verified:
+     * that is done once.
      *
      * @return true if so
      */
     public boolean isTimeBased() {
-        return flag(Key.TIME_BASED) && runtimeNanos() > 0;
+        return flag(Key.TIME_BASED) && runtimeNanos() > 0 && !verifiesOnly();
     }
 
     /**

@@ -116,7 +116,8 @@ public enum Key {
     ALLOW_MOUNTED_WRITE(ValueType.FLAG, "0", "lets the job write to an attached block device that is mounted",
             "allow_mounted_write"),
     /** Whether the page cache is dropped before. */
-    INVALIDATE(ValueType.FLAG, "1", "pages of the file are dropped from the page cache before the job begins",
+    INVALIDATE(ValueType.FLAG, "1",
+            "pages of the file are dropped from the page cache before the job begins, and before it reads back",
             "invalidate"),
     /** Whether the loop device goes past the page cache. */
     DIRECT(ValueType.FLAG, null, "the device goes past the page cache", "direct"),
@@ -273,7 +274,8 @@ public enum Key {
     /** Whether a job that writes reads back what it wrote. */
     DO_VERIFY(ValueType.FLAG, "1", "with 0, a job that writes reads nothing back", "do_verify"),
     /** Whether nothing is written. */
-    VERIFY_ONLY(ValueType.FLAG, "0", "nothing is written: what the job would write is read and checked", "verify_only"),
+    VERIFY_ONLY(ValueType.FLAG, "0", "nothing is written: what the job would write is read and checked, once",
+            "verify_only"),
     /** How far headers are apart. */
     VERIFY_INTERVAL(ValueType.SIZE, "0", "a header each so many bytes, and not in each block", "verify_interval",
             "header_interval"),

@@ -27,6 +27,7 @@ final class Accounts {
     private @Nullable JobLogs logs;
     private @Nullable DepthSearch search;
     private boolean mustEnd;
+    private boolean leavesFlushesOut;
 
     Accounts(JobSpec spec) {
         this.timed = !spec.isClockReduced();
@@ -93,6 +94,11 @@ final class Accounts {
         depths.reset();
     }
 
+    /** The flushes from now on are not the job's. */
+    void leaveFlushesOut() {
+        leavesFlushesOut = true;
+    }
+
     /** An operation has ended. */
     void settle(IoSlot slot) {
         Status status = slot.bio.status();
@@ -108,7 +114,7 @@ final class Accounts {
             count(slot, trims, Direction.TRIM);
         }
         if (operation == Operation.FLUSH) {
-            if (status == Status.OK) {
+            if (status == Status.OK && !leavesFlushesOut) {
                 flushes.record(slot.endNanos - slot.startNanos);
             }
         } else if (verifier != null) {

@@ -38,6 +38,9 @@ final class JobChoices extends Choices {
     private boolean held;
     /** A block was discarded, and is to be written next. */
     private boolean trimmed;
+    /** A pass is over, and the operation that was chosen begins another: what is chosen is up to the seed, and not to when others end. */
+    private boolean passIsOver;
+    private int wantedInNextPass;
 
     private JobChoices(Workload workload, @Nullable Verifier verifier, OffsetSource[] reads, OffsetSource[] writes,
             OffsetSource[] trims) {
@@ -47,9 +50,9 @@ final class JobChoices extends Choices {
         this.fixedBytes = fixedBytes(workload);
         this.readPercent = spec.readPercent();
         this.flushEvery = spec.flushEvery();
-        this.mixed = workload.pattern().isMixed();
-        this.trimThenWrite = workload.pattern().isTrimThenWrite();
-        this.onePass = !workload.pattern().isRandom() && spec.patternModifier() != 0 && spec.ioSize().isEmpty()
+        this.mixed = workload.planned().isMixed();
+        this.trimThenWrite = workload.planned().isTrimThenWrite();
+        this.onePass = !workload.planned().isRandom() && spec.patternModifier() != 0 && spec.ioSize().isEmpty()
                 && !spec.isTimeBased();
         this.verifier = verifier;
         this.random = new XorShift(workload.seed());
@@ -61,7 +64,7 @@ final class JobChoices extends Choices {
         this.bytesLeft = spec.isTimeBased() ? Long.MAX_VALUE : workload.bytes();
         long number = spec.amount(Key.NUMBER_IOS);
         this.operationsLeft = number == 0 ? Long.MAX_VALUE : number;
-        AccessPattern pattern = workload.pattern();
+        AccessPattern pattern = workload.planned();
         this.operation = pattern.trims() ? Operation.DISCARD : pattern.reads() ? Operation.READ : Operation.WRITE;
         this.offsets = sources()[0];
     }
@@ -69,7 +72,7 @@ final class JobChoices extends Choices {
     private static int fixedBytes(Workload workload) {
         int bytes = 0;
         for (Direction direction : Direction.values()) {
-            if (workload.pattern().has(direction)) {
+            if (workload.planned().has(direction)) {
                 BlockSizes sizes = workload.sizes().of(direction);
                 if (!sizes.isFixed() || (bytes != 0 && bytes != sizes.min())) {
                     return 0;
@@ -138,6 +141,9 @@ final class JobChoices extends Choices {
     }
 
     private boolean choose(boolean quiet) {
+        if (passIsOver) {
+            return quiet && beginPass();
+        }
         if (trimThenWrite) {
             if (trimmed) {
                 // The block that was discarded is written when that has ended.
@@ -181,9 +187,13 @@ final class JobChoices extends Choices {
             bytesLeft = 0;
             return false;
         }
-        if (needsQuiet() && !quiet) {
-            return false;
-        }
+        wantedInNextPass = wanted;
+        passIsOver = true;
+        return (!needsQuiet() || quiet) && beginPass();
+    }
+
+    private boolean beginPass() {
+        passIsOver = false;
         order.restart();
         for (OffsetSource source : sources()) {
             source.restart();
@@ -191,7 +201,7 @@ final class JobChoices extends Choices {
         part = severalParts ? order.next() : 0;
         offsets = sources()[part];
         trimmed = trimThenWrite;
-        return offsets.next(wanted);
+        return offsets.next(wantedInNextPass);
     }
 
     private OffsetSource[] sources() {

@@ -1,6 +1,7 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.core.Plug;
+import io.blkmq.tools.device.Device;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
@@ -77,8 +78,8 @@ final class JobThread implements Runnable {
     private long sampleNanos;
     /** An operation is chosen that has to wait for its time. */
     private boolean pending;
-    /** The last write that has been read back. */
-    private int verifiedWrite;
+    /** The last write before the job looked back. */
+    private int backlogWrite;
 
     /**
      * A thread, not started.
@@ -198,18 +199,22 @@ final class JobThread implements Runnable {
         }
         long took;
         try {
+            if (verifier != null && spec.verifiesOnly()) {
+                choosePlanned(verifier);
+            }
             took = runPhase(spec.runtimeNanos(), true);
         } finally {
             if (share != null) {
                 share.end();
             }
         }
-        accounts.reads.runtimeNanos = pattern.reads() || verifiedWrite > 0 ? took : 0;
+        accounts.reads.runtimeNanos = pattern.reads() || backlogWrite > 0 ? took : 0;
         accounts.writes.runtimeNanos = pattern.writes() ? took : 0;
         accounts.trims.runtimeNanos = pattern.trims() ? took : 0;
         runtimeNanos = took;
-        if (verifier != null && spec.isReadBack() && mayGoOn() && verifier.writes() > verifiedWrite) {
-            choices = new ReadBack(verifier.written(verifiedWrite), readBackBytes(), Integer.MAX_VALUE);
+        if (verifier != null && spec.isReadBack() && mayGoOn() && verifier.hasUnread()) {
+            leaveTheCaches();
+            choices = new ReadBack(verifier.unread(), readBackBytes(), Integer.MAX_VALUE);
             took = runPhase(0, false);
             accounts.reads.runtimeNanos += took;
             runtimeNanos += took;
@@ -226,6 +231,25 @@ final class JobThread implements Runnable {
 
     private int readBackBytes() {
         return workload.sizes().write().max();
+    }
+
+    /** Goes through what the job would do without doing it; what that would leave written is what is read. */
+    private void choosePlanned(Verifier planned) {
+        while (mayGoOn() && !choices.isOver()) {
+            if (choices.isFlushDue()) {
+                choices.flushed();
+            } else if (choices.next(true)) {
+                planned.planned(choices.operation, choices.part, choices.offsets);
+            }
+        }
+        choices = new ReadBack(planned.unread(), readBackBytes(), Integer.MAX_VALUE);
+    }
+
+    /** What is read back is to come from the medium: so it is made durable, and the host's copies of it are dropped. */
+    private void leaveTheCaches() {
+        accounts.leaveFlushesOut();
+        flushDevices();
+        workload.parts().stream().map(Workload.Part::device).distinct().forEach(Device::forgetPages);
     }
 
     private void writeLogs() {
@@ -278,6 +302,8 @@ final class JobThread implements Runnable {
         deadlineNanos = (ramping ? rampEndNanos : startNanos) + limitNanos;
         timeIsOver = false;
         measures = first;
+        // What was chosen and had to wait is left out: its time is over.
+        pending = false;
         untilClock = OPERATIONS_PER_CLOCK;
         sampleNanos = startNanos;
         progress.begin(startNanos, hasDeadline ? deadlineNanos - startNanos : 0);
@@ -313,14 +339,14 @@ final class JobThread implements Runnable {
 
     private int room() {
         int room = Math.min(window.freeCount(), batch.length);
-        if (!bounded) {
+        if (!bounded || !measures) {
             return room;
         }
         if (search != null) {
             room = Math.min(room, search.depth() - window.inFlight());
         }
         if (backlog > 0 && verifier != null) {
-            room = Math.min(room, verifiedWrite + backlog - verifier.writes());
+            room = Math.min(room, backlogWrite + backlog - verifier.writes());
         }
         if (flow != null) {
             room = Math.min(room, flow.room());
@@ -368,7 +394,7 @@ final class JobThread implements Runnable {
     private int chooseBatch(int room, long begin) {
         int chosen = 0;
         while (chosen < room && (pending || choices.next(!choices.needsQuiet() || window.inFlight() == 0))) {
-            if (pacer != null && !isDue(pacer)) {
+            if (pacer != null && measures && !isDue(pacer)) {
                 break;
             }
             IoSlot slot = window.take();
@@ -382,9 +408,11 @@ final class JobThread implements Runnable {
             }
             batch[chosen++] = slot;
         }
-        thinking.began(chosen);
-        if (flow != null) {
-            flow.began(chosen);
+        if (measures) {
+            thinking.began(chosen);
+            if (flow != null) {
+                flow.began(chosen);
+            }
         }
         return chosen;
     }
@@ -426,7 +454,7 @@ final class JobThread implements Runnable {
             thinking.think(control, hasDeadline ? deadlineNanos : Long.MAX_VALUE);
             return true;
         }
-        if (backlog > 0 && verifier != null && verifier.writes() >= verifiedWrite + backlog) {
+        if (backlog > 0 && verifier != null && verifier.writes() >= backlogWrite + backlog) {
             readBacklog(plug, verifier);
             return true;
         }
@@ -440,11 +468,12 @@ final class JobThread implements Runnable {
     private void readBacklog(Plug plug, Verifier written) {
         reapAll();
         Choices job = choices;
+        boolean waits = pending;
         int batchMax = spec.count(Key.VERIFY_BACKLOG_BATCH);
-        int upTo = written.writes();
-        choices = new ReadBack(written.written(verifiedWrite), readBackBytes(),
-                batchMax == 0 ? Integer.MAX_VALUE : batchMax);
-        verifiedWrite = upTo;
+        choices = new ReadBack(written.unread(), readBackBytes(), batchMax == 0 ? Integer.MAX_VALUE : batchMax);
+        backlogWrite = written.writes();
+        pending = false;
+        measures = false;
         while (mayGoOn() && !choices.isOver()) {
             int room = Math.min(window.freeCount(), batch.length);
             if (room == 0 || issueBatch(plug, room) == 0) {
@@ -453,6 +482,8 @@ final class JobThread implements Runnable {
         }
         reapAll();
         choices = job;
+        pending = waits;
+        measures = true;
     }
 
     /** A flush makes durable what was acknowledged before it: so all writes are waited for, and then the flush. */

@@ -13,7 +13,7 @@ final class OffsetSources {
 
     /** Whether reads and writes are alike, so that a random map is for both. */
     static boolean areShared(Workload workload) {
-        return workload.pattern().isMixed() && workload.pattern().isRandom()
+        return workload.planned().isMixed() && workload.planned().isRandom()
                 && workload.units().read().equals(workload.units().write());
     }
 
@@ -21,7 +21,7 @@ final class OffsetSources {
     static OffsetSource[] of(Workload workload, Direction direction) {
         OffsetSource[] sources = new OffsetSource[workload.parts().size()];
         for (int i = 0; i < sources.length; i++) {
-            sources[i] = workload.pattern().has(direction)
+            sources[i] = workload.planned().has(direction)
                     ? source(workload, direction, workload.parts().get(i), i)
                     : OffsetSource.NOWHERE;
         }
@@ -34,7 +34,7 @@ final class OffsetSources {
         long units = part.bytes() / unit;
         long base = part.offsetBytes();
         long modifier = spec.patternModifier();
-        if (!workload.pattern().isRandom()) {
+        if (!workload.planned().isRandom()) {
             return new SequentialOffsets(base, unit, units, modifier);
         }
         XorShift places = new XorShift(workload.seed() ^ (direction.code() * 2L + 1) ^ ((long) index << 32));

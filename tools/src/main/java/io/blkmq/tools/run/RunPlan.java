@@ -164,6 +164,7 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
                 .workers(setup.workers != 0 ? setup.workers : said).image(setup.images.withBytes(imageBytes))
                 .access(reads, writes)
                 .mountedWrite(users.stream().anyMatch(user -> user.spec.flag(Key.ALLOW_MOUNTED_WRITE)))
+                .readsBack(users.stream().map(User::spec).anyMatch(JobSpec::isReadBack))
                 .invalidates(users.stream().allMatch(user -> user.spec.flag(Key.INVALIDATE))).build();
     }
 

@@ -54,6 +54,12 @@ final class UsedUnits {
         markEnd();
     }
 
+    void useAll() {
+        for (long[] level : levels) {
+            Arrays.fill(level, -1);
+        }
+    }
+
     boolean isFree(long unit) {
         return (levels[0][(int) (unit >>> 6)] & 1L << unit) == 0;
     }

@@ -4,6 +4,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.tools.job.FillPattern;
 import io.blkmq.tools.job.Key;
 import java.lang.foreign.MemorySegment;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,12 +34,29 @@ final class Verifier {
         /** By block, the last write; null if the job only reads. */
         private final int @Nullable [] sequences;
         private final UsedUnits busy;
+        /** The free ones are those that were written, and not read back since. Null if nothing is read back. */
+        private final @Nullable UsedUnits unread;
 
-        Part(long baseBytes, long units, boolean written) {
+        Part(long baseBytes, long units, boolean written, boolean readBack) {
             this.baseBytes = baseBytes;
             this.units = units;
             this.sequences = written ? new int[(int) units] : null;
             this.busy = new UsedUnits(units);
+            this.unread = readBack ? new UsedUnits(units) : null;
+            if (unread != null) {
+                unread.useAll();
+            }
+        }
+
+        /** A block has a write that is to be read back; or has none any more. */
+        void written(int unit, boolean is) {
+            if (unread != null) {
+                if (is) {
+                    unread.free(unit);
+                } else {
+                    unread.use(unit);
+                }
+            }
         }
     }
 
@@ -49,8 +67,10 @@ final class Verifier {
         this.seal = new Seal(memory, workload.spec().verification(),
                 (FillPattern) workload.spec().optional(Key.VERIFY_PATTERN).orElse(null), workload.job().number() + 1);
         boolean written = workload.pattern().writes();
+        boolean readBack = workload.spec().isReadBack() || workload.spec().verifiesOnly();
         this.parts = workload.parts().stream()
-                .map(part -> new Part(part.offsetBytes(), part.bytes() / unitBytes, written)).toArray(Part[]::new);
+                .map(part -> new Part(part.offsetBytes(), part.bytes() / unitBytes, written, readBack))
+                .toArray(Part[]::new);
     }
 
     private int unit(Part part, long offsetBytes) {
@@ -103,15 +123,25 @@ final class Verifier {
             }
             switch (slot.operation()) {
                 case READ -> check(slot, i, written == null ? NEVER : written[first + i], written != null);
-                case WRITE -> wrote(written, first + i, slot.sequence);
-                default -> wrote(written, first + i, NEVER);
+                case WRITE -> wrote(part, first + i, slot.sequence);
+                default -> wrote(part, first + i, NEVER);
             }
         }
     }
 
-    private static void wrote(int @Nullable [] written, int unit, int sequence) {
-        if (written != null) {
-            written[unit] = sequence;
+    private static void wrote(Part part, int unit, int sequence) {
+        if (part.sequences != null) {
+            part.sequences[unit] = sequence;
+        }
+        part.written(unit, sequence != NEVER);
+    }
+
+    /** An operation that is not done: what it would write is what is read. */
+    void planned(Operation operation, int partIndex, OffsetSource place) {
+        Part part = parts[partIndex];
+        int first = unit(part, place.offsetBytes);
+        for (int i = 0; i < place.lengthBytes / unitBytes && operation != Operation.READ; i++) {
+            part.written(first + i, operation == Operation.WRITE);
         }
     }
 
@@ -136,61 +166,52 @@ final class Verifier {
         return sequence;
     }
 
-    /**
-     * Where the job has written, in order: what is read back.
-     *
-     * @param sinceWrite only writes after that one
-     */
-    OffsetSource[] written(int sinceWrite) {
+    /** Whether there are blocks to read back. */
+    boolean hasUnread() {
+        return Stream.of(parts).anyMatch(part -> part.unread != null && part.unread.nextFree(0) >= 0);
+    }
+
+    /** The blocks to read back, in order. What they give out counts as read back. */
+    OffsetSource[] unread() {
         OffsetSource[] places = new OffsetSource[parts.length];
         for (int i = 0; i < places.length; i++) {
             Part part = parts[i];
-            int[] written = part.sequences;
-            if (written == null) {
-                throw new IllegalStateException("a job that only reads has written nothing");
+            if (part.unread == null) {
+                throw new IllegalStateException("this job reads nothing back");
             }
-            places[i] = new WrittenOffsets(part.baseBytes, unitBytes, part.units, written, sinceWrite);
+            places[i] = new UnreadOffsets(part.baseBytes, unitBytes, part.units, part.unread);
         }
         return places;
     }
 
-    /** All blocks that were written, neighbours together. */
-    private static final class WrittenOffsets extends OffsetSource {
-        private final int[] written;
-        private final int since;
-        private int unit;
+    /** All blocks that are to be read back, neighbours together. */
+    private static final class UnreadOffsets extends OffsetSource {
+        private final UsedUnits unread;
 
-        WrittenOffsets(long baseBytes, int unitBytes, long units, int[] written, int since) {
+        UnreadOffsets(long baseBytes, int unitBytes, long units, UsedUnits unread) {
             super(baseBytes, unitBytes, units);
-            this.written = written;
-            this.since = since;
-        }
-
-        private boolean isWanted(int which) {
-            return written[which] != NEVER && written[which] - since > 0;
+            this.unread = unread;
         }
 
         @Override
         boolean next(int wantedBytes) {
-            while (unit < units && !isWanted(unit)) {
-                unit++;
-            }
-            if (unit == units) {
+            long first = unread.nextFree(0);
+            if (first < 0) {
                 return false;
             }
-            int first = unit;
-            long end = Math.min(units, first + (long) wantedBytes / unitBytes);
-            while (unit < end && isWanted(unit)) {
-                unit++;
+            long wantedEnd = Math.min(units, first + wantedBytes / unitBytes);
+            long end = first;
+            while (end < wantedEnd && unread.isFree(end)) {
+                unread.use(end++);
             }
-            offsetBytes = baseBytes + (long) first * unitBytes;
-            lengthBytes = (unit - first) * unitBytes;
+            offsetBytes = baseBytes + first * unitBytes;
+            lengthBytes = (int) (end - first) * unitBytes;
             return true;
         }
 
         @Override
         void restart() {
-            unit = 0;
+            throw new IllegalStateException("there is one pass");
         }
     }
 }

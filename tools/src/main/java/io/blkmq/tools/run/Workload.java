@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param job whose it is
  * @param parts where: the parts of devices that it uses, at least one
- * @param pattern what it does
+ * @param pattern what it does; {@link #planned} is what it would do if it did not only verify
  * @param sizes how long its operations are
  * @param units what lengths and offsets are a multiple of, in bytes
  * @param verifyUnitBytes how long the blocks are that carry a header; 0 if nothing is verified
@@ -67,9 +67,10 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
      */
     static Workload of(JobClone job, Function<String, Device> devices) throws UsageException {
         JobSpec spec = job.spec();
-        AccessPattern pattern = spec.accessPattern();
-        ByDirection<BlockSizes> sizes = new ByDirection<>(spec.blockSizes(Direction.READ),
-                spec.blockSizes(Direction.WRITE), spec.blockSizes(Direction.TRIM));
+        AccessPattern pattern = spec.plannedPattern();
+        checkVerifyOnly(spec, pattern);
+        ByDirection<BlockSizes> sizes = new ByDirection<>(spec.plannedSizes(Direction.READ),
+                spec.plannedSizes(Direction.WRITE), spec.plannedSizes(Direction.TRIM));
         ByDirection<Integer> units = new ByDirection<>(unit(sizes.read()), unit(sizes.write()), unit(sizes.trim()));
         List<Part> parts = new ArrayList<>();
         List<String> notes = new ArrayList<>();
@@ -77,14 +78,14 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         for (JobClone.DeviceUse use : job.devices()) {
             Device device = devices.apply(use.name());
             checkUnits(spec, pattern, units, device);
-            checkAccess(spec, pattern, device);
+            checkAccess(spec, spec.accessPattern(), device);
             parts.addAll(parts(job, device, use, unit, largestUnit(pattern, units), notes));
         }
         checkMemory(spec);
         checkSteadiness(spec);
         int verifyUnit = verifyUnit(spec, pattern, units, parts);
         checkMap(spec, pattern, units, parts);
-        return new Workload(job, List.copyOf(parts), pattern, sizes, units, verifyUnit, bytes(spec, parts),
+        return new Workload(job, List.copyOf(parts), spec.accessPattern(), sizes, units, verifyUnit, bytes(spec, parts),
                 XorShift.mix(seed(spec) + job.number()), depth(spec, backing(job, devices)), batchMax(spec),
                 completeMax(spec), List.copyOf(notes));
     }
@@ -151,6 +152,18 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
                 throw refused(spec, Key.VERIFY_INTERVAL,
                         "verify_interval " + interval + " does not divide the block size of " + of);
             }
+        }
+    }
+
+    private static void checkVerifyOnly(JobSpec spec, AccessPattern planned) throws UsageException {
+        if (!spec.flag(Key.VERIFY_ONLY)) {
+            return;
+        }
+        if (!spec.isVerified()) {
+            throw refused(spec, Key.VERIFY_ONLY, "verify_only needs verify");
+        }
+        if (planned.trims() && !planned.writes()) {
+            throw refused(spec, Key.VERIFY_ONLY, "rw=" + planned.keyValue() + " writes nothing that could be verified");
         }
     }
 
@@ -351,6 +364,11 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         return job.spec();
     }
 
+    /** What its choices are of: what it does, or would do if it did not only verify. */
+    AccessPattern planned() {
+        return spec().plannedPattern();
+    }
+
     /** How far the operations in flight are apart in memory. */
     int strideBytes() {
         return strideBytes(spec());
@@ -360,7 +378,7 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
     boolean hasMap() {
         return pattern.isRandom() && !spec().mayRepeatOffsets()
                 && spec().distribution().kind() == Distribution.Kind.RANDOM
-                && parts.stream().allMatch(part -> part.bytes / commonUnit(pattern, units) <= UsedUnits.UNITS_MAX);
+                && parts.stream().allMatch(part -> part.bytes / commonUnit(planned(), units) <= UsedUnits.UNITS_MAX);
     }
 
     /** Whether one of two jobs waits for the end of the other. */
