@@ -196,7 +196,13 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
 
     private static long imageBytes(String name, User user) throws UsageException {
         JobSpec spec = user.spec;
-        Extent size = sizeOf(spec);
+        Key sized = spec.has(Key.FILESIZE) ? Key.FILESIZE : Key.SIZE;
+        Extent size;
+        try {
+            size = sizeOf(spec);
+        } catch (ArithmeticException e) {
+            throw tooLarge(spec, sized);
+        }
         if (size == null) {
             return 0;
         }
@@ -211,11 +217,14 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
         try {
             long offset = Math.addExact(spec.offset().value(),
                     Math.multiplyExact(spec.offsetIncrement().value(), user.index));
-            return Math.ceilDiv(Math.addExact(size.value(), offset), 4096L) * 4096;
+            return Math.multiplyExact(Math.ceilDiv(Math.addExact(size.value(), offset), 4096L), 4096L);
         } catch (ArithmeticException e) {
-            throw new UsageException(spec.location(Key.SIZE),
-                    "job " + spec.name() + ": size and offset exceed 63 bits");
+            throw tooLarge(spec, sized);
         }
+    }
+
+    private static UsageException tooLarge(JobSpec spec, Key key) {
+        return new UsageException(spec.location(key), "job " + spec.name() + ": size and offset exceed 63 bits");
     }
 
     private static UsageException percentOfNothing(JobSpec spec, Key key, String device) {

@@ -85,6 +85,7 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         checkSteadiness(spec);
         int verifyUnit = verifyUnit(spec, pattern, units, parts);
         checkMap(spec, pattern, units, parts);
+        checkGaps(spec, pattern, verifyUnit, parts);
         return new Workload(job, List.copyOf(parts), spec.accessPattern(), sizes, units, verifyUnit, bytes(spec, parts),
                 XorShift.mix(seed(spec) + job.number()), depth(spec, backing(job, devices)), batchMax(spec),
                 completeMax(spec), List.copyOf(notes));
@@ -167,6 +168,26 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         }
     }
 
+    /** An operation begins where a block of the device does, and where a block that is verified does. */
+    private static void checkGaps(JobSpec spec, AccessPattern pattern, int verifyUnit, List<Part> parts)
+            throws UsageException {
+        int blocks = parts.stream().mapToInt(part -> part.device.disk().limits().logicalBlockBytes()).max().orElse(1);
+        int least = Math.max(blocks, verifyUnit);
+        String of = least + " bytes of a block" + (verifyUnit > blocks ? " that is verified" : " of the device");
+        long gap = Math.abs(spec.patternModifier());
+        if (!pattern.isRandom() && gap % least != 0) {
+            throw refused(spec, Key.RW, "rw=" + pattern.keyValue() + ":N leaves out " + gap
+                    + " bytes, which is not a multiple of the " + of);
+        }
+        for (Direction direction : Direction.values()) {
+            long align = spec.amount(Key.BLOCKALIGN, direction);
+            if (pattern.isRandom() && pattern.has(direction) && align % least != 0) {
+                throw refused(spec, Key.BLOCKALIGN,
+                        "blockalign of " + align + " bytes, which is not a multiple of the " + of);
+            }
+        }
+    }
+
     private static void checkAccess(JobSpec spec, AccessPattern pattern, Device device) throws UsageException {
         if ((pattern.writes() || pattern.trims()) && device.disk().limits().isReadOnly()) {
             throw refused(spec, Key.RW, "writes, but device " + device.name() + " is read-only");
@@ -189,10 +210,7 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         long offset = offset(job, device, deviceBytes, unit);
         int files = spec.files();
         long[] each = fileBytes(spec, files);
-        long sum = 0;
-        for (long bytes : each) {
-            sum += bytes;
-        }
+        long sum = sum(spec, each);
         long wanted = sum != 0
                 ? sum
                 : spec.size().map(size -> share(size, spec, job.devices().size()).of(deviceBytes))
@@ -218,6 +236,18 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
             at += bytes;
         }
         return parts;
+    }
+
+    private static long sum(JobSpec spec, long... sizes) throws UsageException {
+        try {
+            long sum = 0;
+            for (long bytes : sizes) {
+                sum = Math.addExact(sum, bytes);
+            }
+            return sum;
+        } catch (ArithmeticException e) {
+            throw refused(spec, Key.FILESIZE, "the sizes of " + sizes.length + " files exceed 63 bits");
+        }
     }
 
     /** A size is of all devices of a job together. */
@@ -249,8 +279,11 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         int block = device.disk().limits().logicalBlockBytes();
         long said = spec.amount(Key.OFFSET_ALIGN);
         long align = said == 0 ? unit : said;
-        long offset = placed(spec.offset(), deviceBytes, align)
-                + placed(spec.offsetIncrement(), deviceBytes, align) * job.index();
+        long first = placed(spec.offset(), deviceBytes, align);
+        long step = placed(spec.offsetIncrement(), deviceBytes, align);
+        long offset = step != 0 && job.index() > (Long.MAX_VALUE - first) / step
+                ? Long.MAX_VALUE / block * block
+                : first + step * job.index();
         if (offset % block != 0) {
             throw refused(spec, Key.OFFSET, "offset " + offset + ": not a multiple of the block size of " + block
                     + " bytes of device " + device.name());

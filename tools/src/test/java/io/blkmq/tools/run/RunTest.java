@@ -229,6 +229,15 @@ class RunTest {
         assertThat(job.failures().told()).hasSize(10).allMatch(line -> line.contains("expected magic"));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"rw=write:2k\nverify_interval=512", "rw=write:-2k\nverify_interval=1k", "rw=write:4k",
+            "rw=randwrite\nblockalign=512\nverify_interval=512", "rw=randwrite\nblockalign=8k"})
+    void blocksBetweenWhichThereIsAGapAreVerified(String lines) throws UsageException {
+        JobResult job = only(RunFixture.run("[a]\nfilename=d\nsize=64k\nverify=crc32c\n" + lines, "d=mem:64k"));
+        assertThat(job.failures().told()).isEmpty();
+        assertThat(job.reads().bytes()).isPositive();
+    }
+
     // ---- what is refused
 
     @ParameterizedTest
@@ -244,6 +253,16 @@ class RunTest {
             "[a]~filename=d~bs=16m~iodepth=100|d=null:1g|test.fio:4: |1073741824 are possible",
             "[a]~filename=d~bs=512~verify=crc32c|d=null:1p|test.fio:4: |",
             "[a]~filename=d~rw=randread~bs=512|d=null:2t|test.fio:1: |the map of random offsets has room",
+            "[a]~filename=d~rw=read:100|d=null:1m|test.fio:3: |leaves out 100 bytes, which is not a multiple of the 512 bytes",
+            "[a]~filename=d~rw=write:-100|d=null:1m|test.fio:3: |leaves out 100 bytes",
+            "[a]~filename=d~rw=randread~blockalign=1000|d=null:1m|test.fio:4: |blockalign of 1000 bytes",
+            "[a]~filename=d~rw=write:2k~verify=crc32c|d=mem:1m|test.fio:3: |not a multiple of the 4096 bytes of a block that is verified",
+            "[a]~filename=d~rw=randwrite~blockalign=512~verify=crc32c|d=mem:1m|test.fio:4: |blockalign of 512 bytes",
+            "[a]~filename=d~rw=write~verify_only|d=mem:1m|test.fio:4: |verify_only needs verify",
+            "[a]~filename=d~rw=trim~verify=md5~verify_only|d=mem:1m|test.fio:5: |writes nothing that could be verified",
+            "[a]~rw=read~filesize=1p~nrfiles=10000||test.fio:3: |exceed 63 bits",
+            "[a]~filename=d~size=4k~offset_increment=1p~numjobs=1000~offset=8000p|d=null:1m|test.fio:|past the end",
+            "[a]~size=9223372036854775807||test.fio:2: |exceed 63 bits",
             "[a]~size=1m|x=null:1m|--attach x: |no job uses that name; the jobs use a.0.0",
             "[a]~filename=d~size=1m~direct=1~[b]~filename=d~size=1m|d=f|test.fio:5: |which says otherwise about direct",
             "[a]~filename=d~size=1m~rw=write~verify=crc32c~numjobs=2|d=mem:1m|test.fio:5: |cannot be verified",
