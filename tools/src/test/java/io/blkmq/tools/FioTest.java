@@ -156,6 +156,10 @@ class FioTest {
                 "rw=read~size=1m~loops=3", "rw=read~size=50%", "rw=read~offset=50%~size=25%", "rw=read~offset=33%",
                 "rw=write~size=1m~fsync=16", "rw=write~size=1m~bs=4k~end_fsync=1", "rw=read:4k~size=1m",
                 "rw=write~size=1m~verify=crc32c", "rw=write~size=1m~verify=crc32c~verify_backlog=16",
+                "rw=randwrite~size=1m~verify=crc32c~verify_backlog=16~verify_backlog_batch=4",
+                "rw=randwrite~size=1m~verify=crc32c~verify_backlog=16~fsync=16",
+                "rw=write~size=64k~loops=2~verify=crc32c~verify_backlog=16",
+                "rw=write~size=64k~rate_iops=1000~verify=crc32c", "rw=read~size=1m~rate_iops_min=1",
                 "rw=randwrite~size=1m~verify=md5~do_verify=0", "rw=read~size=1m~bs=0x2000",
                 "rw=read~size=1m~bs=8k,16k,");
         for (int i = 0; i < jobs.size(); i++) {

@@ -522,6 +522,9 @@ final class JobThread implements Runnable {
             startNanos = now;
             sampleNanos = now;
             accounts.reset();
+            if (pacer != null) {
+                pacer.beginMinimum(now);
+            }
             if (steady != null) {
                 steady.begin(now);
             }
@@ -532,9 +535,9 @@ final class JobThread implements Runnable {
         timeIsOver = hasDeadline && now - deadlineNanos >= 0;
         if (now - sampleNanos >= SAMPLE_NANOS) {
             sample(now);
-            if (pacer != null) {
-                pacer.check(accounts, now);
-            }
+        }
+        if (pacer != null && measures && !ramping) {
+            pacer.check(accounts, now);
         }
         if (sampler != null && !ramping) {
             sampler.tick(now);

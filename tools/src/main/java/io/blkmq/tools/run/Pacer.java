@@ -2,6 +2,7 @@ package io.blkmq.tools.run;
 
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
+import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.Direction;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
@@ -14,6 +15,7 @@ final class Pacer {
     private final boolean poisson;
     private final long cycleNanos;
     private final XorShift random;
+    private final AccessPattern pattern;
     private boolean hasMinimum;
     private long cycleEndNanos;
 
@@ -34,6 +36,11 @@ final class Pacer {
             operationsMin = spec.amount(Key.RATE_IOPS_MIN, direction);
         }
 
+        void beginMinimum(long bytes, long operations) {
+            bytesBefore = bytes;
+            operationsBefore = operations;
+        }
+
         boolean isRated() {
             return bytesPerSecond > 0 || operationsPerSecond > 0;
         }
@@ -46,10 +53,11 @@ final class Pacer {
     }
 
     Pacer(JobSpec spec, long seed) {
+        this.pattern = spec.accessPattern();
         for (Direction direction : Direction.values()) {
             Lane lane = new Lane(spec, direction);
             lanes[direction.code()] = lane;
-            hasMinimum |= lane.bytesMin > 0 || lane.operationsMin > 0;
+            hasMinimum |= pattern.has(direction) && (lane.bytesMin > 0 || lane.operationsMin > 0);
         }
         this.poisson = spec.word(Key.RATE_PROCESS).equals("poisson");
         this.cycleNanos = Math.max(1, spec.amount(Key.RATE_CYCLE));
@@ -69,6 +77,14 @@ final class Pacer {
     void begin(long nowNanos) {
         for (Lane lane : lanes) {
             lane.dueNanos = nowNanos;
+        }
+        beginMinimum(nowNanos);
+    }
+
+    /** What counts begins now, with nothing done. */
+    void beginMinimum(long nowNanos) {
+        for (Lane lane : lanes) {
+            lane.beginMinimum(0, 0);
         }
         cycleEndNanos = nowNanos + cycleNanos;
     }
@@ -97,23 +113,24 @@ final class Pacer {
         lane.dueNanos += cost;
     }
 
-    /** Looks whether a job is fast enough. */
+    /** Looks whether a job is fast enough, in the directions that it has. */
     void check(Accounts accounts, long nowNanos) {
-        if (!hasMinimum || nowNanos < cycleEndNanos) {
+        if (!hasMinimum || nowNanos - cycleEndNanos < 0) {
             return;
         }
         double seconds = (nowNanos - cycleEndNanos + cycleNanos) / NANOS_PER_SECOND;
-        check(accounts, lanes[Direction.READ.code()], accounts.reads, seconds);
-        check(accounts, lanes[Direction.WRITE.code()], accounts.writes, seconds);
-        check(accounts, lanes[Direction.TRIM.code()], accounts.trims, seconds);
+        for (Direction direction : Direction.values()) {
+            if (pattern.has(direction)) {
+                check(accounts, lanes[direction.code()], accounts.directions()[direction.code()], seconds);
+            }
+        }
         cycleEndNanos = nowNanos + cycleNanos;
     }
 
     private static void check(Accounts accounts, Lane lane, DirectionStatistics done, double seconds) {
         double bytes = (done.bytes - lane.bytesBefore) / seconds;
         double operations = (done.operations - lane.operationsBefore) / seconds;
-        lane.bytesBefore = done.bytes;
-        lane.operationsBefore = done.operations;
+        lane.beginMinimum(done.bytes, done.operations);
         if (bytes < lane.bytesMin) {
             accounts.fail(Status.TIMEOUT, String.format("rate_min: %.0f bytes a second are needed, and there were %.0f",
                     lane.bytesMin, bytes));

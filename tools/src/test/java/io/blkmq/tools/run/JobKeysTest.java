@@ -270,6 +270,15 @@ class JobKeysTest {
         assertThat(job.failures().told().getFirst()).contains("rate_iops_min: 1000000 operations a second are needed");
     }
 
+    /** A byte a second, looked at each millisecond: between two looks a job does something. */
+    @ParameterizedTest
+    @ValueSource(strings = {"rw=write\nverify=crc32c", "rw=randrw\nverify=crc32c\nverify_backlog=16",
+            "rw=read\ntime_based\nramp_time=50ms\nruntime=50ms"})
+    void aJobHasToBeFastOnlyWhereItDoesWhatItSays(String lines) throws UsageException {
+        JobResult job = only(D + "size=8m\nrate_min=1\nrate_cycle=1\n" + lines + "\n", "d=mem:8m");
+        assertThat(job.failures().told()).isEmpty();
+    }
+
     @Test
     void anOperationThatTakesTooLongEndsTheJob() throws UsageException {
         JobResult job = only(D + "size=1m\nmax_latency=1us\niodepth=64\niodepth_batch=64\n", "d=mem:1m,reaper");

@@ -1,0 +1,80 @@
+package io.blkmq.tools.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmq.testing.NoRescues;
+import io.blkmq.tools.job.JobFile;
+import io.blkmq.tools.job.JobSpec;
+import io.blkmq.tools.job.UsageException;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Whether a job is fast enough, by a clock that the test sets. */
+@NoRescues
+class PacerTest {
+    private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
+
+    private static JobSpec job(String lines) throws UsageException {
+        return JobFile.parse("test.fio", "[a]\n" + lines.replace('~', '\n') + "\n").getFirst();
+    }
+
+    private static void did(DirectionStatistics statistics, int operations) {
+        statistics.operations += operations;
+        statistics.bytes += operations * 4096L;
+    }
+
+    private static boolean isTooSlow(Accounts accounts) {
+        return accounts.failures.errno() != 0;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"rw=read~rate_iops_min=10, true", "rw=randread~rate_min=40k, true", "rw=write~rate_iops_min=10, false",
+            "rw=trim~rate_min=40k, false", "rw=rw~rate_iops_min=10, false", "'rw=rw~rate_iops_min=10,0', true"})
+    void onlyTheDirectionsOfAJobHaveToBeFast(String lines, boolean readsAreEnough) throws UsageException {
+        JobSpec job = job(lines);
+        Accounts accounts = new Accounts(job);
+        Pacer pacer = new Pacer(job, 1);
+        pacer.begin(0);
+        did(accounts.reads, 10);
+        pacer.check(accounts, SECOND);
+        assertThat(isTooSlow(accounts)).isEqualTo(!readsAreEnough);
+    }
+
+    @Test
+    void aCycleIsLookedAtWhenItIsOver() throws UsageException {
+        JobSpec job = job("rw=read~rate_iops_min=10~rate_cycle=100");
+        Accounts accounts = new Accounts(job);
+        Pacer pacer = new Pacer(job, 1);
+        // The clock may be anywhere, also before 0, and may pass its end.
+        long begin = Long.MAX_VALUE - SECOND / 20;
+        pacer.begin(begin);
+        pacer.check(accounts, begin + SECOND / 10 - 1);
+        assertThat(isTooSlow(accounts)).isFalse();
+        did(accounts.reads, 1);
+        pacer.check(accounts, begin + SECOND / 10);
+        assertThat(isTooSlow(accounts)).isFalse();
+        pacer.check(accounts, begin + SECOND / 5);
+        assertThat(isTooSlow(accounts)).isTrue();
+    }
+
+    @Test
+    void whatWasDoneInTheRampIsForgotten() throws UsageException {
+        JobSpec job = job("rw=read~rate_iops_min=10");
+        Accounts accounts = new Accounts(job);
+        Pacer pacer = new Pacer(job, 1);
+        pacer.begin(0);
+        did(accounts.reads, 1000);
+        pacer.check(accounts, SECOND);
+        accounts.reset();
+        pacer.beginMinimum(SECOND + SECOND / 2);
+        did(accounts.reads, 10);
+        pacer.check(accounts, 2 * SECOND);
+        assertThat(isTooSlow(accounts)).as("half a cycle").isFalse();
+        pacer.check(accounts, 2 * SECOND + SECOND / 2);
+        assertThat(isTooSlow(accounts)).isFalse();
+        pacer.check(accounts, 4 * SECOND);
+        assertThat(isTooSlow(accounts)).isTrue();
+    }
+}
