@@ -31,6 +31,8 @@ public final class DirectionStatistics {
         bytes = 0;
         sampledOperations = 0;
         sampledBytes = 0;
+        iopsSamples.reset();
+        bandwidthSamples.reset();
     }
 
     void recordTimes(long startNanos, long issueNanos, long endNanos) {
@@ -44,13 +46,22 @@ public final class DirectionStatistics {
         submission.record(nanos);
     }
 
-    /** Some time has gone by: what was done in it is one sample of the rates. */
+    /** Some time has gone by: what was done in it is one sample of the rates, as in fio only if anything was done. */
     void sample(long nanos) {
-        if (operations == 0 || nanos <= 0) {
+        if (operations == sampledOperations || nanos <= 0) {
             return;
         }
         iopsSamples.record((operations - sampledOperations) * NANOS_PER_SECOND / nanos);
         bandwidthSamples.record((bytes - sampledBytes) * NANOS_PER_SECOND / nanos);
+        sampledOperations = operations;
+        sampledBytes = bytes;
+    }
+
+    /** The same at the end, after less than the time of a sample: less than half of it counts only where there is no other sample. */
+    void sampleRest(long nanos, long sampleNanos) {
+        if (nanos >= sampleNanos / 2 || iopsSamples.count() == 0) {
+            sample(nanos);
+        }
         sampledOperations = operations;
         sampledBytes = bytes;
     }
@@ -127,7 +138,7 @@ public final class DirectionStatistics {
     }
 
     /**
-     * Operations a second, in each half second of each job.
+     * Operations a second, in each half second of each job in which there were some.
      *
      * @return their spread
      */
@@ -136,7 +147,7 @@ public final class DirectionStatistics {
     }
 
     /**
-     * Bytes a second, in each half second of each job.
+     * Bytes a second, in each half second of each job in which there were operations.
      *
      * @return their spread
      */

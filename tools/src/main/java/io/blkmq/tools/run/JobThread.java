@@ -286,7 +286,9 @@ final class JobThread implements Runnable {
             }
         }
         long now = System.nanoTime();
-        sample(now);
+        for (DirectionStatistics direction : accounts.directions()) {
+            direction.sampleRest(now - sampleNanos, SAMPLE_NANOS);
+        }
         if (sampler != null) {
             sampler.end(now);
         }
@@ -534,7 +536,10 @@ final class JobThread implements Runnable {
         }
         timeIsOver = hasDeadline && now - deadlineNanos >= 0;
         if (now - sampleNanos >= SAMPLE_NANOS) {
-            sample(now);
+            for (DirectionStatistics direction : accounts.directions()) {
+                direction.sample(now - sampleNanos);
+            }
+            sampleNanos = now;
         }
         if (pacer != null && measures && !ramping) {
             pacer.check(accounts, now);
@@ -549,12 +554,5 @@ final class JobThread implements Runnable {
             timeIsOver = true;
         }
         progress.publish(accounts, choices, now);
-    }
-
-    private void sample(long now) {
-        accounts.reads.sample(now - sampleNanos);
-        accounts.writes.sample(now - sampleNanos);
-        accounts.trims.sample(now - sampleNanos);
-        sampleNanos = now;
     }
 }

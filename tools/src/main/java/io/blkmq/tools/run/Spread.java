@@ -11,6 +11,14 @@ public final class Spread {
 
     Spread() {}
 
+    void reset() {
+        count = 0;
+        min = Double.MAX_VALUE;
+        max = 0;
+        mean = 0;
+        squares = 0;
+    }
+
     void record(double value) {
         count++;
         min = Math.min(min, value);
