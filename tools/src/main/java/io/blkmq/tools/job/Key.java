@@ -333,14 +333,16 @@ public enum Key {
     /** Where operations a second go. */
     WRITE_IOPS_LOG(ValueType.TEXT, null, "a log of the operations a second, in `NAME_iops.N.log`", "write_iops_log"),
     /** What a line of a log stands for. */
-    LOG_AVG_MSEC(ValueType.MILLIS, "0", "a line of a log is the mean over that time; 0 for each operation",
+    LOG_AVG_MSEC(ValueType.MILLIS, "0",
+            "a line of a log is the mean over that time; with 0, of one operation, and of bandwidth and operations a second over 500 ms",
             "log_avg_msec"),
     /** Whether it is the greatest. */
     LOG_MAX_VALUE(ValueType.FLAG, "0", "a line of a log is the greatest value, and not the mean", "log_max_value"),
     /** Whether offsets are in logs. */
     LOG_OFFSET(ValueType.FLAG, "0", "a line of a log has the operation's offset", "log_offset"),
     /** Whether each clone has a file. */
-    PER_JOB_LOGS(ValueType.FLAG, "1", "with 0, jobs share logs, and the names have no number", "per_job_logs");
+    PER_JOB_LOGS(ValueType.FLAG, "1", "with 0, jobs share logs, one behind the other, and the names have no number",
+            "per_job_logs");
 
     /** The most clones of a job. */
     static final int JOBS_MAX = 1024;

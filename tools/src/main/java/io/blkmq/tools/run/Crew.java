@@ -2,8 +2,10 @@ package io.blkmq.tools.run;
 
 import io.blkmq.tools.job.DelayRange;
 import io.blkmq.tools.job.Key;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -85,6 +87,8 @@ final class Crew implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        Set<Path> written = new HashSet<>();
+        jobs.forEach(job -> job.writeLogs(written));
         return jobs.stream().map(JobThread::result).toList();
     }
 

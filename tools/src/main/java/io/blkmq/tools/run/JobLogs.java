@@ -12,23 +12,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The logs that a job asks for, in fio's form: {@code time in ms, value, direction, block size, offset, priority}. Values are
- * nanoseconds, KiB a second, operations a second. With {@code log_avg_msec} a line stands for that time. Kept in memory until the job
- * has ended, so that writing them does no I/O beside the job's. For the job's thread.
+ * nanoseconds, KiB a second, operations a second. With {@code log_avg_msec} a line stands for that time. Kept in memory until all jobs
+ * have ended, so that writing them does no I/O beside theirs. For the job's thread; to be written when that has ended.
  */
 final class JobLogs {
     private static final int KIBIBYTE = 1024;
     private static final long RATE_WINDOW_MILLIS = 500;
     private static final double MILLIS_PER_SECOND = 1000;
+    private static final double NANOS_PER_MILLI = 1e6;
 
     private final List<Log> latencies = new ArrayList<>();
     private final List<Log> rates = new ArrayList<>();
     private final boolean offsets;
     private long beginNanos;
+    private boolean begun;
+    private boolean counts;
 
     /** What a log is of. */
     private enum Kind {
@@ -64,30 +68,40 @@ final class JobLogs {
         }
 
         void add(long millis, double value, Direction direction) {
-            while (millis >= windowEndMillis) {
-                endWindow();
-            }
+            endWindows(millis);
             int i = direction.code();
             sum[i] = greatest && kind.compareTo(Kind.LAT) <= 0 ? Math.max(sum[i], value) : sum[i] + value;
             count[i]++;
         }
 
+        private void endWindows(long millis) {
+            while (millis >= windowEndMillis) {
+                endWindow(windowEndMillis, (double) windowMillis);
+                windowEndMillis += windowMillis;
+            }
+        }
+
+        /** There are no more operations: the last window is as long as it lasted. */
+        void end(double millis) {
+            endWindows((long) millis);
+            endWindow((long) millis, millis - (windowEndMillis - windowMillis));
+        }
+
         /** The window's lines: means of latencies, rates of the rest. */
-        void endWindow() {
+        private void endWindow(long atMillis, double millis) {
             for (Direction direction : Direction.values()) {
                 int i = direction.code();
                 if (count[i] > 0) {
                     double value = switch (kind) {
                         case SLAT, CLAT, LAT -> greatest ? sum[i] : sum[i] / count[i];
-                        case BW -> sum[i] / KIBIBYTE * MILLIS_PER_SECOND / windowMillis;
-                        case IOPS -> (double) count[i] * MILLIS_PER_SECOND / windowMillis;
+                        case BW -> sum[i] / KIBIBYTE * MILLIS_PER_SECOND / millis;
+                        case IOPS -> count[i] * MILLIS_PER_SECOND / millis;
                     };
-                    line(windowEndMillis, Math.round(value), direction, 0, null);
+                    line(atMillis, Math.round(value), direction, 0, null);
                 }
                 sum[i] = 0;
                 count[i] = 0;
             }
-            windowEndMillis += windowMillis;
         }
     }
 
@@ -119,13 +133,32 @@ final class JobLogs {
         return Path.of(name + "_" + kind.name().toLowerCase(Locale.ROOT) + end);
     }
 
-    void begin(long nowNanos) {
+    /**
+     * The job begins, or its ramp is over.
+     *
+     * @param now whether what it does from now on is counted, and logged
+     */
+    void begin(long nowNanos, boolean now) {
         beginNanos = nowNanos;
+        begun = true;
+        counts = now;
+    }
+
+    /** The job has ended. */
+    void end(long nowNanos) {
+        double millis = (nowNanos - beginNanos) / NANOS_PER_MILLI;
+        for (List<Log> kind : List.of(latencies, rates)) {
+            kind.stream().filter(log -> log.windowMillis > 0).forEach(log -> log.end(millis));
+        }
     }
 
     /** An operation has ended. */
     void ended(IoSlot slot, Direction direction) {
-        long millis = TimeUnit.NANOSECONDS.toMillis(slot.endNanos - beginNanos);
+        if (!counts) {
+            return;
+        }
+        // What had ended before the end of the ramp was noticed is counted.
+        long millis = TimeUnit.NANOSECONDS.toMillis(Math.max(0, slot.endNanos - beginNanos));
         long issued = Math.min(Math.max(slot.issueNanos, slot.startNanos), slot.endNanos);
         for (Log log : latencies) {
             long value = switch (log.kind) {
@@ -144,15 +177,20 @@ final class JobLogs {
         }
     }
 
-    /** Writes the files. */
-    void write(boolean append) throws IOException {
+    /**
+     * Writes the files, unless the job never began.
+     *
+     * @param written files of this run: lines are added to those, and any other is replaced
+     */
+    void write(Set<Path> written) throws IOException {
+        if (!begun) {
+            return;
+        }
         for (List<Log> kind : List.of(latencies, rates)) {
             for (Log log : kind) {
-                if (log.windowMillis > 0) {
-                    log.endWindow();
-                }
+                boolean append = !written.add(log.path.toAbsolutePath().normalize());
                 try (BufferedWriter writer = append
-                        ? Files.newBufferedWriter(log.path, StandardOpenOption.CREATE, StandardOpenOption.APPEND)
+                        ? Files.newBufferedWriter(log.path, StandardOpenOption.APPEND)
                         : Files.newBufferedWriter(log.path)) {
                     writer.append(log.lines);
                 }

@@ -7,8 +7,10 @@ import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
 import io.blkmq.tools.job.SteadyGoal;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -226,7 +228,9 @@ final class JobThread implements Runnable {
             notes.add(steady.note(spec.name()));
         }
         use = ProcessorUse.ofThisThread().since(before);
-        writeLogs();
+        if (logs != null) {
+            logs.end(System.nanoTime());
+        }
     }
 
     private int readBackBytes() {
@@ -252,10 +256,15 @@ final class JobThread implements Runnable {
         workload.parts().stream().map(Workload.Part::device).distinct().forEach(Device::forgetPages);
     }
 
-    private void writeLogs() {
+    /**
+     * Writes the logs, after the thread has ended.
+     *
+     * @param written the files that jobs before this one have written, which this one adds its lines to
+     */
+    void writeLogs(Set<Path> written) {
         if (logs != null) {
             try {
-                logs.write(!spec.flag(Key.PER_JOB_LOGS) && workload.job().number() > 0);
+                logs.write(written);
             } catch (IOException e) {
                 accounts.failures.jobFailed("job " + spec.name() + ": a log cannot be written: " + e);
             }
@@ -316,7 +325,7 @@ final class JobThread implements Runnable {
             return;
         }
         if (logs != null) {
-            logs.begin(startNanos);
+            logs.begin(startNanos, !ramping);
         }
         if (pacer != null) {
             pacer.begin(startNanos);
@@ -524,6 +533,9 @@ final class JobThread implements Runnable {
             startNanos = now;
             sampleNanos = now;
             accounts.reset();
+            if (logs != null) {
+                logs.begin(now, true);
+            }
             if (pacer != null) {
                 pacer.beginMinimum(now);
             }

@@ -462,6 +462,50 @@ class JobKeysTest {
         assertThat(Files.readAllLines(directory.resolve("m_lat.log"))).hasSizeBetween(1, 2);
     }
 
+    /** The job with number 0 ends last, and has no log of bandwidth; of that there is one of a former run. */
+    @Test
+    void jobsThatShareALogAreAllInItAndNothingElseIs() throws UsageException, IOException {
+        Path log = directory.resolve("s");
+        Path bandwidth = Files.writeString(directory.resolve("s_bw.log"), "of a former run\n");
+        RunResult result = RunFixture.run("""
+            [global]
+            size=64k
+            per_job_logs=0
+            write_lat_log=LOG
+            [a]
+            filename=a
+            startdelay=50ms
+            rw=write
+            [b]
+            filename=b
+            write_bw_log=LOG
+            """.replace("LOG", log.toString()), "a=mem:64k", "b=mem:64k");
+        assertThat(result.hasErrors()).isFalse();
+        List<String> lines = Files.readAllLines(directory.resolve("s_lat.log"));
+        assertThat(lines).hasSize(32);
+        assertThat(lines.subList(0, 16)).as("of the first job").allMatch(line -> line.contains(", 1, 4096, "));
+        assertThat(lines.subList(16, 32)).as("of the second").allMatch(line -> line.contains(", 0, 4096, "));
+        assertThat(Files.readAllLines(bandwidth)).isNotEmpty().allMatch(line -> line.matches("[\\d, ]+"));
+    }
+
+    @Test
+    void whatIsDoneInTheRampIsNotLogged() throws UsageException, IOException {
+        Path log = directory.resolve("r");
+        JobResult job = only(
+                D + "size=64k\ntime_based\nramp_time=50ms\nruntime=50ms\nrate_iops=1000\nwrite_lat_log=" + log + "\n",
+                "d=null:64k");
+        assertThat(Files.readAllLines(directory.resolve("r_lat.1.log"))).hasSize((int) job.reads().operations());
+    }
+
+    @Test
+    void samplesAreOfDirectionsThatDidSomething() throws UsageException {
+        JobResult job = only(D + "rw=write\nsize=1m\nverify=crc32c\n", "d=mem:1m");
+        assertThat(job.failures().told()).isEmpty();
+        assertThat(job.writes().iopsSamples().min()).isPositive();
+        assertThat(job.writes().bandwidthSamples().min()).isPositive();
+        assertThat(job.reads().iopsSamples().min()).isPositive();
+    }
+
     @Test
     void keysWithoutEffectAreToldInOneLine() throws UsageException {
         assertThat(RunFixture.run("[global]\nthread\n" + D + "size=64k\nclocksource=cpu\n", "d=null:64k").notes())
