@@ -62,12 +62,13 @@ public record Distribution(Kind kind, double value, double center, List<Zone> zo
         try {
             double value = parts[0].isBlank() ? standard : Double.parseDouble(parts[0]);
             double where = parts.length < 2 ? center : Double.parseDouble(parts[1]);
+            boolean placed = parts.length < 2 || (where >= 0 && where <= 1);
             boolean fits = switch (kind) {
                 case ZIPF -> value > 0 && value != 1;
                 case PARETO -> value > 0 && value < 1;
                 default -> value >= 0 && value <= PERCENT;
             };
-            if (!fits || parts.length > 2 || where > 1) {
+            if (!fits || !Double.isFinite(value) || parts.length > 2 || !placed) {
                 throw new IllegalArgumentException("\"" + text + "\": possible are " + switch (kind) {
                     case ZIPF -> "a theta above 0 that is not 1";
                     case PARETO -> "a power between 0 and 1";

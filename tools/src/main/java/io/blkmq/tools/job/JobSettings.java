@@ -84,7 +84,7 @@ final class JobSettings {
             text = text.strip().equals("0") ? "none" : "dsync";
         }
         try {
-            settings.put(key, JobSpec.parse(key, name, text, location));
+            JobSpec.put(settings, key, JobSpec.parse(key, name, text, location));
         } catch (UsageException e) {
             wrong.add(String.valueOf(e.getMessage()));
         }

@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /** A job as its section and the global ones before it describe it. Immutable. */
 public final class JobSpec {
     private static final int WHOLE = 100;
+    private static final Map<Key, Key> OPPOSITES = Map.of(Key.DIRECT, Key.BUFFERED, Key.BUFFERED, Key.DIRECT,
+            Key.RWMIXREAD, Key.RWMIXWRITE, Key.RWMIXWRITE, Key.RWMIXREAD);
 
     private final String name;
     private final Location location;
@@ -43,8 +45,17 @@ public final class JobSpec {
      */
     public JobSpec with(Key key, String text, Location origin) throws UsageException {
         JobSpec changed = new JobSpec(name, location, settings, unused);
-        changed.settings.put(key, parse(key, key.keyName(), text, origin));
+        put(changed.settings, key, parse(key, key.keyName(), text, origin));
         return changed;
+    }
+
+    /** Adds a setting. Of a key and its opposite the last one holds. */
+    static void put(Map<Key, Setting> settings, Key key, Setting setting) {
+        settings.put(key, setting);
+        Key opposite = OPPOSITES.get(key);
+        if (opposite != null) {
+            settings.remove(opposite);
+        }
     }
 
     /** A setting from its text. */

@@ -31,8 +31,8 @@ public enum Key {
     /** Percentage of reads in a mixed job. */
     RWMIXREAD(ValueType.PERCENT, null, "how many operations of a mixed job are reads (50)", "rwmixread"),
     /** Percentage of writes in a mixed job. */
-    RWMIXWRITE(ValueType.PERCENT, null, "how many operations of a mixed job are writes; goes before `rwmixread`",
-            "rwmixwrite"),
+    RWMIXWRITE(ValueType.PERCENT, null,
+            "how many operations of a mixed job are writes; of this and `rwmixread` the last one holds", "rwmixwrite"),
     /** Length of an operation. */
     BS(new ValueType("bytes, by direction", false, BlockSizes::parse), "4k", "the length of an operation", "bs",
             "blocksize"),
@@ -122,7 +122,7 @@ public enum Key {
     /** Whether the loop device goes past the page cache. */
     DIRECT(ValueType.FLAG, null, "the device goes past the page cache", "direct"),
     /** The opposite. */
-    BUFFERED(ValueType.FLAG, null, "the opposite of `direct`", "buffered"),
+    BUFFERED(ValueType.FLAG, null, "the opposite of `direct`; the last of the two holds", "buffered"),
     /** The engine below the loop device. */
     IOENGINE(new ValueType("engine", false, EngineName::parse), "psync",
             "the engine below the device; means nothing for `mem:`, `null:`, exports and images on Ceph", "ioengine"),
@@ -186,8 +186,8 @@ public enum Key {
     /** How long a depth is tried. */
     LATENCY_WINDOW(ValueType.MICROS, "0", "each depth is tried so long", "latency_window"),
     /** How many may take longer. */
-    LATENCY_PERCENTILE(ValueType.DECIMAL, "100", "so many percent of the operations have to meet `latency_target`",
-            "latency_percentile"),
+    LATENCY_PERCENTILE(ValueType.DECIMAL_PERCENT, "100",
+            "so many percent of the operations have to meet `latency_target`", "latency_percentile"),
     /** Whether the job goes on. */
     LATENCY_RUN(ValueType.FLAG, "0", "the job goes on at the depth found, until its other end", "latency_run"),
     /** The share in a flow. */

@@ -31,7 +31,7 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
     static final ValueType MICROS_BY_DIRECTION = new ValueType("time in us, by direction", false,
             text -> ByDirection.parse(text, 0L, Quantity::nanosOfMicros));
     static final ValueType TEXT = new ValueType("text", false, ValueType::text);
-    static final ValueType DECIMAL = new ValueType("number", false, ValueType::decimal);
+    static final ValueType DECIMAL_PERCENT = new ValueType("0 to 100", false, ValueType::decimalPercent);
     static final ValueType PERCENTILES = new ValueType("numbers, with : between", false, ValueType::percentiles);
     static final ValueType SEED = new ValueType("number", false, ValueType::seed);
     static final ValueType NAMES = new ValueType("names, with : between", false, ValueType::names);
@@ -81,7 +81,15 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
         return text.strip();
     }
 
-    private static Object decimal(String text) {
+    private static Object decimalPercent(String text) {
+        double number = decimal(text);
+        if (!(number >= 0 && number <= 100)) {
+            throw new IllegalArgumentException("\"" + text.strip() + "\": 0 to 100 is possible");
+        }
+        return number;
+    }
+
+    private static double decimal(String text) {
         try {
             return Double.parseDouble(text.strip());
         } catch (NumberFormatException e) {
@@ -90,8 +98,7 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
     }
 
     private static Object percentiles(String text) {
-        double[] numbers = Arrays.stream(text.split(":", -1)).mapToDouble(part -> (Double) decimal(part)).sorted()
-                .toArray();
+        double[] numbers = Arrays.stream(text.split(":", -1)).mapToDouble(ValueType::decimal).sorted().toArray();
         for (double number : numbers) {
             if (!(number > 0 && number <= 100)) {
                 throw new IllegalArgumentException(

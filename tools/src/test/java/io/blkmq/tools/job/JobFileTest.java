@@ -173,7 +173,13 @@ class JobFileTest {
             "buffer_pattern=0x|hexadecimal digits are needed", "randseed=x|a number of 64 bits",
             "filename=|a name is needed", "filename=a::b|a name is needed", "fsync=-1|is negative",
             "workers=0|workers=0: 1 to 1024 are possible", "workers=1025|1 to 1024 are possible",
-            "iodepth_batch_submit=99999|0 to 10240 are possible"})
+            "iodepth_batch_submit=99999|0 to 10240 are possible", "random_distribution=zipf:1e999|a theta above 0",
+            "random_distribution=zipf:NaN|a theta above 0", "random_distribution=normal:NaN|a deviation from 0 to 100",
+            "random_distribution=pareto:NaN|a power", "random_distribution=zipf:1.2:-1|a place from 0 to 1",
+            "random_distribution=zipf:1.2:NaN|a place from 0 to 1",
+            "random_distribution=normal:5:1.1|a place from 0 to 1", "latency_percentile=NaN|0 to 100 is possible",
+            "latency_percentile=200|0 to 100 is possible", "latency_percentile=-1|0 to 100 is possible",
+            "latency_percentile=x|is not a number", "ss=iops:NaN|a limit of 0 or more"})
     void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
         assertThatExceptionOfType(UsageException.class)
                 .isThrownBy(() -> JobFile.parse("jobs/t.fio", "; comment\n[a]\n" + line + "\n"))
@@ -247,16 +253,28 @@ class JobFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"rwmixread=30, 30", "rwmixwrite=30, 70", "rwmixread=30~rwmixwrite=40, 60", "bs=4k, 50"})
+    @CsvSource({"rwmixread=30, 30", "rwmixwrite=30, 70", "rwmixread=30~rwmixwrite=40, 60",
+            "rwmixwrite=40~rwmixread=30, 30", "bs=4k, 50"})
     void theMixIsOfReadsOrOfWrites(String lines, int readPercent) throws UsageException {
         assertThat(only("[a]\nrw=rw\n" + lines.replace('~', '\n')).readPercent()).isEqualTo(readPercent);
     }
 
     @ParameterizedTest
-    @CsvSource({"bs=4k, false", "direct=1, true", "buffered=0, true", "buffered=1, false",
-            "buffered=0~direct=0, false"})
+    @CsvSource({"bs=4k, false", "direct=1, true", "buffered=0, true", "buffered=1, false", "buffered=0~direct=0, false",
+            "direct=0~buffered=0, true", "direct=1~buffered=1, false", "buffered=1~direct=1, true"})
     void bufferedIsTheOppositeOfDirect(String lines, boolean direct) throws UsageException {
         assertThat(only("[a]\n" + lines.replace('~', '\n')).isDirect()).isEqualTo(direct);
+    }
+
+    @Test
+    void theLastOfTwoOppositesHoldsWhereverItStands() throws UsageException {
+        assertThat(only("[global]\ndirect=1\nrwmixread=10\n[a]\nrw=rw\nbuffered=1\nrwmixwrite=20\n")).satisfies(job -> {
+            assertThat(job.isDirect()).isFalse();
+            assertThat(job.readPercent()).isEqualTo(80);
+            assertThat(job.options()).doesNotContainKeys("direct", "rwmixread");
+        });
+        JobSpec option = only("[a]\ndirect=0\n").with(Key.BUFFERED, "0", Location.ofOption("--buffered"));
+        assertThat(option.isDirect()).isTrue();
     }
 
     @Test
