@@ -246,6 +246,18 @@ class RunReportTest {
         Eventually.until("the image is gone", () -> isEmpty(images));
     }
 
+    /** Large enough that it is being written when it is found. */
+    @Test
+    void aRunThatIsKilledWhileItsImageIsWrittenLeavesNothingBehind() throws IOException, InterruptedException {
+        Path images = Files.createDirectory(directory.resolve("images"));
+        Process process = JavaProcess.start("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(),
+                Blkmq.class.getName(), "run", "--image-dir", images.toString(),
+                job("[a]\nsize=4g\nrw=randread\n").toString());
+        Eventually.until("an image is there", () -> !isEmpty(images));
+        process.destroyForcibly().waitFor();
+        Eventually.until("the image is gone", () -> isEmpty(images));
+    }
+
     private static boolean isEmpty(Path directory) {
         try (Stream<Path> there = Files.list(directory)) {
             return there.findAny().isEmpty();

@@ -189,10 +189,13 @@ public final class Device implements AutoCloseable {
 
     private static Device openImage(DeviceRequest request, Layout layout) throws IOException {
         ImageRequest wanted = request.image();
-        TemporaryImage image = TemporaryImage.create(wanted.directory(), wanted.bytes());
+        boolean written = request.reads() && !request.engine().hasNoFile() && wanted.isLaidOut();
+        // Writing it takes long: what is written is not to stay behind if the command is killed meanwhile.
+        TemporaryImage image = written
+                ? TemporaryImage.createNamed(wanted.directory(), wanted.bytes())
+                : TemporaryImage.create(wanted.directory(), wanted.bytes());
         boolean opened = false;
         try {
-            boolean written = request.reads() && !request.engine().hasNoFile() && wanted.isLaidOut();
             if (written) {
                 image.fill(request.name(), wanted.bytes(), layout);
                 boolean _ = PageCache.drop(image.path());

@@ -43,7 +43,7 @@ public final class TemporaryImage implements AutoCloseable {
     }
 
     /**
-     * The same, for a file that keeps its name: another process removes it if this one is killed.
+     * The same, for a file that keeps its name for some time: another process removes it if this one is killed.
      *
      * @param directory where
      * @param bytes its size

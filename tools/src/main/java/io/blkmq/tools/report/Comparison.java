@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
  * The same jobs on the same file in several ways, which took turns. Ratios are to the first way.
  *
  * @param image what they ran on
- * @param ways the ways, in the order in which they took turns
+ * @param ways the ways that had a turn, in the order in which they took turns
  */
 public record Comparison(String image, List<Way> ways) {
     private static final double NANOS_PER_SECOND = 1e9;
@@ -82,10 +82,10 @@ public record Comparison(String image, List<Way> ways) {
     /**
      * How often each way had its turn.
      *
-     * @return at least 1
+     * @return 0 if it was stopped before the first
      */
     public int slices() {
-        return ways.getFirst().slices().size();
+        return ways.isEmpty() ? 0 : ways.getFirst().slices().size();
     }
 
     /**

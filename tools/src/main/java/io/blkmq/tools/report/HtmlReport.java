@@ -57,7 +57,8 @@ public final class HtmlReport {
         HtmlReport report = new HtmlReport();
         return report.page(JsonReport.of(version, comparison, timeMillis, true),
                 comparison.ways().stream().map(Comparison.Way::name).toList(),
-                results.stream().map(ReportGroup::of).toList(), results.stream().anyMatch(RunResult::stopped));
+                results.stream().map(ReportGroup::of).toList(),
+                results.isEmpty() || results.stream().anyMatch(RunResult::stopped));
     }
 
     private String page(String jsonReport, List<String> labels, List<List<ReportGroup>> ways, boolean stopped) {
@@ -100,11 +101,17 @@ public final class HtmlReport {
         return members;
     }
 
+    /** Empty where the command was stopped before the first way had its turn. */
+    private static List<ReportGroup> firstOf(List<List<ReportGroup>> ways) {
+        return ways.isEmpty() ? List.of() : ways.getFirst();
+    }
+
     private void panels(List<String> labels, List<List<ReportGroup>> ways) throws IOException {
         json.name("panels").beginArray();
-        for (int job = 0; job < ways.getFirst().size(); job++) {
-            json.beginObject().name("name").value(ways.getFirst().get(job).name()).name("threads")
-                    .value(ways.getFirst().get(job).threads()).name("members").beginArray();
+        List<ReportGroup> first = firstOf(ways);
+        for (int job = 0; job < first.size(); job++) {
+            json.beginObject().name("name").value(first.get(job).name()).name("threads").value(first.get(job).threads())
+                    .name("members").beginArray();
             for (Member member : members(labels, ways, job)) {
                 json.beginObject().name("job").value(member.job).name("label").value(member.label).endObject();
             }
@@ -115,7 +122,7 @@ public final class HtmlReport {
 
     private void sweeps(List<String> labels, List<List<ReportGroup>> ways) throws IOException {
         json.name("sweeps").beginArray();
-        for (DepthSweep sweep : DepthSweep.of(ways.getFirst())) {
+        for (DepthSweep sweep : DepthSweep.of(firstOf(ways))) {
             json.beginObject().name("name").value(sweep.name()).name("ways").beginArray();
             for (int way = 0; way < ways.size(); way++) {
                 json.beginObject().name("label").value(labels.get(way)).name("jobs").beginArray();

@@ -242,6 +242,10 @@ public final class TextReport {
      * @param comparison the runs
      */
     public void comparison(Comparison comparison) {
+        if (comparison.ways().isEmpty()) {
+            out.printf(Locale.ROOT, "%nstopped before anything ran on %s%n", comparison.image());
+            return;
+        }
         out.printf(Locale.ROOT,
                 "%ncompared on %s: %d slices of each way in turn, after one that is not counted%n"
                         + "  IOPS: median (min to max of the slices), and its ratio to the first way%n",

@@ -334,7 +334,7 @@
 
     function comparison() {
         const ways = report.blkmq.compare;
-        if (!ways) {
+        if (!ways || ways.length === 0) {
             return null;
         }
         const max = Math.max(...ways.map(way => way.iops));
