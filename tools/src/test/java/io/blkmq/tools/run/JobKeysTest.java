@@ -35,8 +35,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class JobKeysTest {
     private static final String D = "[a]\nfilename=d\n";
 
-    private static final List<String> METHODS = List.of("crc32c", "crc64", "crc16", "crc7", "md5", "sha1", "sha256",
-            "sha512", "sha3-256", "xxhash");
+    /** Methods, of which some need further lines. {@code meta} looks at the header alone. */
+    private static final List<String> METHODS = List.of("crc32c", "crc32", "crc64", "crc16", "crc7", "md5", "sha1",
+            "sha256", "sha512", "sha3-224", "sha3-256", "sha3-384", "sha3-512", "xxhash", "meta",
+            "pattern\nverify_pattern=0xfe%o\"ab\"-12", "crc32c\nverify_interval=512", "sha256\nverify_interval=512",
+            "sha512\nverify_interval=512", "md5\nverify_pattern=0x123456", "sha512\nverify_pattern=0x123456789a",
+            "crc32c\nverify_pattern=%o", "meta\nverify_interval=1k");
 
     @TempDir
     private Path directory;
@@ -361,7 +365,7 @@ class JobKeysTest {
     }
 
     private JobResult afterDamage(String method, Damage damage) throws UsageException, IOException {
-        Path image = directory.resolve("image-" + method);
+        Path image = Files.createTempFile(directory, "image", "");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength(256 << 10);
         }
@@ -388,18 +392,20 @@ class JobKeysTest {
     @Test
     void everyMethodFindsAFlippedByteASwapAndAZeroedBlock() throws UsageException, IOException {
         for (String method : METHODS) {
+            int at = method.startsWith("meta") ? 8 : 2000;
+            int headers = method.contains("verify_interval=512") ? 8 : method.contains("verify_interval=1k") ? 4 : 1;
             assertThat(afterDamage(method, file -> {
                 byte[] block = block(file, 3);
-                block[2000] ^= 1;
+                block[at] ^= 1;
                 put(file, 3, block);
             }).failures().verifyErrors()).as(method + ": flipped").isEqualTo(1);
             assertThat(afterDamage(method, file -> {
                 byte[] one = block(file, 3);
                 put(file, 3, block(file, 4));
                 put(file, 4, one);
-            }).failures().verifyErrors()).as(method + ": swapped").isEqualTo(2);
+            }).failures().verifyErrors()).as(method + ": swapped").isEqualTo(2L * headers);
             assertThat(afterDamage(method, file -> put(file, 3, new byte[4096])).failures().verifyErrors())
-                    .as(method + ": zeroed").isEqualTo(1);
+                    .as(method + ": zeroed").isEqualTo(headers);
             assertThat(afterDamage(method, _ -> {}).failures().verifyErrors()).as(method + ": whole").isZero();
         }
     }
