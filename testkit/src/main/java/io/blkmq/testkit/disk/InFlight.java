@@ -25,6 +25,7 @@ final class InFlight {
     long mark;
     private Status status = Status.OK;
     private boolean ended;
+    private long endedAfter;
 
     InFlight(long number, Request rq, Verdict verdict, long receivedNanos) {
         this.number = number;
@@ -51,8 +52,10 @@ final class InFlight {
         return generation == ofGeneration;
     }
 
-    void ends(Status how) {
+    /** It ends, after so many requests of the device. */
+    void ends(Status how, long after) {
         status = how;
+        endedAfter = after;
         ended = true;
         // It may be kept for people, who do not look at its data.
         pieces = List.of();
@@ -64,6 +67,7 @@ final class InFlight {
     }
 
     SeenRequest seen() {
-        return new SeenRequest(number, operation, offset, bytes, flags, receivedNanos, ended ? status : null);
+        return new SeenRequest(number, operation, offset, bytes, flags, receivedNanos, ended ? status : null,
+                endedAfter);
     }
 }

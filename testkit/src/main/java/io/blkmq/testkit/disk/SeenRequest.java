@@ -15,10 +15,12 @@ import org.jspecify.annotations.Nullable;
  * @param flags of {@link Bio}, as far as they reach a device
  * @param receivedNanos when the device was given it, by the clock of its runtime
  * @param status how it ended; null if it is in flight
+ * @param endedAfter the number of the last request that the disk had been given when this one ended, so that those with a higher one came
+ *        later; 0 if it is in flight
  * @since 0.1.0
  */
 public record SeenRequest(long number, Operation operation, long offset, long bytes, int flags, long receivedNanos,
-        @Nullable Status status) {
+        @Nullable Status status, long endedAfter) {
     @Override
     public String toString() {
         String what = operation.hasRange() ? operation + " of " + bytes + " bytes at offset " + offset : "FLUSH";

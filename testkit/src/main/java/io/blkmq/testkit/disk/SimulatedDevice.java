@@ -250,7 +250,7 @@ final class SimulatedDevice implements BlockDriver {
     }
 
     private void ends(InFlight io, Status status) {
-        io.ends(status);
+        io.ends(status, requests);
         if (log != null) {
             log.add(new DiskEvent.Completed(io.number, status));
         }

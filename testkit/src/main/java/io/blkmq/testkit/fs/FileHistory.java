@@ -5,11 +5,13 @@ import io.blkmq.testkit.tree.Change;
 import io.blkmq.testkit.tree.FileTree;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * Reads the changes of a file tree as the history of effects that a {@link FileSystemModel} makes of them.
@@ -46,6 +48,12 @@ final class FileHistory {
         final List<Integer> unsynced = new ArrayList<>();
         /** The last effect on each unit of its data. */
         final NavigableMap<Long, Integer> units = new TreeMap<>();
+        /** Of these, the ones on units with which the file's size on the medium has grown, and not been set since. */
+        final NavigableMap<Long, Integer> grown = new TreeMap<>();
+        /** What was written to a unit before a truncation cut within it. */
+        final List<Integer> trimmed = new ArrayList<>();
+        /** The largest size that the file had since its last sync, before the last change. */
+        long reached;
     }
 
     private final FileSystemModel model;
@@ -111,7 +119,7 @@ final class FileHistory {
                 for (int effect = 0; effect < effects.size(); effect++) {
                     history.durable(effect);
                 }
-                nodes.values().forEach(node -> node.unsynced.clear());
+                nodes.values().forEach(FileHistory::settled);
             }
             case Change.Acknowledge _ -> history.acknowledged();
         }
@@ -206,11 +214,14 @@ final class FileHistory {
 
     private void write(Change.Write c) {
         Node node = node(c.inode());
+        node.reached = Math.max(node.reached, c.sizeBefore());
         long end = c.offset() + c.data().length;
         int size = NONE;
         if (end > c.sizeBefore() && !model.sizeFollowsData()) {
             // The new size goes to the journal when the data is written back, and so after all that is in it now; what comes later need not wait.
-            size = add(new FileEffect.Size(c.inode(), end), node.size, made(node), node.cut, journal);
+            size = add(new FileEffect.Size(c.inode(), end),
+                    joined(node.trimmed, node.size, made(node), node.cut, journal));
+            node.trimmed.clear();
             node.size = size;
             node.unsynced.add(size);
             node.touched = size;
@@ -239,18 +250,20 @@ final class FileHistory {
         long firstUnit = offset / model.unitBytes();
         long lastUnit = (offset + length - 1) / model.unitBytes();
         boolean grows = model.sizeFollowsData() && offset + length > c.sizeBefore();
-        int[] required = Arrays.copyOf(node.units.subMap(firstUnit, true, lastUnit, true).values().stream()
-                .mapToInt(Integer::intValue).toArray(), (int) (lastUnit - firstUnit + 1) + 4);
-        int at = node.units.subMap(firstUnit, true, lastUnit, true).size();
-        Arrays.fill(required, at, required.length, NONE);
-        required[at] = made(node);
-        required[at + 1] = node.cut;
-        required[at + 2] = size;
-        required[at + 3] = grows ? journal : NONE;
+        List<Integer> required = new ArrayList<>(node.units.subMap(firstUnit, true, lastUnit, true).values());
+        if (grows) {
+            required.addAll(node.trimmed);
+            node.trimmed.clear();
+        }
+        // A unit that lies beyond all sizes that the file had is not seen without the new one. Any other one can be: its data does not wait.
+        boolean isBeyond = firstUnit * model.unitBytes() >= node.reached;
         int effect = add(new FileEffect.Data(c.inode(), offset, c.data(), (int) (offset - c.offset()), length, grows),
-                required);
+                joined(required, made(node), node.cut, isBeyond ? size : NONE, grows ? journal : NONE));
         for (long unit = firstUnit; unit <= lastUnit; unit++) {
             node.units.put(unit, effect);
+            if (grows || node.grown.containsKey(unit)) {
+                node.grown.put(unit, effect);
+            }
         }
         node.unsynced.add(effect);
         if (grows) {
@@ -259,28 +272,47 @@ final class FileHistory {
         }
     }
 
+    private static int[] joined(Collection<Integer> some, int... others) {
+        return IntStream.concat(some.stream().mapToInt(Integer::intValue), Arrays.stream(others)).toArray();
+    }
+
     private void truncate(Change.Truncate c) {
         Node node = node(c.inode());
+        node.reached = Math.max(node.reached, c.sizeBefore());
+        long end = Math.ceilDiv(c.size(), model.unitBytes());
         // Data that is cut off is gone either way; it only must not come back when the file grows again.
-        NavigableMap<Long, Integer> gone = node.units.tailMap((c.size() + model.unitBytes() - 1) / model.unitBytes(),
-                true);
-        cut(new FileEffect.Size(c.inode(), c.size()), node, gone);
+        NavigableMap<Long, Integer> gone = node.units.tailMap(end, true);
+        List<Integer> required = new ArrayList<>(gone.values());
+        if (model.hasJournal()) {
+            // Where the size follows the data, a new size is set when that data is there.
+            required.addAll(node.grown.values());
+            node.grown.clear();
+        }
+        Integer within = c.size() % model.unitBytes() == 0 ? null : node.units.get(end - 1);
+        if (c.size() > c.sizeBefore()) {
+            required.addAll(node.trimmed);
+            node.trimmed.clear();
+        } else if (within != null && model.hasJournal()) {
+            // A sync of another file may keep this truncation, and not what was written to the unit before; that part of it is cut, too.
+            node.trimmed.add(within);
+        }
+        cut(new FileEffect.Size(c.inode(), c.size()), node, required);
+        gone.clear();
     }
 
     private void punch(Change.Punch c) {
-        long first = (c.offset() + model.unitBytes() - 1) / model.unitBytes();
-        long end = Math.max(first, (c.offset() + c.length()) / model.unitBytes());
         Node node = node(c.inode());
-        cut(new FileEffect.Hole(c.inode(), c.offset(), c.length()), node, node.units.subMap(first, true, end, false));
+        long end = c.offset() + c.length();
+        // What was written to a unit comes to the medium before a hole in it.
+        List<Integer> required = new ArrayList<>(node.units
+                .subMap(c.offset() / model.unitBytes(), true, Math.ceilDiv(end, model.unitBytes()), false).values());
+        cut(new FileEffect.Hole(c.inode(), c.offset(), c.length()), node, required);
+        long firstWhole = Math.ceilDiv(c.offset(), model.unitBytes());
+        node.units.subMap(firstWhole, true, Math.max(firstWhole, end / model.unitBytes()), false).clear();
     }
 
-    private void cut(FileEffect what, Node node, NavigableMap<Long, Integer> gone) {
-        int[] required = Arrays.copyOf(gone.values().stream().mapToInt(Integer::intValue).toArray(), gone.size() + 3);
-        required[gone.size()] = node.size;
-        required[gone.size() + 1] = made(node);
-        required[gone.size() + 2] = node.cut;
-        int effect = journaled(what, required);
-        gone.clear();
+    private void cut(FileEffect what, Node node, List<Integer> required) {
+        int effect = journaled(what, joined(required, node.size, made(node), node.cut));
         node.cut = effect;
         node.size = effect;
         node.unsynced.add(effect);
@@ -290,9 +322,17 @@ final class FileHistory {
 
     private void sync(Node node, boolean dataOnly) {
         node.unsynced.forEach(history::durable);
-        node.unsynced.clear();
+        settled(node);
         if (model.hasJournal()) {
             history.durable(dataOnly ? node.touchedData : node.touched);
         }
+    }
+
+    /** All that was done to an inode is durable. */
+    private static void settled(Node node) {
+        node.unsynced.clear();
+        node.grown.clear();
+        node.trimmed.clear();
+        node.reached = 0;
     }
 }

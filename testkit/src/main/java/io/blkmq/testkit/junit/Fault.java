@@ -24,31 +24,31 @@ public @interface Fault {
     enum Kind {
         /** The request ends with {@link Fault#status}. */
         STATUS,
-        /** The first {@link Fault#amount} atomic units of a write are done, and it fails. */
+        /** The first {@link Fault#amount} atomic units of a write are done, and it ends well all the same. */
         TORN,
-        /** The first {@link Fault#amount} bytes are transferred, and nobody is told. */
+        /** The first {@link Fault#amount} bytes of a read or a write are transferred, and it ends with {@link Status#IOERR}. */
         SHORT,
-        /** So many bits of what is read are turned over. */
+        /** {@link Fault#amount} bits of what is read are turned over; another read gets the right ones. */
         FLIP_ON_READ,
-        /** So many bits of what is written are turned over. */
+        /** {@link Fault#amount} bits are turned over on the disk, in what a write puts there or a read finds there. */
         FLIP_AT_REST,
-        /** A write goes {@link Fault#amount} bytes astray. */
+        /** A write goes {@link Fault#amount} bytes astray, and ends well. */
         MISDIRECT,
         /** A write is acknowledged and never done. */
         LOSE,
-        /** A flush is acknowledged and never done. */
+        /** A flush is acknowledged and never done; a write with {@link io.blkmq.core.Bio#FUA} goes no further than the cache. */
         LIE,
         /** The request takes {@link Fault#amount} nanoseconds longer. */
         DELAY,
-        /** The request hangs until the rule is released. */
+        /** The request hangs until {@link io.blkmq.testkit.disk.DiskFaults#release}, and is carried out then. */
         HANG,
-        /** The request times out. */
+        /** The request is lost, and ends with {@link Status#TIMEOUT} when its time is over. */
         TIME_OUT,
-        /** The request is given back, to come again. */
+        /** The driver gives the request back, and is given it again. Needs a bound: {@link Fault#nth}, for one. */
         REQUEUE,
-        /** The device disappears. */
+        /** The device disappears: this request and all others end with {@link Status#NODEV}. */
         REMOVE,
-        /** The device is full. */
+        /** The device is full: a write ends with {@link Status#NOSPC}. */
         NO_SPACE
     }
 
@@ -67,14 +67,14 @@ public @interface Fault {
     Kind kind() default Kind.STATUS;
 
     /**
-     * How the request ends.
+     * How the request ends, by the kind {@link Kind#STATUS}. The others do not take one.
      *
      * @return an I/O error, unless set
      */
     Status status() default Status.IOERR;
 
     /**
-     * How much, as {@link #kind} says.
+     * How much, as {@link #kind} says. Kinds that say nothing of it do not take one.
      *
      * @return 1 unless set
      */
@@ -90,7 +90,7 @@ public @interface Fault {
     /**
      * How long the range is.
      *
-     * @return bytes; 0 for everywhere
+     * @return bytes; 0 for all from {@link #offset} on
      */
     long bytes() default 0;
 

@@ -63,8 +63,9 @@ public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAsser
     }
 
     /**
-     * The device has flushed between two writes: after the last one that touches a place, and before the first later one that touches
-     * another place. It knows its last 64 requests.
+     * The device has flushed between two writes: after the end of the last one at a place that has a later one at another place, and before it was
+     * given the first of these. So the flush covers the earlier write, and has ended when the later one begins. An earlier write with FUA needs no
+     * flush if it has ended by then. Earlier writes that failed do not count. The device knows its last 64 requests.
      *
      * @param firstOffset a place that the earlier write touches, in bytes
      * @param secondOffset a place that the later write touches
@@ -73,28 +74,36 @@ public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAsser
     public SimulatedDiskAssert sawFlushBetween(long firstOffset, long secondOffset) {
         isNotNull();
         List<SeenRequest> seen = actual.lastRequests();
-        SeenRequest second = seen.reversed().stream().filter(request -> writesAt(request, secondOffset)).findFirst()
+        SeenRequest last = seen.reversed().stream().filter(request -> writesAt(request, secondOffset)).findFirst()
                 .orElse(null);
-        if (second == null) {
+        if (last == null) {
             failWithMessage("expected a write at offset %s, but the device has seen %s", secondOffset, seen);
             return this;
         }
         SeenRequest first = seen.reversed().stream()
-                .filter(request -> request.number() < second.number() && writesAt(request, firstOffset)).findFirst()
-                .orElse(null);
+                .filter(request -> request.number() < last.number() && writesAt(request, firstOffset)
+                        && (request.status() == null || request.status() == Status.OK))
+                .findFirst().orElse(null);
         if (first == null) {
-            failWithMessage("expected a write at offset %s before %s, but the device has seen %s", firstOffset, second,
-                    seen);
+            failWithMessage("expected a write at offset %s that ends well before %s, but the device has seen %s",
+                    firstOffset, last, seen);
             return this;
         }
-        boolean durableByItself = (first.flags() & Bio.FUA) != 0;
+        SeenRequest second = seen.stream()
+                .filter(request -> request.number() > first.number() && writesAt(request, secondOffset)).findFirst()
+                .orElse(last);
+        boolean durableByItself = (first.flags() & Bio.FUA) != 0 && endedBefore(first, second);
         boolean flushed = seen.stream()
                 .anyMatch(request -> request.operation() == Operation.FLUSH && request.status() == Status.OK
-                        && request.number() > first.number() && request.number() < second.number());
+                        && endedBefore(first, request) && endedBefore(request, second));
         if (!durableByItself && !flushed) {
             failWithMessage("expected a flush between %s and %s, but the device has seen %s", first, second, seen);
         }
         return this;
+    }
+
+    private static boolean endedBefore(SeenRequest earlier, SeenRequest later) {
+        return earlier.endedAfter() != 0 && earlier.endedAfter() < later.number();
     }
 
     private static boolean writesAt(SeenRequest request, long offset) {

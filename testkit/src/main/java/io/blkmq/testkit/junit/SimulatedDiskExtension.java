@@ -3,6 +3,7 @@ package io.blkmq.testkit.junit;
 import io.blkmq.core.Disk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.SimulationFailure;
 import io.blkmq.testkit.disk.SeenRequest;
 import io.blkmq.testkit.disk.SimulatedDisk;
 import java.io.IOException;
@@ -13,6 +14,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -46,13 +49,56 @@ public final class SimulatedDiskExtension
     /** What only a late thread holds, a test has not left: the machine may be slow. */
     private static final Duration TAGS_ENDING = Duration.ofSeconds(20);
     private static final String SEED = "blkmq.seed";
+    private static final Rest NOTHING = new Rest(0, List.of(), 0);
 
     /** Made by JUnit. */
     public SimulatedDiskExtension() {}
 
     /** What a method has. */
-    private record Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before,
-            long buffersBefore) {}
+    private static final class Setting {
+        final SimulatedDisk disk;
+        final @Nullable DeterministicRuntime runtime;
+        final long seed;
+        final Set<Thread> before;
+        final long buffersBefore;
+        /** What a method that has run in a simulation has left. Its disk is closed there, or cannot be closed any more. */
+        @Nullable Rest rest;
+
+        Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before,
+                long buffersBefore) {
+            this.disk = disk;
+            this.runtime = runtime;
+            this.seed = seed;
+            this.before = before;
+            this.buffersBefore = buffersBefore;
+        }
+    }
+
+    /** Sleeps for so many nanoseconds. */
+    @FunctionalInterface
+    private interface Sleep {
+        void nanos(long nanos) throws InterruptedException;
+    }
+
+    /** What a method has left at its disk. */
+    private record Rest(int inFlight, List<SeenRequest> requests, int tags) {
+        static Rest of(SimulatedDisk disk, LongSupplier clock, Sleep sleep) throws InterruptedException {
+            int inFlight = disk.inFlight();
+            List<SeenRequest> requests = disk.lastRequests().stream().filter(request -> request.status() == null)
+                    .toList();
+            return new Rest(inFlight, requests, inFlight > 0 ? 0 : heldTags(disk, clock, sleep));
+        }
+
+        boolean isNothing() {
+            return inFlight == 0 && tags == 0;
+        }
+
+        AssertionError error() {
+            return new AssertionError(inFlight > 0
+                    ? "the test left " + inFlight + " requests at the disk: " + requests
+                    : "the test left " + tags + " tags in use: a plug that is not closed holds them");
+        }
+    }
 
     @Override
     public void beforeEach(ExtensionContext context) {
@@ -71,7 +117,7 @@ public final class SimulatedDiskExtension
         try {
             SimulatedDisk disk = builder.build();
             AnnotationSupport.findRepeatableAnnotations(context.getElement(), Fault.class)
-                    .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed)));
+                    .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed, disk.disk().sizeBytes())));
             context.getStore(NAMESPACE).put(Setting.class,
                     new Setting(disk, runtime, seed, before, IoBuffer.usage().usedBytes()));
         } catch (IOException e) {
@@ -111,19 +157,45 @@ public final class SimulatedDiskExtension
     public void interceptTestMethod(Invocation<Void> invocation, ReflectiveInvocationContext<Method> method,
             ExtensionContext context) throws Throwable {
         Setting setting = setting(context);
-        if (setting.runtime == null) {
+        DeterministicRuntime runtime = setting.runtime;
+        if (runtime == null) {
             invocation.proceed();
-            return;
+        } else {
+            runIn(runtime, setting, invocation);
         }
+    }
+
+    /** Runs the method in a simulation, and closes its disk there: nothing else could wait for what is in flight. */
+    private static void runIn(DeterministicRuntime runtime, Setting setting, Invocation<Void> invocation)
+            throws Throwable {
         Throwable[] thrown = new Throwable[1];
-        setting.runtime.run(_ -> {
-            try {
-                invocation.proceed();
-            } catch (Throwable t) {
-                thrown[0] = t;
+        try {
+            runtime.run(_ -> {
+                Throwable failure = null;
+                try {
+                    invocation.proceed();
+                } catch (Throwable t) {
+                    failure = t;
+                }
+                // If the simulation has failed and this is its end, this throws: what the method has thrown is none of its own.
+                runtime.switchPoint();
+                thrown[0] = failure;
+                setting.rest = failure != null
+                        ? NOTHING
+                        : Rest.of(setting.disk, runtime::nanoTime, runtime::sleep);
+                setting.disk.close();
+            });
+        } catch (SimulationFailure e) {
+            // What is left may keep the disk from being closed.
+            Throwable cause = thrown[0] == null && setting.rest != null && !setting.rest.isNothing()
+                    ? setting.rest.error()
+                    : thrown[0];
+            if (cause == null) {
+                throw e;
             }
-            setting.disk.close();
-        });
+            cause.addSuppressed(e);
+            throw cause;
+        }
         if (thrown[0] != null) {
             throw thrown[0];
         }
@@ -155,19 +227,16 @@ public final class SimulatedDiskExtension
     public void afterEach(ExtensionContext context) throws Exception {
         Setting setting = setting(context);
         boolean failed = context.getExecutionException().isPresent();
-        int inFlight = setting.disk.inFlight();
-        List<SeenRequest> left = setting.disk.lastRequests().stream().filter(request -> request.status() == null)
-                .toList();
-        int tags = failed || inFlight > 0 ? 0 : heldTags(setting.disk);
-        setting.disk.close();
+        Rest rest = setting.rest;
+        if (rest == null) {
+            rest = failed ? NOTHING : Rest.of(setting.disk, System::nanoTime, TimeUnit.NANOSECONDS::sleep);
+            setting.disk.close();
+        }
         if (failed) {
             return;
         }
-        if (inFlight > 0) {
-            throw new AssertionError("the test left " + inFlight + " requests at the disk: " + left);
-        }
-        if (tags > 0) {
-            throw new AssertionError("the test left " + tags + " tags in use: a plug that is not closed holds them");
+        if (!rest.isNothing()) {
+            throw rest.error();
         }
         long buffers = IoBuffer.usage().usedBytes() - setting.buffersBefore;
         if (buffers > 0 && context.getExecutionMode() == ExecutionMode.SAME_THREAD) {
@@ -180,10 +249,11 @@ public final class SimulatedDiskExtension
     }
 
     /** The tags that are held; they are freed shortly after the completions of their bios have returned. */
-    private static int heldTags(SimulatedDisk simulated) throws InterruptedException {
-        long end = System.nanoTime() + TAGS_ENDING.toNanos();
-        while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0 && System.nanoTime() - end < 0) {
-            Thread.sleep(1);
+    private static int heldTags(SimulatedDisk simulated, LongSupplier clock, Sleep sleep) throws InterruptedException {
+        long end = clock.getAsLong() + TAGS_ENDING.toNanos();
+        while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0
+                && clock.getAsLong() - end < 0) {
+            sleep.nanos(1_000_000);
         }
         return simulated.disk().isClosed() ? 0 : simulated.disk().queue().heldTags();
     }

@@ -56,6 +56,10 @@ class FileSystemModelTest {
             tree.truncate(inode(name), size);
         }
 
+        void punch(String name, long offset, long length) throws TreeException {
+            tree.punch(inode(name), offset, length);
+        }
+
         void sync(String name) throws TreeException {
             tree.sync(inode(name), false);
         }
@@ -262,6 +266,37 @@ class FileSystemModelTest {
     }
 
     @Test
+    void aWriteThatGrowsAFileMayLeaveItsOldSizeWithNewDataBelow() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED}) {
+            int unit = model.unitBytes();
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "a".repeat(unit));
+            }, files -> files.write("f", 0, "x".repeat(2 * unit)))).as(model.name()).containsExactlyInAnyOrder(
+                    "f=a*" + unit, "f=x*" + unit, "f=a*" + unit + ".*" + unit, "f=x*" + unit + ".*" + unit,
+                    "f=a*" + unit + "x*" + unit, "f=x*" + 2 * unit);
+        }
+    }
+
+    @Test
+    void alsoWithinTheUnitInWhichTheFileEnded() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED}) {
+            assertThat(states(model, OLD_FILE, files -> files.write("f", 0, "longer"))).as(model.name())
+                    .containsExactlyInAnyOrder("f=old", "f=lon", "f=old...", "f=longer");
+        }
+    }
+
+    @Test
+    void anOverwriteDoesNotWaitForTheSizeOfAnEarlierWrite() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED}) {
+            assertThat(states(model, OLD_FILE, files -> {
+                files.write("f", 3, "new");
+                files.write("f", 0, "two");
+            })).as(model.name()).containsExactlyInAnyOrder("f=old", "f=two", "f=old...", "f=oldnew", "f=twonew");
+        }
+    }
+
+    @Test
     void anOverwriteIsOldOrNew() throws Exception {
         for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
             assertThat(states(model, OLD_FILE, files -> files.write("f", 0, "new"))).containsExactlyInAnyOrder("f=old",
@@ -339,6 +374,94 @@ class FileSystemModelTest {
                 files.write("f", 0, "new");
             })).as(model.name()).contains("f=new...").doesNotContain("f=newret");
         }
+    }
+
+    @Test
+    void aTruncationByXfsCarriesTheDataWithWhichTheFileGrew() throws Exception {
+        assertThat(states(XFS, files -> files.create("f"), files -> {
+            files.write("f", 0, "secret");
+            files.truncate("f", 3);
+            files.create("g");
+            files.sync("g");
+        })).containsExactly("f=sec g=");
+        assertThat(states(XFS, files -> files.create("f"), files -> {
+            files.write("f", 0, "secret");
+            files.truncate("f", 8);
+            files.create("g");
+            files.sync("g");
+        })).containsExactly("f=secret.. g=");
+    }
+
+    @Test
+    void aTruncationDoesNotCarryWhatWasWrittenBelowTheOldSize() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{EXT4_ORDERED, XFS}) {
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "a".repeat(8192));
+            }, files -> {
+                files.write("f", 0, "x".repeat(4096));
+                files.truncate("f", 4096);
+                files.create("g");
+                files.sync("g");
+            })).as(model.name()).containsExactlyInAnyOrder("f=a*4096 g=", "f=x*4096 g=");
+        }
+    }
+
+    @Test
+    void ext4MayTruncateAFileWithoutTheDataWithWhichItGrew() throws Exception {
+        assertThat(states(EXT4_ORDERED, files -> files.create("f"), files -> {
+            files.write("f", 0, "secret");
+            files.truncate("f", 3);
+            files.create("g");
+            files.sync("g");
+        })).containsExactlyInAnyOrder("f=... g=", "f=sec g=");
+    }
+
+    @Test
+    void whatWasCutOffWithinAPageDoesNotComeBackWhenAFileGrows() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{EXT4_ORDERED, XFS}) {
+            for (Steps growth : new Steps[]{files -> files.truncate("f", 6), files -> {
+                files.write("f", 5, "x");
+                files.truncate("f", 5);
+            }, files -> {
+                files.write("f", 9000, "x");
+                files.truncate("f", 6);
+            }}) {
+                assertThat(states(model, files -> {
+                    files.create("f");
+                    files.write("f", 0, "oldold");
+                }, files -> {
+                    files.write("f", 0, "secret");
+                    files.truncate("f", 3);
+                    growth.on(files);
+                    files.create("g");
+                    files.sync("g");
+                })).as(model.name()).anyMatch(state -> state.startsWith("f=sec.."))
+                        .noneMatch(state -> state.startsWith("f=secr") && state.endsWith("g="));
+            }
+        }
+    }
+
+    @Test
+    void aHoleKeepsItsPlaceAmongTheWritesOfAPage() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{EXT4_ORDERED, XFS}) {
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "a".repeat(4096));
+            }, files -> {
+                files.write("f", 0, "x".repeat(4096));
+                files.punch("f", 0, 100);
+                files.create("g");
+                files.sync("g");
+            })).as(model.name()).containsExactly("f=.*100x*3996 g=");
+        }
+        assertThat(states(POSIX, files -> {
+            files.create("f");
+            files.write("f", 0, "a".repeat(512));
+        }, files -> {
+            files.write("f", 0, "x".repeat(512));
+            files.punch("f", 0, 100);
+        })).containsExactlyInAnyOrder("f=a*512", "f=x*512", "f=.*100x*412");
     }
 
     @Test

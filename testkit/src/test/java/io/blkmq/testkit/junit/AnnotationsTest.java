@@ -14,6 +14,7 @@ import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
+import io.blkmq.sim.SimulationFailure;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.disk.FaultRule;
@@ -23,6 +24,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -142,6 +144,123 @@ class AnnotationsTest {
         }
 
         @SimulatedDiskTest
+        void flushesBetween(SimulatedDisk simulated, Disk disk) throws IOException {
+            write(disk, 0, 1);
+            write(disk, 8192, 2);
+            disk.flush();
+            write(disk, 8192, 3);
+            missing(simulated, "expected a flush between request 1: WRITE of 4096 bytes at offset 0, at", "and request 2");
+            write(disk, 0, 4);
+            missing(simulated, "expected a flush between request 1", "and request 2");
+            disk.flush();
+            write(disk, 8192, 5);
+            assertThat(simulated).sawFlushBetween(0, 8192);
+            write(disk, 8192, 6);
+            assertThat(simulated).sawFlushBetween(0, 8192);
+        }
+
+        private static void missing(SimulatedDisk simulated, String... texts) {
+            assertThatThrownBy(() -> assertThat(simulated).sawFlushBetween(0, 8192)).isInstanceOf(AssertionError.class)
+                    .hasMessageContainingAll(texts);
+        }
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, nth = 1, kind = Fault.Kind.HANG)
+        @Fault(on = Operation.WRITE, nth = 3, kind = Fault.Kind.HANG)
+        @Fault(on = Operation.FLUSH, nth = 2, kind = Fault.Kind.HANG)
+        void flushesTooEarly(SimulatedDisk simulated, Disk disk) throws IOException {
+            try (IoBuffer buffer = disk.allocate(4096)) {
+                // A flush covers what had ended when it began.
+                CompletableFuture<Void> first = disk.async().write(0, buffer.memory());
+                disk.flush();
+                write(disk, 8192, 2);
+                missing(simulated, "expected a flush between request 1", "in flight", "and request 3");
+                simulated.faults().release();
+                first.join();
+                missing(simulated, "expected a flush between request 1", "and request 3");
+                // A write with FUA is durable when it has ended.
+                CompletableFuture<Void> through = disk.async().write(0, buffer.memory(), Bio.FUA);
+                write(disk, 8192, 2);
+                simulated.faults().release();
+                through.join();
+                missing(simulated, "expected a flush between request 4", "and request 5");
+                // A flush that is under way has made nothing durable yet.
+                write(disk, 0, 3);
+                CompletableFuture<Void> flush = disk.async().flush();
+                write(disk, 8192, 2);
+                simulated.faults().release();
+                flush.join();
+                missing(simulated, "expected a flush between request 6", "and request 8");
+                disk.write(0, buffer.memory(), Bio.FUA);
+                write(disk, 8192, 2);
+                assertThat(simulated).sawFlushBetween(0, 8192);
+            }
+        }
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, nth = 1)
+        void failsToWrite(SimulatedDisk simulated, Disk disk) throws IOException {
+            assertThatThrownBy(() -> write(disk, 0, 1)).isInstanceOf(BlockIOException.class);
+            disk.flush();
+            write(disk, 8192, 2);
+            missing(simulated, "expected a write at offset 0 that ends well");
+        }
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, kind = Fault.Kind.TORN, amount = 2, nth = 2)
+        void isTorn(SimulatedDisk simulated, Disk disk) throws IOException {
+            write(disk, 0, 1);
+            write(disk, 0, 2);
+            assertContent(simulated, 1024);
+        }
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, kind = Fault.Kind.SHORT, amount = 1024, nth = 2)
+        void isShort(SimulatedDisk simulated, Disk disk) throws IOException {
+            write(disk, 0, 1);
+            assertThatThrownBy(() -> write(disk, 0, 2)).isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("IOERR");
+            assertContent(simulated, 1024);
+        }
+
+        @SimulatedDiskTest(deterministic = true)
+        @Fault(on = Operation.WRITE, kind = Fault.Kind.TIME_OUT, nth = 2)
+        void timesOut(SimulatedDisk simulated, Disk disk) throws IOException {
+            write(disk, 0, 1);
+            assertThatThrownBy(() -> write(disk, 0, 2)).isInstanceOf(BlockIOException.class)
+                    .hasMessageContaining("TIMEOUT");
+            assertContent(simulated, 0);
+        }
+
+        /** Of the second write so much is there. */
+        private static void assertContent(SimulatedDisk simulated, int newBytes) {
+            byte[] expected = new byte[4096];
+            Arrays.fill(expected, (byte) 1);
+            Arrays.fill(expected, 0, newBytes, (byte) 2);
+            assertThat(simulated.snapshot().read(0, 4096)).isEqualTo(expected);
+        }
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, offset = 4096)
+        void strikesFromAnOffsetOn(Disk disk) throws IOException {
+            write(disk, 0, 1);
+            assertThatThrownBy(() -> write(disk, 4096, 1)).isInstanceOf(BlockIOException.class);
+            assertThatThrownBy(() -> write(disk, disk.sizeBytes() - 4096, 1)).isInstanceOf(BlockIOException.class);
+        }
+
+        @SimulatedDiskTest(capacityBytes = 8192)
+        @Fault(on = Operation.WRITE, offset = 8192)
+        void beginsBeyondTheDisk(Disk disk) {}
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, kind = Fault.Kind.TORN, status = Status.MEDIUM)
+        void hasAStatusThatNobodySees(Disk disk) {}
+
+        @SimulatedDiskTest
+        @Fault(on = Operation.WRITE, kind = Fault.Kind.LOSE, amount = 2)
+        void hasAnAmountThatCountsNothing(Disk disk) {}
+
+        @SimulatedDiskTest
         @Fault(on = Operation.WRITE, nth = 2, status = Status.MEDIUM)
         @Fault(on = Operation.READ, kind = Fault.Kind.FLIP_ON_READ, amount = 3)
         void faultsStrike(SimulatedDisk simulated, Disk disk) throws IOException {
@@ -203,6 +322,38 @@ class AnnotationsTest {
             write(disk, 0, 1);
         }
 
+        @SimulatedDiskTest(deterministic = true)
+        void leavesARequestInASimulation(SimulatedDisk simulated, Disk disk) {
+            simulated.faults().add(FaultRule.on(Operation.READ).then(io.blkmq.testkit.disk.Fault.hang()));
+            IoBuffer buffer = disk.allocate(4096);
+            var _ = disk.async().read(0, buffer.memory());
+        }
+
+        @SimulatedDiskTest(deterministic = true)
+        void leavesATagInASimulation(Disk disk) {
+            leavesATag(disk);
+        }
+
+        @SimulatedDiskTest(deterministic = true)
+        void failsWithATagInASimulation(Disk disk) {
+            leavesATag(disk);
+            throw new AssertionError("mine");
+        }
+
+        @SimulatedDiskTest(deterministic = true)
+        void failsBeforeAThreadDoes(DeterministicRuntime runtime, Disk disk) {
+            runtime.spawn("other", () -> {
+                runtime.sleep(1_000_000);
+                throw new AssertionError("the other's");
+            });
+            throw new AssertionError("mine");
+        }
+
+        @SimulatedDiskTest(deterministic = true)
+        void waitsForEverInASimulation(DeterministicRuntime runtime, Disk disk) {
+            runtime.park(disk);
+        }
+
         @SimulatedDiskTest
         @Fault(on = Operation.READ, kind = Fault.Kind.LIE)
         void contradicts(Disk disk) {}
@@ -216,6 +367,39 @@ class AnnotationsTest {
     @Test
     void assertionsTellWhatIsMissing() {
         assertPasses(Disks.class, "unflushedIsNot", 1);
+    }
+
+    @Test
+    void aFlushIsMissedThatTheFirstLaterWriteDoesNotHave() {
+        assertPasses(Disks.class, "flushesBetween", 1);
+    }
+
+    @Test
+    void aFlushIsMissedThatDoesNotCoverTheWrite() {
+        assertPasses(Disks.class, "flushesTooEarly", 1);
+        assertPasses(Disks.class, "failsToWrite", 1);
+    }
+
+    @Test
+    void annotatedFaultsEndAsTheirTextsSay() {
+        assertPasses(Disks.class, "isTorn", 1);
+        assertPasses(Disks.class, "isShort", 1);
+        assertPasses(Disks.class, "timesOut", 1);
+    }
+
+    @Test
+    void aFaultWithoutALengthStrikesFromItsOffsetOn() {
+        assertPasses(Disks.class, "strikesFromAnOffsetOn", 1);
+        assertThat(failure(Disks.class, "beginsBeyondTheDisk")).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("offset 8192: the disk has 8192 bytes");
+    }
+
+    @Test
+    void whatAFaultOfItsKindDoesNotUseIsRefused() {
+        assertThat(failure(Disks.class, "hasAStatusThatNobodySees")).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("status MEDIUM").hasMessageContaining("TORN");
+        assertThat(failure(Disks.class, "hasAnAmountThatCountsNothing")).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("amount 2").hasMessageContaining("LOSE");
     }
 
     @Test
@@ -235,6 +419,22 @@ class AnnotationsTest {
     void aRequestThatIsLeftAtTheDiskIsFound() {
         assertThat(failure(Disks.class, "leavesARequest")).hasMessageContaining("left 1 requests")
                 .hasMessageContaining("READ");
+    }
+
+    @Test
+    void whatASimulatedMethodLeavesIsFound() {
+        assertThat(failure(Disks.class, "leavesARequestInASimulation")).hasMessageContaining("left 1 requests")
+                .hasMessageContaining("READ");
+        assertThat(failure(Disks.class, "leavesATagInASimulation")).hasMessageContaining("left 1 tags in use");
+    }
+
+    @Test
+    void aSimulatedMethodFailsByItsOwnFailure() {
+        assertThat(failure(Disks.class, "failsWithATagInASimulation")).hasMessage("mine");
+        assertThat(failure(Disks.class, "failsBeforeAThreadDoes")).hasMessage("mine").satisfies(
+                failure -> assertThat(failure.getSuppressed()).hasAtLeastOneElementOfType(SimulationFailure.class));
+        assertThat(failure(Disks.class, "waitsForEverInASimulation")).isInstanceOf(SimulationFailure.class)
+                .hasMessageContaining("deadlock");
     }
 
     @Test
