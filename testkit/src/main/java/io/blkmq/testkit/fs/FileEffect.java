@@ -36,6 +36,16 @@ sealed interface FileEffect {
     @SuppressWarnings("ArrayRecordComponent") // nobody compares effects, or changes their data
     record Data(long inode, long offset, byte[] data, int from, int length, boolean grows) implements FileEffect {}
 
+    /**
+     * A file's size on the medium follows its data, which is there.
+     *
+     * @param least what the file is smaller than only if a later truncation has made it so, which this does not undo
+     */
+    record Growth(long inode, long size, long least) implements FileEffect {}
+
+    /** A truncation writes zeroes to the rest of the unit in which the file ends from then on. */
+    record Trim(long inode, long offset, long length) implements FileEffect {}
+
     /** A range reads as zeroes. */
     record Hole(long inode, long offset, long length) implements FileEffect {}
 
@@ -58,17 +68,31 @@ sealed interface FileEffect {
             }
             case Size e -> tree.setSize(e.inode, e.size);
             case Data e -> {
-                if (e.grows && sizeOf(tree, e.inode) < e.offset + e.length) {
-                    tree.setSize(e.inode, e.offset + e.length);
+                if (e.grows) {
+                    grow(tree, e.inode, e.offset + e.length);
                 }
                 tree.poke(e.inode, e.offset, e.data, e.from, e.length);
             }
-            case Hole e -> {
-                byte[] zeroes = new byte[(int) Math.min(e.length, ZEROES_MAX)];
-                for (long done = 0; done < e.length; done += zeroes.length) {
-                    tree.poke(e.inode, e.offset + done, zeroes, 0, (int) Math.min(zeroes.length, e.length - done));
+            case Growth e -> {
+                if (sizeOf(tree, e.inode) >= e.least) {
+                    grow(tree, e.inode, e.size);
                 }
             }
+            case Trim e -> zero(tree, e.inode, e.offset, e.length);
+            case Hole e -> zero(tree, e.inode, e.offset, e.length);
+        }
+    }
+
+    private static void grow(FileTree tree, long inode, long size) {
+        if (sizeOf(tree, inode) < size) {
+            tree.setSize(inode, size);
+        }
+    }
+
+    private static void zero(FileTree tree, long inode, long offset, long length) {
+        byte[] zeroes = new byte[(int) Math.min(length, ZEROES_MAX)];
+        for (long done = 0; done < length; done += zeroes.length) {
+            tree.poke(inode, offset + done, zeroes, 0, (int) Math.min(zeroes.length, length - done));
         }
     }
 

@@ -39,7 +39,7 @@ final class FileHistory {
         int created = NONE;
         /** The last effect on its size. */
         int size = NONE;
-        /** The last effect that took data away. */
+        /** The last effect that took data away, anywhere. */
         int cut = NONE;
         /** Its last effect in the journal, and the last of those that fdatasync waits for. */
         int touched = NONE;
@@ -50,10 +50,34 @@ final class FileHistory {
         final NavigableMap<Long, Integer> units = new TreeMap<>();
         /** Of these, the ones on units with which the file's size on the medium has grown, and not been set since. */
         final NavigableMap<Long, Integer> grown = new TreeMap<>();
+        /** The growths of the file's size that are effects by themselves, and are not synced. */
+        final List<Integer> growths = new ArrayList<>();
         /** What was written to a unit before a truncation cut within it. */
         final List<Integer> trimmed = new ArrayList<>();
+        /** Where units begin on which some cut was the last one, or none: that cut, or {@link #NONE}. Data of these units comes after it. */
+        final NavigableMap<Long, Integer> cuts = new TreeMap<>();
         /** The largest size that the file had since its last sync, before the last change. */
         long reached;
+        /** Its size at the last sync or truncation; below 0 before the first change after a sync. */
+        long least = NONE;
+
+        void comesFrom(long size) {
+            reached = Math.max(reached, size);
+            least = least < 0 ? size : least;
+        }
+
+        /** The cut that data of a unit comes after. */
+        int cutOf(long unit) {
+            Map.Entry<Long, Integer> found = cuts.floorEntry(unit);
+            return found == null ? NONE : found.getValue();
+        }
+
+        void cutAway(long from, long until, int effect) {
+            int after = cutOf(until);
+            cuts.subMap(from, true, until, false).clear();
+            cuts.put(from, effect);
+            cuts.putIfAbsent(until, after);
+        }
     }
 
     private final FileSystemModel model;
@@ -214,7 +238,7 @@ final class FileHistory {
 
     private void write(Change.Write c) {
         Node node = node(c.inode());
-        node.reached = Math.max(node.reached, c.sizeBefore());
+        node.comesFrom(c.sizeBefore());
         long end = c.offset() + c.data().length;
         int size = NONE;
         if (end > c.sizeBefore() && !model.sizeFollowsData()) {
@@ -249,16 +273,19 @@ final class FileHistory {
     private void data(Change.Write c, Node node, long offset, int length, int size) {
         long firstUnit = offset / model.unitBytes();
         long lastUnit = (offset + length - 1) / model.unitBytes();
-        boolean grows = model.sizeFollowsData() && offset + length > c.sizeBefore();
+        // A unit that lies beyond all sizes that the file had is not seen without the new one. Any other one can be: its data does not wait.
+        boolean isBeyond = firstUnit * model.unitBytes() >= node.reached;
+        boolean follows = model.sizeFollowsData() && offset + length > c.sizeBefore();
+        boolean grows = follows && (isBeyond || !model.hasJournal());
         List<Integer> required = new ArrayList<>(node.units.subMap(firstUnit, true, lastUnit, true).values());
+        required.add(node.cutOf(firstUnit));
+        required.addAll(node.cuts.subMap(firstUnit, false, lastUnit, true).values());
         if (grows) {
             required.addAll(node.trimmed);
             node.trimmed.clear();
         }
-        // A unit that lies beyond all sizes that the file had is not seen without the new one. Any other one can be: its data does not wait.
-        boolean isBeyond = firstUnit * model.unitBytes() >= node.reached;
         int effect = add(new FileEffect.Data(c.inode(), offset, c.data(), (int) (offset - c.offset()), length, grows),
-                joined(required, made(node), node.cut, isBeyond ? size : NONE, grows ? journal : NONE));
+                joined(required, made(node), isBeyond ? size : NONE, grows ? journal : NONE));
         for (long unit = firstUnit; unit <= lastUnit; unit++) {
             node.units.put(unit, effect);
             if (grows || node.grown.containsKey(unit)) {
@@ -266,9 +293,16 @@ final class FileHistory {
             }
         }
         node.unsynced.add(effect);
-        if (grows) {
-            node.touched = effect;
-            node.touchedData = effect;
+        int last = effect;
+        if (follows && !grows) {
+            last = add(new FileEffect.Growth(c.inode(), offset + length, node.least), joined(node.trimmed, effect, journal));
+            node.trimmed.clear();
+            node.growths.add(last);
+            node.unsynced.add(last);
+        }
+        if (follows) {
+            node.touched = last;
+            node.touchedData = last;
         }
     }
 
@@ -278,46 +312,66 @@ final class FileHistory {
 
     private void truncate(Change.Truncate c) {
         Node node = node(c.inode());
-        node.reached = Math.max(node.reached, c.sizeBefore());
+        node.comesFrom(c.sizeBefore());
         long end = Math.ceilDiv(c.size(), model.unitBytes());
         // Data that is cut off is gone either way; it only must not come back when the file grows again.
         NavigableMap<Long, Integer> gone = node.units.tailMap(end, true);
         List<Integer> required = new ArrayList<>(gone.values());
-        if (model.hasJournal()) {
-            // Where the size follows the data, a new size is set when that data is there.
+        if (model.hasJournal() && c.size() > node.least) {
+            // Where the size follows the data, a size beyond the one on the medium is set when the data before it is there.
             required.addAll(node.grown.values());
             node.grown.clear();
+            required.addAll(node.growths);
+            node.growths.clear();
         }
-        Integer within = c.size() % model.unitBytes() == 0 ? null : node.units.get(end - 1);
         if (c.size() > c.sizeBefore()) {
             required.addAll(node.trimmed);
             node.trimmed.clear();
-        } else if (within != null && model.hasJournal()) {
-            // A sync of another file may keep this truncation, and not what was written to the unit before; that part of it is cut, too.
-            node.trimmed.add(within);
+        } else if (c.size() % model.unitBytes() != 0 && !model.isWhole()) {
+            trim(c, node, end - 1);
         }
-        cut(new FileEffect.Size(c.inode(), c.size()), node, required);
-        gone.clear();
+        int effect = cut(new FileEffect.Size(c.inode(), c.size()), node, required);
+        if (c.size() < c.sizeBefore()) {
+            gone.clear();
+            node.cutAway(end, Long.MAX_VALUE, effect);
+        }
+        node.least = c.size();
+    }
+
+    /**
+     * A truncation cuts within a unit: the rest of it is written as zeroes, which may come to the medium before the new size. A sync of another
+     * file may keep the size without them, and without what was written to the unit before; when the file grows again, they are there.
+     */
+    private void trim(Change.Truncate c, Node node, long unit) {
+        long until = Math.min(c.sizeBefore(), (unit + 1) * model.unitBytes());
+        int effect = add(new FileEffect.Trim(c.inode(), c.size(), until - c.size()),
+                node.units.getOrDefault(unit, NONE), made(node), node.cutOf(unit));
+        node.units.put(unit, effect);
+        node.unsynced.add(effect);
+        node.trimmed.add(effect);
     }
 
     private void punch(Change.Punch c) {
         Node node = node(c.inode());
         long end = c.offset() + c.length();
-        // What was written to a unit comes to the medium before a hole in it.
-        List<Integer> required = new ArrayList<>(node.units
-                .subMap(c.offset() / model.unitBytes(), true, Math.ceilDiv(end, model.unitBytes()), false).values());
-        cut(new FileEffect.Hole(c.inode(), c.offset(), c.length()), node, required);
+        // What was written to a unit comes to the medium before a hole in it, and what is written later after it.
+        long first = c.offset() / model.unitBytes();
+        long last = Math.ceilDiv(end, model.unitBytes());
+        int effect = cut(new FileEffect.Hole(c.inode(), c.offset(), c.length()), node,
+                List.copyOf(node.units.subMap(first, true, last, false).values()));
+        node.cutAway(first, last, effect);
         long firstWhole = Math.ceilDiv(c.offset(), model.unitBytes());
         node.units.subMap(firstWhole, true, Math.max(firstWhole, end / model.unitBytes()), false).clear();
     }
 
-    private void cut(FileEffect what, Node node, List<Integer> required) {
+    private int cut(FileEffect what, Node node, List<Integer> required) {
         int effect = journaled(what, joined(required, node.size, made(node), node.cut));
         node.cut = effect;
         node.size = effect;
         node.unsynced.add(effect);
         node.touched = effect;
         node.touchedData = effect;
+        return effect;
     }
 
     private void sync(Node node, boolean dataOnly) {
@@ -332,7 +386,9 @@ final class FileHistory {
     private static void settled(Node node) {
         node.unsynced.clear();
         node.grown.clear();
+        node.growths.clear();
         node.trimmed.clear();
         node.reached = 0;
+        node.least = NONE;
     }
 }

@@ -69,6 +69,9 @@ final class FileMedium implements Medium<FileTree> {
                     + path(e.otherDirectory(), e.otherName());
             case FileEffect.Size e -> "the size of " + name(e.inode()) + ", " + e.size() + " bytes";
             case FileEffect.Data e -> "data of " + name(e.inode()) + ", " + range(e.offset(), e.length());
+            case FileEffect.Growth e -> "the growth of " + name(e.inode()) + " to " + e.size() + " bytes";
+            case FileEffect.Trim e ->
+                "zeroes after the end of " + name(e.inode()) + ", " + range(e.offset(), e.length());
             case FileEffect.Hole e -> "the hole in " + name(e.inode()) + ", " + range(e.offset(), e.length());
         };
     }

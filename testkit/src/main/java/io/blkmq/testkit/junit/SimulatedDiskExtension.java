@@ -179,7 +179,9 @@ public final class SimulatedDiskExtension
                 }
                 // If the simulation has failed and this is its end, this throws: what the method has thrown is none of its own.
                 runtime.switchPoint();
-                thrown[0] = failure;
+                if (failure != null) {
+                    thrown[0] = failure;
+                }
                 setting.rest = failure != null
                         ? NOTHING
                         : Rest.of(setting.disk, runtime::nanoTime, runtime::sleep);

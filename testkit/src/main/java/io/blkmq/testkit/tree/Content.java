@@ -8,8 +8,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes of a file. A page that is not there reads as zeroes, and what a page has beyond the size is zero. Guarded by the lock of
- * the tree.
+ * The bytes of a file. A page that is not there reads as zeroes, and what a page has beyond the size is zero, but for what was poked
+ * there. Guarded by the lock of the tree.
  */
 final class Content {
     /** Tells a file from a link whose target has the fingerprint of the data. */
@@ -17,6 +17,8 @@ final class Content {
 
     private final LongTrie<Page> pages;
     private long size;
+    /** Whether pages may have something beyond the size, until it is trimmed. */
+    private boolean beyond;
     /** Null after a change. Several threads may compute it: all find the same, and it is immutable. */
     private @Nullable Fingerprint digest;
 
@@ -27,6 +29,7 @@ final class Content {
     private Content(Content other) {
         this.pages = other.pages.copy();
         this.size = other.size;
+        this.beyond = other.beyond;
         this.digest = other.digest;
     }
 
@@ -106,6 +109,24 @@ final class Content {
         size = Math.max(size, offset + length);
     }
 
+    /** Writes; the size stays. What is beyond it is seen when the file grows, unless it is trimmed before. */
+    void poke(Owner owner, long offset, MemorySegment source, long from, long length) {
+        long before = size;
+        write(owner, offset, source, from, length);
+        beyond |= size > before;
+        size = before;
+    }
+
+    boolean isBeyond() {
+        return beyond;
+    }
+
+    /** Forgets what is beyond the size. */
+    void trim(Owner owner) {
+        beyond = false;
+        zero(owner, size, Long.MAX_VALUE - size);
+    }
+
     private byte[] modify(Owner owner, long index) {
         Page before = pages.get(index);
         Page page = before == null ? Page.empty(owner) : before.of(owner);
@@ -125,8 +146,9 @@ final class Content {
     /** Sets the size; what is beyond is gone. */
     void resize(Owner owner, long newSize) {
         digest = null;
-        if (newSize < size) {
-            zero(owner, newSize, Long.MAX_VALUE - newSize);
+        if (newSize <= size) {
+            size = newSize;
+            trim(owner);
         }
         size = newSize;
     }

@@ -770,7 +770,8 @@ public final class FileTree {
     }
 
     /**
-     * Sets bytes of a file: a single effect without checks. The size stays; what lies beyond it is ignored.
+     * Sets bytes of a file: a single effect without checks. The size stays; what lies beyond it is there if {@link #setSize} makes the file
+     * larger, and gone when the tree is settled or the file gets smaller.
      *
      * @param inode of the file; if it is gone, nothing happens
      * @param offset in the file
@@ -780,10 +781,10 @@ public final class FileTree {
      */
     public synchronized void poke(long inode, long offset, byte[] data, int from, int length) {
         if (existing(inode) instanceof RegularFile file) {
-            long within = Math.min(length, file.size() - offset);
-            if (within > 0) {
-                place(inodes.own(file), offset, MemorySegment.ofArray(data), from, within);
-            }
+            RegularFile own = inodes.own(file);
+            long pagesBefore = own.pages();
+            own.content.poke(inodes.owner(), offset, MemorySegment.ofArray(data), from, length);
+            inodes.pagesChanged(own.pages() - pagesBefore);
         }
     }
 
@@ -794,7 +795,7 @@ public final class FileTree {
      * @param size in bytes; what is new reads as zeroes
      */
     public synchronized void setSize(long inode, long size) {
-        if (existing(inode) instanceof RegularFile file && file.size() != size) {
+        if (existing(inode) instanceof RegularFile file && (file.size() != size || file.content.isBeyond())) {
             resize(inodes.own(file), size);
         }
     }
@@ -807,7 +808,7 @@ public final class FileTree {
     }
 
     /**
-     * Makes a sound tree of one that was changed by single effects: names without an inode are removed; of several names of a directory
+     * Makes a sound tree of one that was changed by single effects: data beyond the size of a file is gone; names without an inode are removed; of several names of a directory
      * the one nearest to the root stays, and of equally near ones the one with the smaller cookies; numbers of links are counted;
      * inodes that cannot be reached from the root are dropped.
      */

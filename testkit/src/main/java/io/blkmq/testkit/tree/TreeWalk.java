@@ -50,6 +50,9 @@ final class TreeWalk {
             } else if (count != inode.nlink) {
                 repairs.add(() -> setLinks(number, count));
             }
+            if (count != 0 && inode instanceof RegularFile file && file.content.isBeyond()) {
+                repairs.add(() -> trim(number));
+            }
             return true;
         });
         repairs.forEach(Runnable::run);
@@ -60,6 +63,15 @@ final class TreeWalk {
             return inodes.own(directory);
         }
         throw new AssertionError("inode " + number + " was a directory");
+    }
+
+    private void trim(long number) {
+        if (inodes.find(number) instanceof RegularFile file) {
+            RegularFile own = inodes.own(file);
+            long pagesBefore = own.pages();
+            own.content.trim(inodes.owner());
+            inodes.pagesChanged(own.pages() - pagesBefore);
+        }
     }
 
     private void setLinks(long number, int count) {

@@ -284,6 +284,25 @@ class FileSystemModelTest {
             assertThat(states(model, OLD_FILE, files -> files.write("f", 0, "longer"))).as(model.name())
                     .containsExactlyInAnyOrder("f=old", "f=lon", "f=old...", "f=longer");
         }
+        assertThat(states(XFS, OLD_FILE, files -> files.write("f", 0, "longer"))).containsExactlyInAnyOrder("f=old",
+                "f=lon", "f=longer");
+    }
+
+    @Test
+    void aPageIsWholeAlsoWhenTheFileGrowsByAnother() throws Exception {
+        String more = "n".repeat(4090);
+        assertThat(states(XFS, OLD_FILE, files -> files.write("f", 0, "longer" + more + "more")))
+                .containsExactlyInAnyOrder("f=old", "f=lon", "f=longer" + "n*4090", "f=longer" + "n*4090" + "more",
+                        "f=old" + ".*4093" + "more");
+    }
+
+    @Test
+    void theRestOfTheUnitMayBeZeroBeforeTheTruncation() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
+            assertThat(states(model, OLD_FILE, files -> files.truncate("f", 1))).as(model.name())
+                    .containsExactlyInAnyOrder("f=old", "f=o..", "f=o");
+        }
+        assertThat(states(KILL, OLD_FILE, files -> files.truncate("f", 1))).containsExactly("f=o");
     }
 
     @Test
@@ -294,6 +313,10 @@ class FileSystemModelTest {
                 files.write("f", 0, "two");
             })).as(model.name()).containsExactlyInAnyOrder("f=old", "f=two", "f=old...", "f=oldnew", "f=twonew");
         }
+        assertThat(states(XFS, OLD_FILE, files -> {
+            files.write("f", 3, "new");
+            files.write("f", 0, "two");
+        })).containsExactlyInAnyOrder("f=old", "f=two", "f=oldnew", "f=twonew");
     }
 
     @Test
@@ -390,6 +413,39 @@ class FileSystemModelTest {
             files.create("g");
             files.sync("g");
         })).containsExactly("f=secret.. g=");
+    }
+
+    @Test
+    void aTruncationByXfsBelowTheSizeOnTheMediumCarriesNothing() throws Exception {
+        assertThat(states(XFS, OLD_FILE, files -> {
+            files.write("f", 0, "longer");
+            files.truncate("f", 2);
+            files.create("g");
+            files.sync("g");
+        })).containsExactlyInAnyOrder("f=ol g=", "f=lo g=");
+    }
+
+    @Test
+    void dataThatWasWrittenAfterACutMayBeThereWithoutItWhereNothingWasCut() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
+            int unit = model.unitBytes();
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "a".repeat(2 * unit));
+            }, files -> {
+                files.truncate("f", unit);
+                files.write("f", 0, "x".repeat(unit));
+            })).as(model.name()).containsExactlyInAnyOrder("f=a*" + 2 * unit, "f=a*" + unit, "f=x*" + unit,
+                    "f=x*" + unit + "a*" + unit);
+            // In the unit in which the file ends, what was cut off is zeroes by then.
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "secret");
+            }, files -> {
+                files.truncate("f", 2);
+                files.write("f", 0, "xy");
+            })).as(model.name()).contains("f=xy....").doesNotContain("f=xycret");
+        }
     }
 
     @Test
