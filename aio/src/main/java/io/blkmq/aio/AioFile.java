@@ -7,6 +7,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file opened by an engine, for that engine and others of its family ({@code io_uring} and {@code libaio};
@@ -111,6 +112,11 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     private final int blockBytes;
 
     private volatile int references;
+    /**
+     * The thread that {@linkplain #hold holds} the file. Written by the holder, one at a time. A thread finds itself here only if it has
+     * written that, so it needs no order.
+     */
+    private @Nullable Thread holder;
 
     AioFile(Opening opening, Units units) {
         this.opening = opening;
@@ -462,10 +468,10 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         }
     }
 
-    /** Counts a user, so that the file stays; false if it is closed. */
+    /** Counts a user, so that the file stays; false if it is closed, and the calling thread does not hold it. */
     final boolean acquire() {
         int was = (int) REFERENCES.getAndAdd(this, USER);
-        if ((was & CLOSED) == 0) {
+        if ((was & CLOSED) == 0 || Thread.currentThread().equals(holder)) {
             return true;
         }
         release();
@@ -478,6 +484,23 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         if (now == CLOSED) {
             closeOnce();
         }
+    }
+
+    /**
+     * Keeps the file for several operations of the calling thread that belong together: once one has begun, {@link #close} refuses none of the
+     * others. {@link #letGo} ends that. One thread at a time, which the caller sees to.
+     */
+    final void hold() throws FileSystemException {
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        holder = Thread.currentThread();
+    }
+
+    /** Gives back what {@link #hold} gave. */
+    final void letGo() {
+        holder = null;
+        release();
     }
 
     /**

@@ -494,7 +494,10 @@ public final class AsyncFile implements AutoCloseable {
         }
     }
 
-    /** Closes the file: new operations are refused; those in flight end as if it were open. Idempotent. */
+    /**
+     * Closes the file: new operations are refused; those in flight end as if it were open. Idempotent. A write that is not aligned is one
+     * operation, with all its steps; of another transfer that is copied in pieces, each piece is one.
+     */
     @Override
     public void close() {
         file.close();

@@ -384,12 +384,25 @@ final class BlockIo {
         }
     }
 
-    /** Writes parts of blocks, whose rest stays as it is. The caller holds the lock alone. */
+    /**
+     * Writes parts of blocks, whose rest stays as it is. The caller holds the lock alone. A close does not come between the steps: a file that
+     * has got too long is cut, and one that is to be durable synced.
+     */
     private void writeParts(long offset, MemorySegment memory) throws IOException {
         long end = offset + memory.byteSize();
         if (end == offset) {
             return;
         }
+        file.hold();
+        try {
+            writePartsHeld(offset, memory, end);
+        } finally {
+            file.letGo();
+        }
+    }
+
+    /** The caller holds the file. */
+    private void writePartsHeld(long offset, MemorySegment memory, long end) throws IOException {
         long size = file.size();
         if (up(end) <= Math.max(end, size)) {
             long _ = writeBlocks(offset, memory, end);
