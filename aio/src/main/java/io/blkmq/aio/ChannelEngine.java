@@ -252,11 +252,10 @@ final class ChannelEngine extends SoftwareEngine {
             return switch (kiocb.operation()) {
                 case READ -> transfer(file, kiocb, false);
                 case WRITE -> write(file, kiocb);
-                case FSYNC -> file.sync(false);
-                case FDATASYNC -> file.sync(true);
-                case PUNCH_HOLE -> file.punchHole(kiocb.offset(), kiocb.bytes());
-                case ZERO_RANGE -> file.zeroRange(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
-                case ALLOCATE -> file.allocate(kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
+                case FSYNC -> file.syncAcquired(false);
+                case FDATASYNC -> file.syncAcquired(true);
+                case PUNCH_HOLE, ZERO_RANGE, ALLOCATE ->
+                    file.rangeAcquired(kiocb.operation(), kiocb.offset(), kiocb.bytes(), kiocb.keepsSize());
             };
         } catch (IllegalCallerException e) {
             // Memory that is confined to another thread, where native access is denied.
@@ -274,7 +273,7 @@ final class ChannelEngine extends SoftwareEngine {
         if (written < 0 || sync == null) {
             return written;
         }
-        int synced = file.sync(sync == AioOperation.FDATASYNC);
+        int synced = file.syncAcquired(sync == AioOperation.FDATASYNC);
         return synced < 0 ? synced : written;
     }
 

@@ -22,6 +22,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.ToLongFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -266,10 +267,14 @@ final class ChannelFile extends AioFile {
 
     @Override
     public long size() throws IOException {
-        if (isClosed()) {
-            throw new FileSystemException(path().toString(), null, "is closed");
+        if (!acquire()) {
+            throw closedFailure();
         }
-        return companion != null ? companion.size() : use(null, FileChannel::size);
+        try {
+            return companion != null ? companion.size() : use(null, FileChannel::size);
+        } finally {
+            release();
+        }
     }
 
     @Override
@@ -431,15 +436,14 @@ final class ChannelFile extends AioFile {
         if (before == null) {
             return;
         }
+        lock = null;
         if (before.isValid()) {
             before.release();
         }
-        FileLock after = channelLock(before.isShared());
-        if (after == null) {
+        if (!takeLockAgain(before.isShared())) {
             throw new FileSystemException(path().toString(), null,
                     "has lost its lock to another process when an interrupt closed its channel");
         }
-        lock = after;
     }
 
     /** The JDK keeps the error's text only, which is in the language of the process. */
@@ -466,29 +470,31 @@ final class ChannelFile extends AioFile {
 
     @Override
     public int sync(boolean dataOnly) {
-        if (companion != null) {
-            return companion.sync(dataOnly);
-        }
         if (!acquire()) {
             return -Errno.EBADF;
         }
         try {
-            return force(!dataOnly);
+            return syncAcquired(dataOnly);
         } finally {
             release();
         }
     }
 
+    /** {@link #sync} for who has acquired the file. */
+    int syncAcquired(boolean dataOnly) {
+        return companion != null ? companion.sync(dataOnly) : force(!dataOnly);
+    }
+
     @Override
     public int setSize(long bytes) {
         requireSize(bytes);
-        if (companion != null) {
-            return companion.setSize(bytes);
-        }
         if (!isWritable() || !acquire()) {
             return -Errno.EBADF;
         }
         try {
+            if (companion != null) {
+                return companion.setSize(bytes);
+            }
             long before = use(null, FileChannel::size);
             if (before < bytes) {
                 return grow(bytes);
@@ -534,24 +540,52 @@ final class ChannelFile extends AioFile {
         }
     }
 
+    /** What the companion says, which is open for as long as the file has a user; without one there is nobody to ask. */
+    private long ofCompanion(ToLongFunction<NativeFile> question) {
+        if (companion == null) {
+            return -Errno.EOPNOTSUPP;
+        }
+        if (!acquire()) {
+            return -Errno.EBADF;
+        }
+        try {
+            return question.applyAsLong(companion);
+        } finally {
+            release();
+        }
+    }
+
     @Override
     public long nextHole(long offset) {
-        return companion == null ? -Errno.EOPNOTSUPP : companion.nextHole(offset);
+        return ofCompanion(there -> there.nextHole(offset));
     }
 
     @Override
     public int punchHole(long offset, long bytes) {
-        return companion != null ? companion.punchHole(offset, bytes) : -Errno.EOPNOTSUPP;
+        return (int) ofCompanion(there -> there.punchHole(offset, bytes));
     }
 
     @Override
     public int zeroRange(long offset, long bytes, boolean keepSize) {
-        return companion != null ? companion.zeroRange(offset, bytes, keepSize) : -Errno.EOPNOTSUPP;
+        return (int) ofCompanion(there -> there.zeroRange(offset, bytes, keepSize));
     }
 
     @Override
     public int allocate(long offset, long bytes, boolean keepSize) {
-        return companion != null ? companion.allocate(offset, bytes, keepSize) : -Errno.EOPNOTSUPP;
+        return (int) ofCompanion(there -> there.allocate(offset, bytes, keepSize));
+    }
+
+    /** Frees, zeroes or allocates a range for who has acquired the file. */
+    int rangeAcquired(AioOperation operation, long offset, long bytes, boolean keepSize) {
+        if (companion == null) {
+            return -Errno.EOPNOTSUPP;
+        }
+        return switch (operation) {
+            case PUNCH_HOLE -> companion.punchHole(offset, bytes);
+            case ZERO_RANGE -> companion.zeroRange(offset, bytes, keepSize);
+            case ALLOCATE -> companion.allocate(offset, bytes, keepSize);
+            case READ, WRITE, FSYNC, FDATASYNC -> throw new AssertionError(operation);
+        };
     }
 
     @Override
@@ -569,17 +603,24 @@ final class ChannelFile extends AioFile {
         if (isClosed()) {
             return -Errno.EBADF;
         }
-        return companion != null && ofRange ? companion.advise(advice, offset, bytes) : -Errno.EOPNOTSUPP;
+        return ofRange ? (int) ofCompanion(there -> there.advise(advice, offset, bytes)) : -Errno.EOPNOTSUPP;
     }
 
     @Override
     public int dropPageCache() {
-        return companion != null ? companion.dropPageCache() : -Errno.EOPNOTSUPP;
+        return (int) ofCompanion(NativeFile::dropPageCache);
     }
 
     @Override
     public boolean tryLock(boolean exclusive) throws IOException {
-        return companion != null ? companion.tryLock(exclusive) : tryChannelLock(exclusive);
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        try {
+            return companion != null ? companion.tryLock(exclusive) : tryChannelLock(exclusive);
+        } finally {
+            release();
+        }
     }
 
     @Override
@@ -601,7 +642,14 @@ final class ChannelFile extends AioFile {
             throw new UnsupportedOperationException(
                     path() + " cannot be locked in ranges: the engine has no descriptor of it");
         }
-        return companion.tryLockRange(position, bytes, shared);
+        if (!acquire()) {
+            throw closedFailure();
+        }
+        try {
+            return companion.tryLockRange(position, bytes, shared);
+        } finally {
+            release();
+        }
     }
 
     @Override
@@ -612,25 +660,56 @@ final class ChannelFile extends AioFile {
     }
 
     private synchronized boolean tryChannelLock(boolean exclusive) throws IOException {
+        if (exclusive && !isWritable()) {
+            throw new FileSystemException(path().toString(), null,
+                    "cannot be locked exclusively: not open for writing");
+        }
+        if (!channel.isOpen()) {
+            // By an interrupt; a lock that went with it is taken again.
+            reopen(channel);
+        }
         FileLock before = lock;
         if (before == null) {
-            lock = channelLock(!exclusive);
-            if (lock != null && identity != null && identity.key != null) {
-                ProcessLocks.held().locked(identity.key, this);
-            }
-            return lock != null;
+            return takeLock(!exclusive);
         }
         if (before.isShared() == !exclusive) {
             return true;
         }
         // A channel cannot change a lock: give it up, and take it back if the other kind is not to be had.
-        before.release();
-        lock = channelLock(!exclusive);
-        if (lock != null) {
-            return true;
+        boolean taken = false;
+        lock = null;
+        try {
+            before.release();
+            taken = takeLock(!exclusive);
+        } finally {
+            if (!taken) {
+                boolean _ = takeLockAgain(before.isShared());
+            }
         }
-        lock = channelLock(before.isShared());
-        return false;
+        return taken;
+    }
+
+    /** Takes a lock, where none is held; whether there is one now. The caller holds the monitor. */
+    private boolean takeLock(boolean shared) throws IOException {
+        FileLock taken = channelLock(shared);
+        lock = taken;
+        if (taken != null && identity != null && identity.key != null) {
+            ProcessLocks.held().locked(identity.key, this);
+        }
+        return taken != null;
+    }
+
+    /** Takes a lock that has been given up, or that the system has dropped. If that fails, no channels of others are kept any more for it. */
+    private boolean takeLockAgain(boolean shared) throws IOException {
+        boolean taken = false;
+        try {
+            taken = takeLock(shared);
+        } finally {
+            if (!taken && identity != null && identity.key != null) {
+                ProcessLocks.held().unlocked(identity.key, this).forEach(this::close);
+            }
+        }
+        return taken;
     }
 
     private @Nullable FileLock channelLock(boolean shared) throws IOException {

@@ -261,7 +261,7 @@ final class LibaioEngine extends NativeEngine {
             Kiocb kiocb = placed(slot);
             AioOperation what = kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation();
             if (errno == -Errno.EINVAL && what.isSync()) {
-                result = kiocb.file().sync(what == AioOperation.FDATASYNC);
+                result = ((NativeFile) kiocb.file()).syncAcquired(what == AioOperation.FDATASYNC);
             }
         }
         lock();

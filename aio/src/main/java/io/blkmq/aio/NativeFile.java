@@ -487,10 +487,15 @@ final class NativeFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
-            return FileCalls.sync(fd, dataOnly);
+            return syncAcquired(dataOnly);
         } finally {
             release();
         }
+    }
+
+    /** {@link #sync} for who has acquired the file. */
+    int syncAcquired(boolean dataOnly) {
+        return FileCalls.sync(fd, dataOnly);
     }
 
     @Override

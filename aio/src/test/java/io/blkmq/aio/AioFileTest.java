@@ -239,6 +239,147 @@ class AioFileTest {
         assertThat(locks(path)).isZero();
     }
 
+    @EachCase("isAlone")
+    void aLockThatCannotBeChangedIsStillHeld() throws Exception {
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        try (LockingProcess other = new LockingProcess(plain)) {
+            try (AioFile file = open(plain, AioFile.Access.READ_ONLY, false)) {
+                assertThat(file.tryLock(false)).isTrue();
+                assertThatThrownBy(() -> file.tryLock(true)).isInstanceOf(FileSystemException.class)
+                        .hasMessageContaining("not open for writing");
+                assertThat(file.tryLock(false)).isTrue();
+                assertThat(other.ask("try 0 10")).isEqualTo("refused");
+            }
+            assertThat(other.ask("try 0 10")).isEqualTo("locked");
+            assertThat(other.ask("release")).isEqualTo("released");
+            try (ChannelFile file = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+                LockingChannel channel = LockingChannel.under(file);
+                assertThat(file.tryLock(false)).isTrue();
+                channel.refusals.add(new IOException("No locks available"));
+                assertThatThrownBy(() -> file.tryLock(true)).hasMessageContaining("No locks");
+                assertThat(file.tryLock(false)).isTrue();
+                assertThat(other.ask("try 0 10")).as("it has been taken back").isEqualTo("refused");
+                assertThat(file.tryLock(true)).isTrue();
+                channel.refusals.addAll(List.of(new IOException("No locks available"), new IOException("Nor these")));
+                assertThatThrownBy(() -> file.tryLock(false)).isInstanceOf(IOException.class);
+                assertThat(ProcessLocks.held().holder(file.identity())).as("none is held").isNull();
+                assertThat(other.ask("try 0 10")).isEqualTo("locked");
+                assertThat(file.tryLock(false)).isFalse();
+                assertThat(other.ask("release")).isEqualTo("released");
+                assertThat(file.tryLock(false)).isTrue();
+            }
+        }
+    }
+
+    /** An interrupt closes the channel, and the system drops the lock; then it cannot be taken again. */
+    @EachCase("isAlone")
+    void aLockThatAnInterruptHasCostIsNotSaidToBeHeld() throws Exception {
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        try (LockingProcess other = new LockingProcess(plain);
+                ChannelFile file = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+            file.wrapChannel(AioFileTest::closed);
+            assertThat(file.tryLock(true)).isTrue();
+            assertThat(other.ask("try 0 10")).as("it has been taken again").isEqualTo("refused");
+            file.wrapChannel(AioFileTest::closed);
+            assertThat(other.ask("try 0 10")).isEqualTo("locked");
+            assertThatThrownBy(() -> file.tryLock(true)).isInstanceOf(FileSystemException.class)
+                    .hasMessageContaining("lost its lock");
+            assertThat(file.tryLock(true)).isFalse();
+            assertThat(ProcessLocks.held().holder(file.identity())).isNull();
+            assertThat(other.ask("release")).isEqualTo("released");
+            assertThat(file.tryLock(true)).isTrue();
+        }
+    }
+
+    @EachCase("isAlone")
+    void aLockThatIsTakenWhileTheFileIsClosedIsGivenUp() throws IOException {
+        ChannelFile file = (ChannelFile) open(path, AioFile.Access.READ_WRITE, false);
+        Object key = file.identity();
+        LockingChannel channel = LockingChannel.under(file);
+        channel.taken = file::close;
+        assertThat(file.tryLock(true)).isTrue();
+        assertThat(channel.isOpen()).isFalse();
+        assertThat(ProcessLocks.held().holder(key)).isNull();
+        assertThatThrownBy(() -> file.tryLock(true)).isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("is closed");
+    }
+
+    @EachCase("isAlone")
+    void aFileThatIsClosedWhileItIsAskedForItsSizeIsNotOpenedAgain() throws IOException {
+        Setup.skipIf(!Files.isReadable(Path.of("/proc/self/fd")), "no /proc/self/fd");
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        ChannelFile file = (ChannelFile) open(plain, AioFile.Access.READ_ONLY, false);
+        file.wrapChannel(real -> new ChannelUnderFile(real) {
+            @Override
+            public long size() throws IOException {
+                file.close();
+                return super.size();
+            }
+        });
+        assertThat(file.size()).isEqualTo(BLOCK);
+        assertThat(EngineFailuresTest.opensOf(plain)).isZero();
+        assertThatThrownBy(file::size).isInstanceOf(FileSystemException.class).hasMessageContaining("is closed");
+    }
+
+    /** Whose memory and descriptor are still there. */
+    @EachCase
+    void aFileThatIsClosedWithOperationsInFlightRefusesWhatIsNew() throws IOException {
+        AioFile file = open(path, AioFile.Access.READ_WRITE, false);
+        assertThat(file.acquire()).isTrue();
+        file.close();
+        long missing = kind.isAlone() ? -Errno.EOPNOTSUPP : -Errno.EBADF;
+        try (Arena arena = Arena.ofConfined()) {
+            assertThat(file.read(0, arena.allocate(BLOCK))).isEqualTo(-Errno.EBADF);
+            assertThat(file.write(0, arena.allocate(BLOCK))).isEqualTo(-Errno.EBADF);
+            assertThat(file.sync(true)).isEqualTo(-Errno.EBADF);
+            assertThat(file.setSize(0)).isEqualTo(-Errno.EBADF);
+            assertThat(file.nextHole(0)).isEqualTo(missing);
+            assertThat((long) file.punchHole(0, BLOCK)).isEqualTo(missing);
+            assertThat((long) file.zeroRange(0, BLOCK)).isEqualTo(missing);
+            assertThat((long) file.allocate(0, BLOCK, false)).isEqualTo(missing);
+            assertThat((long) file.dropPageCache()).isEqualTo(missing);
+            assertThat(file.advise(AioFile.Advice.WILL_NEED, 0, BLOCK)).isEqualTo(-Errno.EBADF);
+            assertThatThrownBy(file::size).isInstanceOf(FileSystemException.class).hasMessageContaining("is closed");
+            assertThatThrownBy(() -> file.tryLock(true)).isInstanceOf(FileSystemException.class)
+                    .hasMessageContaining("is closed");
+            if (file.hasDescriptor()) {
+                assertThatThrownBy(() -> file.tryLockRange(0, 1, false)).isInstanceOf(FileSystemException.class)
+                        .hasMessageContaining("is closed");
+            }
+            assertThatThrownBy(() -> file.reopen(false)).isInstanceOf(FileSystemException.class)
+                    .hasMessageContaining("is closed");
+        } finally {
+            file.release();
+        }
+        assertThat(path).hasSize(64 * BLOCK);
+    }
+
+    @EachCase("!isNative")
+    void operationsInFlightEndAsIfTheFileWereOpen() throws IOException {
+        try (AioEngine engine = AioEngines.open("channel",
+                AioEngineConfig.builder().completionMode(CompletionMode.POLLED).build());
+                Arena arena = Arena.ofShared()) {
+            AioFile file = open(path, AioFile.Access.READ_WRITE, false);
+            MemorySegment memory = arena.allocate(BLOCK);
+            Told told = new Told();
+            List<Kiocb> all = List.of(Kiocb.withSegments(1).prepareRead(file, 0, told, 0).addSegment(memory),
+                    Kiocb.withSegments(1).prepareWrite(file, 0, told, 1).addSegment(memory).thenSync(true),
+                    Kiocb.withSegments(1).prepareSync(file, false, told, 2),
+                    Kiocb.withSegments(1).prepareSync(file, true, told, 3),
+                    Kiocb.withSegments(1).preparePunchHole(file, 0, BLOCK, told, 4));
+            for (Kiocb kiocb : all) {
+                assertThat(engine.submit(kiocb)).isZero();
+            }
+            file.close();
+            engine.commit();
+            told.await(engine, all.size());
+            assertThat(told.results).containsEntry(0L, (long) BLOCK).containsEntry(1L, (long) BLOCK)
+                    .containsEntry(2L, 0L).containsEntry(3L, 0L);
+            assertThat(told.result(4)).isEqualTo(kind.isAlone() ? -Errno.EOPNOTSUPP : 0);
+        }
+    }
+
     @EachCase
     void directoryIsRefusedByName() {
         assertThatThrownBy(() -> open(directory, AioFile.Access.READ_ONLY, false))

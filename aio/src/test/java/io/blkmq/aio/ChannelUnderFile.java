@@ -7,6 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import org.jspecify.annotations.Nullable;
 
 /** A channel in the place of that of a {@link ChannelFile}: what such a file uses goes to the real one, unless a subclass does something else. */
 abstract class ChannelUnderFile extends FileChannel {
@@ -44,6 +45,11 @@ abstract class ChannelUnderFile extends FileChannel {
     @Override
     protected void implCloseChannel() throws IOException {
         real.close();
+    }
+
+    @Override
+    public @Nullable FileLock tryLock(long position, long size, boolean shared) throws IOException {
+        return real.tryLock(position, size, shared);
     }
 
     // ---- what a file of an engine does not use
@@ -95,11 +101,6 @@ abstract class ChannelUnderFile extends FileChannel {
 
     @Override
     public FileLock lock(long position, long size, boolean shared) {
-        throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public FileLock tryLock(long position, long size, boolean shared) {
         throw new UnsupportedOperationException();
     }
 }

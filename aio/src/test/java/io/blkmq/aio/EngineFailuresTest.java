@@ -94,7 +94,8 @@ class EngineFailuresTest {
         assertThat(opensOf(path)).isZero();
     }
 
-    private static long opensOf(Path path) throws IOException {
+    /** How many descriptors of a file this process has. */
+    static long opensOf(Path path) throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.filter(link -> {
                 try {

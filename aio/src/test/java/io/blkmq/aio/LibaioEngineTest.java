@@ -248,6 +248,12 @@ class LibaioEngineTest {
                     .addSegment(arena.allocate(BLOCK, BLOCK));
             assertThat(Told.run(engine, write, told)).as("after a write").isEqualTo(BLOCK);
             assertThat(scripted.context().answers).isEmpty();
+            scripted.context().answers.add(-Errno.EINVAL);
+            assertThat(engine.submit(Kiocb.withSegments(1).prepareSync(file, false, told, 3))).isZero();
+            file.close();
+            engine.commit();
+            told.await(engine, 1);
+            assertThat(told.result(3)).as("of a file that is closed meanwhile").isZero();
         }
     }
 
