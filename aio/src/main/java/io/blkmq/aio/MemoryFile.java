@@ -157,7 +157,7 @@ final class MemoryFile extends AioFile {
     @Override
     public long size() throws IOException {
         if (isClosed()) {
-            throw new FileSystemException(path().toString(), null, "is closed");
+            throw closedFailure();
         }
         return content.bytes.size();
     }
@@ -344,13 +344,21 @@ final class MemoryFile extends AioFile {
 
     @Override
     public boolean tryLock(boolean exclusive) throws IOException {
-        if (isClosed()) {
-            throw new FileSystemException(path().toString(), null, "is closed");
+        if (!acquire()) {
+            throw closedFailure();
         }
-        if (exclusive && !isWritable()) {
-            throw new FileSystemException(path().toString(), null,
-                    "cannot be locked exclusively: not open for writing");
+        try {
+            if (exclusive && !isWritable()) {
+                throw new FileSystemException(path().toString(), null,
+                        "cannot be locked exclusively: not open for writing");
+            }
+            return tryLockAcquired(exclusive);
+        } finally {
+            release();
         }
+    }
+
+    private boolean tryLockAcquired(boolean exclusive) {
         synchronized (content) {
             int others = content.locks - held;
             if (exclusive ? others != 0 : others < 0) {

@@ -120,9 +120,9 @@ final class SparseBytes {
         }
     }
 
-    /** Gives whole chunks back, and zeroes the rest of the range. */
+    /** Gives whole chunks back, and zeroes the rest of the range; behind the largest size there is nothing. */
     void punch(long offset, long bytes) {
-        long end = offset + bytes;
+        long end = offset + Math.min(bytes, Math.max(0, SIZE_MAX - offset));
         for (long at = offset; at < end;) {
             long within = at % CHUNK_BYTES;
             long length = Math.min(CHUNK_BYTES - within, end - at);

@@ -3,6 +3,7 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.Eventually;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
@@ -279,6 +280,46 @@ class MemoryEngineTest {
         for (int i = 0; i < 3 * CHUNK + CHUNK / 2; i++) {
             boolean kept = i == CHUNK / 2 || i >= CHUNK / 2 + 1 + 2 * CHUNK;
             assertThat(memory.get(ValueLayout.JAVA_BYTE, i)).as("byte " + i).isEqualTo((byte) (kept ? 5 : 0));
+        }
+    }
+
+    @Test
+    void aHoleBehindEveryPossibleEndLeavesTheFileAsItIs() throws IOException {
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.write(0, arena.allocate(CHUNK).fill((byte) 5))).isEqualTo(CHUNK);
+            for (long far : new long[]{SparseBytes.SIZE_MAX, 1L << 59, 1L << 60, Long.MAX_VALUE - CHUNK}) {
+                assertThat(file.punchHole(far, CHUNK)).as("at %d", far).isZero();
+                assertThat(engine.run(Kiocb.withSegments(1).preparePunchHole(file, far, CHUNK, AioCompletion.NONE, 0)))
+                        .isZero();
+                assertThat(file.zeroRange(far, CHUNK)).isEqualTo(-Errno.EFBIG);
+                assertThat(file.allocate(far, CHUNK, true)).isEqualTo(-Errno.EFBIG);
+                assertThat(file.size()).isEqualTo(CHUNK);
+            }
+            MemorySegment memory = arena.allocate(CHUNK);
+            assertThat(file.read(0, memory)).isEqualTo(CHUNK);
+            assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(5);
+            assertThat(file.punchHole(BLOCK, SparseBytes.SIZE_MAX)).as("up to there and further").isZero();
+            assertThat(file.read(0, memory)).isEqualTo(CHUNK);
+            assertThat(memory.get(ValueLayout.JAVA_BYTE, BLOCK - 1)).isEqualTo((byte) 5);
+            assertThat(memory.get(ValueLayout.JAVA_BYTE, BLOCK)).isZero();
+        }
+    }
+
+    /** A close comes between the look whether the file is open and the lock. */
+    @Test
+    void aLockThatIsTakenWhileTheFileIsClosedIsGivenUp() throws IOException {
+        try (AioEngine engine = open(AioEngineConfig.builder());
+                AioFile other = engine.open(path, AioFile.Access.READ_WRITE, false)) {
+            AioFile file = engine.open(path, AioFile.Access.READ_WRITE, false);
+            Eventually.Worker<Boolean> locking;
+            synchronized (file.identity()) {
+                locking = Eventually.call(() -> file.tryLock(true));
+                Eventually.until("it waits for the lock", () -> locking.thread().getState() == Thread.State.BLOCKED);
+                file.close();
+            }
+            assertThat(locking.join()).isTrue();
+            assertThat(other.tryLock(true)).as("the other has been closed").isTrue();
         }
     }
 
