@@ -93,6 +93,22 @@ class AioFilesTest {
         }
     }
 
+    /** As when the kernel has refused its ring for good. */
+    @Test
+    void anEngineThatTakesNothingMoreIsReplaced() throws Exception {
+        SharedEngine shared = new SharedEngine("null");
+        SharedEngine alike = new SharedEngine("null", "channel");
+        AioEngine first = shared.open();
+        assertThat(shared.open()).isSameAs(first);
+        assertThat(alike.open()).as("one of a kind").isSameAs(first);
+        first.close();
+        AioEngine second = alike.open();
+        assertThat(second).isNotSameAs(first).matches(AioEngine::isOpen);
+        assertThat(SharedEngine.isShared(first)).isFalse();
+        assertThat(shared.open()).isSameAs(second);
+        assertThat(SharedEngine.isShared(second)).isTrue();
+    }
+
     @Test
     void aPathOfAnotherProviderGetsTheEngineOfThreads() throws Exception {
         Path zip = path.resolveSibling(path.getFileName() + ".zip");
