@@ -334,12 +334,31 @@ final class BlockIo {
     /** Who waits anyhow waits for room in the engine, too. */
     private long runWithRoom(Kiocb kiocb) {
         long result = engine.run(kiocb);
-        // Refused, it is still prepared; the same number from the device comes with the end of the operation.
-        while (result == -Errno.EAGAIN && kiocb.isPrepared()) {
-            LockSupport.parkNanos(this, NO_ROOM_PAUSE_NANOS);
-            result = engine.run(kiocb);
+        return hadNoRoom(kiocb, result) ? runWhenThereIsRoom(kiocb) : result;
+    }
+
+    /** Refused, it is still prepared; the same number from the device comes with the end of the operation. */
+    private static boolean hadNoRoom(Kiocb kiocb, long result) {
+        return result == -Errno.EAGAIN && kiocb.isPrepared();
+    }
+
+    /** An interrupt does not end the wait; it is there again afterwards. Until then it would end each pause at once. */
+    private long runWhenThereIsRoom(Kiocb kiocb) {
+        boolean interrupted = false;
+        try {
+            long result;
+            do {
+                interrupted |= Thread.interrupted();
+                LockSupport.parkNanos(this, NO_ROOM_PAUSE_NANOS);
+                interrupted |= Thread.interrupted();
+                result = engine.run(kiocb);
+            } while (hadNoRoom(kiocb, result));
+            return result;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
-        return result;
     }
 
     static String inWords(String operation, long offset, long bytes) {

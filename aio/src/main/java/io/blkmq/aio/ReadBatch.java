@@ -119,32 +119,47 @@ final class ReadBatch implements AioCompletion {
         return io.up(read.offset() + read.memory().byteSize()) - io.down(read.offset());
     }
 
+    /** An interrupt does not end the wait for room; it is there again afterwards. Until then it would end each pause at once. */
     private void submit(Kiocb kiocb, int i) {
-        while (true) {
-            int _ = inFlight.incrementAndGet();
-            int refused;
-            try {
-                refused = engine.submit(kiocb);
-            } catch (Throwable t) {
-                int _ = inFlight.decrementAndGet();
-                throw t;
+        boolean interrupted = false;
+        try {
+            for (int left = trySubmit(kiocb, i); left >= 0; left = trySubmit(kiocb, i)) {
+                interrupted |= Thread.interrupted();
+                // No room: it comes with what is in flight, of this batch or of others.
+                engine.commit();
+                if (left > 0) {
+                    await(left - 1);
+                } else {
+                    LockSupport.parkNanos(this, BlockIo.NO_ROOM_PAUSE_NANOS);
+                }
+                interrupted |= Thread.interrupted();
             }
-            if (refused == 0) {
-                return;
-            }
-            int left = inFlight.decrementAndGet();
-            if (refused != -Errno.EAGAIN) {
-                results[i] = refused;
-                return;
-            }
-            // No room: it comes with what is in flight, of this batch or of others.
-            engine.commit();
-            if (left > 0) {
-                await(left - 1);
-            } else {
-                LockSupport.parkNanos(this, BlockIo.NO_ROOM_PAUSE_NANOS);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
             }
         }
+    }
+
+    /** Where the engine has no room, how many are in flight; otherwise -1: it has taken it, or refused it for good. */
+    private int trySubmit(Kiocb kiocb, int i) {
+        int _ = inFlight.incrementAndGet();
+        int refused;
+        try {
+            refused = engine.submit(kiocb);
+        } catch (Throwable t) {
+            int _ = inFlight.decrementAndGet();
+            throw t;
+        }
+        if (refused == 0) {
+            return -1;
+        }
+        int left = inFlight.decrementAndGet();
+        if (refused != -Errno.EAGAIN) {
+            results[i] = refused;
+            return -1;
+        }
+        return left;
     }
 
     /** Waits until no more than so many are in flight. */

@@ -117,6 +117,59 @@ class GrowingFileEdgesTest {
         }
     }
 
+    /** By a thread that carries the write out itself. */
+    @Test
+    void aWriteOfAChannelWhoseFileIsClosedMeanwhileIsCutAndSynced() throws Exception {
+        Opening opening = Opening.of(path, AioFile.Access.READ_WRITE, true, AioFile.Option.DSYNC);
+        try (AioEngine engine = AioEngines.open("channel", AioEngineConfig.defaults());
+                ChannelFile plain = ChannelFile.open(opening, null);
+                AsyncFile file = AsyncFile.of(engine, plain, Thread::startVirtualThread);
+                FileChannel channel = file.openChannel()) {
+            plain.wrapChannel(real -> new ChannelUnderFile(real) {
+                @Override
+                public int write(ByteBuffer src, long to) throws IOException {
+                    int written = super.write(src, to);
+                    file.close();
+                    return written;
+                }
+            });
+            List<String> notes = NotedChannel.under(plain);
+            assertThat(channel.write(ByteBuffer.allocate(100))).isEqualTo(100);
+            assertThat(file.file().isClosed()).isTrue();
+            assertThat(notes).containsExactly("write " + plain.offsetAlignment() + " at 0", "cut to 100",
+                    "sync of data");
+            assertThat(path).hasSize(100);
+        }
+    }
+
+    // Threads that wait for room.
+
+    /** With the interrupt on it, each pause would end at once, and the thread would ask over and over. */
+    @Test
+    void aThreadThatWaitsForRoomIsNotInterruptedMeanwhile() throws Exception {
+        Path _ = Files.write(path, new byte[BLOCK]);
+        List<Boolean> interrupted = Collections.synchronizedList(new ArrayList<>());
+        try (AioEngine real = AioEngines.open("channel", AioEngineConfig.defaults());
+                Arena arena = Arena.ofShared()) {
+            AioEngine engine = EngineAround.withoutRoom(real, 5,
+                    () -> interrupted.add(Thread.currentThread().isInterrupted()));
+            AsyncFile file = AsyncFile.open(engine, path, AioFile.Access.READ_WRITE, false);
+            MemorySegment memory = arena.allocate(BLOCK);
+            List<FileRead> batch = List.of(new FileRead(0, memory), new FileRead(0, memory));
+            Callable<?>[] calls = {() -> file.read(0, memory), () -> file.readAll(batch)};
+            for (Callable<?> call : calls) {
+                interrupted.clear();
+                Thread.currentThread().interrupt();
+                Object _ = call.call();
+                assertThat(Thread.interrupted()).as("the interrupt is kept").isTrue();
+                assertThat(interrupted).hasSizeGreaterThanOrEqualTo(5);
+                assertThat(interrupted.getFirst()).isTrue();
+                assertThat(interrupted.subList(1, 5)).as("whenever it asks again").containsOnly(false);
+            }
+            file.close();
+        }
+    }
+
     // Reads that are ended early.
 
     /** Who cancels a read of which some has come does not hear that the file ends there. */
