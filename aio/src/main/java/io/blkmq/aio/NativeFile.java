@@ -604,17 +604,22 @@ final class NativeFile extends AioFile {
      * lies behind the end, and keeps the block until the file is truncated.
      */
     int tryBehindTheEnd(int mode) {
-        long behind;
-        try {
-            behind = (size() / blockBytes() + TRIAL_BLOCKS_BEHIND) * blockBytes();
-        } catch (IOException e) {
+        if (!isWritable() || !acquire()) {
             return -Errno.EBADF;
         }
-        int result = fallocate(mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes());
-        if (result == 0 && mode != FileCalls.FALLOC_PUNCH_HOLE) {
-            int _ = punchHole(behind, blockBytes());
+        // To the end, also if the file is closed meanwhile: the block has to be given back.
+        try {
+            long behind = (size() / blockBytes() + TRIAL_BLOCKS_BEHIND) * blockBytes();
+            int result = allocateOf(fd, mode | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes());
+            if (result == 0 && mode != FileCalls.FALLOC_PUNCH_HOLE) {
+                int _ = allocateOf(fd, FileCalls.FALLOC_PUNCH_HOLE | FileCalls.FALLOC_KEEP_SIZE, behind, blockBytes());
+            }
+            return result;
+        } catch (IOException e) {
+            return -Errno.EBADF;
+        } finally {
+            release();
         }
-        return result;
     }
 
     private int fallocate(int mode, long offset, long bytes) {
