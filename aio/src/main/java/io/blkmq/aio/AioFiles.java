@@ -24,7 +24,8 @@ import java.util.concurrent.Executor;
  * }</pre>
  *
  * <p><b>The engine.</b> The forms that name none use one that all of the process share, in {@link CompletionMode#REAPER}: it is opened
- * with the first file, with the {@linkplain AioEngineConfig#defaults defaults}, and stays open; its threads are daemons. It is
+ * with the first file, with the {@linkplain AioEngineConfig#defaults defaults}, and stays open; its threads are daemons. One whose ring the
+ * kernel has refused for good is replaced with the next file; those that are open have to be opened again. It is
  * {@code io_uring} where that works, and otherwise {@code channel}, for direct I/O {@code libaio} before that. A path of another provider than
  * the default one always gets {@code channel}. A program that wants another engine, or other limits, opens one and hands it to the other forms:
  * one engine serves any number of files.
