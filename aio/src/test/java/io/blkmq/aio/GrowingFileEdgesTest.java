@@ -119,6 +119,7 @@ class GrowingFileEdgesTest {
 
     /** By a thread that carries the write out itself. */
     @Test
+    @SuppressWarnings("try") // closing is what it is about
     void aWriteOfAChannelWhoseFileIsClosedMeanwhileIsCutAndSynced() throws Exception {
         Opening opening = Opening.of(path, AioFile.Access.READ_WRITE, true, AioFile.Option.DSYNC);
         try (AioEngine engine = AioEngines.open("channel", AioEngineConfig.defaults());

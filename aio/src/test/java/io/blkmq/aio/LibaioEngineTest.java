@@ -236,6 +236,7 @@ class LibaioEngineTest {
 
     @ParameterizedTest
     @EnumSource
+    @SuppressWarnings("try") // closing is what it is about
     void syncThatTheKernelDoesNotKnowIsCarriedOutAllTheSame(CompletionMode mode) throws IOException {
         // Buffered, so that a durable write is synced after.
         try (AioEngine engine = openScripted(mode);
