@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -573,6 +572,7 @@ abstract class NativeEngine extends RingCalls {
         try {
             return tellAtLeastOne(timeoutNanos);
         } finally {
+            endPauses();
             letGoIfIdle();
         }
     }
@@ -622,7 +622,7 @@ abstract class NativeEngine extends RingCalls {
         long nanos = Math.min(left, outcomes.heldBackNanos());
         if (inFlight() == outcomes.heldBack()) {
             // Nothing is in the kernel that could end a wait there.
-            LockSupport.parkNanos(this, nanos);
+            pause(nanos);
         } else if (nanos > 0) {
             boolean _ = ringAndWait(nanos);
         }
@@ -632,7 +632,7 @@ abstract class NativeEngine extends RingCalls {
     private int waitAfterSetback(long left) {
         long pause = givenUp ? 0 : setbacks.pauseNanos(config.nanoTime());
         if (pause > 0) {
-            LockSupport.parkNanos(this, Math.min(pause, left));
+            pause(Math.min(pause, left));
             return 0;
         }
         if (givenUp) {
@@ -783,6 +783,7 @@ abstract class NativeEngine extends RingCalls {
             int _ = tellAtLeastOne(left);
             left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
         }
+        endPauses();
         return inFlight() == 0;
     }
 
@@ -834,6 +835,7 @@ abstract class NativeEngine extends RingCalls {
             while (inFlight() != 0) {
                 int _ = tellAtLeastOne(RingReaper.SLEEP_NANOS);
             }
+            endPauses();
             retired = true;
         } finally {
             reaping.unlock();

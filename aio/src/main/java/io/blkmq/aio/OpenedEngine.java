@@ -41,6 +41,8 @@ abstract class OpenedEngine implements AioEngine {
     private final Set<AioFlag> flags;
     private final int flagBits;
     private final boolean hasPriorities;
+    /** Whether an interrupt is put aside while a wait has pauses. Of who waits: the owner, or who closes. */
+    private boolean pauseInterrupted;
 
     /**
      * An engine that can do so much.
@@ -162,6 +164,24 @@ abstract class OpenedEngine implements AioEngine {
     /** The engine is closed: an owner that waits with nothing in flight is told. */
     final void tellOwnerOfEnd() {
         LockSupport.unpark(owner.get());
+    }
+
+    /**
+     * Waits for so long at most, in the middle of a wait for operations. An interrupt does not end that wait: it is put aside, as it would end
+     * each pause at once, until {@link #endPauses}. The owner, or who closes.
+     */
+    final void pause(long nanos) {
+        pauseInterrupted |= Thread.interrupted();
+        LockSupport.parkNanos(this, nanos);
+        pauseInterrupted |= Thread.interrupted();
+    }
+
+    /** The wait is over: an interrupt that was put aside is there again. */
+    final void endPauses() {
+        if (pauseInterrupted) {
+            pauseInterrupted = false;
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Gets the owner out of its wait, if it is in one. Any thread; the engine's descriptors are there. */

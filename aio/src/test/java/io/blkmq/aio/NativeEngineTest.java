@@ -300,6 +300,29 @@ class NativeEngineTest {
         }
     }
 
+    /** With the interrupt on it, each pause would end at once, and the owner would look over and over. */
+    @Test
+    @Timeout(300)
+    void anInterruptIsPutAsideWhileAnOperationIsHeldBack() {
+        List<Boolean> interrupted = new ArrayList<>();
+        try (ScriptedEngine waiting = new ScriptedEngine(
+                AioEngineConfig.builder().completionMode(CompletionMode.POLLED).clock(() -> {
+                    interrupted.add(Thread.currentThread().isInterrupted());
+                    return now.addAndGet(5_000);
+                }), 4)) {
+            waiting.script.addAll(List.of((long) -Errno.EAGAIN, (long) -Errno.EAGAIN));
+            Kiocb kiocb = Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK));
+            assertThat(waiting.submit(kiocb)).isZero();
+            interrupted.clear();
+            Thread.currentThread().interrupt();
+            assertThat(waiting.await(Long.MAX_VALUE)).isOne();
+            assertThat(Thread.interrupted()).as("it is there again").isTrue();
+            assertThat(told.result(1)).isEqualTo(BLOCK);
+            assertThat(interrupted).first().isEqualTo(true);
+            assertThat(interrupted).as("when the pause is over").last().isEqualTo(false);
+        }
+    }
+
     @Test
     void syncThatWasNotStartedIsSubmittedAgain() {
         engine.script.addAll(List.of((long) -Errno.EINTR, (long) -Errno.EIO));
