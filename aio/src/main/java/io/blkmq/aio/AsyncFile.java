@@ -496,7 +496,8 @@ public final class AsyncFile implements AutoCloseable {
 
     /**
      * Closes the file: new operations are refused; those in flight end as if it were open. Idempotent. A write that is not aligned is one
-     * operation, with all its steps; of another transfer that is copied in pieces, each piece is one.
+     * operation, with all its steps; of another transfer that is copied in pieces, each piece is one. A read that has met a write which cuts the
+     * file has to be done again, and fails if the file has been closed meanwhile.
      */
     @Override
     public void close() {
