@@ -16,9 +16,7 @@ final class EngineAround {
     static AioEngine tellingEnds(AioEngine real, Consumer<AioOperation> ended) {
         return (AioEngine) Proxy.newProxyInstance(AioEngine.class.getClassLoader(), new Class<?>[]{AioEngine.class},
                 (_, method, arguments) -> {
-                    AioOperation operation = method.getName().equals("run")
-                            ? ((Kiocb) arguments[0]).operation()
-                            : null;
+                    AioOperation operation = method.getName().equals("run") ? ((Kiocb) arguments[0]).operation() : null;
                     try {
                         Object result = method.invoke(real, arguments);
                         if (operation != null) {

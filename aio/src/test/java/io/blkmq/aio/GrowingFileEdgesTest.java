@@ -150,8 +150,7 @@ class GrowingFileEdgesTest {
     void aThreadThatWaitsForRoomIsNotInterruptedMeanwhile() throws Exception {
         Path _ = Files.write(path, new byte[BLOCK]);
         List<Boolean> interrupted = Collections.synchronizedList(new ArrayList<>());
-        try (AioEngine real = AioEngines.open("channel", AioEngineConfig.defaults());
-                Arena arena = Arena.ofShared()) {
+        try (AioEngine real = AioEngines.open("channel", AioEngineConfig.defaults()); Arena arena = Arena.ofShared()) {
             AioEngine engine = EngineAround.withoutRoom(real, 5,
                     () -> interrupted.add(Thread.currentThread().isInterrupted()));
             AsyncFile file = AsyncFile.open(engine, path, AioFile.Access.READ_WRITE, false);

@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -342,7 +343,7 @@ class LoopPartitionsTest {
         Path between = PartitionedImage.gpt(directory.resolve("between.img"), IMAGE_BYTES, MORE_PARTS);
         Path last = PartitionedImage.mbr(directory.resolve("last.img"), IMAGE_BYTES, List.of(new Part(64, 5000)));
         List<Disk> opened = new ArrayList<>();
-        AtomicReference<LoopDevice> changing = new AtomicReference<>();
+        AtomicReference<@Nullable LoopDevice> changing = new AtomicReference<>();
         PartitionListener opens = new PartitionListener() {
             @Override
             public void partitionAdded(Disk disk, Partition partition) {

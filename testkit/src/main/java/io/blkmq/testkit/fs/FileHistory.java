@@ -295,7 +295,8 @@ final class FileHistory {
         node.unsynced.add(effect);
         int last = effect;
         if (follows && !grows) {
-            last = add(new FileEffect.Growth(c.inode(), offset + length, node.least), joined(node.trimmed, effect, journal));
+            last = add(new FileEffect.Growth(c.inode(), offset + length, node.least),
+                    joined(node.trimmed, effect, journal));
             node.trimmed.clear();
             node.growths.add(last);
             node.unsynced.add(last);

@@ -50,10 +50,10 @@ final class FaultRules {
 
     private static io.blkmq.testkit.disk.Fault fault(Fault wanted) {
         long amount = wanted.amount();
-        require(wanted.kind() == Fault.Kind.STATUS || wanted.status() == STATUS_DEFAULT,
-                "status " + wanted.status() + " of a fault of the kind " + wanted.kind() + ": it is for the kind STATUS");
-        require(amount == AMOUNT_DEFAULT || WITH_AMOUNT.contains(wanted.kind()),
-                "amount " + amount + " of a fault of the kind " + wanted.kind() + ": it is for the kinds " + WITH_AMOUNT);
+        require(wanted.kind() == Fault.Kind.STATUS || wanted.status() == STATUS_DEFAULT, "status " + wanted.status()
+                + " of a fault of the kind " + wanted.kind() + ": it is for the kind STATUS");
+        require(amount == AMOUNT_DEFAULT || WITH_AMOUNT.contains(wanted.kind()), "amount " + amount
+                + " of a fault of the kind " + wanted.kind() + ": it is for the kinds " + WITH_AMOUNT);
         return switch (wanted.kind()) {
             case STATUS -> io.blkmq.testkit.disk.Fault.status(wanted.status());
             case TORN -> io.blkmq.testkit.disk.Fault.torn(Math.toIntExact(amount));

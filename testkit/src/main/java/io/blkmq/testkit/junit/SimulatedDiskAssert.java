@@ -80,9 +80,8 @@ public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAsser
             failWithMessage("expected a write at offset %s, but the device has seen %s", secondOffset, seen);
             return this;
         }
-        SeenRequest first = seen.reversed().stream()
-                .filter(request -> request.number() < last.number() && writesAt(request, firstOffset)
-                        && (request.status() == null || request.status() == Status.OK))
+        SeenRequest first = seen.reversed().stream().filter(request -> request.number() < last.number()
+                && writesAt(request, firstOffset) && (request.status() == null || request.status() == Status.OK))
                 .findFirst().orElse(null);
         if (first == null) {
             failWithMessage("expected a write at offset %s that ends well before %s, but the device has seen %s",
@@ -93,9 +92,8 @@ public final class SimulatedDiskAssert extends AbstractAssert<SimulatedDiskAsser
                 .filter(request -> request.number() > first.number() && writesAt(request, secondOffset)).findFirst()
                 .orElse(last);
         boolean durableByItself = (first.flags() & Bio.FUA) != 0 && endedBefore(first, second);
-        boolean flushed = seen.stream()
-                .anyMatch(request -> request.operation() == Operation.FLUSH && request.status() == Status.OK
-                        && endedBefore(first, request) && endedBefore(request, second));
+        boolean flushed = seen.stream().anyMatch(request -> request.operation() == Operation.FLUSH
+                && request.status() == Status.OK && endedBefore(first, request) && endedBefore(request, second));
         if (!durableByItself && !flushed) {
             failWithMessage("expected a flush between %s and %s, but the device has seen %s", first, second, seen);
         }

@@ -62,7 +62,8 @@ public final class SimulatedDiskExtension
         final Set<Thread> before;
         final long buffersBefore;
         /** What a method that has run in a simulation has left. Its disk is closed there, or cannot be closed any more. */
-        @Nullable Rest rest;
+        @Nullable
+        Rest rest;
 
         Setting(SimulatedDisk disk, @Nullable DeterministicRuntime runtime, long seed, Set<Thread> before,
                 long buffersBefore) {
@@ -182,9 +183,7 @@ public final class SimulatedDiskExtension
                 if (failure != null) {
                     thrown[0] = failure;
                 }
-                setting.rest = failure != null
-                        ? NOTHING
-                        : Rest.of(setting.disk, runtime::nanoTime, runtime::sleep);
+                setting.rest = failure != null ? NOTHING : Rest.of(setting.disk, runtime::nanoTime, runtime::sleep);
                 setting.disk.close();
             });
         } catch (SimulationFailure e) {
@@ -253,8 +252,7 @@ public final class SimulatedDiskExtension
     /** The tags that are held; they are freed shortly after the completions of their bios have returned. */
     private static int heldTags(SimulatedDisk simulated, LongSupplier clock, Sleep sleep) throws InterruptedException {
         long end = clock.getAsLong() + TAGS_ENDING.toNanos();
-        while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0
-                && clock.getAsLong() - end < 0) {
+        while (!simulated.disk().isClosed() && simulated.disk().queue().heldTags() > 0 && clock.getAsLong() - end < 0) {
             sleep.nanos(1_000_000);
         }
         return simulated.disk().isClosed() ? 0 : simulated.disk().queue().heldTags();

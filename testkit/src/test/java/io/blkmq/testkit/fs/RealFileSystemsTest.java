@@ -121,9 +121,9 @@ class RealFileSystemsTest {
                 write("other", 0, "x"), sync("other"), create("log"), write("log", 0, page), sync("log"),
                 write("log", 4096, page), write("log", 8192, page), sync("other"), truncate("log", 4096),
                 unlink("other"), sync(""), create("u"), write("u", 0, "u"), rename("u", "v"), sync("log"),
-                write("log", 0, "end"), sync("v"), create("w"), write("w", 0, "old"), sync("w"), write("w", 0, "longer"),
-                sync("w"), write("w", 0, "secretsecret"), truncate("w", 3), create("x"), sync("x"), write("w", 7, "z"),
-                sync("w"), truncate("w", 2), write("w", 4, "y"), create("z"), sync("z"));
+                write("log", 0, "end"), sync("v"), create("w"), write("w", 0, "old"), sync("w"),
+                write("w", 0, "longer"), sync("w"), write("w", 0, "secretsecret"), truncate("w", 3), create("x"),
+                sync("x"), write("w", 7, "z"), sync("w"), truncate("w", 2), write("w", 4, "y"), create("z"), sync("z"));
     }
 
     @TempDir

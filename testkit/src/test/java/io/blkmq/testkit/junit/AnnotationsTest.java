@@ -149,7 +149,8 @@ class AnnotationsTest {
             write(disk, 8192, 2);
             disk.flush();
             write(disk, 8192, 3);
-            missing(simulated, "expected a flush between request 1: WRITE of 4096 bytes at offset 0, at", "and request 2");
+            missing(simulated, "expected a flush between request 1: WRITE of 4096 bytes at offset 0, at",
+                    "and request 2");
             write(disk, 0, 4);
             missing(simulated, "expected a flush between request 1", "and request 2");
             disk.flush();
