@@ -146,7 +146,9 @@ public final class NbdDisk {
         }
 
         /**
-         * Sets how long a request may have no reply before its connection counts as broken.
+         * Sets how long a request may have no reply before its connection counts as broken. A connection that comes after a broken one
+         * has this time from its own beginning. A server that is silent to what it was asked anew may be noticed later, after up to twice
+         * this time.
          *
          * @param value positive; 30 seconds by default
          * @return this

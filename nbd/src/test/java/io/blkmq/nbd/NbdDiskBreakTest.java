@@ -32,6 +32,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -542,6 +543,87 @@ class NbdDiskBreakTest {
             assertThat(server.connections.get()).isEqualTo(2);
             clock.advanceUntil("it is asked no more", Duration.ofMinutes(1), read::isDone);
             assertThat(read.failure()).isInstanceOf(BlockIOException.class);
+        }
+    }
+
+    /** It is not to blame for the time that the one before it has taken. */
+    @Test
+    void aServerThatIsAskedAnewHasItsWholeTime() throws Exception {
+        TestClock clock = new TestClock();
+        AtomicInteger asked = new AtomicInteger();
+        AtomicLong unanswered = new AtomicLong();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            asked.incrementAndGet();
+            if (request.offset == 0) {
+                unanswered.set(request.cookie);
+                return null;
+            }
+            return pieces(simple(unanswered.get(), 0, BLOCK), simple(request.cookie, 0, BLOCK));
+        }); Disk disk = client("s").runtime(clock.runtime()).open()) {
+            Eventually.Worker<Boolean> read = Eventually.start(() -> disk.read(0, ByteBuffer.allocate(BLOCK)));
+            Eventually.until("it is asked", () -> asked.get() == 1);
+            clock.advance(Patient.PATIENCE.minusMinutes(1));
+            server.end(1);
+            Eventually.until("another connection is asked", () -> asked.get() == 2);
+            clock.advance(Duration.ofMinutes(2));
+            // It is sent after the link has been told of the time, and both are answered.
+            disk.read(BLOCK, ByteBuffer.allocate(BLOCK));
+            assertThat(read.join()).isTrue();
+            assertThat(asked.get()).isEqualTo(3);
+            assertThat(server.connections.get()).isEqualTo(2);
+        }
+    }
+
+    /** A connection is left within what has been received: what comes behind that is not believed. */
+    @Test
+    void aReplyBehindOneThatBreaksTheConnectionIsNotBelieved() throws Exception {
+        AtomicInteger writes = new AtomicInteger();
+        AtomicInteger reads = new AtomicInteger();
+        AtomicLong unanswered = new AtomicLong();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), true, request -> {
+            if (request.command == Nbd.CMD_WRITE) {
+                unanswered.set(request.cookie);
+                return writes.incrementAndGet() == 1 ? null : none(request.cookie);
+            }
+            boolean lies = reads.incrementAndGet() == 1;
+            int bytes = lies ? 16 : BLOCK;
+            byte[] data = put(28 + bytes, out -> {
+                ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_OFFSET_DATA, request.cookie, 0, 8 + bytes);
+                out.putLong(request.offset);
+            });
+            return lies ? pieces(data, none(unanswered.get())) : data;
+        }); Disk disk = client("s").open()) {
+            CompletableFuture<Void> write = write(disk, 0, 1);
+            Eventually.until("the write is on its way", () -> writes.get() == 1);
+            disk.read(BLOCK, ByteBuffer.allocate(BLOCK));
+            write.join();
+            assertThat(writes.get()).as("how often the write was asked for").isEqualTo(2);
+            assertThat(reads.get()).isEqualTo(2);
+            assertThat(server.connections.get()).isEqualTo(2);
+        }
+    }
+
+    private static byte[] none(long cookie) {
+        return put(20, out -> ReplyStyle.STRUCTURED.putHeader(out, 1, Nbd.REPLY_NONE, cookie, 0, 0));
+    }
+
+    /** Nobody flushes a disk that has had no cache. */
+    @Test
+    void anExportThatHasGotACacheIsNotUsed() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (LyingServer server = new LyingServer(directory.resolve("s"), false, request -> {
+            asked.incrementAndGet();
+            return simple(request.cookie, 0, 0);
+        })) {
+            server.flags = Nbd.FLAG_HAS_FLAGS;
+            try (Disk disk = client("s").open()) {
+                server.flags |= Nbd.FLAG_SEND_FLUSH;
+                server.end(1);
+                Eventually.until("it has connected again", () -> server.connections.get() == 2);
+                assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOfSatisfying(BlockIOException.class,
+                        e -> assertThat(e.status()).isEqualTo(Status.TRANSPORT));
+                assertThat(asked.get()).isZero();
+            }
         }
     }
 

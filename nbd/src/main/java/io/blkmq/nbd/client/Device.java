@@ -164,6 +164,10 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
             // A discard may be longer than other headers can say.
             return "without extended headers";
         }
+        if (!offer.has(Nbd.FLAG_SEND_FLUSH) && other.has(Nbd.FLAG_SEND_FLUSH)) {
+            // The disk has no cache, and nobody flushes it.
+            return "with a cache that has to be flushed";
+        }
         int needed = Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES
                 | (links.size() > 1 ? Nbd.FLAG_CAN_MULTI_CONN : 0);
         int missing = offer.flags() & ~other.flags() & needed;

@@ -78,6 +78,8 @@ final class Link implements Loop.Handler {
     private long retryNanos = RETRY_NANOS_MIN;
     /** Since when nothing has come from a server that should have; 0 while all is well. */
     private long brokenSince;
+    /** Since when this connection may be asked: nothing was asked of it before. */
+    private long connectedSince;
     private boolean closing;
 
     Link(Device device, int depth) {
@@ -217,34 +219,31 @@ final class Link implements Loop.Handler {
     /** Takes all whole messages; false once the connection is broken. */
     private boolean understand() {
         while (true) {
+            int more;
             if (reading != null) {
-                if (!takeData(reading)) {
-                    return true;
-                }
+                more = takeData(reading);
             } else {
-                int more = takeHeader();
-                if (more <= 0) {
-                    return more == 0;
-                }
+                more = takeHeader();
+            }
+            if (more <= 0) {
+                return more == 0;
             }
         }
     }
 
-    private boolean takeData(ClientRequest request) {
+    /** Takes data of a read: 1 once all of the piece are there, 0 if more are to come, -1 if the connection is broken. */
+    private int takeData(ClientRequest request) {
         for (int i = 0; i < readInto.length - 1; i++) {
             ByteBuffer piece = readInto[i];
             int bytes = Math.min(piece.remaining(), in.remaining());
             piece.put(in.slice(in.position(), bytes));
             in.position(in.position() + bytes);
             if (piece.hasRemaining()) {
-                return false;
+                return 0;
             }
         }
         reading = null;
-        if (lastPiece) {
-            finish(request);
-        }
-        return true;
+        return lastPiece ? finish(request) : 1;
     }
 
     /** Takes a reply up to its data: 1 if there was one, 0 if there is none yet, -1 if the connection is broken. */
@@ -411,9 +410,13 @@ final class Link implements Loop.Handler {
         return device.target().runtime().nanoTime();
     }
 
-    /** A request has had no reply for too long. */
+    /**
+     * A request has had no reply for too long since it was submitted. If that was before this connection began, the server behind it was
+     * asked later, and has its time from then on.
+     */
     void timedOut(ClientRequest request, long generation) {
-        if (state == State.CONNECTED && pending[request.rq.tag()] == request && request.generation == generation) {
+        if (state == State.CONNECTED && pending[request.rq.tag()] == request && request.generation == generation
+                && now() - connectedSince >= device.target().replyNanos()) {
             broken("no reply came in time", null);
         }
     }
@@ -558,6 +561,7 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.CONNECTED;
+        connectedSince = now();
         // What has no reply is asked anew, in the order in which it was asked before.
         List<ClientRequest> again = new ArrayList<>();
         for (ClientRequest request : pending) {
