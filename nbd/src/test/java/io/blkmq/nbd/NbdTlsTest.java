@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Disk;
+import io.blkmq.nbd.socket.TlsTransport;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
@@ -17,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -126,6 +128,45 @@ class NbdTlsTest {
                 clock.advanceUntil("it is sent away", Duration.ofMinutes(1), () -> server.statistics().aborted() == 1);
                 assertThat(client.isClosedByServer()).isTrue();
             }
+        }
+    }
+
+    /** TLS 1.2 has it, and nobody needs it here. */
+    @Test
+    void aClientThatNegotiatesAnewIsSentAway() throws Exception {
+        Path certificates = Certificates.make(directory.resolve("tls"), "server");
+        Path socket = directory.resolve("s");
+        try (Disk disk = Scratch.memory(BYTES);
+                NbdServer server = Patient.server().unix(socket).tls(NbdTls.ofServerDirectory(certificates, false))
+                        .start()) {
+            server.addExport(NbdExport.builder("d", disk).build());
+            for (int i = 0; i < 2; i++) {
+                try (RawClient client = RawClient.greet(socket)) {
+                    assertThat(client.answerTo(Nbd.OPT_STARTTLS, new byte[0])).isEqualTo(Nbd.REP_ACK);
+                    SSLEngine engine = NbdTls.ofClientDirectory(certificates).context().createSSLEngine();
+                    engine.setUseClientMode(true);
+                    engine.setEnabledProtocols(new String[]{"TLSv1.2"});
+                    TlsTransport tls = TlsTransport.blocking(client.channel, engine);
+                    assertThat(tls.handshake()).isTrue();
+                    byte[] info = RawClient.info("d");
+                    ByteBuffer go = ByteBuffer.allocate(Nbd.OPTION_BYTES + info.length).putLong(Nbd.OPTS_MAGIC)
+                            .putInt(Nbd.OPT_GO).putInt(info.length).put(info).flip();
+                    assertThat(tls.write(new ByteBuffer[]{go}, 1)).isPositive();
+                    assertThat(tls.read(new ByteBuffer[]{ByteBuffer.allocate(Nbd.OPTION_REPLY_BYTES)})).isPositive();
+                    engine.beginHandshake();
+                    ByteBuffer hello = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+                    assertThat(engine.wrap(ByteBuffer.allocate(0), hello).bytesProduced()).isPositive();
+                    client.write(hello.flip());
+                    Eventually.Worker<Boolean> rest = Eventually.start(() -> {
+                        ByteBuffer into = ByteBuffer.allocate(4096);
+                        while (client.channel.read(into) >= 0) {
+                            into.clear();
+                        }
+                    });
+                    assertThat(rest.join()).isTrue();
+                }
+            }
+            Eventually.until("both are gone", () -> server.statistics().connections() == 0);
         }
     }
 

@@ -35,7 +35,12 @@ final class RawClient implements AutoCloseable {
 
     /** Connects and says that it speaks fixed newstyle. */
     static RawClient greet(Path socket) throws IOException {
-        RawClient client = connect(socket);
+        return greet(connect(socket).channel);
+    }
+
+    /** Says over a connection that it speaks fixed newstyle. */
+    static RawClient greet(SocketChannel connected) throws IOException {
+        RawClient client = new RawClient(connected);
         ByteBuffer greeting = client.read(18);
         if (greeting.getLong() != Nbd.INIT_PASSWD || greeting.getLong() != Nbd.OPTS_MAGIC) {
             throw new IOException("no greeting");

@@ -238,11 +238,10 @@ public final class TlsTransport implements Transport {
         }
     }
 
-    /** A key update, or a renegotiation, which TLS 1.3 does not have and this side refuses. */
+    /** A key update, or a session ticket. A renegotiation, which TLS 1.3 does not have, begins with something to compute. */
     private void afterHandshakeMessage() throws IOException {
-        Runnable task;
-        while ((task = engine.getDelegatedTask()) != null) {
-            task.run();
+        if (engine.getDelegatedTask() != null) {
+            throw new SSLException("a renegotiation is refused");
         }
         if (engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP) {
             wrap(new ByteBuffer[]{ByteBuffer.allocate(0)}, 1);
