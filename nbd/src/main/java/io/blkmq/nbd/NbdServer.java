@@ -96,11 +96,17 @@ public final class NbdServer implements AutoCloseable {
      * @return whether there was one
      */
     public boolean removeExport(String name) {
-        boolean removed = server.removeExport(name);
+        Export removed;
         synchronized (exports) {
-            exports.removeIf(export -> export.name().equals(name) && removed);
+            removed = server.exports().remove(name);
+            // Now, and not when its clients are gone: by then there may be another of the name.
+            exports.removeIf(export -> export.name().equals(name));
         }
-        return removed;
+        if (removed == null) {
+            return false;
+        }
+        server.retire(removed);
+        return true;
     }
 
     /**
@@ -175,7 +181,8 @@ public final class NbdServer implements AutoCloseable {
         private Builder() {}
 
         /**
-         * Listens at a Unix socket. What a server that is gone has left there is removed; the file is removed at the end.
+         * Listens at a Unix socket. The socket of a server that is gone is removed, and nothing else that is there; the server's own file
+         * is removed at the end.
          *
          * @param path of the socket
          * @return this
@@ -309,7 +316,9 @@ public final class NbdServer implements AutoCloseable {
         }
 
         /**
-         * Sets how long {@link NbdServer#close} and {@link NbdServer#removeExport} wait for clients to take their answers.
+         * Sets how long {@link NbdServer#close} and {@link NbdServer#removeExport} wait for clients to take their answers. {@code close}
+         * also waits so long for the end of a TCP client that was using an export: a socket that is closed while the client still sends
+         * would lose answers.
          *
          * @param value positive; 30 seconds by default
          * @return this

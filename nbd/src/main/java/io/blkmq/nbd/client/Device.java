@@ -302,7 +302,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
     }
 
     @Override
-    public void tick(long now) {
+    public void tick(long looked) {
         // Links look at their time in each turn, and there is a turn at each tick.
     }
 

@@ -7,6 +7,7 @@ import io.blkmq.nbd.socket.TlsTransport;
 import io.blkmq.nbd.socket.Transport;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
@@ -20,8 +21,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   OPEN ──DISC, or the server ends──▶ DRAINING ──nothing in flight, all sent──▶ CLOSED ──nothing in flight──▶ gone
- *     └──────────end of the stream, broken protocol, stall────────────────────────▲
+ *     │                                  └──TCP, without DISC──▶ LINGERING ──────▶ ▲
+ *     │                                                            the client's end │
+ *     └──────────end of the stream, broken protocol, stall────────────────────────┘
  * </pre>
+ *
+ * <p>A TCP socket that is closed while something of the client's is unread, or before that comes, drops the replies that it has not sent
+ * yet. So a lingering connection only says that no more is coming, and throws away what the client sends until that ends, too. By then
+ * it uses no disk and no memory of requests.
  *
  * <p>For its worker's thread.
  */
@@ -35,6 +42,7 @@ final class Connection implements Loop.Handler {
     final Worker worker;
     final Server server;
     private final SocketChannel channel;
+    private final boolean isUnix;
     private final SelectionKey key;
     private final IoBuffer inBuffer = IoBuffer.allocate(IN_BYTES);
     /** Received and not understood yet; from 0 to its position. */
@@ -48,19 +56,28 @@ final class Connection implements Loop.Handler {
     private Transport transport;
     private @Nullable TlsTransport handshaking;
     private boolean draining;
+    /** All is done but for the client's end. Written before the server is told, and read under its lock. */
+    private boolean lingering;
+    /** Whether the client was told that no more is coming. */
+    private boolean finished;
+    private long lingerNanos;
     private boolean closed;
     private boolean gone;
     private boolean unsent;
     private boolean unread;
     private final long beginNanos;
+    /** Whether the client has done something, or it has just become its turn, since the last tick. */
+    private boolean progressed;
+    /** The time at the tick that has seen that. */
     private long progressNanos;
 
     private Connection(Server server, Worker worker, SocketChannel channel) throws IOException {
         this.server = server;
         this.worker = worker;
         this.channel = channel;
+        this.isUnix = channel.getLocalAddress() instanceof UnixDomainSocketAddress;
         this.transport = new PlainTransport(channel);
-        this.beginNanos = worker.now();
+        this.beginNanos = worker.time();
         this.progressNanos = beginNanos;
         this.key = worker.loop.register(channel, SelectionKey.OP_READ, this);
     }
@@ -77,6 +94,10 @@ final class Connection implements Loop.Handler {
 
     @Override
     public void ready(int ready) {
+        if (lingering) {
+            linger();
+            return;
+        }
         if (handshaking != null) {
             handshake();
             return;
@@ -84,7 +105,7 @@ final class Connection implements Loop.Handler {
         if ((ready & SelectionKey.OP_WRITE) != 0) {
             send();
         }
-        if ((ready & SelectionKey.OP_READ) != 0) {
+        if ((ready & SelectionKey.OP_READ) != 0 && !lingering) {
             receive();
         }
     }
@@ -93,14 +114,17 @@ final class Connection implements Loop.Handler {
     void readSoon() {
         if (!unread && !closed) {
             unread = true;
-            progressNanos = worker.now();
+            // Only now is it the client's turn; but not to take its replies: that it was before.
+            progressed |= out.isEmpty();
             worker.readAgain(this);
         }
     }
 
     void readAgain() {
         unread = false;
-        receive();
+        if (!lingering) {
+            receive();
+        }
     }
 
     private void receive() {
@@ -119,7 +143,7 @@ final class Connection implements Loop.Handler {
                 if (bytes == 0) {
                     break;
                 }
-                progressNanos = worker.now();
+                progressed = true;
             }
             understand();
             if (wantsMore() && transport.hasUnread()) {
@@ -157,7 +181,7 @@ final class Connection implements Loop.Handler {
         in.flip();
         try {
             while (!closed && !draining && handshaking == null && transmission == null && negotiation.next(in)) {
-                progressNanos = worker.now();
+                progressed = true;
             }
             if (transmission != null && !closed && !draining) {
                 transmission.take(in);
@@ -257,9 +281,7 @@ final class Connection implements Loop.Handler {
             release(message);
             return;
         }
-        if (out.isEmpty()) {
-            progressNanos = worker.now();
-        }
+        progressed |= out.isEmpty();
         out.add(message);
         if (!unsent) {
             unsent = true;
@@ -270,14 +292,18 @@ final class Connection implements Loop.Handler {
     /** Sends as much as goes. */
     void send() {
         unsent = false;
-        if (closed) {
+        if (closed || lingering) {
             return;
         }
         try {
             boolean all = sendTo(transport);
             if (all && draining && isIdle()) {
                 transport.shutdown();
-                close();
+                if (mustLinger()) {
+                    beginToLinger();
+                } else {
+                    close();
+                }
                 return;
             }
             if (all && transmission == null && handshaking == null && in.position() > 0) {
@@ -294,9 +320,7 @@ final class Connection implements Loop.Handler {
         while (!out.isEmpty()) {
             int count = gather();
             long bytes = to.write(gather, count);
-            if (bytes > 0) {
-                progressNanos = worker.now();
-            }
+            progressed |= bytes > 0;
             while (!out.isEmpty() && isSent(out.element())) {
                 release(out.remove());
             }
@@ -337,7 +361,7 @@ final class Connection implements Loop.Handler {
 
     /** Tells the selector what to look for. */
     private void watch() throws IOException {
-        if (closed) {
+        if (closed || lingering) {
             return;
         }
         boolean reads = handshaking == null ? wantsMore() : !handshaking.isComputing();
@@ -371,6 +395,44 @@ final class Connection implements Loop.Handler {
         }
         // Also closes it if there is nothing to wait for.
         send();
+    }
+
+    /** Whether replies may be lost if the socket is closed now. A Unix socket keeps them, and after DISC a client sends no more. */
+    private boolean mustLinger() {
+        return transmission != null && !transmission.isDisconnected() && !isUnix;
+    }
+
+    private void beginToLinger() {
+        lingering = true;
+        lingerNanos = worker.time();
+        Objects.requireNonNull(transmission).free();
+        // The server may wait for it, but is done with the disk.
+        server.lingers();
+        linger();
+    }
+
+    private void linger() {
+        try {
+            if (!finished && transport.flush()) {
+                finished = true;
+                channel.shutdownOutput();
+            }
+            for (int i = 0; i < READS_PER_TURN; i++) {
+                in.clear();
+                int bytes = channel.read(in);
+                if (bytes < 0) {
+                    close();
+                    return;
+                }
+                if (bytes == 0) {
+                    break;
+                }
+            }
+            key.interestOps(finished ? SelectionKey.OP_READ : SelectionKey.OP_READ | SelectionKey.OP_WRITE);
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
+            close();
+        }
     }
 
     /** For the log. */
@@ -420,14 +482,28 @@ final class Connection implements Loop.Handler {
         }
     }
 
-    void tick(long now) {
+    /**
+     * Looks at the time. What it may hold against the client is the time before the sockets were looked at, since what came later may not
+     * have been read; what it holds in its favour goes up to now.
+     */
+    void tick(long looked, long now) {
         if (closed) {
             return;
         }
         Limits limits = server.limits();
-        if (transmission == null && now - beginNanos > limits.handshakeNanos()) {
+        if (lingering) {
+            if (looked - lingerNanos > limits.drainNanos()) {
+                close();
+            }
+            return;
+        }
+        if (progressed) {
+            progressed = false;
+            progressNanos = now;
+        }
+        if (transmission == null && looked - beginNanos > limits.handshakeNanos()) {
             abort("no export was chosen in time");
-        } else if (now - progressNanos > limits.stallNanos() && isOwedSomething()) {
+        } else if (looked - progressNanos > limits.stallNanos() && isOwedSomething()) {
             abort("nothing was sent or taken for too long");
         } else if (transmission != null) {
             transmission.tick(now);
@@ -437,11 +513,12 @@ final class Connection implements Loop.Handler {
     /** Whether it is the client's turn. */
     private boolean isOwedSomething() {
         return !out.isEmpty() || (transmission != null && !transmission.isPaused()
-                && (transmission.payload() != null || in.position() > 0));
+                && (transmission.isWithinData() || in.position() > 0));
     }
 
+    /** What it uses; null before it has chosen, and once it is done with it. */
     @Nullable
     Export export() {
-        return transmission == null ? null : transmission.export();
+        return transmission == null || lingering ? null : transmission.export();
     }
 }

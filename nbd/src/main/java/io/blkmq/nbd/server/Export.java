@@ -3,9 +3,11 @@ package io.blkmq.nbd.server;
 import io.blkmq.core.Disk;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.nbd.wire.Nbd;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A disk under a name. Immutable but for the disk.
+ * A disk under a name. Immutable but for the disk. One that is added again after its removal is another one, though all parts are equal:
+ * who waits for the clients of the one does not wait for those of the other.
  *
  * @param name by which clients ask for it
  * @param disk what they get
@@ -15,6 +17,16 @@ import io.blkmq.nbd.wire.Nbd;
  */
 public record Export(String name, Disk disk, String description, boolean readOnly, Extents extents) {
     private static final int PREFERRED_BYTES_MIN = 4096;
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
 
     boolean refusesWrites() {
         return readOnly || disk.limits().isReadOnly();

@@ -70,6 +70,11 @@ public final class MemoryBudget {
         }
     }
 
+    /** Whether somebody waits for memory, as far as is known: who keeps some for later gives it back. */
+    boolean isWanted() {
+        return wanted;
+    }
+
     long used() {
         return used.get();
     }

@@ -5,6 +5,7 @@ import io.blkmq.core.Status;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -13,9 +14,11 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -34,13 +37,15 @@ public final class Server {
     private static final int SEND_BYTES = 1 << 20;
     /** How long nobody is accepted after that has failed, for want of descriptors for one. */
     private static final long ACCEPT_PAUSE_NANOS = 200_000_000L;
+    /** The bits of a file's mode that tell what it is, and those of a socket. */
+    private static final int MODE_TYPE = 0xf000;
+    private static final int MODE_SOCKET = 0xc000;
 
     private final Limits limits;
     private final @Nullable SSLContext tls;
     private final boolean clientCertificates;
     private final List<Worker> workers = new ArrayList<>();
-    private final List<ServerSocketChannel> listeners = new ArrayList<>();
-    private final List<SocketAddress> addresses = new ArrayList<>();
+    private final List<Listener> listeners = new ArrayList<>();
     private final Exports exports = new Exports();
     private final Counters counters = new Counters();
     private final MemoryBudget budget;
@@ -49,6 +54,9 @@ public final class Server {
     /** Guarded by {@link #connections}. */
     private int turn;
     private volatile boolean closing;
+
+    /** A socket that listens, and the file that it has made. */
+    private record Listener(ServerSocketChannel channel, SocketAddress address, @Nullable Object fileKey) {}
 
     /**
      * Makes one that listens to nobody.
@@ -100,8 +108,8 @@ public final class Server {
         try {
             channel.bind(address, BACKLOG);
             channel.configureBlocking(false);
-            listeners.add(channel);
-            addresses.add(channel.getLocalAddress());
+            SocketAddress bound = channel.getLocalAddress();
+            listeners.add(new Listener(channel, bound, fileKey(bound)));
             Worker first = workers.getFirst();
             Acceptor acceptor = new Acceptor(channel, first.loop);
             CompletableFuture<@Nullable Void> registered = new CompletableFuture<>();
@@ -120,19 +128,31 @@ public final class Server {
         }
     }
 
+    /** What tells a socket's file from another that has its name later; null if there is none. */
+    private static @Nullable Object fileKey(SocketAddress address) throws IOException {
+        return address instanceof UnixDomainSocketAddress unix
+                ? Files.readAttributes(unix.getPath(), BasicFileAttributes.class).fileKey()
+                : null;
+    }
+
     /** A socket that nobody listens at is a leftover. */
     private static void removeStale(UnixDomainSocketAddress address) throws IOException {
         if (!Files.exists(address.getPath())) {
             return;
         }
-        if (Files.isRegularFile(address.getPath()) || Files.isDirectory(address.getPath())) {
+        if (((int) Files.getAttribute(address.getPath(), "unix:mode") & MODE_TYPE) != MODE_SOCKET) {
             throw new IOException(address + " is there, and is no socket");
         }
         try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            // One that listens and does not accept would make it wait.
+            probe.configureBlocking(false);
             boolean _ = probe.connect(address);
-        } catch (IOException e) {
+        } catch (ConnectException e) {
+            // Only this says that nobody listens: a process without descriptors, or without the right, would not get that far.
             Files.deleteIfExists(address.getPath());
             return;
+        } catch (IOException e) {
+            throw new IOException(address + " is there, and cannot be tried: " + e.getMessage(), e);
         }
         throw new IOException(address + ": another server listens there");
     }
@@ -243,6 +263,13 @@ public final class Server {
         }
     }
 
+    /** A connection waits for nothing but its client's end. */
+    void lingers() {
+        synchronized (connections) {
+            connections.notifyAll();
+        }
+    }
+
     /** A connection is gone, with all that it had. */
     void left(Connection connection) {
         synchronized (connections) {
@@ -328,7 +355,7 @@ public final class Server {
      * @return in the order in which they were asked for
      */
     public List<SocketAddress> addresses() {
-        return List.copyOf(addresses);
+        return listeners.stream().map(Listener::address).toList();
     }
 
     /**
@@ -352,22 +379,16 @@ public final class Server {
     }
 
     /**
-     * Takes an export away: nobody gets it any more, and who has it is answered and then disconnected. Returns when the server is done
+     * Ends the use of an export that nobody finds any more: who has it is answered and then disconnected. Returns when the server is done
      * with its disk.
      *
-     * @param name the name
-     * @return whether there was one
+     * @param export was removed
      */
-    public boolean removeExport(String name) {
-        Export export = exports.remove(name);
-        if (export == null) {
-            return false;
-        }
+    public void retire(Export export) {
         // A worker may have found it before, for a client that is not seen to have it yet.
         onAllWorkers(_ -> {});
         disconnect(connection -> export.equals(connection.export()));
         onAllWorkers(worker -> worker.forget(export));
-        return true;
     }
 
     /** Has each worker do something after all that it is doing now, one after the other, and waits for that. */
@@ -430,9 +451,7 @@ public final class Server {
             }
             closing = true;
         }
-        for (int i = 0; i < listeners.size(); i++) {
-            closeListener(listeners.get(i), addresses.get(i));
-        }
+        listeners.forEach(Server::closeListener);
         disconnect(_ -> true);
         IOException failure = sync();
         for (Worker worker : workers) {
@@ -443,14 +462,20 @@ public final class Server {
         }
     }
 
-    private static void closeListener(ServerSocketChannel channel, SocketAddress address) {
+    private static void closeListener(Listener listener) {
+        // The file first: once nobody listens there another server may put its own in its place.
         try {
-            channel.close();
-            if (address instanceof UnixDomainSocketAddress unix) {
+            if (listener.address instanceof UnixDomainSocketAddress unix && Files.exists(unix.getPath())
+                    && Objects.equals(fileKey(unix), listener.fileKey)) {
                 Files.deleteIfExists(unix.getPath());
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, address + " could not be closed", e);
+            LOG.log(Level.WARNING, listener.address + " could not be removed", e);
+        }
+        try {
+            listener.channel.close();
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, listener.address + " could not be closed", e);
         }
     }
 

@@ -10,6 +10,7 @@ import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -45,10 +46,11 @@ final class Transmission {
     /** Without a request for so long, a connection gives the memory back that it keeps for the next ones. */
     private static final long IDLE_NANOS = 2_000_000_000L;
 
-    /** Zeroes, for disks that have no shorter way. Never given back, and never written to. */
-    private static final class Zeroes {
-        static final IoBuffer BUFFER = zeroed(IoBuffer.allocate(PIECE_BYTES));
-    }
+    /**
+     * Zeroes, for disks that have no shorter way. Never given back, and never written to. By hand, and not by a class that is initialized:
+     * one that once finds no memory is lost for ever.
+     */
+    private static volatile @Nullable IoBuffer zeroes;
 
     private final Connection connection;
     private final Export export;
@@ -97,6 +99,20 @@ final class Transmission {
         return buffer;
     }
 
+    private static IoBuffer zeroes() {
+        IoBuffer found = zeroes;
+        if (found == null) {
+            synchronized (Transmission.class) {
+                found = zeroes;
+                if (found == null) {
+                    found = zeroed(IoBuffer.allocate(PIECE_BYTES));
+                    zeroes = found;
+                }
+            }
+        }
+        return found;
+    }
+
     Export export() {
         return export;
     }
@@ -114,6 +130,16 @@ final class Transmission {
     @Nullable
     ByteBuffer payload() {
         return receiving == null ? null : receiving.view();
+    }
+
+    /** Whether the client has said that it is done. */
+    boolean isDisconnected() {
+        return disconnected;
+    }
+
+    /** Whether more data of a request are to come, be they used or skipped. */
+    boolean isWithinData() {
+        return receiving != null || skipping != null;
     }
 
     // ---- receiving
@@ -330,7 +356,8 @@ final class Transmission {
     }
 
     void tick(long now) {
-        if (inProgress == 0 && memoryBytes > 0 && now - idleSince > IDLE_NANOS) {
+        boolean idle = inProgress == 0 && now - idleSince > IDLE_NANOS;
+        if (memoryBytes > 0 && (idle || budget.isWanted())) {
             trim();
         }
     }
@@ -377,56 +404,66 @@ final class Transmission {
     // ---- to the disk and back
 
     private void start(ServedRequest request) {
-        RequestHeader asked = request.header;
-        boolean fua = (asked.flags & Nbd.CMD_FLAG_FUA) != 0;
-        switch (asked.command) {
-            case Nbd.CMD_READ -> submit(request, reset(request, Operation.READ).add(request.memory(), 0, asked.length));
-            case Nbd.CMD_WRITE -> submit(request,
-                    reset(request, Operation.WRITE).add(request.memory(), 0, asked.length).flags(fua ? Bio.FUA : 0));
-            case Nbd.CMD_FLUSH -> submit(request, request.bio.reset(Operation.FLUSH, 0));
-            case Nbd.CMD_TRIM -> submit(request, reset(request, Operation.DISCARD).length(asked.length));
+        switch (request.header.command) {
             case Nbd.CMD_WRITE_ZEROES -> zero(request);
-            case Nbd.CMD_CACHE -> nextPiece(request);
-            default -> blockStatus(request);
+            case Nbd.CMD_BLOCK_STATUS -> blockStatus(request);
+            default -> submit(request);
         }
+    }
+
+    private void zero(ServedRequest request) {
+        if (export.disk().limits().writeZeroesBytesMax() > 0) {
+            submit(request);
+        } else if ((request.header.flags & Nbd.CMD_FLAG_FAST_ZERO) != 0) {
+            fail(request, Nbd.ENOTSUP);
+        } else {
+            request.phase = ServedRequest.Phase.ZEROING;
+            submit(request);
+        }
+    }
+
+    /** Describes in the request's bio what is to be done next. */
+    private Bio describe(ServedRequest request) {
+        RequestHeader asked = request.header;
+        return switch (request.phase) {
+            case FLUSHING -> request.bio.reset(Operation.FLUSH, 0);
+            case ZEROING -> piece(request, Operation.WRITE, zeroes().memory());
+            case OPERATION -> switch (asked.command) {
+                case Nbd.CMD_READ -> reset(request, Operation.READ).add(request.memory(), 0, asked.length);
+                case Nbd.CMD_WRITE -> reset(request, Operation.WRITE).add(request.memory(), 0, asked.length)
+                        .flags((asked.flags & Nbd.CMD_FLAG_FUA) != 0 ? Bio.FUA : 0);
+                case Nbd.CMD_FLUSH -> request.bio.reset(Operation.FLUSH, 0);
+                case Nbd.CMD_TRIM -> reset(request, Operation.DISCARD).length(asked.length);
+                case Nbd.CMD_WRITE_ZEROES -> reset(request, Operation.WRITE_ZEROES).length(asked.length)
+                        .flags((asked.flags & Nbd.CMD_FLAG_NO_HOLE) != 0 ? Bio.NOUNMAP : 0);
+                case Nbd.CMD_CACHE -> piece(request, Operation.READ, request.memory());
+                default -> throw new IllegalStateException("command " + asked.command);
+            };
+        };
     }
 
     private static Bio reset(ServedRequest request, Operation operation) {
         return request.bio.reset(operation, request.header.offset / QueueLimits.SECTOR_BYTES);
     }
 
-    private void zero(ServedRequest request) {
-        boolean native_ = export.disk().limits().writeZeroesBytesMax() > 0;
-        if (native_) {
-            int flags = (request.header.flags & Nbd.CMD_FLAG_NO_HOLE) != 0 ? Bio.NOUNMAP : 0;
-            submit(request, reset(request, Operation.WRITE_ZEROES).length(request.header.length).flags(flags));
-        } else if ((request.header.flags & Nbd.CMD_FLAG_FAST_ZERO) != 0) {
-            fail(request, Nbd.ENOTSUP);
-        } else {
-            request.phase = ServedRequest.Phase.ZEROING;
-            nextPiece(request);
-        }
-    }
-
-    private void nextPiece(ServedRequest request) {
+    private static Bio piece(ServedRequest request, Operation operation, MemorySegment memory) {
         RequestHeader asked = request.header;
         request.pieceBytes = Math.min(PIECE_BYTES, asked.length - request.doneBytes);
-        boolean zeroing = request.phase == ServedRequest.Phase.ZEROING;
-        Bio bio = request.bio.reset(zeroing ? Operation.WRITE : Operation.READ,
-                (asked.offset + request.doneBytes) / QueueLimits.SECTOR_BYTES);
-        submit(request, bio.add(zeroing ? Zeroes.BUFFER.memory() : request.memory(), 0, request.pieceBytes));
+        return request.bio.reset(operation, (asked.offset + request.doneBytes) / QueueLimits.SECTOR_BYTES).add(memory, 0,
+                request.pieceBytes);
     }
 
-    /** Submits what the request's bio describes, here or by another worker. */
-    private void submit(ServedRequest request, Bio bio) {
-        Worker helper = bio.bytes() < LENT_BYTES_MIN
-                ? connection.worker
-                : connection.server.helperOf(connection.worker, lent++);
-        if (!helper.equals(connection.worker)) {
-            helper.lend(request);
-            return;
-        }
+    /** Submits what is to be done next, here or by another worker. Whatever happens, the request gets an answer. */
+    private void submit(ServedRequest request) {
         try {
+            Bio bio = describe(request);
+            Worker helper = bio.bytes() < LENT_BYTES_MIN
+                    ? connection.worker
+                    : connection.server.helperOf(connection.worker, lent++);
+            if (!helper.equals(connection.worker)) {
+                helper.lend(request);
+                return;
+            }
             request.submit(lane);
         } catch (RuntimeException | Error e) {
             fail(request, refusal(request, e));
@@ -442,6 +479,10 @@ final class Transmission {
         if (e instanceof UnsupportedOperationException) {
             return Nbd.EPERM;
         }
+        if (e instanceof OutOfMemoryError) {
+            LOG.log(Level.WARNING, "export '" + export.name() + "': no memory for a request (" + request.bio + ")", e);
+            return Nbd.ENOMEM;
+        }
         boolean state = e instanceof IllegalStateException;
         LOG.log(state ? Level.DEBUG : Level.WARNING, "export '" + export.name() + "', disk " + export.disk().name()
                 + ": a request was refused (" + request.bio + ")", e);
@@ -456,7 +497,7 @@ final class Transmission {
                 && request.phase == ServedRequest.Phase.OPERATION
                 && (request.header.flags & Nbd.CMD_FLAG_FAST_ZERO) == 0) {
             request.phase = ServedRequest.Phase.ZEROING;
-            nextPiece(request);
+            submit(request);
         } else {
             fail(request, request.error != 0 ? request.error : errorOf(request.status));
         }
@@ -466,7 +507,7 @@ final class Transmission {
         RequestHeader asked = request.header;
         request.doneBytes += request.pieceBytes;
         if (request.pieceBytes > 0 && request.doneBytes < asked.length) {
-            nextPiece(request);
+            submit(request);
             return;
         }
         request.pieceBytes = 0;
@@ -474,7 +515,7 @@ final class Transmission {
                 && (asked.command == Nbd.CMD_TRIM || asked.command == Nbd.CMD_WRITE_ZEROES);
         if (flush) {
             request.phase = ServedRequest.Phase.FLUSHING;
-            submit(request, request.bio.reset(Operation.FLUSH, 0));
+            submit(request);
         } else {
             answer(request);
         }
@@ -530,16 +571,22 @@ final class Transmission {
         request.status = Status.OK;
         // Until the extents are there: so it is answered, whatever the map throws.
         request.error = Nbd.EIO;
-        Thread.ofVirtual().name("blkmq-nbd-extents").start(() -> {
-            try {
-                request.useExtents(extents(request.header));
-                request.error = 0;
-            } catch (IOException | RuntimeException | Error e) {
-                LOG.log(Level.WARNING, "what is allocated of export '" + export.name() + "' cannot be told", e);
-            } finally {
-                connection.worker.ended(request);
-            }
-        });
+        try {
+            Thread.ofVirtual().name("blkmq-nbd-extents").start(() -> look(request));
+        } catch (RuntimeException | Error e) {
+            fail(request, refusal(request, e));
+        }
+    }
+
+    private void look(ServedRequest request) {
+        try {
+            request.useExtents(extents(request.header));
+            request.error = 0;
+        } catch (IOException | RuntimeException | Error e) {
+            LOG.log(Level.WARNING, "what is allocated of export '" + export.name() + "' cannot be told", e);
+        } finally {
+            connection.worker.ended(request);
+        }
     }
 
     private ByteBuffer extents(RequestHeader asked) throws IOException {

@@ -43,7 +43,7 @@ final class Worker implements Loop.Turn {
     /** Large requests of other workers' connections, to be submitted here. */
     private final HandOver<ServedRequest> lent = new HandOver<>();
     private final Consumer<ServedRequest> helping = this::help;
-    /** About now. */
+    /** When the last turn began. */
     private long now;
 
     Worker(int index, IoRuntime runtime) throws IOException {
@@ -53,8 +53,14 @@ final class Worker implements Loop.Turn {
         this.loop = new Loop("blkmq-nbd-" + index, this, runtime);
     }
 
+    /** When the last turn began; a call of a disk may have taken long since. */
     long now() {
         return now;
+    }
+
+    /** Now. */
+    long time() {
+        return runtime.nanoTime();
     }
 
     void add(Connection connection) {
@@ -181,9 +187,10 @@ final class Worker implements Loop.Turn {
     }
 
     @Override
-    public void tick(long time) {
+    public void tick(long looked) {
+        long time = runtime.nanoTime();
         for (Connection connection : connections()) {
-            connection.tick(time);
+            connection.tick(looked, time);
         }
     }
 }

@@ -46,9 +46,10 @@ public final class Loop {
         /**
          * Called now and then.
          *
-         * @param now the time by the clock of the owner's runtime
+         * @param looked the time by the clock of the owner's runtime, from before the sockets were looked at: what had come until then was
+         *         told to the handlers, however long that took
          */
-        void tick(long now);
+        void tick(long looked);
     }
 
     private final Selector selector;
@@ -174,7 +175,9 @@ public final class Loop {
     }
 
     private void turnOnce() throws IOException {
-        if (slumber.begin(busy)) {
+        boolean ticks = System.nanoTime() - nextTick >= 0;
+        long looked = ticks ? runtime.nanoTime() : 0;
+        if (!ticks && slumber.begin(busy)) {
             selector.select(this::tell, TimeUnit.NANOSECONDS.toMillis(TICK_NANOS));
             slumber.end();
         } else {
@@ -182,10 +185,9 @@ public final class Loop {
         }
         tasks.runAll(doing);
         turn.turn();
-        long now = System.nanoTime();
-        if (now - nextTick >= 0) {
-            nextTick = now + TICK_NANOS;
-            turn.tick(runtime.nanoTime());
+        if (ticks) {
+            nextTick = System.nanoTime() + TICK_NANOS;
+            turn.tick(looked);
         }
     }
 
