@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,8 +34,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NbdServerTest {
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
-    /** So often is a thread held up: it looks at the time in some of its turns only. */
-    private static final int ROUNDS = 100;
 
     @TempDir
     private Path directory = Path.of("");
@@ -45,6 +44,31 @@ class NbdServerTest {
 
     private static NbdExport export(Disk disk) {
         return NbdExport.builder("d", disk).build();
+    }
+
+    /** A disk that is held up now and then, and not any more when the test has ended, also in a failure: a server waits for it. */
+    private record HeldUp(Runnable hold, Runnable release, AtomicBoolean held) implements AutoCloseable {
+        /** Requests wait in its queue. */
+        static HeldUp quiescing(Disk disk) {
+            return new HeldUp(disk.queue()::quiesce, disk.queue()::unquiesce, new AtomicBoolean());
+        }
+
+        /** Threads that submit wait. */
+        static HeldUp freezing(Disk disk) {
+            return new HeldUp(disk::freeze, disk::unfreeze, new AtomicBoolean());
+        }
+
+        void begin() {
+            hold.run();
+            held.set(true);
+        }
+
+        @Override
+        public void close() {
+            if (held.getAndSet(false)) {
+                release.run();
+            }
+        }
     }
 
     /** What is on its way to the disk, or there. */
@@ -64,24 +88,26 @@ class NbdServerTest {
                 NbdServer server = Patient.server().unix(socket()).totalBytesMax(16 * bytes).start()) {
             server.addExport(export(disk));
             AtomicInteger inFlight = inFlight(disk);
-            try (RawClient busy = RawClient.simple(socket(), "d"); RawClient other = RawClient.simple(socket(), "d")) {
-                disk.queue().quiesce();
+            try (RawClient busy = RawClient.simple(socket(), "d");
+                    RawClient other = RawClient.simple(socket(), "d");
+                    HeldUp held = HeldUp.quiescing(disk)) {
+                held.begin();
                 for (int i = 0; i < 16; i++) {
                     busy.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, bytes));
                 }
                 Eventually.until("the client has all memory", () -> inFlight.get() == 16);
-                disk.queue().unquiesce();
+                held.close();
                 for (int i = 0; i < 16; i++) {
                     assertThat(busy.reply(bytes).error()).isZero();
                 }
-                disk.queue().quiesce();
+                held.begin();
                 busy.write(RawClient.request(Nbd.CMD_READ, 0, 16, 0, 512));
                 Eventually.until("it has a request in progress", () -> inFlight.get() == 1);
                 for (int i = 0; i < 16; i++) {
                     other.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, bytes));
                 }
                 Eventually.until("the other has all but one part of the memory", () -> inFlight.get() == 16);
-                disk.queue().unquiesce();
+                held.close();
                 assertThat(busy.reply(512).error()).isZero();
                 for (int i = 0; i < 16; i++) {
                     assertThat(other.reply(bytes).error()).isZero();
@@ -93,7 +119,7 @@ class NbdServerTest {
     @Test
     void aClientIsNotToBlameForTheTimeThatADiskHoldsTheThreadUp() throws Exception {
         TestClock clock = new TestClock();
-        byte[] half = new byte[4 * KIB];
+        byte[] part = new byte[4 * KIB];
         try (Disk disk = Scratch.memory(DISK_BYTES);
                 NbdServer server = Patient.server().unix(socket()).runtime(clock.runtime()).start()) {
             server.addExport(export(disk));
@@ -101,19 +127,25 @@ class NbdServerTest {
                     .filter(thread -> thread.getName().equals("blkmq-nbd-0")).findFirst().orElseThrow();
             Class<?> lane = Class.forName("io.blkmq.nbd.server.Lane");
             try (RawClient writer = RawClient.simple(socket(), "d");
-                    RawClient reader = RawClient.simple(socket(), "d")) {
-                for (int i = 0; i < ROUNDS; i++) {
-                    writer.write(RawClient.request(Nbd.CMD_WRITE, 0, i, 0, 8 * KIB, half));
-                    Eventually.until("it is being received", () -> server.statistics().memoryBytes() > 0);
-                    disk.freeze();
+                    RawClient reader = RawClient.simple(socket(), "d");
+                    HeldUp held = HeldUp.freezing(disk)) {
+                writer.write(RawClient.request(Nbd.CMD_WRITE, 0, 1, 0, 3L * part.length, part));
+                Eventually.until("it is being received", () -> server.statistics().memoryBytes() > 0);
+                clock.advance(Duration.ofSeconds(1));
+                // Two turns, at the end of one of which the server looks at the time.
+                for (int i = 0; i < 2; i++) {
                     reader.write(RawClient.request(Nbd.CMD_READ, 0, i, 0, 512));
-                    Eventually.waitsIn(worker, lane);
-                    writer.write(ByteBuffer.wrap(half));
-                    clock.advance(Patient.PATIENCE.plusMinutes(1));
-                    disk.unfreeze();
-                    assertThat(writer.reply(0).error()).isZero();
                     assertThat(reader.reply(512).error()).isZero();
                 }
+                held.begin();
+                reader.write(RawClient.request(Nbd.CMD_READ, 0, 2, 0, 512));
+                Eventually.waitsIn(worker, lane);
+                writer.write(ByteBuffer.wrap(part));
+                clock.advance(Patient.PATIENCE.plusMinutes(1));
+                held.close();
+                assertThat(reader.reply(512).error()).isZero();
+                writer.write(ByteBuffer.wrap(part));
+                assertThat(writer.reply(0).error()).isZero();
             }
             assertThat(server.statistics().aborted()).isZero();
         }
@@ -125,8 +157,8 @@ class NbdServerTest {
         try (Disk disk = Scratch.memory(DISK_BYTES); NbdServer server = Patient.server().unix(socket()).start()) {
             server.addExport(export(disk));
             AtomicInteger inFlight = inFlight(disk);
-            try (RawClient first = RawClient.simple(socket(), "d")) {
-                disk.queue().quiesce();
+            try (RawClient first = RawClient.simple(socket(), "d"); HeldUp held = HeldUp.quiescing(disk)) {
+                held.begin();
                 first.write(RawClient.request(Nbd.CMD_READ, 0, 1, 0, 512));
                 Eventually.until("it is at the disk", () -> inFlight.get() == 1);
                 Eventually.Worker<Boolean> remover = Eventually.call(() -> server.removeExport("d"));
@@ -134,7 +166,7 @@ class NbdServerTest {
                 NbdExport again = export(disk);
                 server.addExport(again);
                 try (RawClient second = RawClient.simple(socket(), "d")) {
-                    disk.queue().unquiesce();
+                    held.close();
                     assertThat(first.reply(512).error()).isZero();
                     assertThat(first.isClosedByServer()).isTrue();
                     assertThat(remover.join()).isTrue();

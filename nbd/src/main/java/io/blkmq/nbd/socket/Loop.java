@@ -44,9 +44,9 @@ public final class Loop {
         boolean isBusy();
 
         /**
-         * Called now and then.
+         * Called now and then, by the clock of the owner's runtime.
          *
-         * @param looked the time by the clock of the owner's runtime, from before the sockets were looked at: what had come until then was
+         * @param looked the time from before the sockets were looked at: what had come until then was
          *         told to the handlers, however long that took
          */
         void tick(long looked);
@@ -69,7 +69,7 @@ public final class Loop {
      *
      * @param name of its thread
      * @param turn its owner's part
-     * @param runtime whose clock the owner is told
+     * @param runtime whose clock the ticks go by
      * @throws IOException if there is no selector to be had
      */
     public Loop(String name, Turn turn, IoRuntime runtime) throws IOException {
@@ -146,7 +146,7 @@ public final class Loop {
     }
 
     private void run() {
-        nextTick = System.nanoTime() + TICK_NANOS;
+        nextTick = runtime.nanoTime() + TICK_NANOS;
         while (!stopping) {
             try {
                 turnOnce();
@@ -175,8 +175,8 @@ public final class Loop {
     }
 
     private void turnOnce() throws IOException {
-        boolean ticks = System.nanoTime() - nextTick >= 0;
-        long looked = ticks ? runtime.nanoTime() : 0;
+        long looked = runtime.nanoTime();
+        boolean ticks = looked - nextTick >= 0;
         if (!ticks && slumber.begin(busy)) {
             selector.select(this::tell, TimeUnit.NANOSECONDS.toMillis(TICK_NANOS));
             slumber.end();
@@ -186,7 +186,7 @@ public final class Loop {
         tasks.runAll(doing);
         turn.turn();
         if (ticks) {
-            nextTick = System.nanoTime() + TICK_NANOS;
+            nextTick = looked + TICK_NANOS;
             turn.tick(looked);
         }
     }
