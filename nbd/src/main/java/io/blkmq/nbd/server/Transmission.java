@@ -449,8 +449,8 @@ final class Transmission {
     private static Bio piece(ServedRequest request, Operation operation, MemorySegment memory) {
         RequestHeader asked = request.header;
         request.pieceBytes = Math.min(PIECE_BYTES, asked.length - request.doneBytes);
-        return request.bio.reset(operation, (asked.offset + request.doneBytes) / QueueLimits.SECTOR_BYTES).add(memory, 0,
-                request.pieceBytes);
+        return request.bio.reset(operation, (asked.offset + request.doneBytes) / QueueLimits.SECTOR_BYTES).add(memory,
+                0, request.pieceBytes);
     }
 
     /** Submits what is to be done next, here or by another worker. Whatever happens, the request gets an answer. */
