@@ -89,7 +89,7 @@ class NbdServerTest {
     void memoryThatABusyClientKeepsForLaterIsGivenToOneThatWaits() throws IOException {
         int bytes = 64 * KIB;
         try (Disk disk = Scratch.memory(DISK_BYTES);
-                NbdServer server = Patient.server().unix(socket()).totalBytesMax(16 * bytes).start()) {
+                NbdServer server = Patient.server().unix(socket()).totalBytesMax(16L * bytes).start()) {
             server.addExport(export(disk));
             AtomicInteger inFlight = inFlight(disk);
             try (RawClient busy = RawClient.simple(socket(), "d");
