@@ -53,13 +53,13 @@ final class LyingServer implements AutoCloseable {
         this.answer = answer;
         this.listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listener.bind(UnixDomainSocketAddress.of(socket));
-        Thread.ofVirtual().start(() -> {
+        Thread.ofPlatform().daemon().start(() -> {
             while (listener.isOpen()) {
                 try {
                     SocketChannel client = listener.accept();
                     int number = connections.incrementAndGet();
                     clients.put(number, client);
-                    Thread.ofVirtual().start(() -> serve(client, number));
+                    Thread.ofPlatform().daemon().start(() -> serve(client, number));
                 } catch (IOException e) {
                     return;
                 }

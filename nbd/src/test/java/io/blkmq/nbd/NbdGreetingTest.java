@@ -182,7 +182,7 @@ class NbdGreetingTest {
         AtomicBoolean left = new AtomicBoolean();
         try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listener.bind(UnixDomainSocketAddress.of(directory.resolve("s")));
-            Thread server = Thread.ofVirtual().start(() -> {
+            Thread server = Thread.ofPlatform().daemon().start(() -> {
                 try (SocketChannel client = listener.accept()) {
                     while (bytes.hasRemaining()) {
                         int _ = client.write(bytes);
@@ -232,7 +232,7 @@ class NbdGreetingTest {
                 .flip();
         try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listener.bind(UnixDomainSocketAddress.of(directory.resolve("s")));
-            Thread.ofVirtual().start(() -> {
+            Thread.ofPlatform().daemon().start(() -> {
                 try (SocketChannel client = listener.accept()) {
                     while (bytes.hasRemaining()) {
                         int _ = client.write(bytes);

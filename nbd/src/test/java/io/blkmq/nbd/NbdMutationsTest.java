@@ -193,7 +193,7 @@ class NbdMutationsTest {
                 IoBuffer memory = IoBuffer.allocate(3 * 4096);
                 ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listener.bind(UnixDomainSocketAddress.of(socket), 128);
-            Thread.ofVirtual().start(() -> say(listener, said));
+            Thread.ofPlatform().daemon().start(() -> say(listener, said));
             memory.memory().fill((byte) 0x77);
             for (int i = 0; i < INPUTS_OF_CLIENT; i++) {
                 // The first is right, and is waited with: it is read from, however late the client is.

@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
 
-/** Stands between a client and a server, and cuts all connections on command. */
+/**
+ * Stands between a client and a server, and cuts all connections on command. On platform threads: once the JDK did not wake a virtual one
+ * that waited in accept, while a connection waited for it.
+ */
 final class Proxy implements AutoCloseable {
     private final Path server;
     private final ServerSocketChannel listener;
@@ -22,7 +25,7 @@ final class Proxy implements AutoCloseable {
         this.server = server;
         this.listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listener.bind(UnixDomainSocketAddress.of(socket));
-        Thread.ofVirtual().start(this::accept);
+        Thread.ofPlatform().daemon().start(this::accept);
     }
 
     private void accept() {
@@ -40,8 +43,8 @@ final class Proxy implements AutoCloseable {
                     open.add(client);
                     open.add(to);
                 }
-                Thread.ofVirtual().start(() -> pump(client, to));
-                Thread.ofVirtual().start(() -> pump(to, client));
+                Thread.ofPlatform().daemon().start(() -> pump(client, to));
+                Thread.ofPlatform().daemon().start(() -> pump(to, client));
             } catch (IOException e) {
                 // Closed, or the server is not there: the client hears of it.
                 assert !e.toString().isEmpty();
