@@ -37,15 +37,9 @@ final class Store implements AutoCloseable {
      * @throws IOException if the program does not compile
      */
     static Store load(String release, String programName) throws IOException {
-        List<Path> jars = filesIn(JARS.resolve(release), ".jar");
-        if (jars.isEmpty()) {
-            throw new IOException(JARS.resolve(release)
-                    + " has no jars: the build fetches them in the phase generate-test-resources");
-        }
-        Path classes = Files.createDirectories(CLASSES.resolve(release));
+        List<Path> jars = jarsOf(release);
         int slash = programName.indexOf('/');
-        String folder = slash < 0 ? programName : programName.substring(0, slash);
-        compile(filesIn(PROGRAMS.resolve(folder), ".java"), jars, classes);
+        Path classes = compile(release, jars, slash < 0 ? programName : programName.substring(0, slash));
         List<URL> path = new ArrayList<>(List.of(urlOf(classes)));
         jars.forEach(jar -> path.add(urlOf(jar)));
         URLClassLoader loader = new URLClassLoader(release, path.toArray(URL[]::new), Store.class.getClassLoader());
@@ -57,6 +51,35 @@ final class Store implements AutoCloseable {
             loader.close();
             throw new IOException("the program " + programName, e);
         }
+    }
+
+    /**
+     * What a process of its own needs for a program, which is compiled against a release.
+     *
+     * @param release a folder of jars, which the build has fetched
+     * @param folder of sources
+     * @return its class path, without the testkit's
+     * @throws IOException if the program does not compile
+     */
+    static String classPath(String release, String folder) throws IOException {
+        List<Path> jars = jarsOf(release);
+        return Stream.concat(Stream.of(compile(release, jars, folder)), jars.stream()).map(Path::toString)
+                .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    private static List<Path> jarsOf(String release) throws IOException {
+        List<Path> jars = filesIn(JARS.resolve(release), ".jar");
+        if (jars.isEmpty()) {
+            throw new IOException(JARS.resolve(release)
+                    + " has no jars: the build fetches them in the phase generate-test-resources");
+        }
+        return jars;
+    }
+
+    private static Path compile(String release, List<Path> jars, String folder) throws IOException {
+        Path classes = Files.createDirectories(CLASSES.resolve(release));
+        compile(filesIn(PROGRAMS.resolve(folder), ".java"), jars, classes);
+        return classes;
     }
 
     private static List<Path> filesIn(Path folder, String ending) throws IOException {
