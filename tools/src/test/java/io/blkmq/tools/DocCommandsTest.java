@@ -41,7 +41,7 @@ class DocCommandsTest {
 
     @Test
     void everyCommandCanBeGiven() throws IOException {
-        for (Path page : pages()) {
+        for (Path page : DocLinksTest.pages()) {
             for (String command : commands(Files.readString(page))) {
                 check(ROOT.relativize(page).toString(), page.getParent(), command);
             }
@@ -62,13 +62,6 @@ class DocCommandsTest {
             broken.clear();
             check("page", ROOT, wrong);
             assertThat(broken).as(wrong).hasSize(1);
-        }
-    }
-
-    private static List<Path> pages() throws IOException {
-        try (Stream<Path> root = Files.list(ROOT); Stream<Path> docs = Files.walk(ROOT.resolve("docs"))) {
-            return Stream.concat(root, docs).filter(file -> file.toString().endsWith(".md"))
-                    .filter(file -> !file.toString().contains("/target/")).sorted().toList();
         }
     }
 

@@ -434,7 +434,9 @@ public final class Trampoline extends CompletionBatch {
 
     private void tellLater(Bio bio, EntryContext ctx) {
         BioState state = bio;
-        state.context = ctx;
+        if (state.context != ctx) {
+            state.context = ctx;
+        }
         told.addLast(bio);
     }
 
