@@ -491,6 +491,41 @@ class NbdProtocolTest {
     }
 
     @Test
+    void aClientThatGoesOnAskingAndNeverReadsItsRepliesIsSentAway() throws IOException {
+        TestClock clock = new TestClock();
+        serve(Patient.server().requestsMax(1024).runtime(clock.runtime()));
+        ByteBuffer request = RawClient.request(Nbd.CMD_READ, 0, 1, 0, EXPORT_BYTES);
+        try (RawClient deaf = RawClient.simple(socket, "d")) {
+            // Their replies are more than the socket takes.
+            for (int i = 0; i < 32; i++) {
+                deaf.write(request.rewind());
+            }
+            // From here on one byte every ten seconds: the server would read them for hours.
+            AtomicInteger bytes = new AtomicInteger();
+            clock.advanceUntil("it is sent away", Duration.ofSeconds(10), () -> {
+                trickle(deaf, request);
+                return server.statistics().aborted() == 1 || bytes.incrementAndGet() == 1000;
+            });
+            assertThat(server.statistics().aborted()).isEqualTo(1);
+        }
+    }
+
+    /** Sends one byte of a request that is sent over and over. */
+    private static void trickle(RawClient client, ByteBuffer request) {
+        if (!request.hasRemaining()) {
+            request.rewind();
+        }
+        int end = request.limit();
+        request.limit(request.position() + 1);
+        try {
+            int _ = client.channel.write(request);
+        } catch (IOException e) {
+            // The server has sent it away.
+        }
+        request.limit(end);
+    }
+
+    @Test
     void allClientsTogetherHaveNoMoreMemoryThanAllowedButOneRequestEach() throws IOException {
         int total = 512 * KIB;
         serve(Patient.server().totalBytesMax(total));

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * joined once, so the cost of joining is that of giving.
  */
 final class BufferPool {
+    private static final System.Logger LOG = System.getLogger(BufferPool.class.getName());
     static final long BLOCK_BYTES_MAX = 1L << 30;
     private static final int UNIT_SHIFT = 12;
     private static final long SLAB_BYTES_MIN = 2L << 20;
@@ -207,11 +208,19 @@ final class BufferPool {
         }
         long wanted = Long.highestOneBit(Math.max(1, Math.min(slabBytes / 4, room)));
         MemorySegment memory = allocate(Math.clamp(wanted, least, BLOCK_BYTES_MAX), least);
-        slabBytes += memory.byteSize();
-        slabs.add(memory);
+        // First all that needs memory of the heap: what is counted is also there to be taken.
         Slab slab = new Slab(memory);
-        addFree(slab.block(0, slab.order));
-        observers.forEach(observer -> observer.accept(memory));
+        Block whole = slab.block(0, slab.order);
+        slabs.add(memory);
+        slabBytes += memory.byteSize();
+        addFree(whole);
+        for (Consumer<MemorySegment> observer : observers) {
+            try {
+                observer.accept(memory);
+            } catch (RuntimeException | Error e) {
+                FailureLog.log(LOG, "an observer of the pool's slabs failed", e);
+            }
+        }
     }
 
     /** Memory from the system, which may have less than the limit says: then half as much, and so on. */
@@ -228,17 +237,19 @@ final class BufferPool {
     }
 
     Registration observe(Consumer<MemorySegment> observer) {
+        // One of its own, which only its own registration takes away.
+        Consumer<MemorySegment> registered = observer::accept;
         lock.lock();
         try {
-            slabs.forEach(observer);
-            observers.add(observer);
+            slabs.forEach(registered);
+            observers.add(registered);
         } finally {
             lock.unlock();
         }
         return () -> {
             lock.lock();
             try {
-                observers.remove(observer);
+                observers.remove(registered);
             } finally {
                 lock.unlock();
             }

@@ -37,8 +37,7 @@ final class IdlingRuntime implements IoRuntime {
 
     private PollIdle failed(@Nullable Throwable cause) {
         String how = cause == null ? "has no way to idle (the supplier gave null)" : "failed to idle";
-        LOG.log(System.Logger.Level.ERROR,
-                Thread.currentThread() + " " + how + ", and polls without a rest from now on", cause);
+        FailureLog.log(LOG, Thread.currentThread() + " " + how + ", and polls without a rest from now on", cause);
         return base::idle;
     }
 

@@ -23,12 +23,28 @@ public final class IoBuffer implements AutoCloseable {
     /** Every buffer begins at a multiple of this many bytes. */
     public static final int ALIGNMENT_BYTES = 4096;
 
-    private static final BufferPool POOL = new BufferPool(
-            Long.getLong("blkmq.memory.maxBytes", java.lang.Runtime.getRuntime().maxMemory()));
+    private static final BufferPool POOL = new BufferPool(limitBytes());
 
     private final BufferPool.Block block;
     private final MemorySegment memory;
     private final AtomicBoolean closed = new AtomicBoolean();
+
+    private static long limitBytes() {
+        String name = "blkmq.memory.maxBytes";
+        String asked = System.getProperty(name);
+        long heapBytes = java.lang.Runtime.getRuntime().maxMemory();
+        if (asked == null) {
+            return heapBytes;
+        }
+        try {
+            return Long.decode(asked);
+        } catch (NumberFormatException _) {
+            // An exception from here would leave a process without this class, and without the reason after the first time.
+            System.getLogger(IoBuffer.class.getName()).log(System.Logger.Level.ERROR, "-D" + name + "=" + asked
+                    + " is no number of bytes: the limit of I/O memory is " + heapBytes + " bytes, as without it");
+            return heapBytes;
+        }
+    }
 
     private IoBuffer(BufferPool.Block block, long bytes) {
         this.block = block;

@@ -29,9 +29,11 @@ public interface IoRuntime {
 
     /**
      * Runs short, non-blocking work on another thread soon (the kernel's kblockd). Several may run at once, in any order. Where it comes to
-     * completions it comes to code of a user's that blocks all the same: other work goes on meanwhile.
+     * completions it comes to code of a user's that blocks all the same: other work goes on meanwhile. The {@link #system} runtime has 32
+     * threads for this; if all of them block, what is due waits for one of them, and the log says so once.
      *
      * @param work what it throws is logged
+     * @throws OutOfMemoryError if no thread can be started for it; then it is not run
      */
     void execute(Runnable work);
 
@@ -41,6 +43,7 @@ public interface IoRuntime {
      * @param delayNanos how much later
      * @param work what it throws is logged
      * @return to call it off
+     * @throws OutOfMemoryError if no thread can be started for it; then it is not run
      */
     Timer schedule(long delayNanos, Runnable work);
 

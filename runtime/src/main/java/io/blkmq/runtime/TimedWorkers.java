@@ -1,5 +1,6 @@
 package io.blkmq.runtime;
 
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -22,6 +23,7 @@ final class TimedWorkers {
     private static final System.Logger LOG = System.getLogger(TimedWorkers.class.getName());
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
+    private final ThreadFactory factory;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition called = lock.newCondition();
     /** Guarded by the lock, as all that follows. */
@@ -31,7 +33,20 @@ final class TimedWorkers {
     /** Waits for the first time that is due. What becomes the first takes this away from it. */
     private @Nullable Thread leader;
     private long tasksAdded;
-    private long threadsStarted;
+    private boolean toldThatAllBlock;
+
+    TimedWorkers() {
+        this(Thread.ofPlatform().daemon().name("blkmq-work-", 0).factory());
+    }
+
+    /**
+     * Makes some.
+     *
+     * @param factory of their threads
+     */
+    TimedWorkers(ThreadFactory factory) {
+        this.factory = factory;
+    }
 
     /** Work with its time. */
     private final class Task extends TimerHeap.Entry implements IoRuntime.Timer {
@@ -63,52 +78,99 @@ final class TimedWorkers {
     IoRuntime.Timer add(long delayNanos, Runnable work) {
         // So far in the future that no difference of two times overflows.
         long due = System.nanoTime() + Math.clamp(delayNanos, 0, Long.MAX_VALUE >> 2);
+        Task task;
+        boolean allBlock = false;
         lock.lock();
         try {
-            Task task = new Task(due, tasksAdded++, work);
+            task = new Task(due, tasksAdded++, work);
             tasks.add(task);
             if (task.equals(tasks.first())) {
                 leader = null;
-                callOne();
+                if (!callOne() && threads == 0) {
+                    // Its caller is told, and takes it for not added.
+                    boolean _ = tasks.remove(task);
+                    throw new OutOfMemoryError("no thread can be started for deferred work");
+                }
+                allBlock = waiting == 0 && threads == THREADS_MAX && !toldThatAllBlock;
+                toldThatAllBlock |= allBlock;
             }
-            return task;
+        } finally {
+            lock.unlock();
+        }
+        if (allBlock) {
+            FailureLog.log(LOG, THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
+                    + " is due now waits for them, time-outs included", null);
+        }
+        return task;
+    }
+
+    /**
+     * What is due first has no leader: somebody has to look at it.
+     *
+     * @return false if nobody was called: those who work come to it, if there are any
+     */
+    private boolean callOne() {
+        if (waiting > 0) {
+            called.signal();
+            return true;
+        }
+        return threads < THREADS_MAX && start();
+    }
+
+    /**
+     * A thread that is being started counts as waiting: it will look.
+     *
+     * @return false if there is none to be had
+     */
+    private boolean start() {
+        threads++;
+        waiting++;
+        boolean started = false;
+        try {
+            factory.newThread(this::serve).start();
+            started = true;
+        } catch (OutOfMemoryError _) {
+            // Who is to be told depends on who else there is.
+        } finally {
+            if (!started) {
+                threads--;
+                waiting--;
+            }
+        }
+        return started;
+    }
+
+    private void serve() {
+        boolean idle = false;
+        try {
+            serveUntilIdle();
+            idle = true;
+        } finally {
+            if (!idle) {
+                gone();
+            }
+        }
+    }
+
+    /** A thread has failed itself, and not its work: another one takes its place. */
+    private void gone() {
+        lock.lock();
+        try {
+            threads--;
+            if (leader == null && !tasks.isEmpty()) {
+                boolean _ = callOne();
+            }
         } finally {
             lock.unlock();
         }
     }
 
-    /** What is due first has no leader: somebody has to look at it. */
-    private void callOne() {
-        if (waiting > 0) {
-            called.signal();
-        } else if (threads < THREADS_MAX) {
-            start();
-        }
-    }
-
-    /** A thread that is being started counts as waiting: it will look. */
-    private void start() {
-        Thread thread = Thread.ofPlatform().daemon().name("blkmq-work-" + threadsStarted++).unstarted(this::serve);
-        threads++;
-        waiting++;
-        try {
-            thread.start();
-        } catch (OutOfMemoryError e) {
-            threads--;
-            waiting--;
-            if (threads == 0) {
-                throw e;
-            }
-            // Those that there are come to it.
-        }
-    }
-
-    private void serve() {
+    private void serveUntilIdle() {
         for (Task task = next(); task != null; task = nextAfterWork()) {
             try {
                 task.work.run();
             } catch (Throwable t) {
-                LOG.log(System.Logger.Level.ERROR, "deferred work failed", t);
+                FailureLog.log(LOG, "deferred work failed", t);
             }
             // Nobody has a reason to interrupt it.
             Thread.interrupted();
@@ -145,10 +207,13 @@ final class TimedWorkers {
             }
         } finally {
             waiting--;
-            if (leader == null && !tasks.isEmpty()) {
-                callOne();
+            try {
+                if (leader == null && !tasks.isEmpty()) {
+                    boolean _ = callOne();
+                }
+            } finally {
+                lock.unlock();
             }
-            lock.unlock();
         }
     }
 

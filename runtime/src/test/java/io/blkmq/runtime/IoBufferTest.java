@@ -4,13 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.RandomSeed;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -105,5 +108,50 @@ class IoBufferTest {
                         && buffer.memory().address() + buffer.bytes() <= slab.address() + slab.byteSize());
             }
         }
+    }
+
+    @Test
+    void anObservationThatIsClosedTwiceEndsNoOther() throws Exception {
+        List<MemorySegment> slabs = new ArrayList<>();
+        BufferPool pool = new BufferPool(64 << 20);
+        Consumer<MemorySegment> observer = slabs::add;
+        Registration first = pool.observe(observer);
+        Registration second = pool.observe(observer);
+        first.close();
+        first.close();
+        pool.give(pool.take(4096));
+        assertThat(slabs).hasSize(1);
+        second.close();
+    }
+
+    @Test
+    void anObserverThatFailsCostsNeitherTheMemoryNorOtherObservers() throws Exception {
+        List<MemorySegment> slabs = new ArrayList<>();
+        BufferPool pool = new BufferPool(64 << 20);
+        try (Registration failing = pool.observe(slab -> {
+            throw new IllegalStateException("on purpose");
+        }); Registration second = pool.observe(slabs::add)) {
+            pool.give(pool.take(4096));
+            assertThat(slabs).hasSize(1);
+            assertThat(failing).isNotEqualTo(second);
+        }
+    }
+
+    /** Tells the limit of a process. */
+    static final class Limit {
+        private Limit() {}
+
+        public static void main(String[] arguments) {
+            System.out.println(IoBuffer.usage().limitBytes() == Runtime.getRuntime().maxMemory());
+        }
+    }
+
+    @Test
+    void aLimitThatIsNoNumberIsToldAndNotTaken() throws Exception {
+        Process process = JavaProcess.start("-Dblkmq.memory.maxBytes=512m", "-cp", JavaProcess.classPath(),
+                Limit.class.getName());
+        assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                .contains("-Dblkmq.memory.maxBytes=512m is no number of bytes").endsWith("true\n");
+        assertThat(process.waitFor()).isZero();
     }
 }

@@ -1,12 +1,18 @@
 package io.blkmq.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.Eventually;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -139,5 +145,89 @@ class TimedWorkersTest {
             workers.add(1_000, next::countDown);
             await(next);
         }
+    }
+
+    @Test
+    void aLogThatFailsEndsNoThread() {
+        Logger log = Logger.getLogger(TimedWorkers.class.getName());
+        Handler failing = new Handler() {
+            @Override
+            public void publish(LogRecord entry) {
+                throw new IllegalStateException("the disk below the log is full");
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        log.addHandler(failing);
+        try {
+            for (int i = 0; i < 2 * TimedWorkers.THREADS_MAX; i++) {
+                CountDownLatch failed = new CountDownLatch(1);
+                workers.add(0, () -> {
+                    failed.countDown();
+                    throw new IllegalStateException("on purpose");
+                });
+                await(failed);
+            }
+            CountDownLatch next = new CountDownLatch(1);
+            workers.add(1_000, next::countDown);
+            await(next);
+        } finally {
+            log.removeHandler(failing);
+        }
+    }
+
+    /** Workers whose threads cannot be started as long as it says so. */
+    private static TimedWorkers workersOf(AtomicBoolean none) {
+        ThreadFactory threads = Thread.ofPlatform().daemon().factory();
+        return new TimedWorkers(work -> {
+            if (none.get()) {
+                throw new OutOfMemoryError("no thread, on purpose");
+            }
+            return threads.newThread(work);
+        });
+    }
+
+    @Test
+    void whatNoThreadCanBeStartedForIsNotDoneLaterAndKeepsNothingElseFromItsTime() {
+        AtomicBoolean none = new AtomicBoolean(true);
+        TimedWorkers some = workersOf(none);
+        AtomicInteger refused = new AtomicInteger();
+        for (long delay : new long[]{0, 1_000}) {
+            assertThatThrownBy(() -> some.add(delay, refused::incrementAndGet)).isInstanceOf(OutOfMemoryError.class);
+        }
+        none.set(false);
+        CountDownLatch done = new CountDownLatch(2);
+        some.add(1_000, done::countDown);
+        some.add(TimeUnit.MILLISECONDS.toNanos(1), done::countDown);
+        await(done);
+        assertThat(refused).hasValue(0);
+    }
+
+    @Test
+    void aWorkerThatCannotCallAnotherGoesOn() {
+        AtomicBoolean none = new AtomicBoolean();
+        TimedWorkers some = workersOf(none);
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        some.add(0, () -> {
+            begun.countDown();
+            await(released);
+        });
+        await(begun);
+        // The one that stands by has not started as yet, or has: with it or without it all is done.
+        none.set(true);
+        CountDownLatch done = new CountDownLatch(100);
+        for (int i = 0; i < 100; i++) {
+            some.add(i, done::countDown);
+        }
+        released.countDown();
+        await(done);
+        CountDownLatch later = new CountDownLatch(1);
+        some.add(1_000, later::countDown);
+        await(later);
     }
 }

@@ -263,8 +263,13 @@ public final class DeterministicRuntime implements IoRuntime {
                 .append(" ms of real time: it loops, waits past the")
                 .append(" runtime, or waits for a monitor whose holder stands still");
         if (thread != null) {
+            StackTraceElement[] stack = thread.thread.getStackTrace();
             text.append('\n').append(thread.describe(now));
-            appendStack(text, thread.thread.getStackTrace());
+            appendStack(text, stack);
+            if (stack.length == 0 && thread.thread.isAlive()) {
+                text.append("\n       it is not on any processor: threads of earlier simulations that hang may keep all")
+                        .append(" carriers of virtual threads");
+            }
         }
         return new SimulationFailure(SimulationFailure.Kind.HANG, seed, text + whereAndHow(), null);
     }

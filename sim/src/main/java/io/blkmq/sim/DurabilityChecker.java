@@ -68,8 +68,8 @@ public final class DurabilityChecker {
         private final int powerCuts;
         /** How many writes had ended well before it. */
         private final long covers;
-        private long writtenSectors;
-        private long stableSectors;
+        private final Sectors written = new Sectors();
+        private final Sectors stable = new Sectors();
         private boolean over;
 
         private Submission(String text, long sectors, boolean preflush, boolean fua, int powerCuts, long covers) {
@@ -82,7 +82,7 @@ public final class DurabilityChecker {
         }
 
         private boolean isStable() {
-            return stableSectors >= sectors;
+            return stable.count >= sectors;
         }
 
         @Override
@@ -91,8 +91,30 @@ public final class DurabilityChecker {
         }
     }
 
+    /** Some sectors. A driver may write one again, after a time-out or on another path: it counts once. */
+    private static final class Sectors {
+        /** The sector behind each range, by its first. No two ranges touch. */
+        private final TreeMap<Long, Long> ends = new TreeMap<>();
+        private long count;
+
+        void add(long sector, long sectors) {
+            long from = sector;
+            long to = sector + sectors;
+            Map.Entry<Long, Long> other = ends.floorEntry(to);
+            while (other != null && other.getValue() >= from) {
+                from = Math.min(from, other.getKey());
+                to = Math.max(to, other.getValue());
+                count -= other.getValue() - other.getKey();
+                ends.remove(other.getKey());
+                other = ends.floorEntry(to);
+            }
+            ends.put(from, to);
+            count += to - from;
+        }
+    }
+
     /** A part of a write that has come to the cache as one. */
-    private record Piece(Submission write, long sectors, long number) {}
+    private record Piece(Submission write, long sector, long sectors, long number) {}
 
     /**
      * A device on which nothing was written.
@@ -190,13 +212,13 @@ public final class DurabilityChecker {
         if (submission.sectors == 0) {
             return;
         }
-        if (submission.writtenSectors < submission.sectors) {
-            violations.add("a " + submission + " ended well, but the device has written " + submission.writtenSectors
+        if (submission.written.count < submission.sectors) {
+            violations.add("a " + submission + " ended well, but the device has written " + submission.written.count
                     + " of its sectors");
         }
         if (submission.fua && !submission.isStable()) {
             violations.add(
-                    "a " + submission + " ended well, but " + submission.stableSectors + " of its sectors are stable");
+                    "a " + submission + " ended well, but " + submission.stable.count + " of its sectors are stable");
         }
         acknowledged.addLast(submission);
         dropStable();
@@ -244,11 +266,11 @@ public final class DurabilityChecker {
      */
     public synchronized void written(long sector, long sectors, boolean fua) {
         Submission write = writeOf(sector, sectors);
-        write.writtenSectors += sectors;
+        write.written.add(sector, sectors);
         if (hasCache && !fua) {
-            cache.addLast(new Piece(write, sectors, cached++));
+            cache.addLast(new Piece(write, sector, sectors, cached++));
         } else {
-            write.stableSectors += sectors;
+            write.stable.add(sector, sectors);
             dropStable();
         }
     }
@@ -294,7 +316,7 @@ public final class DurabilityChecker {
     private void makeStable(long before) {
         while (!cache.isEmpty() && cache.getFirst().number < before) {
             Piece piece = cache.removeFirst();
-            piece.write.stableSectors += piece.sectors;
+            piece.write.stable.add(piece.sector, piece.sectors);
         }
         dropStable();
     }

@@ -85,9 +85,10 @@ public final class RandomPrograms<O> {
      *
      * @param count at least 1
      * @return this
+     * @throws IllegalArgumentException if it is less
      */
     public RandomPrograms<O> programs(int count) {
-        this.programs = count;
+        this.programs = atLeastOne(count, "programs");
         return this;
     }
 
@@ -107,10 +108,12 @@ public final class RandomPrograms<O> {
      *
      * @return what was run
      * @throws AssertionError with the shortest failing program
+     * @throws IllegalArgumentException if a system property is no number, or asks for no program
      */
     public Tally check() {
-        Long given = Long.getLong(SEED);
-        int count = given != null ? 1 : Integer.getInteger(PROGRAMS, programs);
+        Long given = property(SEED);
+        Long asked = property(PROGRAMS);
+        int count = given != null ? 1 : asked == null ? programs : atLeastOne(asked, "-D" + PROGRAMS);
         SplittableRandom seeds = new SplittableRandom(first);
         long steps = 0;
         long switches = 0;
@@ -125,6 +128,26 @@ public final class RandomPrograms<O> {
             switches += schedule.switches();
         }
         return new Tally(count, steps, switches);
+    }
+
+    /** Without a program nothing is shown, and all would look well. */
+    private static int atLeastOne(long count, String what) {
+        if (count < 1 || count > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(what + " is " + count + ", and not 1 to " + Integer.MAX_VALUE);
+        }
+        return (int) count;
+    }
+
+    private static @Nullable Long property(String name) {
+        String value = System.getProperty(name);
+        if (value == null) {
+            return null;
+        }
+        try {
+            return Long.decode(value);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("-D" + name + "=" + value + " is no number", e);
+        }
     }
 
     /** One run of a program, or of what is left of it. */
@@ -152,6 +175,11 @@ public final class RandomPrograms<O> {
     }
 
     private AssertionError shortest(long seed, int number, Run failed) {
+        if (Objects.requireNonNull(failed.failure).kind() == SimulationFailure.Kind.HANG) {
+            // Its thread keeps a carrier of virtual threads for ever: with shorter programs soon none would be left to run them on, and any
+            // would seem to hang.
+            return new AssertionError(report(seed, number, failed, failed, 0), failed.failure);
+        }
         Run best = failed;
         int tries = 0;
         int cut = failed.operations.size();

@@ -158,4 +158,35 @@ class DurabilityCheckerTest {
         checker.write(2, 4, false, false);
         assertThatThrownBy(() -> checker.written(5, 2, false)).isInstanceOf(IllegalArgumentException.class);
     }
+
+    @Test
+    void whatIsWrittenTwiceCountsOnce() {
+        DurabilityChecker.Submission write = checker.write(0, 8, false, true);
+        checker.received(0, 8, true);
+        checker.written(0, 4, true);
+        // The connection was lost, and the driver has sent it again.
+        checker.written(0, 4, true);
+        assertThat(checker.isStable(write)).isFalse();
+        checker.ended(write, true);
+        assertThat(checker.violations()).containsExactly(
+                "a write of sectors 0 to 7, FUA ended well, but the device has written 4 of its sectors",
+                "a write of sectors 0 to 7, FUA ended well, but 4 of its sectors are stable");
+    }
+
+    @Test
+    void whatAFlushMakesStableTwiceCountsOnce() {
+        DurabilityChecker.Submission write = checker.write(0, 8, false, false);
+        checker.written(2, 4, false);
+        checker.written(4, 2, false);
+        checker.written(2, 2, false);
+        checker.flushed(checker.flushBegins());
+        assertThat(checker.isStable(write)).isFalse();
+        checker.written(0, 3, false);
+        checker.written(5, 3, false);
+        checker.ended(write, true);
+        checker.check();
+        assertThat(checker.isStable(write)).isFalse();
+        checker.flushed(checker.flushBegins());
+        assertThat(checker.isStable(write)).isTrue();
+    }
 }

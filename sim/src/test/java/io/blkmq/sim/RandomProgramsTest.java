@@ -1,15 +1,21 @@
 package io.blkmq.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.blkmq.testing.RandomSeed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Isolated;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Random programs, and how those that fail are made shorter. */
 @Isolated // sets a system property
@@ -106,5 +112,46 @@ class RandomProgramsTest {
                 System.setProperty(RandomPrograms.SEED, before);
             }
         }
+    }
+
+    /** Its thread may keep a carrier of virtual threads for ever: with shorter programs soon none would be left. */
+    @Test
+    void aProgramThatHangsIsNotMadeShorter() {
+        CountDownLatch latch = new CountDownLatch(1);
+        AtomicInteger ran = new AtomicInteger();
+        AssertionError failure = failureOf(digits((runtime, digits) -> {
+            ran.incrementAndGet();
+            runtime.switchPoint();
+            latch.await();
+        }).options(SimulationOptions.DEFAULT.withHangNanos(TimeUnit.MILLISECONDS.toNanos(50))));
+        latch.countDown();
+        assertThat(failure).hasMessageContaining("a program of 20 operations fails (20 before 0 tries");
+        assertThat(ran).hasValue(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"blkmq.seed, 42l, -Dblkmq.seed=42l is no number",
+            "blkmq.programs, many, -Dblkmq.programs=many is no number",
+            "blkmq.programs, 0, '-Dblkmq.programs is 0, and not 1 to 2147483647'",
+            "blkmq.programs, -5, '-Dblkmq.programs is -5, and not 1 to 2147483647'"})
+    void aPropertyThatIsNoNumberOrAsksForNothingIsRefused(String name, String value, String message) {
+        String before = System.setProperty(name, value);
+        try {
+            RandomPrograms<Integer> programs = digits((runtime, digits) -> runtime.switchPoint());
+            assertThatThrownBy(programs::check).isInstanceOf(IllegalArgumentException.class).hasMessage(message);
+        } finally {
+            if (before == null) {
+                System.clearProperty(name);
+            } else {
+                System.setProperty(name, before);
+            }
+        }
+    }
+
+    @Test
+    void noProgramsAreRefused() {
+        RandomPrograms<Integer> programs = digits((runtime, digits) -> runtime.switchPoint());
+        assertThatThrownBy(() -> programs.programs(0)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("programs is 0, and not 1 to 2147483647");
     }
 }

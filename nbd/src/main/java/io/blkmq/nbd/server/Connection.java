@@ -44,11 +44,11 @@ final class Connection implements Loop.Handler {
     private final SocketChannel channel;
     private final boolean isUnix;
     private final SelectionKey key;
-    private final IoBuffer inBuffer = IoBuffer.allocate(IN_BYTES);
+    private final IoBuffer inBuffer;
     /** Received and not understood yet; from 0 to its position. */
-    private final ByteBuffer in = inBuffer.memory().asByteBuffer();
-    private final ByteBuffer[] intoIn = {in};
-    private final ByteBuffer[] intoPayload = {in, in};
+    private final ByteBuffer in;
+    private final ByteBuffer[] intoIn;
+    private final ByteBuffer[] intoPayload;
     private final ArrayDeque<Message> out = new ArrayDeque<>();
     private final ByteBuffer[] gather = new ByteBuffer[BUFFERS_PER_WRITE];
     private final Negotiation negotiation = new Negotiation(this);
@@ -71,10 +71,14 @@ final class Connection implements Loop.Handler {
     /** The time at the tick that has seen that. */
     private long progressNanos;
 
-    private Connection(Server server, Worker worker, SocketChannel channel) throws IOException {
+    private Connection(Server server, Worker worker, SocketChannel channel, IoBuffer inBuffer) throws IOException {
         this.server = server;
         this.worker = worker;
         this.channel = channel;
+        this.inBuffer = inBuffer;
+        this.in = inBuffer.memory().asByteBuffer();
+        this.intoIn = new ByteBuffer[]{in};
+        this.intoPayload = new ByteBuffer[]{in, in};
         this.isUnix = channel.getLocalAddress() instanceof UnixDomainSocketAddress;
         this.transport = new PlainTransport(channel);
         this.beginNanos = worker.time();
@@ -82,12 +86,21 @@ final class Connection implements Loop.Handler {
         this.key = worker.loop.register(channel, SelectionKey.OP_READ, this);
     }
 
-    /** Greets a client. */
+    /** Takes a client's socket. What it throws has changed nothing. */
     static Connection open(Server server, Worker worker, SocketChannel channel) throws IOException {
-        Connection connection = new Connection(server, worker, channel);
-        worker.add(connection);
-        connection.negotiation.greet();
-        return connection;
+        IoBuffer memory = IoBuffer.allocate(IN_BYTES);
+        try {
+            return new Connection(server, worker, channel, memory);
+        } catch (IOException | RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    /** Greets the client. What it throws leaves the connection to be closed. */
+    void begin() throws IOException {
+        worker.add(this);
+        negotiation.greet();
     }
 
     // ---- what comes in
@@ -143,16 +156,16 @@ final class Connection implements Loop.Handler {
                 if (bytes == 0) {
                     break;
                 }
-                progressed = true;
+                // Who has replies to take makes progress by taking them, whatever it sends meanwhile.
+                progressed |= out.isEmpty();
             }
             understand();
             if (wantsMore() && transport.hasUnread()) {
                 readSoon();
             }
             watch();
-        } catch (IOException e) {
-            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
-            close();
+        } catch (IOException | RuntimeException | Error e) {
+            lost(e);
         }
     }
 
@@ -262,10 +275,9 @@ final class Connection implements Loop.Handler {
                 readSoon();
             }
             watch();
-        } catch (IOException e) {
-            LOG.log(Level.DEBUG, "TLS handshake failed", e);
+        } catch (IOException | RuntimeException | Error e) {
             server.counters().aborted.increment();
-            close();
+            lost(e);
         }
     }
 
@@ -310,9 +322,8 @@ final class Connection implements Loop.Handler {
                 readSoon();
             }
             watch();
-        } catch (IOException e) {
-            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
-            close();
+        } catch (IOException | RuntimeException | Error e) {
+            lost(e);
         }
     }
 
@@ -429,10 +440,15 @@ final class Connection implements Loop.Handler {
                 }
             }
             key.interestOps(finished ? SelectionKey.OP_READ : SelectionKey.OP_READ | SelectionKey.OP_WRITE);
-        } catch (IOException e) {
-            LOG.log(Level.DEBUG, "connection to " + client() + " lost", e);
-            close();
+        } catch (IOException | RuntimeException | Error e) {
+            lost(e);
         }
+    }
+
+    /** The client is gone, or what was done for it failed in the middle: in either case nobody knows what it would say next. */
+    private void lost(Throwable cause) {
+        LOG.log(cause instanceof IOException ? Level.DEBUG : Level.ERROR, "connection to " + client() + " lost", cause);
+        close();
     }
 
     /** For the log. */

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -113,18 +114,24 @@ public final class Server {
             Worker first = workers.getFirst();
             Acceptor acceptor = new Acceptor(channel, first.loop);
             CompletableFuture<@Nullable Void> registered = new CompletableFuture<>();
-            boolean _ = first.loop.execute(() -> {
+            boolean accepted = first.loop.execute(() -> {
                 try {
                     acceptor.key = first.loop.register(channel, SelectionKey.OP_ACCEPT, acceptor);
                     registered.complete(null);
-                } catch (IOException | RuntimeException e) {
+                } catch (IOException | RuntimeException | Error e) {
                     registered.completeExceptionally(e);
                 }
             });
+            if (!accepted) {
+                throw new IOException("the server is closed");
+            }
             registered.join();
         } catch (IOException e) {
             channel.close();
             throw new IOException(address + ": " + e.getMessage(), e);
+        } catch (CompletionException e) {
+            channel.close();
+            throw new IOException(address + ": " + e.getCause(), e.getCause());
         }
     }
 
@@ -233,18 +240,27 @@ public final class Server {
     private int places;
 
     private void open(Worker worker, SocketChannel channel) {
+        Connection connection;
         try {
-            Connection connection = Connection.open(this, worker, channel);
-            synchronized (connections) {
-                connections.add(connection);
-            }
-            if (closing) {
-                connection.drain();
-            }
-        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            connection = Connection.open(this, worker, channel);
+        } catch (IOException | RuntimeException | Error e) {
             LOG.log(Level.WARNING, "a client could not be served", e);
             closeQuietly(channel);
             giveUpPlace();
+            return;
+        }
+        try {
+            synchronized (connections) {
+                connections.add(connection);
+            }
+            connection.begin();
+            if (closing) {
+                connection.drain();
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            LOG.log(Level.WARNING, "a client could not be greeted", e);
+            // Its place is given up with it.
+            connection.close();
         }
     }
 

@@ -169,7 +169,7 @@ public final class Loop {
     private void runTask(Runnable task) {
         try {
             task.run();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "a task of " + thread.getName() + " failed", e);
         }
     }
@@ -197,7 +197,7 @@ public final class Loop {
         }
         try {
             ((Handler) key.attachment()).ready(key.readyOps());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "a socket of " + thread.getName() + " failed", e);
         }
     }

@@ -199,12 +199,15 @@ public abstract class OperationFuture<V> implements Future<V>, AsyncResult<V> {
 
     /** The outcome; null if there was none in time. */
     private @Nullable Object await(long nanos, boolean interruptible) throws InterruptedException {
+        Object outcome = state.get();
+        if (outcome != null) {
+            return outcome;
+        }
         if (interruptible && Thread.interrupted()) {
             throw new InterruptedException();
         }
-        Object outcome = state.get();
-        if (outcome != null || nanos <= 0) {
-            return outcome;
+        if (nanos <= 0) {
+            return null;
         }
         requireMayWait();
         Thread self = Thread.currentThread();
