@@ -5,12 +5,16 @@ import io.blkmq.testkit.tree.FileTree;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A tree that a {@link FuseMount} shows.
@@ -22,6 +26,13 @@ import java.util.Set;
  * <p>Thread-safe. Once the tree is hidden, or another one has its name, calls fail.
  */
 public final class FuseTree implements AutoCloseable {
+    /**
+     * How long the kernel may take to tell that a file was closed: whoever looks at the descriptors of the process at that moment, in
+     * {@code /proc}, has the file for so long, and its end is told in the background.
+     */
+    private static final long RELEASE_MILLIS = 10_000;
+    private static final long RELEASE_LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final FuseMount mount;
     private final Path directory;
     private final long number;
@@ -121,7 +132,8 @@ public final class FuseTree implements AutoCloseable {
     }
 
     /**
-     * What is open of the tree, by any process.
+     * What is open of the tree, by any process. A file that was closed is not told: as long as the kernel has not said so of one that no
+     * descriptor of this process refers to, it is waited for, {@value #RELEASE_MILLIS} ms at the most.
      *
      * @param mapped whether to tell also of files that this process has mapped: a {@link java.nio.MappedByteBuffer} keeps its file open
      *            until the garbage collector has taken it
@@ -129,6 +141,18 @@ public final class FuseTree implements AutoCloseable {
      * @throws IOException if the server fails
      */
     public List<OpenFile> openFiles(boolean mapped) throws IOException {
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(RELEASE_MILLIS);
+        List<OpenFile> open = openFilesNow(mapped);
+        while (!open.isEmpty() && !isInUseHere(open) && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(RELEASE_LOOK_NANOS);
+            open = openFilesNow(mapped);
+        }
+        return open;
+    }
+
+    private List<OpenFile> openFilesNow(boolean mapped) throws IOException {
+        // First: what the garbage collector unmaps from here on is either told by neither or still among these.
+        Set<Long> mappedHere = mapped ? Set.of() : mappedInodes();
         mount.awaitServed();
         DataInputStream answer = mount.call(mount.message(Command.OPEN_FILES, number));
         int count = answer.readInt();
@@ -136,11 +160,30 @@ public final class FuseTree implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             open.add(new OpenFile(answer.readUTF(), answer.readLong(), answer.readBoolean(), answer.readBoolean()));
         }
-        if (!mapped && !open.isEmpty()) {
-            Set<Long> inodes = mappedInodes();
-            open.removeIf(file -> inodes.contains(file.inode()));
-        }
+        open.removeIf(file -> mappedHere.contains(file.inode()));
         return open;
+    }
+
+    /** Whether a descriptor of this process refers to something of the tree, or it has some of these files mapped. */
+    private boolean isInUseHere(List<OpenFile> open) throws IOException {
+        Set<Long> mapped = mappedInodes();
+        if (open.stream().anyMatch(file -> mapped.contains(file.inode()))) {
+            return true;
+        }
+        Path real = directory.toRealPath();
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                try {
+                    if (Files.readSymbolicLink(descriptor).startsWith(real)) {
+                        return true;
+                    }
+                } catch (NoSuchFileException e) {
+                    // It was closed in the meantime.
+                    continue;
+                }
+            }
+        }
+        return false;
     }
 
     /** The inode numbers of all files that this process has mapped, on any file system: those of ours are like no other's. */

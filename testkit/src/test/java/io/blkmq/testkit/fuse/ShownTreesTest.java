@@ -6,8 +6,10 @@ import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testkit.tree.FileTree;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -207,6 +209,26 @@ class ShownTreesTest {
         for (int i = 0; i < 50; i++) {
             FileChannel.open(directory.resolve("file1"), READ).close();
             assertThat(tree.openFiles(false)).isEmpty();
+        }
+    }
+
+    /** The kernel tells the end of a file late if somebody else has had it for a moment, who looked at the descriptors of this process. */
+    @Test
+    void aFileWhoseEndIsOnItsWayIsNotTold() throws Exception {
+        FuseTree tree = show("late", "a");
+        Process other = new ProcessBuilder("sh", "-c", "exec 3< \"$0\"; echo open; read end", "" + tree.directory().resolve("file0"))
+                .start();
+        try (BufferedReader told = other.inputReader()) {
+            assertThat(told.readLine()).isEqualTo("open");
+            Thread asks = Thread.currentThread();
+            Thread ends = Thread.ofPlatform().start(() -> {
+                Eventually.until("the file is waited for", () -> asks.getState() == Thread.State.TIMED_WAITING);
+                other.destroyForcibly();
+            });
+            assertThat(tree.openFiles(false)).isEmpty();
+            ends.join();
+        } finally {
+            other.destroyForcibly();
         }
     }
 
