@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Isolated
 class AllocationTest {
-    private static final int IO_COUNT = 500_000;
+    private static final int IO_COUNT = 200_000;
     private static final int RUN_COUNT = 20_000;
     private static final int BATCH = 50;
     private static final int BLOCK = 512;

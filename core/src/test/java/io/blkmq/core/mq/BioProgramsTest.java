@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 @NoRescues
 class BioProgramsTest {
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
-    private static final int PROGRAMS = 4_000;
+    private static final int PROGRAMS = 2_500;
 
     @Test
     @DisplayName("whatever is submitted, what reaches the driver is legal, and what comes back is right")

@@ -38,7 +38,7 @@ class DurabilityProgramsTest {
     /** The fewest requests that an elevator may have. */
     private static final int SCHEDULED_MIN = 4;
     /** The programs of each build; {@link RandomPrograms#PROGRAMS} asks for others. */
-    private static final int PROGRAMS = 5_000;
+    private static final int PROGRAMS = 3_500;
     /** A defect that so many programs do not find would not be found. */
     private static final int PROGRAMS_TO_FIND_A_DEFECT = 1_000;
     private static final IoBuffer MEMORY = IoBuffer.allocate(4096);

@@ -43,7 +43,7 @@ import org.junit.jupiter.api.Test;
 class ElevatorProgramsTest {
     private static final int THREADS = 4;
     private static final int OPERATIONS_MAX = 36;
-    private static final int PROGRAMS = 3_000;
+    private static final int PROGRAMS = 2_000;
     private static final int SECTORS = 64;
     /** Short, since who polls takes steps all the time; and long against all that the device does, but for what it loses. */
     private static final long TIMEOUT_NANOS = 2_000_000;

@@ -20,7 +20,7 @@ import java.util.zip.CRC32;
 
 /** Random calls of several channels of one file that grows and shrinks, with all that can be seen of each. The same seed makes the same calls. */
 public final class ChannelPrograms {
-    private static final int STEPS = 300;
+    private static final int STEPS = 150;
     private static final int REACH = 300_000;
     private static final int BLOCK = 4096;
 
