@@ -88,15 +88,33 @@ public final class RecordLog implements AutoCloseable {
         return (int) crc.getValue();
     }
 
-    /** Adds a record, durably. */
+    /**
+     * Adds a record, durably. After an IOException the log is closed: it may end with a part of the record, behind which no other would be found.
+     *
+     * @throws IllegalArgumentException if the record is empty, or has more than {@value #RECORD_BYTES_MAX} bytes in UTF-8; nothing has changed then
+     */
     public void append(String record) throws IOException {
-        write(log, record);
-        log.force(false);
+        byte[] bytes = bytesOf(record);
+        try {
+            write(log, bytes);
+            log.force(false);
+        } catch (IOException e) {
+            log.close();
+            throw e;
+        }
         records.add(record);
     }
 
-    private static void write(FileChannel to, String record) throws IOException {
+    /** The bytes of a record that recovery takes for one. */
+    private static byte[] bytesOf(String record) {
         byte[] bytes = record.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length == 0 || bytes.length > RECORD_BYTES_MAX) {
+            throw new IllegalArgumentException("a record of " + bytes.length + " bytes: 1 to " + RECORD_BYTES_MAX + " are possible");
+        }
+        return bytes;
+    }
+
+    private static void write(FileChannel to, byte[] bytes) throws IOException {
         ByteBuffer entry = ByteBuffer.allocate(HEADER_BYTES + bytes.length);
         entry.putInt(bytes.length).putInt(checksum(bytes)).put(bytes).flip();
         while (entry.hasRemaining()) {
@@ -108,18 +126,28 @@ public final class RecordLog implements AutoCloseable {
         return List.copyOf(records);
     }
 
-    /** Keeps these records and no others, in a new log file; a crash leaves either all of the old ones or all of these. */
+    /**
+     * Keeps these records and no others, in a new log file; a crash leaves either all of the old ones or all of these. After an IOException the log is
+     * closed: CURRENT may have the name of either file.
+     *
+     * @throws IllegalArgumentException if {@link #append} would throw it for one of them; nothing has changed then
+     */
     public void rewrite(List<String> kept) throws IOException {
-        FileChannel next = FileChannel.open(file(number + 1), StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.READ, StandardOpenOption.WRITE);
-        for (String record : kept) {
-            write(next, record);
+        List<byte[]> all = kept.stream().map(RecordLog::bytesOf).toList();
+        try (FileChannel old = log) {
+            FileChannel next = FileChannel.open(file(number + 1), StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
+                    StandardOpenOption.READ, StandardOpenOption.WRITE);
+            log = next;
+            for (byte[] record : all) {
+                write(next, record);
+            }
+            next.force(true);
+            setCurrent(directory, number + 1);
+            Files.delete(file(number));
+        } catch (IOException e) {
+            log.close();
+            throw e;
         }
-        next.force(true);
-        setCurrent(directory, number + 1);
-        log.close();
-        Files.delete(file(number));
-        log = next;
         number++;
         records.clear();
         records.addAll(kept);

@@ -4,20 +4,26 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.testing.Compiled;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
-/** The log of docs/examples/wal passes its tests, and with each of four faults in it they find that. Both are compiled from the example's text. */
+/** The log of docs/examples/wal passes its tests, and with each of some faults in it they find that. Both are compiled from the example's text. */
 class RecordLogExampleTest {
     private static final Path EXAMPLE = Path.of("..", "docs", "examples", "wal", "src");
     private static final String LOG = "main/java/example/RecordLog.java";
     private static final String TEST = "test/java/example/RecordLogTest.java";
-    /** By each of three models. */
+    /** Of tests with power cuts, by each of three models. */
     private static final int RUNS = 6;
+    /** Of tests without. */
+    private static final int OTHERS = 3;
 
     @TempDir
     private Path directory;
@@ -26,7 +32,7 @@ class RecordLogExampleTest {
     void theLogPassesInEachState() throws Exception {
         TestExecutionSummary summary = run(Files.readString(EXAMPLE.resolve(LOG)));
         assertThat(summary.getFailures()).extracting(TestExecutionSummary.Failure::getException).isEmpty();
-        assertThat(summary.getTestsSucceededCount()).isEqualTo(RUNS);
+        assertThat(summary.getTestsSucceededCount()).isEqualTo(RUNS + OTHERS);
     }
 
     @Test
@@ -49,12 +55,33 @@ class RecordLogExampleTest {
         assertThat(failuresWithout(" || checksum(bytes.array()) != header.getInt(4)", "")).isNotEmpty();
     }
 
-    /** The tests that fail when a part of the log is another, by their display names. Each fails by a crash. */
-    private List<String> failuresWithout(String part, String other) throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"bytes.length == 0 || ", " || bytes.length > RECORD_BYTES_MAX"})
+    void aRecordOfASizeThatRecoveryDoesNotTakeIsFound(String part) throws Exception {
+        assertThat(run(without(part, "")).getFailures()).hasSize(1).extracting(RecordLogExampleTest::method)
+                .containsExactly("aRecordThatRecoveryWouldNotFindIsRefused");
+    }
+
+    @Test
+    void aLogThatGoesOnAfterAFailedAppendIsFound() throws Exception {
+        assertThat(run(without("log.close();\n            throw e;", "throw e;")).getFailures())
+                .extracting(RecordLogExampleTest::method).containsExactly("afterAFailedAppendNoneIsAcknowledged");
+    }
+
+    private static String method(TestExecutionSummary.Failure failure) {
+        return ((MethodSource) failure.getTestIdentifier().getSource().orElseThrow()).getMethodName();
+    }
+
+    private static String without(String part, String other) throws IOException {
         String right = Files.readString(EXAMPLE.resolve(LOG));
         String wrong = right.replace(part, other);
         assertThat(wrong).isNotEqualTo(right);
-        TestExecutionSummary summary = run(wrong);
+        return wrong;
+    }
+
+    /** The tests that fail when a part of the log is another, by their display names. Each fails by a crash. */
+    private List<String> failuresWithout(String part, String other) throws Exception {
+        TestExecutionSummary summary = run(without(part, other));
         assertThat(summary.getFailures()).extracting(TestExecutionSummary.Failure::getException)
                 .allSatisfy(failure -> assertThat(failure).isInstanceOf(CrashFailure.class)
                         .hasMessageContaining("replay with: -Dblkmq.crash="));
