@@ -28,6 +28,9 @@ import java.util.zip.CRC32C;
  * <p><b>Promises.</b> To make, rename, delete or cut a file is durable and whole when the call returns: an extent that was given back belongs to no
  * file of a table on the disk, and may be used again. What was written is durable after {@link File#sync}. A file that has grown has its
  * old size after a power cut, or one of a later sync: so no bytes appear that nobody has written.
+ *
+ * <p><b>Failures.</b> When a flush or a table has failed, what the disk has of it is not known, nor whether it still has what it was to make durable.
+ * So it is the last: files can be read, and nothing can be changed or synced, until the disk is opened again.
  */
 public final class DiskVolume {
     private static final int EXTENT_BYTES = 1 << 20;
@@ -50,6 +53,10 @@ public final class DiskVolume {
     private long number;
     /** Whether a size or an extent is another than in the table on the disk. */
     private boolean changed;
+    /** Has one flush at a time: one that succeeds beside another that fails has made nothing sure. */
+    private final Object flushing = new Object();
+    /** Not null for good, once it is. */
+    private volatile Throwable failure;
 
     private DiskVolume(Disk disk) {
         this.disk = disk;
@@ -119,7 +126,7 @@ public final class DiskVolume {
         }
     }
 
-    /** With the lock held alone. */
+    /** With the lock held alone, and by who has made sure that nothing has failed before. */
     private void writeTable() throws IOException {
         ByteBuffer table = ByteBuffer.allocate(tableBytes);
         table.position(HEADER_BYTES);
@@ -134,6 +141,8 @@ public final class DiskVolume {
         try (IoBuffer buffer = disk.allocate(blocks(length))) {
             MemorySegment.copy(MemorySegment.ofArray(table.array()), 0, buffer.memory(), 0, buffer.bytes());
             disk.write((number + 1) % 2 * tableBytes, buffer.memory(), Bio.PREFLUSH | Bio.FUA);
+        } catch (Throwable t) {
+            throw fail(t);
         }
         number++;
         changed = false;
@@ -145,6 +154,18 @@ public final class DiskVolume {
         return (int) crc.getValue();
     }
 
+    private IOException fail(Throwable cause) {
+        failure = cause;
+        return new IOException("a flush or a table has failed, and what " + disk + " has of it is not known: open the files again", cause);
+    }
+
+    private void requireNoFailure() throws IOException {
+        Throwable before = failure;
+        if (before != null) {
+            throw fail(before);
+        }
+    }
+
     private interface Change<T> {
         T make() throws IOException;
     }
@@ -152,6 +173,7 @@ public final class DiskVolume {
     private <T> T alone(Change<T> change) throws IOException {
         lock.writeLock().lock();
         try {
+            requireNoFailure();
             return change.make();
         } finally {
             lock.writeLock().unlock();
@@ -306,6 +328,7 @@ public final class DiskVolume {
             int wanted = source.remaining();
             boolean within = shared(() -> {
                 requireThere();
+                requireNoFailure();
                 boolean inside = at + wanted <= size;
                 if (inside) {
                     move(source, at, wanted, true);
@@ -386,7 +409,7 @@ public final class DiskVolume {
             boolean written = shared(() -> {
                 requireThere();
                 if (!changed) {
-                    disk.flush();
+                    flush();
                 }
                 return !changed;
             });
@@ -395,6 +418,17 @@ public final class DiskVolume {
                     writeTable();
                     return null;
                 });
+            }
+        }
+
+        private void flush() throws IOException {
+            synchronized (flushing) {
+                requireNoFailure();
+                try {
+                    disk.flush();
+                } catch (Throwable t) {
+                    throw fail(t);
+                }
             }
         }
 

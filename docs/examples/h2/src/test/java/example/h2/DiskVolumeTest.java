@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
 import io.blkmq.testkit.disk.CrashExplorer;
 import io.blkmq.testkit.disk.Fault;
 import io.blkmq.testkit.disk.FaultRule;
+import io.blkmq.testkit.disk.PowerCut;
 import io.blkmq.testkit.disk.SimulatedDisk;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -193,6 +195,58 @@ class DiskVolumeTest {
             volume.delete("a");
             write(volume, "b", "z", 1 << 20);
             assertThat(volume.get("b").size()).isEqualTo((1 << 20) + 1);
+        }
+    }
+
+    /** A change of a volume or of its file a, which is durable when it has ended. */
+    private interface Change {
+        void make(DiskVolume volume, DiskVolume.File file) throws IOException;
+    }
+
+    /** A retry that succeeded would promise what may not be on the disk. */
+    @Test
+    void nothingIsPromisedAfterAFailedTable() throws Exception {
+        List<Change> changes = List.of((_, file) -> file.truncate(0), (volume, _) -> volume.delete("a"), (volume, _) -> volume.create("c"),
+                (volume, _) -> volume.rename("a", "b"), (_, file) -> {
+                    file.write(ByteBuffer.allocate(1), 10);
+                    file.sync();
+                });
+        for (Change change : changes) {
+            try (SimulatedDisk simulated = disk().build()) {
+                DiskVolume volume = DiskVolume.open(simulated.disk());
+                DiskVolume.File file = volume.create("a");
+                volume.create("b");
+                write(volume, "a", "x", 0);
+                file.sync();
+                Map<String, String> before = content(volume);
+                // The first 128 KiB have both tables, and nothing of a file.
+                simulated.faults().add(FaultRule.on(Operation.WRITE).range(0, 128 << 10).nth(1).then(Fault.status(Status.MEDIUM)));
+                assertThatExceptionOfType(IOException.class).isThrownBy(() -> change.make(volume, file)).withMessageContaining("open the files again");
+                for (Change later : changes) {
+                    assertThatExceptionOfType(IOException.class).isThrownBy(() -> later.make(volume, file));
+                }
+                assertThatExceptionOfType(IOException.class).isThrownBy(file::sync);
+                simulated.powerCut(PowerCut.ALL_LOST);
+                assertThat(content(DiskVolume.open(simulated.disk()))).isEqualTo(before);
+            }
+        }
+    }
+
+    @Test
+    void aFlushAfterAFailedOneIsRefused() throws Exception {
+        try (SimulatedDisk simulated = disk().build()) {
+            DiskVolume volume = DiskVolume.open(simulated.disk());
+            volume.create("a");
+            write(volume, "a", "x", 0);
+            DiskVolume.File file = volume.get("a");
+            file.sync();
+            write(volume, "a", "y", 0);
+            simulated.faults().add(FaultRule.on(Operation.FLUSH).nth(1).then(Fault.status(Status.IOERR)));
+            for (int i = 0; i < 2; i++) {
+                assertThatExceptionOfType(IOException.class).isThrownBy(file::sync).withMessageContaining("open the files again");
+            }
+            assertThatExceptionOfType(IOException.class).isThrownBy(() -> write(volume, "a", "z", 0));
+            assertThat(content(volume)).isEqualTo(Map.of("a", "y"));
         }
     }
 
