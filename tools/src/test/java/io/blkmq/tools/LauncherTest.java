@@ -17,7 +17,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.spi.ToolProvider;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,6 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -56,6 +59,7 @@ class LauncherTest {
     private Path target;
     private Path jdk;
     private Path calls;
+    private final Map<String, String> environment = new HashMap<>();
 
     /** What a start of the script did. */
     private record Start(int status, String out, String err) {}
@@ -123,6 +127,7 @@ class LauncherTest {
         // What a test runner gives its own JVMs is not for these.
         builder.environment().remove("JAVA_TOOL_OPTIONS");
         builder.environment().remove("JDK_JAVA_OPTIONS");
+        builder.environment().putAll(environment);
         return builder.redirectError(directory.resolve("err").toFile()).start();
     }
 
@@ -272,6 +277,20 @@ class LauncherTest {
         assertThat(start("-XX:AOTMode=off").out).isEqualTo("ran hello world\n");
         assertThat(caches()).isEmpty();
         assertThat(Files.readString(calls)).doesNotContain("AOTCache");
+    }
+
+    /** The JVM refuses two. */
+    @ParameterizedTest
+    @CsvSource({"BLKMQ_JAVA_OPTIONS,-Xmx64m -XX:+UseSerialGC,true", "JDK_JAVA_OPTIONS,-XX:+UseSerialGC,true",
+            "BLKMQ_JAVA_OPTIONS,-XX:+UseAdaptiveSizePolicyWithSystemGC,false"})
+    void whoChoosesACollectorGetsThatAlone(String variable, String options, boolean chosen)
+            throws IOException, InterruptedException {
+        environment.put(variable, options);
+        Start start = start("");
+        assertThat(start.status).as(start.err).isZero();
+        assertThat(start.out).isEqualTo("ran hello world\n");
+        assertThat(Files.readAllLines(calls).getLast().contains("-XX:+UseParallelGC")).isEqualTo(!chosen);
+        assertThat(cache()).as("the cache is made").isNotEmptyFile();
     }
 
     @Test
