@@ -93,6 +93,8 @@ class LauncherTest {
         Files.createDirectory(target.resolve("lib"));
         calls = directory.resolve("calls");
         Files.copy(Path.of("../blkmq"), home.resolve("blkmq"), StandardCopyOption.COPY_ATTRIBUTES);
+        Files.createDirectory(home.resolve("bin"));
+        Files.copy(Path.of("../bin/find-jdk"), home.resolve("bin/find-jdk"), StandardCopyOption.COPY_ATTRIBUTES);
         Files.writeString(home.resolve("pom.xml"), "<project><version>1.0</version></project>\n");
         Files.copy(built.resolve("tools.jar"), jar());
         Files.copy(built.resolve("core.jar"), target.resolve("lib/blkmq-core-1.0.jar"));

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Soak {
     private static final List<String> MODULES = List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd",
-            "rbd", "tools");
+            "metrics", "rbd", "tools");
     /** A class that takes longer hangs. */
     private static final long CLASS_MILLIS_MAX = TimeUnit.MINUTES.toMillis(15);
     private static final long PROGRESS_MILLIS = 500;
@@ -158,10 +158,10 @@ public final class Soak {
         Path events = directory.resolve("events");
         Files.deleteIfExists(events);
         List<String> command = new ArrayList<>(List.of(java("java")));
-        command.addAll(module.javaOptions());
-        String temporary = System.getProperty("java.io.tmpdir");
-        command.addAll(List.of("-Dblkmq.seeds=" + ofRound, "-Djava.io.tmpdir=" + temporary, "-m",
-                "io.blkmq." + module.name + "/io.blkmq.testing.soak.TestRun", events.toString(), Long.toString(until)));
+        command.addAll(List.of("-Dblkmq.seeds=" + ofRound,
+                "-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir")));
+        command.addAll(module.javaArguments(TestRun.class.getName()));
+        command.addAll(List.of(events.toString(), Long.toString(until)));
         command.addAll(classes);
         Process process = start(command, module.directory, log);
         Progress progress = new Progress(events);

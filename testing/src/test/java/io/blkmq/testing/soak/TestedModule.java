@@ -80,9 +80,21 @@ final class TestedModule {
         return matcher.replaceAll(match -> Matcher.quoteReplacement(property(match.group(1))));
     }
 
+    /** What starts a process that runs a class of the tests: options of the JVM, and the class as it is named where the module is. */
+    List<String> javaArguments(String main) throws IOException {
+        List<String> arguments = new ArrayList<>(javaOptions());
+        arguments.addAll(
+                isOnClassPath() ? List.of(main) : List.of("-m", "io.blkmq." + name + "/" + main));
+        return arguments;
+    }
+
+    private boolean isOnClassPath() {
+        return property("blkmq.test.modulePath").equals("false");
+    }
+
     /** The options of a process with the module and its tests on the module path, and all else on the class path, or all of it on that. */
-    List<String> javaOptions() throws IOException {
-        if (property("blkmq.test.modulePath").equals("false")) {
+    private List<String> javaOptions() throws IOException {
+        if (isOnClassPath()) {
             List<String> options = new ArrayList<>(List.of("-ea", "--class-path",
                     join(Stream.concat(Stream.of(testClasses, classes), libraries.stream()))));
             options.addAll(List.of(property("blkmq.test.options").strip().split("\\s+", -1)));
