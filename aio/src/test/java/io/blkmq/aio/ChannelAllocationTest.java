@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.AllocatedBytes;
 import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NumberProperty;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -33,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ChannelAllocationTest {
     private static final int BLOCK = 4096;
     private static final int COUNT = 20_000;
-    private static final int CHANNELS = Integer.getInteger("blkmq.engines", 4_000);
+    private static final int CHANNELS = NumberProperty.of("blkmq.engines", 4_000);
     /** What the measurement itself may take. */
     private static final long TOLERATED_BYTES = 2_000;
 

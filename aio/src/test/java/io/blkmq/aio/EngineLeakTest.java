@@ -2,6 +2,7 @@ package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NumberProperty;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Isolated
 class EngineLeakTest {
 
-    private static final int ENGINES = Integer.getInteger("blkmq.engines", 4_000);
+    private static final int ENGINES = NumberProperty.of("blkmq.engines", 4_000);
     private static final int WARM_UP = 500;
     /** Native AIO takes 30 ms to destroy a context, which many threads wait for at once. */
     private static final int THREADS = 64;

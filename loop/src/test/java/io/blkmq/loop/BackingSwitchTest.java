@@ -9,6 +9,7 @@ import io.blkmq.core.Status;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -36,7 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @NoRescues
 @BesideOthers
 class BackingSwitchTest {
-    private static final int SWITCHES = Integer.getInteger("blkmq.loop.switches", 500);
+    private static final int SWITCHES = NumberProperty.of("blkmq.loop.switches", 500);
     private static final int FILES = 8;
     private static final int THREADS = 4;
     private static final int DEPTH = 16;

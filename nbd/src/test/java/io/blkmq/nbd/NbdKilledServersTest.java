@@ -8,6 +8,7 @@ import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.Listening;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -36,7 +37,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @NoRescues
 @Timeout(1800)
 class NbdKilledServersTest {
-    private static final int KILLS = Integer.getInteger("blkmq.nbd.kills", 3);
+    private static final int KILLS = NumberProperty.of("blkmq.nbd.kills", 3);
     private static final int BLOCK = 4096;
     /** Each in a cluster of its own, so that a server has metadata to lose, too. */
     private static final int STRIDE = 64 << 10;

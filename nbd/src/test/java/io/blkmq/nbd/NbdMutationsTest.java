@@ -9,6 +9,7 @@ import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -40,9 +41,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @NoRescues
 class NbdMutationsTest {
-    private static final int INPUTS = Integer.getInteger("blkmq.nbd.inputs", 3000);
+    private static final int INPUTS = NumberProperty.of("blkmq.nbd.inputs", 3000);
     /** A disk is opened for each. */
-    private static final int INPUTS_OF_CLIENT = Integer.getInteger("blkmq.nbd.inputs", 500);
+    private static final int INPUTS_OF_CLIENT = NumberProperty.of("blkmq.nbd.inputs", 500);
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
     private static final int EXPORT_AT = 64 * KIB;

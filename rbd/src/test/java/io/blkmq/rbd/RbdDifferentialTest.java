@@ -7,6 +7,7 @@ import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -26,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Random operations on an image and on a plain file of the same size, several in flight: the same bytes, the same statuses. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class RbdDifferentialTest {
-    private static final int ROUNDS = Integer.getInteger("blkmq.rbd.rounds", 40);
+    private static final int ROUNDS = NumberProperty.of("blkmq.rbd.rounds", 40);
     /** Over three objects, the last of them not whole. */
     private static final int BYTES = 10 << 20;
     private static final int REGIONS = 8;

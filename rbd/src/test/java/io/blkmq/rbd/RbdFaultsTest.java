@@ -16,6 +16,7 @@ import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Eventually;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -44,7 +45,7 @@ import org.jspecify.annotations.Nullable;
 @BesideOthers
 class RbdFaultsTest {
     /** How often the OSD is killed under load. */
-    private static final int KILLS = Integer.getInteger("blkmq.rbd.kills", 1);
+    private static final int KILLS = NumberProperty.of("blkmq.rbd.kills", 1);
     private static final int MEBIBYTE = 1 << 20;
     private static final int BLOCK = 4096;
     private static final int TRIES = 100;

@@ -57,17 +57,9 @@ class FailedSeedsTest {
 
         void replay() throws ClassNotFoundException {
             SummaryGeneratingListener listener = new SummaryGeneratingListener();
-            String before = System.getProperty(RandomSeed.GIVEN);
-            System.setProperty(RandomSeed.GIVEN, Long.toString(seed));
-            try {
+            try (SetProperty _ = RandomSeed.give(Long.toString(seed))) {
                 LauncherFactory.create()
                         .execute(LauncherDiscoveryRequestBuilder.request().selectors(selector()).build(), listener);
-            } finally {
-                if (before == null) {
-                    System.clearProperty(RandomSeed.GIVEN);
-                } else {
-                    System.setProperty(RandomSeed.GIVEN, before);
-                }
             }
             TestExecutionSummary summary = listener.getSummary();
             StringWriter failures = new StringWriter();

@@ -41,15 +41,16 @@ public final class RandomSeed {
      *
      * @param test the class
      * @return the one that is given, or the next of those that ask from there
+     * @throws IllegalArgumentException if the one that is given, or the series, is no number
      */
     public static long next(Class<?> test) {
-        Long given = Long.getLong(GIVEN);
+        Long given = NumberProperty.of(GIVEN);
         if (given != null) {
             return given;
         }
         String place = test.getName() + "." + methodOf(test);
         int before = ASKED.computeIfAbsent(place, _ -> new AtomicInteger()).getAndIncrement();
-        long seed = Long.getLong(SERIES, 0);
+        long seed = NumberProperty.of(SERIES, 0L);
         for (int i = 0; i < place.length(); i++) {
             seed = mix(seed + place.charAt(i));
         }
@@ -79,7 +80,17 @@ public final class RandomSeed {
      * @return so
      */
     public static boolean isGiven() {
-        return Long.getLong(GIVEN) != null;
+        return NumberProperty.of(GIVEN) != null;
+    }
+
+    /**
+     * Gives a seed to everybody who asks.
+     *
+     * @param seed as the property has it
+     * @return takes it back
+     */
+    public static SetProperty give(String seed) {
+        return SetProperty.of(GIVEN, seed);
     }
 
     /**

@@ -18,6 +18,7 @@ import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -53,7 +54,7 @@ class SoakTest {
     @DisplayName("every bio ends exactly once and every tag comes back, whatever users, driver and changes do at once")
     void soak() throws Exception {
         long seed = RandomSeed.of(SoakTest.class);
-        Long seconds = Long.getLong(SECONDS);
+        Long seconds = NumberProperty.of(SECONDS);
         long begin = System.nanoTime();
         int rounds = RandomSeed.isGiven() ? 1 : ROUNDS;
         for (int round = 0; seconds == null

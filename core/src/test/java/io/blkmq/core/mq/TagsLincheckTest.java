@@ -3,6 +3,7 @@ package io.blkmq.core.mq;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.locks.Lock;
@@ -21,7 +22,7 @@ import org.junit.jupiter.api.Test;
 class TagsLincheckTest {
     private static final int THREADS = 2;
     /** How many times as long as in every build. */
-    private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
+    private static final int SCALE = NumberProperty.of("lincheck.scale", 1);
     /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
     private static final long HANG_MILLIS = 300_000;
     /** Open, and without anything that waits: the tags below are not its own. */

@@ -1,6 +1,7 @@
 package io.blkmq.core.tag;
 
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -17,7 +18,7 @@ class SbitmapLincheckTest {
     private static final int THREADS = 2;
     private static final int DEPTH = 2;
     /** How many times as long as in every build. */
-    private static final int SCALE = Integer.getInteger("lincheck.scale", 1);
+    private static final int SCALE = NumberProperty.of("lincheck.scale", 1);
     /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
     private static final long HANG_MILLIS = 300_000;
 

@@ -8,6 +8,7 @@ import io.blkmq.loop.LoopParameters;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -36,8 +37,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @NoRescues
 @BesideOthers
 class KernelDifferentialTest {
-    private static final int SEQUENCES = Integer.getInteger("blkmq.loop.sequences", 80);
-    private static final int STEPS = Integer.getInteger("blkmq.loop.steps", 100);
+    private static final int SEQUENCES = NumberProperty.of("blkmq.loop.sequences", 80);
+    private static final int STEPS = NumberProperty.of("blkmq.loop.steps", 100);
     private static final int FILES = 3;
     private static final int FILE_BYTES = 512 << 10;
     private static final int FILE_BYTES_MAX = 1 << 20;

@@ -127,9 +127,14 @@ public final class SimulatedDiskExtension
     }
 
     private static long seedOf(ExtensionContext context) {
-        Long given = Long.getLong(SEED);
+        // Not Long.getLong, which takes a number that is malformed for none.
+        String given = System.getProperty(SEED);
         if (given != null) {
-            return given;
+            try {
+                return Long.decode(given);
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException("-D" + SEED + "=" + given + ": a number of 64 bits is possible", e);
+            }
         }
         return AnnotationSupport.findAnnotation(context.getElement(), Seed.class)
                 .or(() -> AnnotationSupport.findAnnotation(context.getRequiredTestClass(), Seed.class)).map(Seed::value)

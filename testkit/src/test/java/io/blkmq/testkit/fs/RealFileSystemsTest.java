@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.blkmq.testing.Command;
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testkit.crash.Explorer;
 import io.blkmq.testkit.fuse.FuseDoor;
 import io.blkmq.testkit.fuse.FuseMount;
@@ -37,7 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * moment, and its files are compared with what the model allows after the same steps.
  */
 class RealFileSystemsTest {
-    private static final int STATES = Integer.getInteger("blkmq.testkit.mounts", 30);
+    private static final int STATES = NumberProperty.of("blkmq.testkit.mounts", 30);
     private static final String IMAGE = "disk.img";
 
     /** A file system, how it is made, and what is said of it. */

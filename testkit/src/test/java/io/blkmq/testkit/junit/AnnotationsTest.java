@@ -16,6 +16,8 @@ import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
 import io.blkmq.sim.SimulationFailure;
 import io.blkmq.testing.NoRescues;
+import io.blkmq.testing.RandomSeed;
+import io.blkmq.testing.SetProperty;
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.disk.FaultRule;
 import io.blkmq.testkit.disk.SimulatedDisk;
@@ -414,6 +416,18 @@ class AnnotationsTest {
         assertThat(failure).hasMessage("mine");
         assertThat(failure.getSuppressed()).extracting(Throwable::getMessage).singleElement().asString()
                 .contains("seed 1, replay with -D", "request 1: WRITE of 4096 bytes at offset 4096");
+    }
+
+    @Test
+    void aSeedThatIsGivenCountsAndWhatIsNoneIsRefused() {
+        try (SetProperty _ = RandomSeed.give("7")) {
+            assertThat(failure(Disks.class, "inASimulation")).hasMessageContaining("expected: 5")
+                    .hasMessageContaining("but was: 7");
+        }
+        try (SetProperty _ = RandomSeed.give("7l")) {
+            assertThat(failure(Disks.class, "inASimulation")).isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("seed=7l: ");
+        }
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.blkmq.testkit.provider;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.NumberProperty;
 import io.blkmq.testing.RandomSeed;
 import io.blkmq.testkit.tree.FileTree;
 import java.io.IOException;
@@ -16,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Random programs of file operations, each step on the JDK's own file system and on one in memory, which return and throw alike. */
 class BesideTheJdkTest {
-    private static final int PROGRAMS = Integer.getInteger("blkmq.file.programs", 40);
+    private static final int PROGRAMS = NumberProperty.of("blkmq.file.programs", 40);
     private static final int STEPS = 250;
     /** The whole tree is compared after so many steps, or after each one when a seed is replayed. */
     private static final int LOOK_EVERY = 10;
