@@ -20,6 +20,8 @@ import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -40,16 +42,30 @@ public final class FileServer implements AutoCloseable {
 
     /** Opens a file for direct I/O, and serves it at a free port of the loopback interface. */
     public FileServer(Path path) throws IOException {
-        engine = AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "libaio", "channel");
-        file = AsyncFile.open(engine, path, AioFile.Access.READ_ONLY, true);
-        loops = new NioEventLoopGroup(1);
-        server = new ServerBootstrap().group(loops).channel(NioServerSocketChannel.class)
-                .childHandler(new ChannelInitializer<>() {
-                    @Override
-                    protected void initChannel(Channel channel) {
-                        channel.pipeline().addLast(new FixedLengthFrameDecoder(REQUEST_BYTES), new Parts());
-                    }
-                }).bind(InetAddress.getLoopbackAddress(), 0).syncUninterruptibly().channel();
+        // The last comes first.
+        Deque<Runnable> opened = new ArrayDeque<>();
+        try {
+            engine = AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "libaio", "channel");
+            opened.push(engine::close);
+            file = AsyncFile.open(engine, path, AioFile.Access.READ_ONLY, true);
+            opened.push(file::close);
+            loops = new NioEventLoopGroup(1);
+            opened.push(() -> end(loops));
+            server = new ServerBootstrap().group(loops).channel(NioServerSocketChannel.class)
+                    .childHandler(new ChannelInitializer<>() {
+                        @Override
+                        protected void initChannel(Channel channel) {
+                            channel.pipeline().addLast(new FixedLengthFrameDecoder(REQUEST_BYTES), new Parts());
+                        }
+                    }).bind(InetAddress.getLoopbackAddress(), 0).syncUninterruptibly().channel();
+        } catch (Throwable t) {
+            opened.forEach(Runnable::run);
+            throw t;
+        }
+    }
+
+    private static void end(EventLoopGroup loops) {
+        loops.shutdownGracefully(0, 10, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
     public InetSocketAddress address() {
@@ -95,7 +111,7 @@ public final class FileServer implements AutoCloseable {
     @Override
     public void close() {
         server.close().syncUninterruptibly();
-        loops.shutdownGracefully(0, 10, TimeUnit.SECONDS).syncUninterruptibly();
+        end(loops);
         // After the loops: nothing is submitted any more, and close waits for what is in flight.
         engine.close();
         file.close();

@@ -1,16 +1,20 @@
 package example;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,6 +64,27 @@ class FileServerTest {
             assertThat(answers.readInt()).isEqualTo(expected.length);
             assertThat(answers.readNBytes(expected.length)).isEqualTo(expected);
         }
+    }
+
+    /** Of descriptors, of which an engine has some, and of threads. */
+    private static long opened() throws IOException {
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"));
+                Stream<Path> threads = Files.list(Path.of("/proc/self/task"))) {
+            return descriptors.count() + threads.count();
+        }
+    }
+
+    @Test
+    void aServerThatCannotOpenItsFileLeavesNothing() throws IOException {
+        Assumptions.assumeTrue(Files.exists(Path.of("/proc/self/fd")));
+        Path missing = path.resolveSibling("missing");
+        assertThatExceptionOfType(NoSuchFileException.class).isThrownBy(() -> new FileServer(missing));
+        long before = opened();
+        for (int i = 0; i < 100; i++) {
+            assertThatExceptionOfType(NoSuchFileException.class).isThrownBy(() -> new FileServer(missing));
+        }
+        // The JVM has a few of its own, which come and go.
+        assertThat(opened()).isLessThan(before + 50);
     }
 
     @Test
