@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -147,9 +148,14 @@ class ScriptsTest {
     void aStartOfCephThatIsEndedEndsAndLeavesNothingThatRuns() throws Exception {
         makeACeph();
         Process start = begin("bin/ceph-small", "start", "ceph", "--seconds", "9999");
-        Eventually.until("the monitor runs", () -> Files.exists(temporary.resolve("ceph/run/mon.a.pid")));
-        start.destroy();
-        assertThat(start.waitFor()).isEqualTo(143);
+        try {
+            Eventually.until("the monitor runs", () -> Files.exists(temporary.resolve("ceph/run/mon.a.pid")));
+            start.destroy();
+            assertThat(start.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            start.destroyForcibly();
+        }
+        assertThat(start.exitValue()).isEqualTo(143);
         assertThatItHasEnded();
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.atIndex;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.blkmq.testing.Command;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -146,6 +148,24 @@ class ServeCommandTest {
         Command.require("debugfs");
         Command.run("", "debugfs", "-R", "dump /note " + note, image.toString());
         assertThat(note).hasContent("buy milk");
+    }
+
+    /** Root may not look into what a user has mounted with FUSE, and nobody else may mount what is in there. */
+    @Test
+    void theGuideAndTheHintSayWhatIsForRoot() throws Exception {
+        Pattern forRoot = Pattern.compile("\\b(nbdfuse|losetup|u?mount|modprobe|nbd-client)\\b");
+        Pattern block = Pattern.compile("^```console\\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE);
+        List<String> lines = block.matcher(Files.readString(Path.of("../docs/guide/mount.md"))).results()
+                .flatMap(found -> found.group(1).lines()).filter(line -> forRoot.matcher(line).find()).toList();
+        assertThat(lines).hasSizeGreaterThan(8).allMatch(line -> line.startsWith("# "));
+        try (Served served = new Served(directory.resolve("s"), image(MIB).toString())) {
+            assertThat(served.lines.subList(2, served.lines.size())).hasSize(3)
+                    .satisfies(line -> assertThat(line).startsWith("  mount, as root: mkdir -p /tmp/nbd && nbdfuse ")
+                            .endsWith("' &"), atIndex(0))
+                    .satisfies(line -> assertThat(line).isEqualTo("    and then: mount -o loop /tmp/nbd/nbd /mnt"),
+                            atIndex(1))
+                    .satisfies(line -> assertThat(line).contains("as root: nbd-client "), atIndex(2));
+        }
     }
 
     private static void unmount(Path fuse, Process nbdfuse) throws Exception {
