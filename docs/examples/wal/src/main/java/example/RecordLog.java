@@ -134,7 +134,7 @@ public final class RecordLog implements AutoCloseable {
      */
     public void rewrite(List<String> kept) throws IOException {
         List<byte[]> all = kept.stream().map(RecordLog::bytesOf).toList();
-        try (FileChannel old = log) {
+        try (FileChannel _ = log) {
             FileChannel next = FileChannel.open(file(number + 1), StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
                     StandardOpenOption.READ, StandardOpenOption.WRITE);
             log = next;

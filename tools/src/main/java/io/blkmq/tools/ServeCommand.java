@@ -223,7 +223,8 @@ final class ServeCommand implements Callable<Integer> {
                 out.println("  " + uri);
             }
             NbdUri first = server.uris(exports.get(i)).getFirst();
-            out.println("  mount, as root: mkdir -p /tmp/nbd && nbdfuse /tmp/nbd " + quote(first + certificates()) + " &");
+            out.println(
+                    "  mount, as root: mkdir -p /tmp/nbd && nbdfuse /tmp/nbd " + quote(first + certificates()) + " &");
             // Not on one line: nbdfuse takes a moment.
             out.println("    and then: mount -o loop /tmp/nbd/nbd /mnt");
             out.println("  or, where the kernel has nbd, as root: nbd-client " + ofKernel(first) + " /dev/nbd0"

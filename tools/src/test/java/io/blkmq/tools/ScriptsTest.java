@@ -7,6 +7,7 @@ import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.soak.Soak;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -309,7 +310,9 @@ class ScriptsTest {
         String name = PlainLineTest.class.getName().replace('.', '/') + ".class";
         Path test = built.resolve("tools").resolve("test-classes").resolve(name);
         Files.createDirectories(Objects.requireNonNull(test.getParent()));
-        Files.copy(Objects.requireNonNull(PlainLineTest.class.getResourceAsStream("/" + name)), test);
+        try (InputStream compiled = Objects.requireNonNull(PlainLineTest.class.getResourceAsStream("/" + name))) {
+            Files.copy(compiled, test);
+        }
         Path results = Files.createDirectory(temporary.resolve("results"));
         Process soak = JavaProcess.start("-cp", JavaProcess.classPath(), Soak.class.getName(), ROOT.toString(),
                 built.toString(), results.toString(), "5m", "0", "1", "PlainLineTest");

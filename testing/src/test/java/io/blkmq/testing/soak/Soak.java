@@ -158,8 +158,7 @@ public final class Soak {
         Path events = directory.resolve("events");
         Files.deleteIfExists(events);
         List<String> command = new ArrayList<>(List.of(java("java")));
-        command.addAll(List.of("-Dblkmq.seeds=" + ofRound,
-                "-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir")));
+        command.addAll(List.of("-Dblkmq.seeds=" + ofRound, "-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir")));
         command.addAll(module.javaArguments(TestRun.class.getName()));
         command.addAll(List.of(events.toString(), Long.toString(until)));
         command.addAll(classes);

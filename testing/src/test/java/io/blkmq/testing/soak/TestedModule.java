@@ -83,8 +83,7 @@ final class TestedModule {
     /** What starts a process that runs a class of the tests: options of the JVM, and the class as it is named where the module is. */
     List<String> javaArguments(String main) throws IOException {
         List<String> arguments = new ArrayList<>(javaOptions());
-        arguments.addAll(
-                isOnClassPath() ? List.of(main) : List.of("-m", "io.blkmq." + name + "/" + main));
+        arguments.addAll(isOnClassPath() ? List.of(main) : List.of("-m", "io.blkmq." + name + "/" + main));
         return arguments;
     }
 
