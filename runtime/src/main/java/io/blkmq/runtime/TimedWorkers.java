@@ -98,8 +98,10 @@ final class TimedWorkers {
             lock.unlock();
         }
         if (allBlock) {
-            FailureLog.log(LOG, THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
-                    + " is due now waits for them, time-outs included", null);
+            FailureLog.log(LOG,
+                    THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
+                            + " is due now waits for them, time-outs included",
+                    null);
         }
         return task;
     }

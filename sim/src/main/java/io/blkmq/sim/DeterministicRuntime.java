@@ -267,7 +267,8 @@ public final class DeterministicRuntime implements IoRuntime {
             text.append('\n').append(thread.describe(now));
             appendStack(text, stack);
             if (stack.length == 0 && thread.thread.isAlive()) {
-                text.append("\n       it is not on any processor: threads of earlier simulations that hang may keep all")
+                text.append(
+                        "\n       it is not on any processor: threads of earlier simulations that hang may keep all")
                         .append(" carriers of virtual threads");
             }
         }

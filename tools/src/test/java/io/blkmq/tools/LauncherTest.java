@@ -2,6 +2,7 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The script {@code blkmq} makes a cache of the JVM beside the jar, and starts with it; the cache never is a reason not to run. The script runs in a
  * folder of its own here, with a small program in the place of ours, and a java that writes down what it was asked for.
  */
+@BesideOthers
 @Timeout(300)
 class LauncherTest {
     private static final String PROGRAM = """

@@ -6,6 +6,7 @@ import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.soak.Soak;
+import io.blkmq.testing.BesideOthers;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
  * The scripts of {@code bin}, {@code bench} and {@code stress}, each in a folder of its own, with small scripts in the place of the programs
  * that it calls: they write down their arguments.
  */
+@BesideOthers
 @Timeout(300)
 class ScriptsTest {
     private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();

@@ -267,7 +267,8 @@ public final class CrashTest<T> extends CrashSettings<CrashTest<T>> {
                         + "; it must close the program that it opens, or the next check finds it open";
                 return closed == 0 && !replays
                         ? new Trial.Misuse(text)
-                        : new AssertionError(text + (replays ? "" : " (" + closed + " states before this one left none)"));
+                        : new AssertionError(
+                                text + (replays ? "" : " (" + closed + " states before this one left none)"));
             }
         }
     }

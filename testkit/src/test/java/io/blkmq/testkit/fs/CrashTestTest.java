@@ -140,8 +140,8 @@ class CrashTestTest {
 
     @Test
     void aCheckThatLeavesFilesOpenIsToldSo() {
-        assertThatThrownBy(() -> CrashTest.<String>of(EXT4_ORDERED).prepared(directory -> Files.createFile(directory.resolve("f")))
-                .run(UNSYNCED).check((directory, _) -> {
+        assertThatThrownBy(() -> CrashTest.<String>of(EXT4_ORDERED)
+                .prepared(directory -> Files.createFile(directory.resolve("f"))).run(UNSYNCED).check((directory, _) -> {
                     var _ = FileChannel.open(directory.resolve("f"), StandardOpenOption.READ);
                 })).isInstanceOf(IllegalStateException.class).hasMessageContaining("left 1 files open")
                 .hasMessageContaining("/f");

@@ -216,8 +216,8 @@ class ShownTreesTest {
     @Test
     void aFileWhoseEndIsOnItsWayIsNotTold() throws Exception {
         FuseTree tree = show("late", "a");
-        Process other = new ProcessBuilder("sh", "-c", "exec 3< \"$0\"; echo open; read end", "" + tree.directory().resolve("file0"))
-                .start();
+        Process other = new ProcessBuilder("sh", "-c", "exec 3< \"$0\"; echo open; read end",
+                "" + tree.directory().resolve("file0")).start();
         try (BufferedReader told = other.inputReader()) {
             assertThat(told.readLine()).isEqualTo("open");
             Thread asks = Thread.currentThread();
