@@ -238,7 +238,7 @@ final class BufferPool {
 
     Registration observe(Consumer<MemorySegment> observer) {
         // One of its own, which only its own registration takes away.
-        Consumer<MemorySegment> registered = observer::accept;
+        Consumer<MemorySegment> registered = slab -> observer.accept(slab);
         lock.lock();
         try {
             slabs.forEach(registered);

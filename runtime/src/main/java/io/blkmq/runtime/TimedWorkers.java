@@ -20,10 +20,10 @@ import org.jspecify.annotations.Nullable;
 final class TimedWorkers {
     static final int THREADS_MAX = 32;
 
-    private static final System.Logger LOG = System.getLogger(TimedWorkers.class.getName());
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final ThreadFactory factory;
+    private final System.Logger log;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition called = lock.newCondition();
     /** Guarded by the lock, as all that follows. */
@@ -36,16 +36,19 @@ final class TimedWorkers {
     private boolean toldThatAllBlock;
 
     TimedWorkers() {
-        this(Thread.ofPlatform().daemon().name("blkmq-work-", 0).factory());
+        this(Thread.ofPlatform().daemon().name("blkmq-work-", 0).factory(),
+                System.getLogger(TimedWorkers.class.getName()));
     }
 
     /**
      * Makes some.
      *
      * @param factory of their threads
+     * @param log is told what work has thrown
      */
-    TimedWorkers(ThreadFactory factory) {
+    TimedWorkers(ThreadFactory factory, System.Logger log) {
         this.factory = factory;
+        this.log = log;
     }
 
     /** Work with its time. */
@@ -98,7 +101,7 @@ final class TimedWorkers {
             lock.unlock();
         }
         if (allBlock) {
-            FailureLog.log(LOG,
+            FailureLog.log(log,
                     THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
                             + " is due now waits for them, time-outs included",
                     null);
@@ -172,7 +175,7 @@ final class TimedWorkers {
             try {
                 task.work.run();
             } catch (Throwable t) {
-                FailureLog.log(LOG, "deferred work failed", t);
+                FailureLog.log(log, "deferred work failed", t);
             }
             // Nobody has a reason to interrupt it.
             Thread.interrupted();

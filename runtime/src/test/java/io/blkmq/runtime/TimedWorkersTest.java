@@ -4,16 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.Eventually;
+import java.util.ResourceBundle;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -147,37 +146,45 @@ class TimedWorkersTest {
         }
     }
 
+    /** What stands for the log of an application whose disk is full. */
+    private static final class FullLog implements System.Logger {
+        @Override
+        public String getName() {
+            return "full";
+        }
+
+        @Override
+        public boolean isLoggable(Level level) {
+            return true;
+        }
+
+        @Override
+        public void log(Level level, @Nullable ResourceBundle bundle, @Nullable String message,
+                @Nullable Throwable thrown) {
+            throw new IllegalStateException("the disk below the log is full", thrown);
+        }
+
+        @Override
+        public void log(Level level, @Nullable ResourceBundle bundle, @Nullable String format,
+                Object @Nullable... parameters) {
+            throw new IllegalStateException("the disk below the log is full");
+        }
+    }
+
     @Test
     void aLogThatFailsEndsNoThread() {
-        Logger log = Logger.getLogger(TimedWorkers.class.getName());
-        Handler failing = new Handler() {
-            @Override
-            public void publish(LogRecord entry) {
-                throw new IllegalStateException("the disk below the log is full");
-            }
-
-            @Override
-            public void flush() {}
-
-            @Override
-            public void close() {}
-        };
-        log.addHandler(failing);
-        try {
-            for (int i = 0; i < 2 * TimedWorkers.THREADS_MAX; i++) {
-                CountDownLatch failed = new CountDownLatch(1);
-                workers.add(0, () -> {
-                    failed.countDown();
-                    throw new IllegalStateException("on purpose");
-                });
-                await(failed);
-            }
-            CountDownLatch next = new CountDownLatch(1);
-            workers.add(1_000, next::countDown);
-            await(next);
-        } finally {
-            log.removeHandler(failing);
+        TimedWorkers some = new TimedWorkers(Thread.ofPlatform().daemon().factory(), new FullLog());
+        for (int i = 0; i < 2 * TimedWorkers.THREADS_MAX; i++) {
+            CountDownLatch failed = new CountDownLatch(1);
+            some.add(0, () -> {
+                failed.countDown();
+                throw new IllegalStateException("on purpose");
+            });
+            await(failed);
         }
+        CountDownLatch next = new CountDownLatch(1);
+        some.add(1_000, next::countDown);
+        await(next);
     }
 
     /** Workers whose threads cannot be started as long as it says so. */
@@ -188,7 +195,7 @@ class TimedWorkersTest {
                 throw new OutOfMemoryError("no thread, on purpose");
             }
             return threads.newThread(work);
-        });
+        }, System.getLogger(TimedWorkersTest.class.getName()));
     }
 
     @Test

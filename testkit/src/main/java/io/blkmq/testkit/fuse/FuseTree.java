@@ -179,7 +179,6 @@ public final class FuseTree implements AutoCloseable {
                     }
                 } catch (NoSuchFileException e) {
                     // It was closed in the meantime.
-                    continue;
                 }
             }
         }
