@@ -1,5 +1,6 @@
 package io.blkmq.core;
 
+import io.blkmq.core.mq.CallbackFailures;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -25,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1.0
  */
 public final class Partitions {
-    private static final System.Logger LOG = System.getLogger(Partitions.class.getName());
-
     private final Disk disk;
     private final BlockRangeLock changing;
     /** Replaced under the lock. */
@@ -308,7 +307,7 @@ public final class Partitions {
                 listener.partitionRemoved(disk, event.partition);
             }
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, "a listener of " + disk.name() + " threw at " + event, t);
+            CallbackFailures.report("a listener of " + disk.name() + " at " + event, t);
         }
     }
 

@@ -217,8 +217,12 @@ final class CountersWriter {
         try {
             if (!stopped) {
                 timer = runtime.schedule(Math.max(periodNanos, taken.cardinality() * DEVICE_NANOS), () -> {
-                    refresh();
-                    scheduleNext();
+                    try {
+                        refresh();
+                    } finally {
+                        // Also if the logger throws that is told of a failure.
+                        scheduleNext();
+                    }
                 });
             }
         } finally {

@@ -52,7 +52,7 @@ final class ElevatorSwitch {
     /** The name of the elevator at work. */
     String name() {
         Scheduler now = scheduler;
-        return now == null ? Elevators.NONE : now.type().name();
+        return now == null ? Elevators.NONE : now.typeName();
     }
 
     void set(String name) {
@@ -96,7 +96,7 @@ final class ElevatorSwitch {
             if (now == null) {
                 set.resize(value);
             } else if (now.depth() != value) {
-                Scheduler made = remake(new AsideElevator(now.type(), value, now.settings()));
+                Scheduler made = remake(new AsideElevator(now.type(), now.typeName(), value, now.settings()));
                 made.tellDepth();
                 useScheduler(made);
             }
@@ -104,7 +104,7 @@ final class ElevatorSwitch {
     }
 
     /** What an elevator is, without being at work. */
-    private record AsideElevator(ElevatorType type, int depth, Map<String, String> settings) {}
+    private record AsideElevator(ElevatorType type, String name, int depth, Map<String, String> settings) {}
 
     /** Changes something while nothing is in flight, and nothing else of the tag set changes. */
     private void change(String what, Runnable step) {
@@ -129,7 +129,7 @@ final class ElevatorSwitch {
     void setAside() {
         Scheduler now = scheduler;
         if (now != null) {
-            aside = new AsideElevator(now.type(), now.depth(), now.settings());
+            aside = new AsideElevator(now.type(), now.typeName(), now.depth(), now.settings());
             useScheduler(null);
         }
     }
@@ -147,8 +147,7 @@ final class ElevatorSwitch {
         try {
             useScheduler(remake(before));
         } catch (RuntimeException | Error e) {
-            CallbackFailures.report("elevator " + before.type().name() + " of " + queue.name() + ": none from now on",
-                    e);
+            CallbackFailures.report("elevator " + before.name() + " of " + queue.name() + ": none from now on", e);
         }
     }
 

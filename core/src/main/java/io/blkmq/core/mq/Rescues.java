@@ -4,14 +4,13 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** Counts how often a timer has set going what somebody should have called and did not: a mistake of blkmq's, or of an elevator. */
 public final class Rescues {
-    private static final System.Logger LOG = System.getLogger("io.blkmq.core");
     private static final LongAdder COUNT = new LongAdder();
 
     private Rescues() {}
 
     static void count(String what) {
         COUNT.increment();
-        LOG.log(System.Logger.Level.WARNING, what);
+        CallbackFailures.log(System.Logger.Level.WARNING, what);
     }
 
     /** Of all queues. */

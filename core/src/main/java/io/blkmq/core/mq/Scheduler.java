@@ -52,6 +52,8 @@ final class Scheduler implements ElevatorQueue {
 
     private final QueueSettings queue;
     private final ElevatorType type;
+    /** Of the type, which is asked for it once: it is code of a user's. */
+    private final String typeName;
     private final int depth;
     private final DispatchContext[] contexts;
     private final Pool[] pools;
@@ -111,6 +113,7 @@ final class Scheduler implements ElevatorQueue {
         this.queue = queue;
         this.contexts = contexts;
         this.type = type;
+        this.typeName = type.name();
         this.depth = depth;
         this.pools = new Pool[contexts.length];
         this.waiting = new int[contexts.length];
@@ -163,6 +166,10 @@ final class Scheduler implements ElevatorQueue {
 
     ElevatorType type() {
         return type;
+    }
+
+    String typeName() {
+        return typeName;
     }
 
     Map<String, ElevatorAttribute> attributes() {
@@ -803,7 +810,7 @@ final class Scheduler implements ElevatorQueue {
 
     /** For people: what the elevator says of itself. */
     String describe() {
-        String own = type.name();
+        String own = typeName;
         try {
             own = elevator.toString();
         } catch (Throwable t) {
@@ -818,6 +825,6 @@ final class Scheduler implements ElevatorQueue {
 
     @Override
     public String toString() {
-        return "elevator " + type.name() + " of " + queue.name();
+        return "elevator " + typeName + " of " + queue.name();
     }
 }
