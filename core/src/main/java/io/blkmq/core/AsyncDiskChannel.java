@@ -1,6 +1,7 @@
 package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.mq.CallbackFailures;
 import io.blkmq.runtime.IoRuntime;
 import io.blkmq.runtime.channel.AsyncResult;
 import io.blkmq.runtime.channel.FileLockTable;
@@ -20,6 +21,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -33,14 +35,12 @@ import org.jspecify.annotations.Nullable;
  * <p>Handlers run on the thread that found the completion, outside of all locks, and from there only in the way of the block layer's
  * completions: what a handler begins goes on after it has returned, so no handler runs within another. What ends within the call that
  * began it, or by the channel's being closed, is told on a thread of the runtime's ({@link IoRuntime#tell}), and so never on the stack
- * of the caller; of one channel one after the other, in the order in which they ended.
+ * of the caller, unless there is no memory for a thread; of one channel one after the other, in the order in which they ended.
  *
  * <p>Closing ends all operations in flight with {@link AsynchronousCloseException}. Those that have memory of the caller's with the
  * device end so when the device has given it back.
  */
 final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements AsyncTransfer.Owner {
-    private static final System.Logger LOG = System.getLogger(AsyncDiskChannel.class.getName());
-
     private final DeviceNode node;
     private final DiskSectors disk;
     private final @Nullable Executor handlers;
@@ -113,14 +113,16 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements Asyn
     @Override
     protected void call(Runnable call, boolean here) {
         if (handlers != null) {
+            OnceTold once = new OnceTold(call);
             try {
-                handlers.execute(call);
-                return;
-            } catch (RejectedExecutionException e) {
-                // The handler has to be told all the same.
-                tellByRuntime(call);
-                return;
+                handlers.execute(once);
+            } catch (RejectedExecutionException | OutOfMemoryError e) {
+                // It may have been queued, or run on the spot, before that was thrown. The handler has to be told all the same.
+                if (!once.hasBegun()) {
+                    tellByRuntime(once);
+                }
             }
+            return;
         }
         if (here) {
             call.run();
@@ -129,10 +131,37 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements Asyn
         }
     }
 
+    /** A handler that is told once, whoever else has it. */
+    private static final class OnceTold implements Runnable {
+        private final Runnable call;
+        private final AtomicBoolean begun = new AtomicBoolean();
+
+        OnceTold(Runnable call) {
+            this.call = call;
+        }
+
+        boolean hasBegun() {
+            return begun.get();
+        }
+
+        @Override
+        public void run() {
+            if (begun.compareAndSet(false, true)) {
+                call.run();
+            }
+        }
+    }
+
     private void tellByRuntime(Runnable call) {
         toTell.add(call);
         if (tellings.getAndIncrement() == 0) {
-            node.runtime().tell(this::tellAll);
+            try {
+                node.runtime().tell(this::tellAll);
+            } catch (Throwable t) {
+                // No thread is to be had. The handlers have to be told all the same, and those who come later stand behind them.
+                CallbackFailures.report("telling on another thread the handlers of the channel of " + disk.name(), t);
+                tellAll();
+            }
         }
     }
 
@@ -152,7 +181,7 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements Asyn
         try (var _ = CompletionBatch.open()) {
             call.run();
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, "a handler of the channel of " + disk.name() + " failed", t);
+            CallbackFailures.report("a handler of the channel of " + disk.name(), t);
         }
     }
 

@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.Parking;
+import io.blkmq.core.mq.CallbackFailures;
 import io.blkmq.runtime.IoRuntime;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -38,8 +39,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A thread waits for its hold by parking ({@link #lock}). An operation without a thread is told ({@link #request}), by work that
  * the runtime executes: never on the stack of who gave the range up, and never under the lock. Only on a polled disk it is told by the
- * completion that gave the range up, because the polling thread is the one that has to submit what follows; what is told then may give
- * ranges up in its turn, and those who get them are told after it has returned, so a long line is no deep stack.
+ * completion that gave the range up, because the polling thread is the one that has to submit what follows, and elsewhere by whoever
+ * gave the range up if the runtime does not take the work, for want of a thread; what is told then may give ranges up in its turn, and those who get them are told after it has returned, so a long line is no deep stack.
  */
 final class BlockRangeLock {
     private static final Comparator<Part> BY_BLOCK = Comparator.comparingLong(part -> part.first);
@@ -51,7 +52,7 @@ final class BlockRangeLock {
     private final TreeMap<Long, Part> last = new TreeMap<>();
     /** How many holds were asked for. Guarded by the lock. */
     private long asked;
-    /** Those who are to be told by a thread that tells somebody, by that thread; only on a polled disk. */
+    /** Those who are to be told by a thread that tells somebody, by that thread: on a polled disk, and where the runtime has no thread for it. */
     private final Map<Thread, ArrayDeque<Runnable>> telling = new ConcurrentHashMap<>();
 
     /**
@@ -168,9 +169,21 @@ final class BlockRangeLock {
             }
         }
         if (poll == null || CompletionBatch.current() == null) {
-            told.forEach(runtime::execute);
+            handOver(told);
         } else if (!told.isEmpty()) {
             tellHere(told);
+        }
+    }
+
+    /** Has the runtime tell. What it does not take is told on this thread, since those who are told have their blocks by now. */
+    private void handOver(List<Runnable> told) {
+        for (Runnable granted : told) {
+            try {
+                runtime.execute(granted);
+            } catch (Throwable t) {
+                CallbackFailures.report("telling on another thread who has blocks of a disk by now", t);
+                tellHere(List.of(granted));
+            }
         }
     }
 
@@ -236,7 +249,7 @@ final class BlockRangeLock {
     }
 
     /**
-     * Tells on this thread, which completes. Not inside of what is being told here already: that may give its range up at once, and so
+     * Tells on this thread. Not inside of what is being told here already: that may give its range up at once, and so
      * on along a line of any length.
      */
     private void tellHere(List<Runnable> told) {
@@ -250,12 +263,19 @@ final class BlockRangeLock {
         telling.put(thread, waiting);
         try {
             while (!waiting.isEmpty()) {
-                waiting.removeFirst().run();
+                tellOne(waiting.removeFirst());
             }
         } finally {
             telling.remove(thread);
-            // Only after an error of one of them: the others are told all the same.
-            waiting.forEach(runtime::execute);
+        }
+    }
+
+    /** As the runtime does: after an error of one the others are told all the same. */
+    private static void tellOne(Runnable granted) {
+        try {
+            granted.run();
+        } catch (Throwable t) {
+            CallbackFailures.report("an operation that was told that it has its blocks", t);
         }
     }
 

@@ -16,6 +16,7 @@ final class DispatchAgent implements Runnable {
     private final IoRuntime runtime;
     private final String name;
     private final Runnable serve;
+    private final Runnable wakeLater;
     private volatile boolean asleep;
     /** Whether it has been woken since it looked at the list last. */
     private volatile boolean due;
@@ -29,19 +30,30 @@ final class DispatchAgent implements Runnable {
      *
      * @param name of the thread
      * @param serve serves the list until nothing can be dispatched
+     * @param wakeLater sees to it that the agent is woken again; called when there is no thread to be had
      */
-    DispatchAgent(IoRuntime runtime, String name, Runnable serve) {
+    DispatchAgent(IoRuntime runtime, String name, Runnable serve, Runnable wakeLater) {
         this.runtime = runtime;
         this.name = name;
         this.serve = serve;
+        this.wakeLater = wakeLater;
         this.lock = runtime.newLock();
     }
 
-    /** There may be something to dispatch. */
+    /**
+     * There may be something to dispatch. Throws nothing: what waits is on the list, whose it is, and its submitter goes on. If no thread can be
+     * started, that is tried again later.
+     */
     void wake() {
         Thread running = thread;
         if (running == null) {
-            running = start();
+            try {
+                running = start();
+            } catch (Throwable t) {
+                CallbackFailures.report("start of " + name, t);
+                wakeLater.run();
+                return;
+            }
         }
         due = true;
         if (asleep) {
@@ -87,7 +99,12 @@ final class DispatchAgent implements Runnable {
         thread = Thread.currentThread();
         while (!stopped) {
             due = false;
-            serve.run();
+            try {
+                serve.run();
+            } catch (Throwable t) {
+                // The others on the list are served all the same.
+                CallbackFailures.report(name, t);
+            }
             asleep = true;
             if (!due && !stopped) {
                 Parking.park(runtime, this);

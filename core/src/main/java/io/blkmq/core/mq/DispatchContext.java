@@ -81,6 +81,8 @@ public final class DispatchContext extends HardwareContext {
     private final StarvedContexts.Place withoutTag = new StarvedContexts.Place(this::goesOn);
     /** Where requests wait before they come here, in whose order; null without an elevator. Changed only while the queue is frozen. */
     private volatile @Nullable Scheduler scheduler;
+    /** Whether the timer that was to run this context could not be set: that of the time-outs does. */
+    private volatile boolean runIsOwed;
     /** Serves the list where the driver may block; null elsewhere. */
     private final @Nullable DispatchAgent agent;
 
@@ -91,7 +93,8 @@ public final class DispatchContext extends HardwareContext {
         this.share = share;
         this.tags = share.tags;
         this.agent = queue.set.isBlocking()
-                ? new DispatchAgent(queue.set.runtime(), "blkmq-" + queue.name() + "-hctx-" + index, this::serveOnAgent)
+                ? new DispatchAgent(queue.set.runtime(), "blkmq-" + queue.name() + "-hctx-" + index, this::serveOnAgent,
+                        this::runAfterDelay)
                 : null;
         this.list = new DispatchList(queue, agent != null);
         this.calls = new DriverCalls(this, queue);
@@ -439,17 +442,44 @@ public final class DispatchContext extends HardwareContext {
      * was noted before the driver was asked needs no such look: a driver that refuses with nothing in flight is asked again by the timer.
      */
     private void afterRefusal(Trampoline batch) {
+        if (list.isDead()) {
+            // Since before it came to the list: nobody looks there again, who polls no more than others.
+            batch.runLater(this);
+            return;
+        }
         if (agent == null && isPolled()) {
             return;
         }
         // In this order: a completion ends its request, frees the tag, and then looks who was refused.
         if (queue.shared.refused.add(refused) && !queue.shared.isAnyBegun()) {
             runSoon(batch);
-        } else if (rerunTimers.compareAndSet(0, 1)) {
-            queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
+        } else {
+            runAfterDelay();
+        }
+    }
+
+    /** Has a timer run the context, unless one is going to. Throws nothing: what waits here is on the list, and its submitter goes on. */
+    private void runAfterDelay() {
+        if (!rerunTimers.compareAndSet(0, 1)) {
+            return;
+        }
+        try {
+            var _ = queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
                 rerunTimers.set(0);
                 run();
             });
+        } catch (Throwable t) {
+            rerunTimers.set(0);
+            runIsOwed = true;
+            CallbackFailures.report("the timer that runs hardware context " + index + " of " + queue.name(), t);
+        }
+    }
+
+    /** Runs the context if its own timer could not be set. The timer of the time-outs, which goes while anything holds a tag. */
+    void runOwed() {
+        if (runIsOwed) {
+            runIsOwed = false;
+            run();
         }
     }
 
@@ -492,13 +522,27 @@ public final class DispatchContext extends HardwareContext {
             if (batch.isIssuing()) {
                 batch.runLater(this);
             } else if (running.compareAndSet(IDLE, RUNNING) || running.getAndSet(AGAIN) == IDLE) {
-                do {
-                    running.set(RUNNING);
-                    dispatchWaiting(batch);
-                } while (!running.compareAndSet(RUNNING, IDLE));
+                serveList(batch);
             }
         } finally {
             batch.leave();
+        }
+    }
+
+    /** The calling thread alone. */
+    private void serveList(Trampoline batch) {
+        boolean idle = false;
+        try {
+            do {
+                running.set(RUNNING);
+                dispatchWaiting(batch);
+                idle = running.compareAndSet(RUNNING, IDLE);
+            } while (!idle);
+        } finally {
+            if (!idle) {
+                // An error: whoever runs the context next serves it.
+                running.set(IDLE);
+            }
         }
     }
 
@@ -553,6 +597,22 @@ public final class DispatchContext extends HardwareContext {
 
     /** Serves the list like {@link #run}, on the agent. */
     private void dispatchOnAgent() {
+        boolean driverRefused;
+        try {
+            driverRefused = issueOnAgent();
+        } finally {
+            list.agentLeaves();
+        }
+        Trampoline batch = Trampoline.enter();
+        try {
+            dispatchEnds(driverRefused, batch);
+        } finally {
+            batch.leave();
+        }
+    }
+
+    /** Gives the driver what waits. Returns whether it has refused. */
+    private boolean issueOnAgent() {
         boolean bellDue = false;
         boolean driverRefused = false;
         for (TagRequest rq = takeNextOnAgent(); rq != null; rq = driverRefused ? null : takeNextOnAgent()) {
@@ -565,13 +625,7 @@ public final class DispatchContext extends HardwareContext {
         if (bellDue) {
             calls.commit();
         }
-        list.agentLeaves();
-        Trampoline batch = Trampoline.enter();
-        try {
-            dispatchEnds(driverRefused, batch);
-        } finally {
-            batch.leave();
-        }
+        return driverRefused;
     }
 
     private void dispatchEnds(boolean driverRefused, Trampoline batch) {

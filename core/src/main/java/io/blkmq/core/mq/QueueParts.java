@@ -75,6 +75,13 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         }
 
         @Override
+        public void runOwed() {
+            for (DispatchContext hctx : contexts.hardware()) {
+                hctx.runOwed();
+            }
+        }
+
+        @Override
         public boolean isBusy() {
             return QueueParts.this.isBusy();
         }

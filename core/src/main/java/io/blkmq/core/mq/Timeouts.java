@@ -7,6 +7,7 @@ import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds the requests of a queue that have been in flight for too long, and asks the driver about them.
@@ -31,6 +32,9 @@ final class Timeouts {
 
         /** Ends what the elevator has lost. */
         void endLost(int tick, int ticksMax);
+
+        /** Runs what a timer of its own was to run and could not be set. */
+        void runOwed();
 
         /** Whether anything may be in flight. */
         boolean isBusy();
@@ -97,18 +101,34 @@ final class Timeouts {
 
     private void arm() {
         if (armed.compareAndSet(false, true)) {
-            runtime.schedule(tickNanos, this::tickEnds);
+            scheduleTick();
+        }
+    }
+
+    /** Without a thread for the timer, what is in flight has none until the next tag is taken; but whoever takes one goes on. */
+    private void scheduleTick() {
+        try {
+            var _ = runtime.schedule(tickNanos, this::tickEnds);
+        } catch (Throwable t) {
+            armed.set(false);
+            CallbackFailures.report("the timer for the time-outs of " + queue.name(), t);
         }
     }
 
     @SuppressWarnings("NonAtomicVolatileUpdate") // the timer is the only writer, and never runs twice at once
     private void tickEnds() {
         tick++;
-        watched.eachActive(this::look);
-        watched.endLost(tick, timeoutTicks);
+        try {
+            watched.eachActive(this::look);
+            watched.endLost(tick, timeoutTicks);
+            watched.runOwed();
+        } catch (Throwable t) {
+            // The timer goes on.
+            CallbackFailures.report("a look for time-outs of " + queue.name(), t);
+        }
         idleTicks = watched.isBusy() ? 0 : idleTicks + 1;
         if (idleTicks == 0 || (watched.hasActiveShares() && idleTicks <= timeoutTicks)) {
-            runtime.schedule(tickNanos, this::tickEnds);
+            scheduleTick();
             return;
         }
         watched.sharesBecomeIdle();
@@ -130,19 +150,31 @@ final class Timeouts {
             rq.endTiming();
             return;
         }
-        TimeoutAction action = TimeoutAction.RESET_TIMER;
         try {
-            action = queue.tagSet().driver().timeout(rq);
+            TimeoutAction action = ask(rq);
+            DiskEvents.timedOut(rq, (tick - rq.startTick()) * tickNanos, action);
+            if (action == TimeoutAction.DONE) {
+                rq.neverTimesOut();
+            } else {
+                rq.restartTimer(tick);
+            }
+        } finally {
+            rq.endTiming();
+        }
+    }
+
+    private TimeoutAction ask(TagRequest rq) {
+        try {
+            @Nullable
+            TimeoutAction action = queue.tagSet().driver().timeout(rq);
+            if (action != null) {
+                return action;
+            }
+            CallbackFailures.report("timeout of " + rq + " returned null");
         } catch (Throwable t) {
             CallbackFailures.report("timeout of " + rq, t);
         }
-        DiskEvents.timedOut(rq, (tick - rq.startTick()) * tickNanos, action);
-        if (action == TimeoutAction.DONE) {
-            rq.neverTimesOut();
-        } else {
-            rq.restartTimer(tick);
-        }
-        rq.endTiming();
+        return TimeoutAction.RESET_TIMER;
     }
 
     /** One tick more than its time: it was started somewhere within its first tick. */
