@@ -62,10 +62,16 @@ final class BioCheck {
         }
         int blockSectors = blockBytes / QueueLimits.SECTOR_BYTES;
         if (sector % blockSectors != 0) {
-            throw new IllegalArgumentException(
-                    what(bio, device) + " at sector " + sector + " (offset " + sector * QueueLimits.SECTOR_BYTES
-                            + "): not a multiple of the block size of " + blockBytes + " bytes");
+            throw new IllegalArgumentException(what(bio, device) + " at sector " + sector + offset(sector)
+                    + ": not a multiple of the block size of " + blockBytes + " bytes");
         }
+    }
+
+    /** What a sector is in bytes, if there is such a number. */
+    private static String offset(long sector) {
+        return sector > Long.MAX_VALUE / QueueLimits.SECTOR_BYTES
+                ? ""
+                : " (offset " + sector * QueueLimits.SECTOR_BYTES + ")";
     }
 
     private static void checkPlace(Bio bio, String device, RequestQueue queue, @Nullable SectorRange range) {

@@ -183,7 +183,7 @@ final class QueueContexts {
         }
         try {
             hctx.useFlushQueue(newFlushQueue(hctx));
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             exitHctx(hctx);
             throw e;
         }
