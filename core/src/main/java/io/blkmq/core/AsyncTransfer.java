@@ -263,8 +263,9 @@ final class AsyncTransfer {
 
     // ---- one piece
 
-    /** Begins a step; one that the disk refuses ends at once. */
+    /** Begins a step; one that the disk refuses ends at once. Within the block layer, where what is thrown has not been submitted. */
     private void step(Operation what, long offset, @Nullable MemorySegment memory, StepEnd end) {
+        assert CompletionBatch.current() != null;
         long length = memory == null ? 0 : memory.byteSize();
         IoCompletion completion = status -> end
                 .ended(status == Status.OK ? null : node.failure(what, offset, length, status));
@@ -274,7 +275,7 @@ final class AsyncTransfer {
             } else {
                 disk.start(what, offset, memory, node.flags(what), context(), completion);
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             end.ended(node.refusal(what, offset, length, e));
         }
     }
@@ -356,7 +357,7 @@ final class AsyncTransfer {
                     own = IoBuffer.allocate(end - first);
                     memory = own.memory();
                 }
-            } catch (OutOfMemoryError e) {
+            } catch (RuntimeException | Error e) {
                 failed(e);
                 return;
             }
@@ -411,9 +412,9 @@ final class AsyncTransfer {
                 } else if (own != null) {
                     copy(own.memory().asSlice(at - first, pieceBytes));
                 }
-            } catch (RuntimeException e) {
-                // The arena of the caller's memory was closed.
-                failure = e;
+            } catch (Throwable t) {
+                // The arena of the caller's memory was closed, or the file that it maps was cut.
+                failure = t;
             } finally {
                 lock.unlock();
             }

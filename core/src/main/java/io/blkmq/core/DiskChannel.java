@@ -204,7 +204,7 @@ final class DiskChannel extends OpenFileChannel {
             int length = Pieces.length(at, bytes - done);
             try {
                 piece.transfer(at, length);
-            } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            } catch (IOException | RuntimeException | Error e) {
                 if (done == 0) {
                     throw e;
                 }

@@ -399,11 +399,11 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
                 }
             }
             return end;
-        } catch (RuntimeException e) {
-            // The caller closed its arena, or the memory is read-only: the data has nowhere to go.
+        } catch (Throwable t) {
+            // The caller closed its arena, the memory is read-only, or the file that it maps has been cut: the data has nowhere to go.
             CallbackFailures.report(
                     "copy to the memory of a bio of " + Objects.requireNonNull(bounceRoom).queue() + " (" + self + ")",
-                    e);
+                    t);
             return Status.IOERR;
         } finally {
             buffer.close();

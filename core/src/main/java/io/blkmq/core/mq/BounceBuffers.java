@@ -116,10 +116,10 @@ final class BounceBuffers {
                 DiskEvents.bounced(room.queue(), bio, cause(bio, lim));
             }
             copyOut(bio, IoBuffer.allocate(bytes), lim);
-        } catch (RuntimeException | OutOfMemoryError e) {
-            // The caller has closed its arena, or the pool is at its limit.
+        } catch (Throwable t) {
+            // The caller has closed its arena, or cut the file that the memory maps, or the pool is at its limit.
             room.give(bytes);
-            CallbackFailures.report("bounce buffer of " + room.queue() + " for a bio (" + bio + ")", e);
+            CallbackFailures.report("bounce buffer of " + room.queue() + " for a bio (" + bio + ")", t);
             Trampoline.endAlone(bio, ctx, Status.IOERR);
             return false;
         }
@@ -130,9 +130,9 @@ final class BounceBuffers {
     private void copyOut(Bio bio, IoBuffer buffer, QueueLimits lim) {
         try {
             BioState.bounce(bio, buffer, room, lim);
-        } catch (RuntimeException e) {
+        } catch (Throwable t) {
             buffer.close();
-            throw e;
+            throw t;
         }
     }
 
