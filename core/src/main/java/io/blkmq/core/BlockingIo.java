@@ -51,6 +51,18 @@ final class BlockingIo implements IoCompletion {
         io.await(disk, operation, offset, memory.byteSize());
     }
 
+    /** One piece of several. From the second one on something has been submitted, and no interrupt ends the operation. */
+    private static void transferPiece(DiskSectors disk, Operation operation, long offset, long at, MemorySegment piece,
+            int flags) throws BlockIOException {
+        if (at == 0) {
+            transferShared(disk, operation, offset, piece, flags);
+            return;
+        }
+        BlockingIo io = new BlockingIo(disk.deviceQueue(), flags);
+        disk.submitUninterruptibly(disk.bio(operation, offset + at, piece, flags, io), io.context);
+        io.await(disk, operation, offset + at, piece.byteSize());
+    }
+
     /** Copies on this thread, the only one that may. */
     private static void transferConfined(DiskSectors disk, Operation operation, long offset, MemorySegment memory,
             int flags) throws BlockIOException {
@@ -66,7 +78,7 @@ final class BlockingIo implements IoCompletion {
                 if (operation == Operation.WRITE) {
                     MemorySegment.copy(memory, at, piece, 0, piece.byteSize());
                 }
-                transferShared(disk, operation, offset + at, piece, flags);
+                transferPiece(disk, operation, offset, at, piece, flags);
                 if (operation == Operation.READ) {
                     MemorySegment.copy(piece, 0, memory, at, piece.byteSize());
                 }
@@ -91,7 +103,7 @@ final class BlockingIo implements IoCompletion {
                 if (operation == Operation.WRITE) {
                     row.copyTo(at, piece);
                 }
-                transferShared(disk, operation, offset + at, piece, flags);
+                transferPiece(disk, operation, offset, at, piece, flags);
                 if (operation == Operation.READ) {
                     row.copyFrom(at, piece);
                 }

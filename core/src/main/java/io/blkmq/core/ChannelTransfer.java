@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channel;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,23 +47,25 @@ final class ChannelTransfer implements AutoCloseable {
     /** Reads or writes a part of the buffer, and waits. */
     void run(Operation operation, long offset, MemorySegment part) throws BlockIOException, AsynchronousCloseException {
         long bytes = part.byteSize();
-        run(operation, offset, bytes, step -> disk.start(operation, offset, part, node.flags(operation), step));
+        run(operation, offset, bytes, step -> disk.bio(operation, offset, part, node.flags(operation), step));
     }
 
     /** Flushes, and waits. */
     void flush() throws BlockIOException, AsynchronousCloseException {
-        run(Operation.FLUSH, 0, 0, step -> disk.start(Operation.FLUSH, 0, 0, 0, step));
+        run(Operation.FLUSH, 0, 0, step -> disk.bio(Operation.FLUSH, 0, 0, 0, step));
     }
 
-    private void run(Operation operation, long offset, long bytes, Consumer<Step> start)
+    private void run(Operation operation, long offset, long bytes, Function<Step, Bio> bios)
             throws BlockIOException, AsynchronousCloseException {
         if (!channel.isOpen()) {
             throw new AsynchronousCloseException();
         }
         Step step = new Step();
         users.incrementAndGet();
+        Bio bio = null;
         try {
-            start.accept(step);
+            bio = bios.apply(step);
+            step.submit(bio);
         } catch (WrongThreadException e) {
             // No error of the disk, and none of the channel.
             leave();
@@ -72,6 +74,12 @@ final class ChannelTransfer implements AutoCloseable {
             // Nothing is in flight.
             leave();
             throw node.refusal(operation, offset, bytes, e);
+        } catch (Error e) {
+            if (bio == null || !bio.isInFlight()) {
+                leave();
+            }
+            // Else it gives back what it uses when it ends.
+            throw e;
         }
         step.await(operation, offset, bytes);
     }
@@ -100,6 +108,18 @@ final class ChannelTransfer implements AutoCloseable {
         private final EntryContext context = disk.deviceQueue().contextOfCurrentThread();
         private final Thread waiter = Thread.currentThread();
         private volatile @Nullable Status status;
+
+        /**
+         * The thread does not wait before it has submitted, so that the end of its channel finds it where it leaves. Where it polls it stays
+         * anyway.
+         */
+        void submit(Bio bio) {
+            if (polled) {
+                disk.submit(bio, context);
+            } else {
+                disk.submitWithoutWaiting(bio, context);
+            }
+        }
 
         @Override
         public void ended(Status result) {

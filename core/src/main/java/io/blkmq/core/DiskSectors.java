@@ -74,6 +74,21 @@ abstract class DiskSectors {
         queue.submit(bio, context, range);
     }
 
+    /** The same, for the rest of an operation of which something has been submitted: no interrupt ends the wait for a tag or at a frozen disk. */
+    final void submitUninterruptibly(Bio bio, EntryContext context) {
+        queue.submitUninterruptibly(bio, context, range);
+    }
+
+    /** The same, for a thread that can be told to leave while it waits, and so waits for nothing before it has submitted the bio. */
+    final void submitWithoutWaiting(Bio bio, EntryContext context) {
+        queue.submitWithoutWaiting(bio, context, range);
+    }
+
+    /** Refuses the calling thread where another one alone submits, as a submission would, and does nothing else. */
+    final void requireSubmitter(Operation operation) {
+        queue.requireSubmitter(operation, queue.contextOfCurrentThread());
+    }
+
     /** Refuses what a submission would refuse because of what the bio asks or where, and does nothing else. */
     final void check(Bio bio) {
         queue.check(bio, range);
@@ -86,8 +101,12 @@ abstract class DiskSectors {
     /** The same through another context: on a polled disk that of the thread which looks for its end. */
     final void start(Operation operation, long offset, MemorySegment memory, int flags, EntryContext context,
             IoCompletion completion) {
+        submit(bio(operation, offset, memory, flags, completion), context);
+    }
+
+    final Bio bio(Operation operation, long offset, MemorySegment memory, int flags, IoCompletion completion) {
         Bio bio = new Bio(1).reset(operation, sector(operation, offset));
-        submit(bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion)), context);
+        return bio.add(memory).flags(flags).onEnd(ended -> tell(ended, completion));
     }
 
     final void start(Operation operation, long offset, MemoryRow row, int flags, IoCompletion completion) {
@@ -99,8 +118,13 @@ abstract class DiskSectors {
             startZeroes(offset, bytes, flags, completion);
             return;
         }
+        submit(bio(operation, offset, bytes, flags, completion));
+    }
+
+    /** Of an operation without memory that is one bio. */
+    final Bio bio(Operation operation, long offset, long bytes, int flags, IoCompletion completion) {
         Bio bio = new Bio(0).reset(operation, sector(operation, offset)).length(bytes).flags(flags);
-        submit(bio.onEnd(ended -> tell(ended, completion)));
+        return bio.onEnd(ended -> tell(ended, completion));
     }
 
     /** Who is told finds what has been done in the {@link DiskStatistics}. */

@@ -199,15 +199,19 @@ public final class DiskTransfer {
     }
 
     /**
-     * Waits for its end, and polls meanwhile where a polled disk takes part. An interrupt does not end the wait and is kept.
+     * Waits for its end, and polls meanwhile where a polled disk takes part. An interrupt ends neither the wait nor the transfer, and is kept.
      *
      * @throws BlockIOException if a piece could not be read or written
      * @throws CancellationException if it was cancelled
      * @throws IllegalStateException if called by a completion, or if the progress listener threw an exception
+     * @throws WrongThreadException if a polled disk that takes part belongs to another thread; the transfer goes on
      */
     public void await() throws BlockIOException {
         source.queue().requireNoCompletion("waiting for a transfer");
         target.queue().requireNoCompletion("waiting for a transfer");
+        if (ready != null && !end.isDone()) {
+            requireSubmitter();
+        }
         boolean interrupted = false;
         waiters.add(Thread.currentThread());
         for (int looks = 0; !end.isDone(); looks++) {
@@ -215,7 +219,7 @@ public final class DiskTransfer {
                 awaitStep(looks);
                 interrupted |= Thread.interrupted();
             } else {
-                Parking.idle(runtime, poll());
+                Parking.idle(runtime, look(ready));
             }
         }
         waiters.remove(Thread.currentThread());
@@ -248,21 +252,33 @@ public final class DiskTransfer {
      * Where a polled disk takes part: looks for completions of both disks, and carries the transfer on. Does nothing elsewhere.
      *
      * @return how many steps were made
+     * @throws WrongThreadException if one of them belongs to another thread; the transfer goes on
      */
     public int poll() {
         if (ready == null) {
             return 0;
         }
-        source.poll();
-        target.poll();
-        Slot slot = ready.poll();
+        requireSubmitter();
+        return look(ready);
+    }
+
+    /** A mistake in use, told before anything is submitted: later it would look like an error of the disk. */
+    private void requireSubmitter() {
+        source.requireSubmitter(Operation.READ);
+        target.requireSubmitter(Operation.WRITE);
+    }
+
+    private int look(ConcurrentLinkedQueue<Slot> due) {
+        int _ = source.poll();
+        int _ = target.poll();
+        Slot slot = due.poll();
         if (slot == null) {
             return 0;
         }
         int steps = 0;
         // Only now: a transfer is polled far more often than it finds something.
         try (Plug reads = source.plug(); Plug writes = target.plug()) {
-            for (; slot != null; slot = ready.poll()) {
+            for (; slot != null; slot = due.poll()) {
                 slot.step(reads, writes);
                 steps++;
             }
@@ -273,6 +289,10 @@ public final class DiskTransfer {
     // ---- the slots
 
     private DiskTransfer begin() {
+        boolean submitting = CompletionBatch.current() == null;
+        if (submitting) {
+            requireSubmitter();
+        }
         long pieces = (bytes + options.pieceBytes() - 1) / options.pieceBytes();
         int count = (int) Math.min(options.depth(), pieces);
         if (count == 0) {
@@ -295,9 +315,12 @@ public final class DiskTransfer {
             throw e;
         }
         slots = count;
-        if (CompletionBatch.current() != null) {
-            for (Slot slot : made) {
-                slot.step(null, null);
+        if (ready == null || !submitting) {
+            // In a batch, since a thread that completes never waits: no interrupt of a wait ends a piece.
+            try (var _ = CompletionBatch.open()) {
+                for (Slot slot : made) {
+                    slot.step(null, null);
+                }
             }
         } else {
             try (Plug reads = source.plug(); Plug writes = target.plug()) {
@@ -358,17 +381,22 @@ public final class DiskTransfer {
     }
 
     private void flushTarget() {
-        try {
-            target.start(Operation.FLUSH, 0, 0, 0, status -> {
-                if (status != Status.OK) {
-                    fail(failureOf(target, Operation.FLUSH, 0, 0, status));
-                }
+        // In a batch, also where a plug is at hand: it does not wait, and what is thrown within has not been submitted.
+        try (var _ = CompletionBatch.open()) {
+            try {
+                target.start(Operation.FLUSH, 0, 0, 0, this::flushed);
+            } catch (RuntimeException | Error e) {
+                fail(refusalOf(target, Operation.FLUSH, 0, 0, e));
                 finish();
-            });
-        } catch (RuntimeException e) {
-            fail(refusalOf(target, Operation.FLUSH, 0, 0, e));
-            finish();
+            }
         }
+    }
+
+    private void flushed(Status status) {
+        if (status != Status.OK) {
+            fail(failureOf(target, Operation.FLUSH, 0, 0, status));
+        }
+        finish();
     }
 
     /** Nothing is in flight any more. */
@@ -416,8 +444,18 @@ public final class DiskTransfer {
 
     private static BlockIOException refusalOf(DiskSectors disk, Operation operation, long offset, long length,
             Throwable cause) {
+        Status status = cause instanceof Error ? Status.IOERR : Status.INVAL;
         return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, length,
-                disk.isClosed() ? Status.NODEV : Status.INVAL, cause);
+                disk.isClosed() ? Status.NODEV : status, cause);
+    }
+
+    /** Submits a bio, with a plug if there is one: whoever has none is in the block layer. No interrupt ends its wait. */
+    private static void submit(DiskSectors disk, Bio bio, @Nullable Plug plug) {
+        if (plug == null) {
+            disk.submit(bio);
+        } else {
+            plug.submitUninterruptibly(bio);
+        }
     }
 
     /** Tells the listener, one thread at a time. The slot that tells has not ended, so nothing is told after the end. */
@@ -474,7 +512,7 @@ public final class DiskTransfer {
             this.buffer = buffer;
         }
 
-        /** Goes on where it stands; with plugs, if the caller has some. */
+        /** Goes on where it stands; with plugs, or else in the block layer. */
         void step(@Nullable Plug reads, @Nullable Plug writePlug) {
             if (next == Step.WRITTEN) {
                 tell(length);
@@ -504,31 +542,43 @@ public final class DiskTransfer {
                 return;
             }
             length = (int) Math.min(options.pieceBytes(), bytes - at);
-            bio.reset(Operation.READ, (from + at) / QueueLimits.SECTOR_BYTES).add(buffer.memory(), 0, length)
-                    .onEnd(ended -> {
-                        if (ended.status() == Status.OK) {
-                            next = Step.WRITE;
-                        } else {
-                            fail(failureOf(source, Operation.READ, from + at, length, ended.status()));
-                        }
-                        goOn();
-                    });
+            FirstEnd end = new FirstEnd(this::hasRead);
             try {
-                if (plug == null) {
-                    source.submit(bio);
-                } else {
-                    plug.submit(bio);
-                }
-            } catch (RuntimeException e) {
+                bio.reset(Operation.READ, (from + at) / QueueLimits.SECTOR_BYTES).add(buffer.memory(), 0, length)
+                        .onEnd(end);
+                submit(source, bio, plug);
+            } catch (RuntimeException | Error e) {
                 fail(refusalOf(source, Operation.READ, from + at, length, e));
-                goOn();
+                if (end.isLeftToSubmitter(bio)) {
+                    goOn();
+                }
             }
         }
 
+        private void hasRead(Status status) {
+            if (status == Status.OK) {
+                next = Step.WRITE;
+            } else {
+                fail(failureOf(source, Operation.READ, from + at, length, status));
+            }
+            goOn();
+        }
+
         private void write(@Nullable Plug plug) {
+            writes.set(1);
+            Throwable failure = null;
+            try {
+                writeParts(plug);
+            } catch (RuntimeException | Error e) {
+                // There is no memory for zeroes, for one. What has been begun ends by itself.
+                failure = refusalOf(target, Operation.WRITE, to + at, length, e);
+            }
+            written(failure);
+        }
+
+        private void writeParts(@Nullable Plug plug) {
             int rest = length & (target.limits().logicalBlockBytes() - 1);
             int whole = length - rest;
-            writes.set(1);
             if (!options.zeroRuns()) {
                 if (whole > 0) {
                     writeData(0, whole, plug);
@@ -553,7 +603,6 @@ public final class DiskTransfer {
             if (rest > 0) {
                 writeRest(whole, rest);
             }
-            written(null);
         }
 
         private boolean isZero(int start, int whole, int unit) {
@@ -566,18 +615,19 @@ public final class DiskTransfer {
             int part = stop - start;
             writes.incrementAndGet();
             Bio whole = start == 0 && stop == length ? bio : new Bio(1);
-            whole.reset(Operation.WRITE, offset / QueueLimits.SECTOR_BYTES).add(buffer.memory(), start, part)
-                    .onEnd(ended -> written(ended.status() == Status.OK
-                            ? null
-                            : failureOf(target, Operation.WRITE, offset, part, ended.status())));
+            FirstEnd end = new FirstEnd(status -> written(
+                    status == Status.OK ? null : failureOf(target, Operation.WRITE, offset, part, status)));
             try {
-                if (plug == null) {
-                    target.submit(whole);
+                whole.reset(Operation.WRITE, offset / QueueLimits.SECTOR_BYTES).add(buffer.memory(), start, part)
+                        .onEnd(end);
+                submit(target, whole, plug);
+            } catch (RuntimeException | Error e) {
+                BlockIOException refusal = refusalOf(target, Operation.WRITE, offset, part, e);
+                if (end.isLeftToSubmitter(whole)) {
+                    written(refusal);
                 } else {
-                    plug.submit(whole);
+                    fail(refusal);
                 }
-            } catch (RuntimeException e) {
-                written(refusalOf(target, Operation.WRITE, offset, part, e));
             }
         }
 
@@ -585,17 +635,20 @@ public final class DiskTransfer {
             long offset = to + at + start;
             int part = stop - start;
             writes.incrementAndGet();
-            try {
-                target.start(Operation.WRITE_ZEROES, offset, part, 0, status -> written(
-                        status == Status.OK ? null : failureOf(target, Operation.WRITE_ZEROES, offset, part, status)));
-            } catch (RuntimeException e) {
-                written(refusalOf(target, Operation.WRITE_ZEROES, offset, part, e));
+            try (var _ = CompletionBatch.open()) {
+                try {
+                    target.start(Operation.WRITE_ZEROES, offset, part, 0,
+                            status -> written(status == Status.OK
+                                    ? null
+                                    : failureOf(target, Operation.WRITE_ZEROES, offset, part, status)));
+                } catch (RuntimeException | Error e) {
+                    written(refusalOf(target, Operation.WRITE_ZEROES, offset, part, e));
+                }
             }
         }
 
         /** The beginning of a block whose end stays as it is. */
         private void writeRest(int start, int rest) {
-            writes.incrementAndGet();
             AsynchronousFileChannel opened = new AsyncDiskChannel(DeviceNode.open(target), null);
             lock.lock();
             try {
@@ -603,6 +656,16 @@ public final class DiskTransfer {
             } finally {
                 lock.unlock();
             }
+            writes.incrementAndGet();
+            try {
+                beginRest(opened, start, rest);
+            } catch (RuntimeException | Error e) {
+                // Has become read-only, for one.
+                written(refusalOf(target, Operation.WRITE, to + at + start, rest, e));
+            }
+        }
+
+        private void beginRest(AsynchronousFileChannel opened, int start, int rest) {
             opened.write(buffer.memory().asSlice(start, rest).asByteBuffer(), to + at + start, null,
                     new CompletionHandler<Integer, @Nullable Void>() {
                         @Override

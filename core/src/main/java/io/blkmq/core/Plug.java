@@ -69,6 +69,14 @@ public final class Plug extends Batch implements AutoCloseable {
         }
     }
 
+    /** The same, and where it has to wait no interrupt ends that. */
+    void submitUninterruptibly(Bio bio) {
+        queue.submitUninterruptibly(bio, this, range);
+        if (several) {
+            flushIfFull();
+        }
+    }
+
     /**
      * Submits a bio to any disk, through the calling thread's context there, and keeps it until the flush. The disk gets it together
      * with all its other bios of this plug.

@@ -2,6 +2,9 @@ package io.blkmq.core;
 
 import io.blkmq.runtime.IoBuffer;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes a range read as zeroes: by the device's own operation, and where it has none, or says so, by writing zeroes. The kernel's
@@ -10,20 +13,22 @@ import java.lang.foreign.MemorySegment;
 final class ZeroOut implements BioCompletion {
     private static final int PIECE_BYTES = 256 << 10;
 
-    /** A read-only source of zeroes, made when first needed. */
-    private static final class Zeroes {
-        static final IoBuffer BUFFER = zeroes();
+    /** A source of zeroes; null until it is needed, and while there was no memory for it. */
+    private static final AtomicReference<@Nullable IoBuffer> ZEROES = new AtomicReference<>();
 
-        private static IoBuffer zeroes() {
-            IoBuffer buffer = IoBuffer.allocate(PIECE_BYTES);
-            buffer.memory().fill((byte) 0);
-            return buffer;
-        }
-    }
-
-    /** Zeroes, to compare with or to write; never written to. */
+    /** Zeroes, to compare with or to write; never written to. Throws what the pool throws if there is no memory for them now. */
     static MemorySegment zeroes() {
-        return Zeroes.BUFFER.memory();
+        IoBuffer now = ZEROES.get();
+        if (now != null) {
+            return now.memory();
+        }
+        IoBuffer made = IoBuffer.allocate(PIECE_BYTES);
+        made.memory().fill((byte) 0);
+        if (ZEROES.compareAndSet(null, made)) {
+            return made.memory();
+        }
+        made.close();
+        return Objects.requireNonNull(ZEROES.get()).memory();
     }
 
     private final DiskSectors disk;
@@ -63,11 +68,11 @@ final class ZeroOut implements BioCompletion {
     private void writeNext() {
         long bytes = Math.min(PIECE_BYTES, (endSector - nextSector) * QueueLimits.SECTOR_BYTES);
         try {
-            bio.reset(Operation.WRITE, nextSector).add(Zeroes.BUFFER.memory(), 0, bytes);
+            bio.reset(Operation.WRITE, nextSector).add(zeroes(), 0, bytes);
             nextSector += bytes / QueueLimits.SECTOR_BYTES;
             disk.submit(bio);
-        } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
-            // The disk was closed or made smaller meanwhile, or there is no memory for the zeroes.
+        } catch (RuntimeException | Error e) {
+            // Within a completion, so nothing has been submitted. The disk was closed or made smaller meanwhile, or there is no memory for the zeroes.
             Bio.countEnded();
             completion.ended(disk.isClosed() ? Status.NODEV : Status.IOERR);
         }

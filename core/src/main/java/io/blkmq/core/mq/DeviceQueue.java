@@ -66,6 +66,48 @@ public final class DeviceQueue extends QueueParts {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, EntryContext ctx, @Nullable SectorRange range) {
+        submit(bio, ctx, range, Wait.INTERRUPTIBLE);
+    }
+
+    /**
+     * Submits a bio through a given context. It may wait, and no interrupt ends that: for an operation of which something has been submitted.
+     *
+     * @param bio an idle bio
+     * @param ctx of this queue
+     * @param range the partition that its sector counts in; null for the whole device
+     * @see #submit(Bio)
+     */
+    public void submitUninterruptibly(Bio bio, EntryContext ctx, @Nullable SectorRange range) {
+        submit(bio, ctx, range, Wait.UNINTERRUPTIBLE);
+    }
+
+    /**
+     * Submits a bio through a given context, as a completion does: the calling thread waits for no tag, and at no gate. What the bio has to wait
+     * for it waits for in line.
+     *
+     * @param bio an idle bio
+     * @param ctx of this queue
+     * @param range the partition that its sector counts in; null for the whole device
+     * @see #submit(Bio)
+     */
+    public void submitWithoutWaiting(Bio bio, EntryContext ctx, @Nullable SectorRange range) {
+        // Inside from before the bio is taken: then whatever it ends, or lets go on, comes after this submission.
+        Trampoline batch = Trampoline.enter();
+        try {
+            if (batch.isNested()) {
+                accept(bio, range);
+                batch.defer(bio, ctx);
+            } else {
+                requireSubmitter(ctx.hardwareContext(bio.operation(), bio.flags()));
+                accept(bio, range);
+                send(bio, ctx, null, Wait.NONE);
+            }
+        } finally {
+            batch.leave();
+        }
+    }
+
+    private void submit(Bio bio, EntryContext ctx, @Nullable SectorRange range, Wait wait) {
         Trampoline current = Trampoline.current();
         if (current == null) {
             requireSubmitter(ctx.hardwareContext(bio.operation(), bio.flags()));
@@ -74,7 +116,7 @@ public final class DeviceQueue extends QueueParts {
         if (current != null) {
             current.defer(bio, ctx);
         } else {
-            send(bio, ctx, null, Wait.INTERRUPTIBLE);
+            send(bio, ctx, null, wait);
         }
     }
 
@@ -87,6 +129,22 @@ public final class DeviceQueue extends QueueParts {
      * @see #submit(Bio)
      */
     public void submit(Bio bio, Batch plug, @Nullable SectorRange range) {
+        submit(bio, plug, range, Wait.INTERRUPTIBLE);
+    }
+
+    /**
+     * Submits a bio and leaves it with a plug. It may wait, and no interrupt ends that.
+     *
+     * @param bio an idle bio
+     * @param plug of this queue, the calling thread's
+     * @param range the partition that its sector counts in; null for the whole device
+     * @see #submitUninterruptibly(Bio, EntryContext, SectorRange)
+     */
+    public void submitUninterruptibly(Bio bio, Batch plug, @Nullable SectorRange range) {
+        submit(bio, plug, range, Wait.UNINTERRUPTIBLE);
+    }
+
+    private void submit(Bio bio, Batch plug, @Nullable SectorRange range, Wait wait) {
         if (range == null && plug.addShort(bio)) {
             return;
         }
@@ -96,7 +154,7 @@ public final class DeviceQueue extends QueueParts {
             // By a driver that is being given the batch, which is in the block layer.
             Objects.requireNonNull(Trampoline.current()).defer(bio, plug.context());
         } else {
-            send(bio, plug.context(), plug, Wait.INTERRUPTIBLE);
+            send(bio, plug.context(), plug, wait);
             plug.learn();
         }
     }
