@@ -9,18 +9,22 @@ import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.NonWritableChannelException;
+import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -38,6 +42,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -265,6 +270,49 @@ class AsyncDiskChannelTest {
             Eventually.until("the write is in flight", () -> !driver.inFlight().isEmpty());
             driver.complete(Status.OK);
             assertThat(frozen.get()).isEqualTo(512);
+        }
+    }
+
+    @Test
+    void whereTheRuntimeHasNoThreadTheHandlersAreToldAllTheSame() throws Exception {
+        ScantRuntime runtime = new ScantRuntime(IoRuntime.system());
+        RecordingDriver driver = new RecordingDriver().completesAtOnce().runtime(runtime);
+        try (Disk disk = driver.disk(); AsynchronousFileChannel channel = disk.openAsynchronousChannel()) {
+            List<Object> told = Collections.synchronizedList(new ArrayList<>());
+            runtime.refuse(ScantRuntime.Call.TELL, 1);
+            channel.read(ByteBuffer.allocate(10), 0, "", handler(told::add));
+            assertThat(told).containsExactly(10);
+            channel.read(ByteBuffer.allocate(20), 0, "", handler(told::add));
+            Eventually.until("the second is told", () -> told.size() == 2);
+        }
+    }
+
+    @Test
+    void anExecutorThatTakesAHandlerAndThrowsTellsItOnce() throws Exception {
+        List<Runnable> taken = new ArrayList<>();
+        try (Disk disk = memory(Completion.INLINE, 1);
+                AsynchronousFileChannel channel = disk.openAsynchronousChannel(task -> {
+                    taken.add(task);
+                    throw new OutOfMemoryError("unable to create native thread: on purpose");
+                })) {
+            List<Object> told = Collections.synchronizedList(new ArrayList<>());
+            channel.read(ByteBuffer.allocate(10), 0, "", handler(told::add));
+            Eventually.until("it is told", () -> !told.isEmpty());
+            taken.forEach(Runnable::run);
+            assertThat(told).containsExactly(10);
+        }
+    }
+
+    @Test
+    void aWriteFromAFileThatWasCutFailsAndGivesItsBlocksBack(@TempDir Path folder) throws Exception {
+        try (Disk disk = memory(Completion.REAPER, 4);
+                AsynchronousFileChannel channel = disk.openAsynchronousChannel();
+                Arena arena = Arena.ofShared()) {
+            MemorySegment cut = CutFile.map(folder, 4096, arena);
+            assertThat(causeOf(channel.write(cut.asByteBuffer(), 0))).isInstanceOf(InternalError.class);
+            assertThat(causeOf(channel.read(cut.asByteBuffer(), 0))).isInstanceOf(InternalError.class);
+            assertThat(disk.openChannel().write(ByteBuffer.allocate(4096), 0)).isEqualTo(4096);
+            assertThat(channel.write(ByteBuffer.allocate(100), 0).get(120, TimeUnit.SECONDS)).isEqualTo(100);
         }
     }
 

@@ -68,6 +68,30 @@ class BlockRangeLockTest {
     }
 
     @Test
+    void whatTheRuntimeHasNoThreadForIsToldHere() {
+        ScantRuntime runtime = new ScantRuntime(new ManualRuntime());
+        BlockRangeLock scant = new BlockRangeLock(runtime, null);
+        List<String> told = new ArrayList<>();
+        BlockRangeLock.Hold held = scant.request(0, 3, () -> told.add("held"));
+        List<BlockRangeLock.Hold> last = new ArrayList<>();
+        BlockRangeLock.Hold first = scant.request(0, 1, () -> {
+            throw new IllegalStateException("on purpose");
+        });
+        last.add(scant.request(1, 2, () -> {
+            // On the stack of who gives up, but not within another that is told there.
+            last.getFirst().close();
+            told.add("second");
+        }));
+        last.add(scant.request(2, 3, () -> told.add("third")));
+        last.add(scant.request(1, 2, () -> told.add("behind the second")));
+        runtime.refuse(ScantRuntime.Call.EXECUTE, 4);
+        held.close();
+        assertThat(told).containsExactly("second", "behind the second", "third");
+        first.close();
+        last.forEach(BlockRangeLock.Hold::close);
+    }
+
+    @Test
     void oneThatGivesUpLetsThoseBehindItGoOn() {
         BlockRangeLock.Hold held = lock(0, 2);
         AtomicBoolean goOn = new AtomicBoolean(true);

@@ -1,8 +1,11 @@
 package io.blkmq.core.mq;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BlockIOException;
+import io.blkmq.core.CutFile;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
@@ -13,11 +16,13 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Memory that may not go to the device is copied; memory that may go is not. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -48,6 +53,24 @@ class BounceTest {
         assertThat(told.ends()).containsExactly("WRITE 16 OK", "READ 16 OK");
         assertThat(Arrays.copyOfRange(driver.data(), 16 * 512, 16 * 512 + pattern.length)).isEqualTo(pattern);
         assertThat(target.mismatch(MemorySegment.ofArray(pattern))).isEqualTo(-1);
+    }
+
+    @Test
+    void memoryOfAFileThatWasCutFailsItsBioAndCostsNothing(@TempDir Path folder) throws IOException {
+        // In all more than bounce buffers may take at a time.
+        RecordingDriver atOnce = new RecordingDriver().completesAtOnce();
+        long before = IoBuffer.usage().usedBytes();
+        try (Disk fast = atOnce.disk(); Arena arena = Arena.ofShared()) {
+            MemorySegment cut = CutFile.map(folder, MIB, arena);
+            for (int i = 0; i < 20; i++) {
+                assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> fast.write(0, cut))
+                        .extracting(BlockIOException::status).isEqualTo(Status.IOERR);
+                assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> fast.read(0, cut))
+                        .extracting(BlockIOException::status).isEqualTo(Status.IOERR);
+                assertThat(fast.queue().heldTags()).isZero();
+            }
+            assertThat(IoBuffer.usage().usedBytes()).isEqualTo(before);
+        }
     }
 
     @Test
