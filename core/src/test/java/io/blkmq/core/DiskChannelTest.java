@@ -17,6 +17,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channels;
@@ -636,6 +637,43 @@ class DiskChannelTest {
             assertThat(buffer.array()).as("the caller's memory").containsOnly(0);
             assertThat(disk.queue().heldTags()).isZero();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aThreadWhoseOperationWaitsForTheDiskLeavesWhenAnotherClosesTheChannel(boolean frozen) throws IOException {
+        RecordingDriver driver = new RecordingDriver().depth(1).limits(limits -> limits.writeCache(true, false));
+        try (Disk disk = driver.disk()) {
+            if (frozen) {
+                disk.freeze();
+            } else {
+                disk.read(0, MemorySegment.ofArray(new byte[512]), _ -> {});
+            }
+            for (Call each : List.<Call>of(channel -> channel.read(ByteBuffer.allocate(1), 0),
+                    channel -> channel.write(ByteBuffer.allocate(1), 0),
+                    channel -> channel.write(ByteBuffer.allocate(512), 512), channel -> channel.force(false))) {
+                FileChannel channel = disk.openChannel();
+                Eventually.Worker<Boolean> waiter = Eventually.start(() -> each.on(channel));
+                Eventually.waitsIn(waiter.thread(), ChannelTransfer.class);
+                channel.close();
+                assertThat(waiter.failure()).isExactlyInstanceOf(AsynchronousCloseException.class);
+            }
+            if (frozen) {
+                disk.unfreeze();
+            }
+            Eventually.until("what was left behind has ended", () -> driver.completeAll() == 0
+                    && disk.queue().heldTags() == 0 && driver.inFlight().isEmpty());
+            // Its blocks are free again.
+            Eventually.Worker<Integer> next = Eventually
+                    .call(() -> disk.openChannel().write(ByteBuffer.allocate(1024), 0));
+            Eventually.until("written", () -> driver.completeAll() > 0 || next.isDone());
+            assertThat(next.join()).isEqualTo(1024);
+        }
+    }
+
+    /** A call of a channel that waits for its end. */
+    private interface Call {
+        void on(FileChannel channel) throws IOException;
     }
 
     @Test

@@ -433,6 +433,18 @@ class DiskTest {
     }
 
     @Test
+    void whatIsSaidOfASectorThatIsNoBlockIsRightForEachSector() throws IOException {
+        try (Disk disk = memory(Completion.INLINE).blockBytes(4096).build(); IoBuffer buffer = disk.allocate(4096)) {
+            for (long sector : new long[]{9, (1L << 55) + 1, Long.MAX_VALUE}) {
+                Bio bio = new Bio().reset(Operation.READ, sector).add(buffer.memory());
+                String offset = sector == 9 ? " (offset 4608)" : "";
+                assertThatIllegalArgumentException().isThrownBy(() -> disk.submit(bio)).withMessage("mem0: READ at sector "
+                        + sector + offset + ": not a multiple of the block size of 4096 bytes");
+            }
+        }
+    }
+
+    @Test
     void memoryOfOneThreadIsRefusedWhereAnotherMayComplete() throws IOException {
         try (Disk disk = memory(Completion.REAPER).build(); Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(512);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Transfers between disks. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -293,6 +295,88 @@ class DiskTransferTest {
             assertThatIllegalStateException().isThrownBy(failing::await).havingCause()
                     .withMessage("thrown by a listener of the test");
             assertThat(failing.bytesDone()).isLessThan(failing.bytesTotal());
+        }
+    }
+
+    @Test
+    void aTargetThatBecomesReadOnlyWhileABlockIsToBeChangedInPartEndsIt() throws IOException {
+        RecordingDriver driver = new RecordingDriver().limits(limits -> limits.requestBytesMax(1 << 20));
+        try (Disk source = driver.disk(); Disk target = memory("to", Completion.REAPER, 4096).build()) {
+            source.queue().setCapacitySectors((64 << 1) + 1);
+            DiskTransfer transfer = source.startCopy(target, SMALL.withDepth(1));
+            driver.complete(Status.OK);
+            Eventually.until("the rest is read", () -> driver.inFlight().size() == 1);
+            target.freeze();
+            target.queue().setLimits(target.limits().toBuilder().readOnly(true).build());
+            target.unfreeze();
+            driver.complete(Status.OK);
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(transfer::await)
+                    .withMessageContaining("WRITE").extracting(BlockIOException::status).isEqualTo(Status.INVAL);
+        }
+    }
+
+    /** A polled device that belongs to the thread which used it first. */
+    private static final class Owned extends RecordingDriver {
+        private final AtomicReference<@Nullable Thread> owner = new AtomicReference<>();
+
+        Owned() {
+            var _ = polled().limits(limits -> limits.requestBytesMax(1 << 20));
+        }
+
+        @Override
+        public boolean mayPoll(HardwareContext hctx) {
+            Thread now = owner.get();
+            return now == null || now.equals(Thread.currentThread());
+        }
+
+        @Override
+        public boolean claim(HardwareContext hctx) {
+            return owner.compareAndSet(null, Thread.currentThread()) || mayPoll(hctx);
+        }
+
+        @Override
+        public void requireSubmitter(HardwareContext hctx) {
+            if (!claim(hctx)) {
+                throw new WrongThreadException("another's");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aStrayThreadIsRefusedAndTheTransferOfAPolledDiskGoesOn(boolean toPolled) throws IOException {
+        RecordingDriver owned = new Owned();
+        RecordingDriver other = new RecordingDriver().completesAtOnce()
+                .limits(limits -> limits.requestBytesMax(1 << 20));
+        try (Disk source = (toPolled ? other : owned).disk(); Disk target = (toPolled ? owned : other).disk()) {
+            new Random(9).nextBytes((toPolled ? other : owned).data());
+            DiskTransfer transfer = source.startCopy(target, SMALL);
+            for (Eventually.Work call : List.<Eventually.Work>of(transfer::await, transfer::poll,
+                    () -> source.startCopy(target, SMALL))) {
+                assertThat(Eventually.start(call).failure()).isInstanceOf(WrongThreadException.class);
+            }
+            transfer.await();
+            assertThat(target.queue().heldTags()).isZero();
+            assertThat(owned.data()).isEqualTo(other.data());
+            Eventually.start(transfer::await).join();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void anInterruptedThreadTransfersAll(Completion completion) throws IOException {
+        // More slots than tags.
+        try (Disk source = memory("from", completion, 512).build();
+                Disk target = memory("to", completion, 4096).build()) {
+            byte[] sent = fill(source, 12);
+            Arrays.fill(sent, 8192, 65536, (byte) 0);
+            source.write(0, MemorySegment.ofArray(sent));
+            Thread.currentThread().interrupt();
+            DiskTransfer transfer = source.startCopy(target,
+                    SMALL.withDepth(8).withZeroRuns(true).withPieceBytes(16384));
+            transfer.await();
+            assertThat(Thread.interrupted()).as("kept").isTrue();
+            assertThat(content(target)).isEqualTo(sent);
         }
     }
 

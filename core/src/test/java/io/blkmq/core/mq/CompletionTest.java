@@ -13,13 +13,20 @@ import io.blkmq.core.driver.Request;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
+import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
+import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What completions of bios may do, and what becomes of it. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -43,6 +50,45 @@ class CompletionTest {
             assertThat(CallbackFailures.count()).isEqualTo(before + 10);
             assertThat(disk.queue().heldTags()).isZero();
         }
+    }
+
+    @Test
+    void anExceptionThatThrowsWhenItIsAskedWhatItIsCostsNothingEither() {
+        try (Disk disk = driver.disk()) {
+            long before = CallbackFailures.count();
+            ThrowingLoggerFinder.submitMerged(disk, told, _ -> {
+                throw new Unspeakable();
+            });
+            assertThat(driver.inFlight()).hasSize(1);
+            driver.completeAll();
+            assertThat(told.ends()).containsExactly(Told.ok(1));
+            assertThat(CallbackFailures.count()).isEqualTo(before + 1);
+            assertThat(CallbackFailures.latest()).endsWith("failed: " + Unspeakable.class.getName());
+            assertThat(disk.queue().heldTags()).isZero();
+            assertThat(disk.queue().close(TimeUnit.SECONDS.toNanos(1))).isTrue();
+        }
+    }
+
+    /** Does not say what it is. */
+    private static final class Unspeakable extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no message, on purpose");
+        }
+    }
+
+    @Test
+    void aLoggerThatThrowsCostsNothing(@TempDir Path folder) throws Exception {
+        Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+        Files.writeString(services.resolve("java.lang.System$LoggerFinder"), ThrowingLoggerFinder.class.getName());
+        Process process = JavaProcess.start("-cp", folder + File.pathSeparator + JavaProcess.classPath(),
+                ThrowingLoggerFinder.Program.class.getName());
+        process.getOutputStream().close();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(printed).contains("[READ 1 OK] 0 true");
+        assertThat(process.waitFor()).isZero();
     }
 
     @Test

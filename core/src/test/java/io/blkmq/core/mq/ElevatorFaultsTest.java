@@ -396,8 +396,14 @@ class ElevatorFaultsTest {
             Elevators.register(ONLY);
         }
 
+        /** Whether it says its name. */
+        boolean named = true;
+
         @Override
         public String name() {
+            if (!named) {
+                throw new IllegalStateException("by plan: no name");
+            }
             return "odd";
         }
 
@@ -405,6 +411,27 @@ class ElevatorFaultsTest {
         public Elevator create(ElevatorQueue queue) {
             return made.apply(queue);
         }
+    }
+
+    @Test
+    void oneThatDoesNotSayItsNameAnyMoreIsReportedByTheOneItHad() {
+        run(runtime -> {
+            try (Disk disk = disk(runtime, set -> set)) {
+                FaultyElevator.Type.follow(new Plan(Fault.THROWS_IN_COMPLETED, 1));
+                Odd.ONLY.made = FaultyElevator.Type.ONLY::create;
+                disk.queue().setElevator(Odd.ONLY.name());
+                Odd.ONLY.named = false;
+                disk.submit(write(0));
+                driver.completeAll();
+                assertThat(ends).containsExactly("0 OK");
+                assertThat(CallbackFailures.latest()).startsWith("completed of elevator odd of q failed");
+                assertThat(disk.queue().elevator()).isEqualTo("odd");
+                assertThat(disk.queue().dump()).contains("of-faults");
+                assertThat(disk.queue().heldTags()).isZero();
+            } finally {
+                Odd.ONLY.named = true;
+            }
+        });
     }
 
     @Test

@@ -9,6 +9,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.Elevators;
+import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.core.nullblk.Injection;
 import io.blkmq.core.nullblk.NullBlk;
@@ -30,6 +31,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import jdk.jfr.Configuration;
 import jdk.jfr.EventType;
@@ -38,6 +40,7 @@ import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -251,6 +254,22 @@ class FlightEventsTest {
             assertIsAbout(events.getFirst(), "rec0", Operation.WRITE, 5, 512);
             assertIsAbout(events.getLast(), "rec0", Operation.WRITE, 5, 512);
             assertThat(recorded("Request")).hasSize(1);
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // a driver that breaks its contract is what this is about
+    void aDriverWithoutAnAnswerToATimeoutHasSaidThatTheTimeBeginsAnew() throws Exception {
+        Function<Request, @Nullable TimeoutAction> none = _ -> null;
+        driver.onTimeout(none::apply);
+        try (Disk disk = driver.disk()) {
+            disk.submit(told.read(7));
+            time.advance(32 * SECOND);
+            assertThat(CallbackFailures.latest()).startsWith("timeout of request ").endsWith("returned null");
+            assertThat(recorded("Timeout").getFirst().getString("answer")).isEqualTo("RESET_TIMER");
+            driver.completeAll();
+            assertThat(told.ends()).containsExactly("READ 7 OK");
+            assertThat(time.timers()).as("the timer goes on").isOne();
         }
     }
 

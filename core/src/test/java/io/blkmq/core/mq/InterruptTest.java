@@ -5,17 +5,29 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
+import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Status;
+import io.blkmq.core.driver.BlockDriver;
+import io.blkmq.core.driver.HardwareContext;
 import io.blkmq.core.driver.Request;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** An interrupt at every call that waits: it ends the wait while nothing has been submitted, never after, and is never lost. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -82,6 +94,52 @@ class InterruptTest {
         });
         driver.completeAll();
         assertThat(begun.join()).as("kept").isTrue();
+    }
+
+    /** Keeps what it is given. */
+    private static final class Keeping implements BlockDriver {
+        private final Queue<Request> kept = new ConcurrentLinkedQueue<>();
+
+        @Override
+        public Status queueRq(HardwareContext hctx, Request rq, boolean last) {
+            kept.add(rq);
+            return Status.OK;
+        }
+
+        void completeOne() {
+            Eventually.until("one is in flight", () -> !kept.isEmpty());
+            Objects.requireNonNull(kept.poll()).complete(Status.OK);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anOperationInPiecesOfWhichOneHasGoneGoesOn(boolean scattered) throws IOException {
+        Keeping keeping = new Keeping();
+        QueueLimits limits = QueueLimits.builder().requestBytesMax(1 << 20).segmentBytesMax(1 << 20).build();
+        TagSet tags = TagSet.builder(keeping).depth(1).build();
+        try (Disk large = Disk.of(tags.newQueue("large", limits, 4 << 11, null), tags)) {
+            Eventually.Worker<Boolean> writer = Eventually.call(() -> {
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment memory = arena.allocate((1 << 20) + 512);
+                    if (scattered) {
+                        large.write(0, List.of(memory.asSlice(0, 512), memory.asSlice(512)), 0);
+                    } else {
+                        large.write(0, memory);
+                    }
+                }
+                return Thread.interrupted();
+            });
+            Eventually.until("the first piece is in flight", () -> !keeping.kept.isEmpty());
+            large.queue().freezeStart();
+            writer.thread().interrupt();
+            keeping.completeOne();
+            Eventually.waitsIn(writer.thread(), QueueGate.class);
+            writer.thread().interrupt();
+            large.unfreeze();
+            keeping.completeOne();
+            assertThat(writer.join()).as("kept").isTrue();
+        }
     }
 
     @Test

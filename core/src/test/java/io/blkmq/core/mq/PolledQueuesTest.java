@@ -1,12 +1,15 @@
 package io.blkmq.core.mq;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.Simulation;
+import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.SoftwareContext;
@@ -36,6 +39,20 @@ class PolledQueuesTest {
     private static final long MILLI = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final Told told = new Told();
+
+    @Test
+    void whatADriverRefusesWhenTheDeviceIsGoneEndsWithoutAnotherLook() throws IOException {
+        RecordingDriver driver = new RecordingDriver().polled();
+        try (Disk disk = driver.disk(); IoBuffer buffer = IoBuffer.allocate(512)) {
+            driver.answerBy(rq -> {
+                rq.queue().markDead();
+                return Status.RESOURCE;
+            });
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.read(0, buffer.memory()))
+                    .extracting(BlockIOException::status).isEqualTo(Status.NODEV);
+            assertThat(disk.queue().heldTags()).isZero();
+        }
+    }
 
     /** What freezes a queue, each as another thread does it. */
     enum Change {

@@ -92,10 +92,16 @@ class TagSetTest {
         final List<String> alive = new ArrayList<>();
         @Nullable
         String failsAt;
+        /** Fails with an error if it is there already. */
+        @Nullable
+        String failsOnceMoreAt;
 
         private void begin(String what) throws IOException {
             if (what.equals(failsAt)) {
                 throw new IOException("on purpose");
+            }
+            if (what.equals(failsOnceMoreAt) && alive.contains(what)) {
+                throw new OutOfMemoryError("on purpose");
             }
             alive.add(what);
         }
@@ -143,6 +149,19 @@ class TagSetTest {
         counting.failsAt = "request 1 of 1";
         assertThatThrownBy(() -> TagSet.builder(counting).depth(3).hardwareQueues(2).build())
                 .isInstanceOf(IOException.class).hasMessageContaining("request 1 of hardware context 1");
+        assertThat(counting.alive).isEmpty();
+    }
+
+    @Test
+    void aQueueWhoseFlushRequestEndsInAnErrorLeavesNothingBehind() {
+        Counting counting = new Counting();
+        TagSet set = counting.depth(1).hardwareQueues(2).tagSet();
+        // The flush request of the second context, whose number is that of its first request.
+        counting.failsOnceMoreAt = "request 0 of 1";
+        assertThatThrownBy(() -> counting.queue(set, "q")).isInstanceOf(OutOfMemoryError.class);
+        assertThat(counting.alive).as("the requests of the tag set alone").containsExactly("request 0 of 0",
+                "request 0 of 1");
+        set.close();
         assertThat(counting.alive).isEmpty();
     }
 
