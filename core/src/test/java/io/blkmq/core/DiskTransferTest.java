@@ -373,7 +373,7 @@ class DiskTransferTest {
             source.write(0, MemorySegment.ofArray(sent));
             Thread.currentThread().interrupt();
             DiskTransfer transfer = source.startCopy(target,
-                    SMALL.withDepth(8).withZeroRuns(true).withPieceBytes(16384));
+                    SMALL.withDepth(8).withZeroRuns(true));
             transfer.await();
             assertThat(Thread.interrupted()).as("kept").isTrue();
             assertThat(content(target)).isEqualTo(sent);

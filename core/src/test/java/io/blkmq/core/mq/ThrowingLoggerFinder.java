@@ -3,6 +3,7 @@ package io.blkmq.core.mq;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BioCompletion;
 import io.blkmq.core.Disk;
+import io.blkmq.core.driver.TagSet;
 import java.util.ResourceBundle;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -54,7 +55,7 @@ public final class ThrowingLoggerFinder extends System.LoggerFinder {
         public static void main(String[] arguments) {
             RecordingDriver driver = new RecordingDriver();
             Told told = new Told();
-            try (Disk disk = driver.disk()) {
+            try (Disk disk = merging(driver)) {
                 submitMerged(disk, told, _ -> {
                     throw new IllegalArgumentException("on purpose");
                 });
@@ -63,6 +64,12 @@ public final class ThrowingLoggerFinder extends System.LoggerFinder {
                         + disk.queue().close(TimeUnit.SECONDS.toNanos(1)));
             }
         }
+    }
+
+    /** A disk whose neighbouring bios become one request. */
+    static Disk merging(RecordingDriver driver) {
+        TagSet set = driver.tagSet(builder -> builder.flag(TagSet.Flag.MERGE));
+        return Disk.of(driver.queue(set, "rec0"), set);
     }
 
     /** Submits two neighbours that become one request, of which the first is told to a completion of its own. */
