@@ -8,10 +8,11 @@ import java.util.concurrent.CompletableFuture;
  * The operations of a disk as futures: {@link Disk#async} returns it. An operation is submitted by the calling thread before its method
  * returns, and what {@link Disk} says of offsets, lengths, memory and refusals holds here too. Thread-safe.
  *
- * <p>A future fails with {@link BlockIOException}; with {@link Status#INTR} if the calling thread was interrupted while it waited for a tag, or at a
- * frozen disk, and so before anything was submitted. The interrupt is kept. Memory is the device's until its future is complete. Cancelling a future does not stop
- * the operation, and does not give the memory back. What depends on a future runs on the thread that found the completion, unless it asks for
- * another, and must not block on a disk ({@link BioCompletion}).
+ * <p>A future fails with {@link BlockIOException}; with {@link Status#INTR} if the calling thread was interrupted while it
+ * waited for a tag, or at a frozen disk, and so before anything was submitted. The interrupt is kept. Memory is the
+ * device's until its future is complete. Cancelling a future does not stop the operation, and does not give the memory
+ * back. What depends on a future runs on the thread that found the completion, unless it asks for another, and must not
+ * block on a disk ({@link BioCompletion}).
  *
  * <p>On a polled disk a future is complete once its thread has found the completion by {@link Disk#poll}.
  *

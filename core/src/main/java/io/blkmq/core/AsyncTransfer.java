@@ -263,7 +263,10 @@ final class AsyncTransfer {
 
     // ---- one piece
 
-    /** Begins a step; one that the disk refuses ends at once. Within the block layer, where what is thrown has not been submitted. */
+    /**
+     * Begins a step; one that the disk refuses ends at once. Within the block layer, where what is thrown has not been
+     * submitted.
+     */
     private void step(Operation what, long offset, @Nullable MemorySegment memory, StepEnd end) {
         assert CompletionBatch.current() != null;
         long length = memory == null ? 0 : memory.byteSize();

@@ -39,8 +39,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A thread waits for its hold by parking ({@link #lock}). An operation without a thread is told ({@link #request}), by work that
  * the runtime executes: never on the stack of who gave the range up, and never under the lock. Only on a polled disk it is told by the
- * completion that gave the range up, because the polling thread is the one that has to submit what follows, and elsewhere by whoever
- * gave the range up if the runtime does not take the work, for want of a thread; what is told then may give ranges up in its turn, and those who get them are told after it has returned, so a long line is no deep stack.
+ * completion that gave the range up, because the polling thread is the one that has to submit what follows, and elsewhere
+ * by whoever gave the range up if the runtime does not take the work, for want of a thread; what is told then may give
+ * ranges up in its turn, and those who get them are told after it has returned, so a long line is no deep stack.
  */
 final class BlockRangeLock {
     private static final Comparator<Part> BY_BLOCK = Comparator.comparingLong(part -> part.first);
@@ -52,7 +53,10 @@ final class BlockRangeLock {
     private final TreeMap<Long, Part> last = new TreeMap<>();
     /** How many holds were asked for. Guarded by the lock. */
     private long asked;
-    /** Those who are to be told by a thread that tells somebody, by that thread: on a polled disk, and where the runtime has no thread for it. */
+    /**
+     * Those who are to be told by a thread that tells somebody, by that thread: on a polled disk, and where the runtime has
+     * no thread for it.
+     */
     private final Map<Thread, ArrayDeque<Runnable>> telling = new ConcurrentHashMap<>();
 
     /**

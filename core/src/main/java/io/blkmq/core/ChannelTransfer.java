@@ -110,8 +110,8 @@ final class ChannelTransfer implements AutoCloseable {
         private volatile @Nullable Status status;
 
         /**
-         * The thread does not wait before it has submitted, so that the end of its channel finds it where it leaves. Where it polls it stays
-         * anyway.
+         * The thread does not wait before it has submitted, so that the end of its channel finds it where it leaves. Where
+         * it polls it stays anyway.
          */
         void submit(Bio bio) {
             if (polled) {

@@ -30,9 +30,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
- * <p>An interrupt does not end a blocking call of which something has been submitted, because the memory is the device's until the operation has
- * ended. A call that still waits for a tag, or at a frozen disk, ends with {@link Status#INTR} then, and has changed nothing. The interrupt is
- * kept in both cases.
+ * <p>An interrupt does not end a blocking call of which something has been submitted, because the memory is the device's
+ * until the operation has ended. A call that still waits for a tag, or at a frozen disk, ends with {@link Status#INTR}
+ * then, and has changed nothing. The interrupt is kept in both cases.
  *
  * @since 0.1.0
  */
@@ -156,8 +156,9 @@ public final class Disk extends DiskSectors implements AutoCloseable {
 
     /**
      * Submits a bio through the calling thread's context. It is the device's until its completion runs, which may be before this
-     * method returns. Waits for a tag, and while the disk is frozen, unless the bio says {@link Bio#NOWAIT}. An interrupt ends that wait,
-     * and the bio with {@link Status#INTR}, if nothing of it has been submitted yet; it is kept for the caller.
+     * method returns. Waits for a tag, and while the disk is frozen, unless the bio says {@link Bio#NOWAIT}. An interrupt
+     * ends that wait, and the bio with {@link Status#INTR}, if nothing of it has been submitted yet; it is kept for the
+     * caller.
      *
      * @param bio an idle bio
      * @throws IllegalArgumentException if it is empty, unaligned, negative or contradicts itself, or its memory can be used by

@@ -74,12 +74,18 @@ abstract class DiskSectors {
         queue.submit(bio, context, range);
     }
 
-    /** The same, for the rest of an operation of which something has been submitted: no interrupt ends the wait for a tag or at a frozen disk. */
+    /**
+     * The same, for the rest of an operation of which something has been submitted: no interrupt ends the wait for a tag or
+     * at a frozen disk.
+     */
     final void submitUninterruptibly(Bio bio, EntryContext context) {
         queue.submitUninterruptibly(bio, context, range);
     }
 
-    /** The same, for a thread that can be told to leave while it waits, and so waits for nothing before it has submitted the bio. */
+    /**
+     * The same, for a thread that can be told to leave while it waits, and so waits for nothing before it has submitted the
+     * bio.
+     */
     final void submitWithoutWaiting(Bio bio, EntryContext context) {
         queue.submitWithoutWaiting(bio, context, range);
     }

@@ -199,7 +199,8 @@ public final class DiskTransfer {
     }
 
     /**
-     * Waits for its end, and polls meanwhile where a polled disk takes part. An interrupt ends neither the wait nor the transfer, and is kept.
+     * Waits for its end, and polls meanwhile where a polled disk takes part. An interrupt ends neither the wait nor the
+     * transfer, and is kept.
      *
      * @throws BlockIOException if a piece could not be read or written
      * @throws CancellationException if it was cancelled

@@ -3,8 +3,8 @@ package io.blkmq.core;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * How a bio has ended, told once: by the bio, or by whoever submitted it and was thrown an error. After an error the bio may be in flight all the
- * same, or may have ended already.
+ * How a bio has ended, told once: by the bio, or by whoever submitted it and was thrown an error. After an error the bio
+ * may be in flight all the same, or may have ended already.
  */
 final class FirstEnd implements BioCompletion {
     private final IoCompletion completion;

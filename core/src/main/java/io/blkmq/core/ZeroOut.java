@@ -72,7 +72,8 @@ final class ZeroOut implements BioCompletion {
             nextSector += bytes / QueueLimits.SECTOR_BYTES;
             disk.submit(bio);
         } catch (RuntimeException | Error e) {
-            // Within a completion, so nothing has been submitted. The disk was closed or made smaller meanwhile, or there is no memory for the zeroes.
+            // Within a completion, so nothing has been submitted. The disk was closed or made smaller meanwhile, or there
+            // is no memory for the zeroes.
             Bio.countEnded();
             completion.ended(disk.isClosed() ? Status.NODEV : Status.IOERR);
         }

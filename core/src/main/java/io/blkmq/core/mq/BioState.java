@@ -400,7 +400,8 @@ public abstract sealed class BioState extends TagWaiter permits Bio {
             }
             return end;
         } catch (Throwable t) {
-            // The caller closed its arena, the memory is read-only, or the file that it maps has been cut: the data has nowhere to go.
+            // The caller closed its arena, the memory is read-only, or the file that it maps has been cut: the data has
+            // nowhere to go.
             CallbackFailures.report(
                     "copy to the memory of a bio of " + Objects.requireNonNull(bounceRoom).queue() + " (" + self + ")",
                     t);

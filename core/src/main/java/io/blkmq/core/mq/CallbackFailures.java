@@ -3,8 +3,9 @@ package io.blkmq.core.mq;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What callbacks of users and drivers throw: logged and counted here, and never the end of a thread or of another request. So what is reported may
- * itself throw when it is asked what it is, and so may a user's logger: {@link #report} throws nothing. Thread-safe.
+ * What callbacks of users and drivers throw: logged and counted here, and never the end of a thread or of another request.
+ * So what is reported may itself throw when it is asked what it is, and so may a user's logger: {@link #report} throws
+ * nothing. Thread-safe.
  */
 public final class CallbackFailures {
     private static final System.Logger LOG = System.getLogger("io.blkmq.core");

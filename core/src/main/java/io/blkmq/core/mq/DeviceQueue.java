@@ -70,7 +70,8 @@ public final class DeviceQueue extends QueueParts {
     }
 
     /**
-     * Submits a bio through a given context. It may wait, and no interrupt ends that: for an operation of which something has been submitted.
+     * Submits a bio through a given context. It may wait, and no interrupt ends that: for an operation of which something
+     * has been submitted.
      *
      * @param bio an idle bio
      * @param ctx of this queue
@@ -82,8 +83,8 @@ public final class DeviceQueue extends QueueParts {
     }
 
     /**
-     * Submits a bio through a given context, as a completion does: the calling thread waits for no tag, and at no gate. What the bio has to wait
-     * for it waits for in line.
+     * Submits a bio through a given context, as a completion does: the calling thread waits for no tag, and at no gate.
+     * What the bio has to wait for it waits for in line.
      *
      * @param bio an idle bio
      * @param ctx of this queue

@@ -41,8 +41,8 @@ final class DispatchAgent implements Runnable {
     }
 
     /**
-     * There may be something to dispatch. Throws nothing: what waits is on the list, whose it is, and its submitter goes on. If no thread can be
-     * started, that is tried again later.
+     * There may be something to dispatch. Throws nothing: what waits is on the list, whose it is, and its submitter goes
+     * on. If no thread can be started, that is tried again later.
      */
     void wake() {
         Thread running = thread;

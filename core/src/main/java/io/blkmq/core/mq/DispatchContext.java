@@ -458,7 +458,10 @@ public final class DispatchContext extends HardwareContext {
         }
     }
 
-    /** Has a timer run the context, unless one is going to. Throws nothing: what waits here is on the list, and its submitter goes on. */
+    /**
+     * Has a timer run the context, unless one is going to. Throws nothing: what waits here is on the list, and its
+     * submitter goes on.
+     */
     private void runAfterDelay() {
         if (!rerunTimers.compareAndSet(0, 1)) {
             return;
