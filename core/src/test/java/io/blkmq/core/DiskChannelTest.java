@@ -661,8 +661,8 @@ class DiskChannelTest {
             if (frozen) {
                 disk.unfreeze();
             }
-            Eventually.until("what was left behind has ended", () -> driver.completeAll() == 0
-                    && disk.queue().heldTags() == 0 && driver.inFlight().isEmpty());
+            Eventually.until("what was left behind has ended",
+                    () -> driver.completeAll() == 0 && disk.queue().heldTags() == 0 && driver.inFlight().isEmpty());
             // Its blocks are free again.
             Eventually.Worker<Integer> next = Eventually
                     .call(() -> disk.openChannel().write(ByteBuffer.allocate(1024), 0));

@@ -438,8 +438,8 @@ class DiskTest {
             for (long sector : new long[]{9, (1L << 55) + 1, Long.MAX_VALUE}) {
                 Bio bio = new Bio().reset(Operation.READ, sector).add(buffer.memory());
                 String offset = sector == 9 ? " (offset 4608)" : "";
-                assertThatIllegalArgumentException().isThrownBy(() -> disk.submit(bio)).withMessage("mem0: READ at sector "
-                        + sector + offset + ": not a multiple of the block size of 4096 bytes");
+                assertThatIllegalArgumentException().isThrownBy(() -> disk.submit(bio)).withMessage(
+                        "mem0: READ at sector " + sector + offset + ": not a multiple of the block size of 4096 bytes");
             }
         }
     }

@@ -310,8 +310,8 @@ class DiskTransferTest {
             target.queue().setLimits(target.limits().toBuilder().readOnly(true).build());
             target.unfreeze();
             driver.complete(Status.OK);
-            assertThatExceptionOfType(BlockIOException.class).isThrownBy(transfer::await)
-                    .withMessageContaining("WRITE").extracting(BlockIOException::status).isEqualTo(Status.INVAL);
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(transfer::await).withMessageContaining("WRITE")
+                    .extracting(BlockIOException::status).isEqualTo(Status.INVAL);
         }
     }
 
@@ -372,8 +372,7 @@ class DiskTransferTest {
             Arrays.fill(sent, 8192, 65536, (byte) 0);
             source.write(0, MemorySegment.ofArray(sent));
             Thread.currentThread().interrupt();
-            DiskTransfer transfer = source.startCopy(target,
-                    SMALL.withDepth(8).withZeroRuns(true));
+            DiskTransfer transfer = source.startCopy(target, SMALL.withDepth(8).withZeroRuns(true));
             transfer.await();
             assertThat(Thread.interrupted()).as("kept").isTrue();
             assertThat(content(target)).isEqualTo(sent);
