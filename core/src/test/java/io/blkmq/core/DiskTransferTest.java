@@ -375,8 +375,7 @@ class DiskTransferTest {
                 return vainPolls.getAndDecrement() > 0 ? 0 : super.poll(hctx, ctx);
             }
         }.depth(4).limits(limits -> limits.requestBytesMax(1 << 20));
-        RecordingDriver to = new RecordingDriver().completesAtOnce()
-                .limits(limits -> limits.requestBytesMax(1 << 20));
+        RecordingDriver to = new RecordingDriver().completesAtOnce().limits(limits -> limits.requestBytesMax(1 << 20));
         new Random(12).nextBytes(from.data());
         try (Disk source = polled ? from.polled().disk() : from.disk(); Disk target = to.disk()) {
             Thread.currentThread().interrupt();
