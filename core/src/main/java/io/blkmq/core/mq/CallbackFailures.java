@@ -25,7 +25,7 @@ public final class CallbackFailures {
         try {
             latest = what + " failed: " + thrown;
             LOG.log(System.Logger.Level.ERROR, what + " failed", thrown);
-        } catch (Throwable t) {
+        } catch (Throwable _) {
             reportByName(what, thrown);
         }
     }
@@ -35,7 +35,7 @@ public final class CallbackFailures {
         try {
             latest = what + " failed: " + thrown.getClass().getName();
             LOG.log(System.Logger.Level.ERROR, latest);
-        } catch (Throwable t) {
+        } catch (Throwable _) {
             // There is nobody left to tell.
         }
     }
@@ -50,7 +50,7 @@ public final class CallbackFailures {
     static void log(System.Logger.Level level, String what) {
         try {
             LOG.log(level, what);
-        } catch (Throwable t) {
+        } catch (Throwable _) {
             // There is nobody left to tell.
         }
     }
