@@ -135,9 +135,9 @@ class RandomProgramsTest {
             "blkmq.programs, 0, '-Dblkmq.programs is 0, and not 1 to 2147483647'",
             "blkmq.programs, -5, '-Dblkmq.programs is -5, and not 1 to 2147483647'"})
     void aPropertyThatIsNoNumberOrAsksForNothingIsRefused(String name, String value, String message) {
+        RandomPrograms<Integer> programs = digits((runtime, digits) -> runtime.switchPoint());
         String before = System.setProperty(name, value);
         try {
-            RandomPrograms<Integer> programs = digits((runtime, digits) -> runtime.switchPoint());
             assertThatThrownBy(programs::check).isInstanceOf(IllegalArgumentException.class).hasMessage(message);
         } finally {
             if (before == null) {

@@ -50,10 +50,18 @@ final class NullQueue extends CompletionLists {
 
     void rerunIn(long nanos) {
         if (rerunSet.compareAndSet(false, true)) {
-            var _ = hctx.queue().tagSet().runtime().schedule(nanos, () -> {
-                rerunSet.set(false);
-                hctx.run();
-            });
+            boolean set = false;
+            try {
+                var _ = hctx.queue().tagSet().runtime().schedule(nanos, () -> {
+                    rerunSet.set(false);
+                    hctx.run();
+                });
+                set = true;
+            } finally {
+                if (!set) {
+                    rerunSet.set(false);
+                }
+            }
         }
     }
 }
