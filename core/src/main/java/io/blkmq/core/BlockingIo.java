@@ -63,6 +63,14 @@ final class BlockingIo implements IoCompletion {
         io.await(disk, operation, offset + at, piece.byteSize());
     }
 
+    /** What would have to be cut ends as a bio does that would: after some pieces had gone, another might have to wait. */
+    private static void requireOnePieceIfItMayNotWait(DiskSectors disk, Operation operation, long offset, long bytes,
+            int flags) throws BlockIOException {
+        if ((flags & Bio.NOWAIT) != 0 && bytes > PIECE_BYTES) {
+            throw failure(disk, operation, offset, bytes, Status.AGAIN);
+        }
+    }
+
     /** Copies on this thread, the only one that may. */
     private static void transferConfined(DiskSectors disk, Operation operation, long offset, MemorySegment memory,
             int flags) throws BlockIOException {
@@ -72,6 +80,7 @@ final class BlockingIo implements IoCompletion {
         }
         // All of it, before the first piece goes: what is refused has changed nothing.
         disk.check(new Bio(1).reset(operation, disk.sector(operation, offset)).add(memory).flags(flags));
+        requireOnePieceIfItMayNotWait(disk, operation, offset, bytes, flags);
         try (IoBuffer buffer = IoBuffer.allocate(Math.min(bytes, PIECE_BYTES))) {
             for (long at = 0; at < bytes; at += buffer.bytes()) {
                 MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), bytes - at));
@@ -97,6 +106,7 @@ final class BlockingIo implements IoCompletion {
         }
         // All of it, before the first piece goes: what is refused has changed nothing.
         disk.check(row.bio(operation, disk.sector(operation, offset), flags));
+        requireOnePieceIfItMayNotWait(disk, operation, offset, row.bytes(), flags);
         try (IoBuffer buffer = IoBuffer.allocate(Math.min(row.bytes(), PIECE_BYTES))) {
             for (long at = 0; at < row.bytes(); at += buffer.bytes()) {
                 MemorySegment piece = buffer.memory().asSlice(0, Math.min(buffer.bytes(), row.bytes() - at));
@@ -129,7 +139,12 @@ final class BlockingIo implements IoCompletion {
             Thread.currentThread().interrupt();
         }
         if (status != Status.OK) {
-            throw new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, null);
+            throw failure(disk, operation, offset, bytes, status);
         }
+    }
+
+    private static BlockIOException failure(DiskSectors disk, Operation operation, long offset, long bytes,
+            Status status) {
+        return new BlockIOException(disk.name(), operation, offset / QueueLimits.SECTOR_BYTES, bytes, status, null);
     }
 }

@@ -15,6 +15,7 @@ import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -496,6 +497,25 @@ class DiskTest {
         try (Disk disk = memory(Completion.POLLED).build()) {
             assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(() -> disk.plug(disk.contexts()));
             assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(() -> disk.poll(-1));
+        }
+    }
+
+    /** In pieces another one than the first might have to wait, or end with AGAIN when some are written. */
+    @Test
+    void memoryOfOneThreadThatIsOverAPieceIsNotCutWhereNothingMayWait() throws IOException {
+        try (Disk disk = memory(Completion.INLINE).capacityBytes(4 << 20).build(); Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(2 << 20).fill((byte) 7);
+            List<MemorySegment> row = List.of(memory.asSlice(0, 512), memory.asSlice(512));
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, memory, Bio.NOWAIT))
+                    .extracting(BlockIOException::status).isEqualTo(Status.AGAIN);
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, row, Bio.NOWAIT))
+                    .extracting(BlockIOException::status).isEqualTo(Status.AGAIN);
+            MemorySegment read = arena.allocate(512);
+            disk.read(0, read);
+            assertThat(read.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
+            disk.write(0, memory.asSlice(0, 4096), Bio.NOWAIT);
+            disk.read(0, read);
+            assertThat(read.toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);
         }
     }
 }

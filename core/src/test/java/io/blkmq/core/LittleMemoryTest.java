@@ -6,6 +6,7 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.core.nullblk.NullBlk.Completion;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.JavaProcess;
+import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A process whose memory for I/O is used up for a while: what needs some fails then, and not for ever. */
+@NoRescues
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LittleMemoryTest {
     private static final String MAX_BYTES = "" + (4 << 20);
