@@ -17,7 +17,6 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -137,11 +136,15 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
 
     @Override
     protected void call(Runnable handler, boolean here) {
+        tellBy(handlers, handler, AioAsynchronousFileChannel::tellElsewhere);
+    }
+
+    private static void tellElsewhere(Runnable handler) {
         try {
-            handlers.execute(handler);
-        } catch (RejectedExecutionException e) {
-            // The handler has to be told all the same.
             Thread _ = Thread.startVirtualThread(handler);
+        } catch (OutOfMemoryError e) {
+            // It has to be told all the same.
+            handler.run();
         }
     }
 
@@ -196,9 +199,9 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
                 if (!isOpen()) {
                     result.failed(new AsynchronousCloseException(), false);
                 }
-            } catch (IOException | RuntimeException e) {
+            } catch (Throwable t) {
                 drop(lock);
-                result.failed(e, false);
+                result.failed(t, false);
             }
         });
     }

@@ -20,8 +20,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -113,42 +111,13 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements Asyn
     @Override
     protected void call(Runnable call, boolean here) {
         if (handlers != null) {
-            OnceTold once = new OnceTold(call);
-            try {
-                handlers.execute(once);
-            } catch (RejectedExecutionException | OutOfMemoryError e) {
-                // It may have been queued, or run on the spot, before that was thrown. The handler has to be told all the same.
-                if (!once.hasBegun()) {
-                    tellByRuntime(once);
-                }
-            }
+            tellBy(handlers, call, this::tellByRuntime);
             return;
         }
         if (here) {
             call.run();
         } else {
             tellByRuntime(call);
-        }
-    }
-
-    /** A handler that is told once, whoever else has it. */
-    private static final class OnceTold implements Runnable {
-        private final Runnable call;
-        private final AtomicBoolean begun = new AtomicBoolean();
-
-        OnceTold(Runnable call) {
-            this.call = call;
-        }
-
-        boolean hasBegun() {
-            return begun.get();
-        }
-
-        @Override
-        public void run() {
-            if (begun.compareAndSet(false, true)) {
-                call.run();
-            }
         }
     }
 

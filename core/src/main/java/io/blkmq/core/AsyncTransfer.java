@@ -179,7 +179,7 @@ final class AsyncTransfer {
             if (direct != null && !channel.isOpen()) {
                 failure = new AsynchronousCloseException();
             } else if (buffer != null && value > 0 && cause == null) {
-                buffer.position(buffer.position() + value);
+                failure = moved(buffer, value);
             }
         } finally {
             lock.unlock();
@@ -191,6 +191,21 @@ final class AsyncTransfer {
             result.failed(failure, here);
         } else {
             result.completed(value, here);
+        }
+    }
+
+    /** Moves the caller's buffer. Returns why it cannot be. */
+    private static @Nullable Throwable moved(ByteBuffer buffer, int bytes) {
+        int from = buffer.position();
+        int limit = buffer.limit();
+        try {
+            buffer.position(from + bytes);
+            return null;
+        } catch (IllegalArgumentException e) {
+            return new IllegalStateException(
+                    bytes + " bytes have been transferred, but the buffer was changed meanwhile: its position is "
+                            + from + " and its limit " + limit,
+                    e);
         }
     }
 

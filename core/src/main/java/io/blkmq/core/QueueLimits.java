@@ -2,6 +2,8 @@ package io.blkmq.core;
 
 import io.blkmq.runtime.IoBuffer;
 import java.util.StringJoiner;
+import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -381,6 +383,30 @@ public final class QueueLimits {
                     "offsetBytes " + offsetBytes + ": must be 0 or a positive multiple of " + SECTOR_BYTES);
         }
         return new LimitStacking(this, bottom, offsetBytes).limits();
+    }
+
+    /** {@return all of them, in the order of the fields} */
+    List<@Nullable Object> values() {
+        return Arrays.asList(logicalBlockBytes, physicalBlockBytes, requestBytesMax, segmentsMax, segmentBytesMax,
+                segmentBoundaryBytes, virtualBoundaryBytes, chunkBytes, dmaAlignmentBytes, discardBytesMax,
+                discardGranularityBytes, discardAlignmentBytes, discardRangesMax, writeZeroesBytesMax, ioMinBytes,
+                ioOptBytes, alignmentOffsetBytes, misalignment, writeCache, fua, rotational, readOnly, anyMemory);
+    }
+
+    /**
+     * Whether a device with these limits is asked for the same as one with others.
+     *
+     * @param other any object
+     * @return true for limits of which each is the same
+     */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return this == other || (other instanceof QueueLimits limits && values().equals(limits.values()));
+    }
+
+    @Override
+    public int hashCode() {
+        return values().hashCode();
     }
 
     @Override

@@ -304,6 +304,22 @@ class AsyncDiskChannelTest {
     }
 
     @Test
+    void whoChangesTheBufferMeanwhileIsToldSo() throws Exception {
+        RecordingDriver driver = blocksOf4096();
+        try (Disk disk = driver.disk();
+                AsynchronousFileChannel channel = disk.openAsynchronousChannel();
+                IoBuffer memory = IoBuffer.allocate(4096)) {
+            ByteBuffer buffer = memory.memory().asByteBuffer();
+            Future<Integer> read = channel.read(buffer, 0);
+            buffer.limit(100);
+            Eventually.until("it has ended", () -> driver.completeAll() == 0 && read.isDone());
+            assertThat(causeOf(read)).isInstanceOf(IllegalStateException.class).hasMessage(
+                    "4096 bytes have been transferred, but the buffer was changed meanwhile: its position is 0 and its limit 100");
+            assertThat(channel.read(ByteBuffer.allocate(0), 0).get()).isZero();
+        }
+    }
+
+    @Test
     void aWriteFromAFileThatWasCutFailsAndGivesItsBlocksBack(@TempDir Path folder) throws Exception {
         try (Disk disk = memory(Completion.REAPER, 4);
                 AsynchronousFileChannel channel = disk.openAsynchronousChannel();

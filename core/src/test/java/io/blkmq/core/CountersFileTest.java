@@ -97,6 +97,19 @@ class CountersFileTest {
     // ---- what is in it
 
     @Test
+    void anInterruptedThreadOpensItAndWritesToIt() throws Exception {
+        Thread.currentThread().interrupt();
+        try (CountersFile file = CountersFile.open(directory()); Disk one = disk("interrupted0")) {
+            file.refresh();
+            assertThat(Thread.interrupted()).as("kept").isTrue();
+            try (Disk other = disk("interrupted1")) {
+                file.refresh();
+                assertThat(names(file.path())).contains(one.name(), other.name());
+            }
+        }
+    }
+
+    @Test
     void theFileHasWhatTheDiskHasCounted() throws Exception {
         try (CountersFile file = CountersFile.open(directory());
                 Disk disk = disk("counted0");

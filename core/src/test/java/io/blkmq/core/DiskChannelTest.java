@@ -28,6 +28,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.InterruptibleChannel;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.channels.Pipe;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -766,6 +768,68 @@ class DiskChannelTest {
             disk.openChannel().close();
             assertThat(one.isOpen()).isTrue();
             assertThat(one.write(ByteBuffer.allocate(3), 0)).isEqualTo(3);
+        }
+    }
+
+    /** A channel that a thread is in for ever, and whose close fails. */
+    private static final class StuckChannel implements WritableByteChannel, InterruptibleChannel {
+        private final CountDownLatch entered = new CountDownLatch(1);
+        private final CountDownLatch left = new CountDownLatch(1);
+
+        @Override
+        public int write(ByteBuffer src) {
+            entered.countDown();
+            try {
+                left.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            return 0;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() throws IOException {
+            throw new IOException("on purpose");
+        }
+    }
+
+    @Test
+    void aChannelThatCannotBeClosedKeepsNobodyInAnother() throws Exception {
+        List<StuckChannel> stuck = Stream.generate(StuckChannel::new).limit(3).toList();
+        List<Pipe> pipes = new ArrayList<>();
+        List<Eventually.Worker<Boolean>> inPipes = new ArrayList<>();
+        try (Disk disk = memory(); FileChannel channel = disk.openChannel()) {
+            for (StuckChannel each : stuck) {
+                var _ = Eventually.start(() -> channel.transferTo(0, 4096, each));
+                each.entered.await();
+            }
+            for (int i = 0; i < 3; i++) {
+                Pipe pipe = Pipe.open();
+                pipes.add(pipe);
+                pipe.sink().configureBlocking(false);
+                int written;
+                do {
+                    written = pipe.sink().write(ByteBuffer.allocate(4096));
+                } while (written > 0);
+                pipe.sink().configureBlocking(true);
+                inPipes.add(Eventually.start(() -> channel.transferTo(0, 4096, pipe.sink())));
+            }
+            Eventually.until("all write to their pipes",
+                    () -> inPipes.stream().allMatch(each -> Arrays.stream(each.thread().getStackTrace())
+                            .anyMatch(frame -> frame.getClassName().endsWith("SinkChannelImpl"))));
+            assertThatExceptionOfType(IOException.class).isThrownBy(channel::close);
+            Eventually.until("all have left their pipes", () -> inPipes.stream().allMatch(Eventually.Worker::isDone));
+        } finally {
+            stuck.forEach(each -> each.left.countDown());
+            for (Pipe pipe : pipes) {
+                pipe.source().close();
+                pipe.sink().close();
+            }
         }
     }
 }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.blkmq.testing.NoRescues;
+import java.lang.reflect.Modifier;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -238,5 +240,15 @@ class QueueLimitsTest {
                         + " discards up to 1 TiB in units of 4 KiB, 2 ranges, no write zeroes,"
                         + " I/O of at least 4 KiB, best 64 KiB, write cache with FUA, rotational, read-only");
         assertThat(QueueLimits.unlimited().toString()).contains("discards up to any length");
+    }
+
+    @Test
+    void limitsAreEqualIfAllOfThemAre() {
+        QueueLimits one = QueueLimits.builder().build();
+        assertThat(one).isEqualTo(one.toBuilder().build()).hasSameHashCodeAs(one.toBuilder().build());
+        assertThat(one).isNotEqualTo(one.toBuilder().chunkBytes(65536).build())
+                .isNotEqualTo(one.toBuilder().ioOptBytes(65536).build());
+        assertThat(one.values()).as("all fields").hasSize((int) Arrays.stream(QueueLimits.class.getDeclaredFields())
+                .filter(field -> !Modifier.isStatic(field.getModifiers())).count());
     }
 }

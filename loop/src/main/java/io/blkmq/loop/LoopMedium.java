@@ -412,7 +412,7 @@ final class LoopMedium {
 
     /** Bios that wait are looked at once more where the limits are another object. */
     private void takeLimits(QueueLimits limits) {
-        if (!areAlike(limits, disk.limits())) {
+        if (!limits.equals(disk.limits())) {
             disk.queue().setLimits(limits);
         }
     }
@@ -438,21 +438,6 @@ final class LoopMedium {
                 ? limits.toBuilder().discardBytesMax(0).build()
                 : limits.toBuilder().writeZeroesBytesMax(0).build());
         disk.queue().disable(operation);
-    }
-
-    private static boolean areAlike(QueueLimits one, QueueLimits other) {
-        return one.logicalBlockBytes() == other.logicalBlockBytes()
-                && one.physicalBlockBytes() == other.physicalBlockBytes()
-                && one.requestBytesMax() == other.requestBytesMax() && one.segmentsMax() == other.segmentsMax()
-                && one.segmentBytesMax() == other.segmentBytesMax()
-                && one.dmaAlignmentBytes() == other.dmaAlignmentBytes()
-                && one.discardBytesMax() == other.discardBytesMax()
-                && one.discardGranularityBytes() == other.discardGranularityBytes()
-                && one.discardAlignmentBytes() == other.discardAlignmentBytes()
-                && one.writeZeroesBytesMax() == other.writeZeroesBytesMax()
-                && one.alignmentOffsetBytes() == other.alignmentOffsetBytes()
-                && one.hasWriteCache() == other.hasWriteCache() && one.hasFua() == other.hasFua()
-                && one.isRotational() == other.isRotational() && one.isReadOnly() == other.isReadOnly();
     }
 
     /** The file behind it, of a device that has one. */

@@ -53,7 +53,8 @@ final class CountersWriter {
     int users;
     private final Path directory;
     private final Path path;
-    private final FileChannel channel;
+    /** Guarded by the lock: an interrupt closes it, and then it is opened again. */
+    private FileChannel channel;
     private final long periodNanos;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment memory;
@@ -72,6 +73,8 @@ final class CountersWriter {
     private long rounds;
     private boolean stopped;
     private boolean failed;
+    /** Whether it was told that there is no room for a device, since there was some. */
+    private boolean toldNoRoom;
     private IoRuntime.@Nullable Timer timer;
 
     private CountersWriter(Path directory, Path path, Path begun, FileChannel channel, long periodNanos)
@@ -94,6 +97,18 @@ final class CountersWriter {
 
     /** Makes the file in a directory that {@link CountersDirectory#prepare} has looked at. Where that fails, nothing is left of it. */
     static CountersWriter start(Path directory, long periodNanos) throws IOException {
+        // It would close the file, and is nothing to do with it.
+        boolean interrupted = Thread.interrupted();
+        try {
+            return startUninterrupted(directory, periodNanos);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static CountersWriter startUninterrupted(Path directory, long periodNanos) throws IOException {
         removeOldOfTheDead(directory);
         removeOldBegunOnes(directory);
         long pid = ProcessHandle.current().pid();
@@ -233,6 +248,7 @@ final class CountersWriter {
     /** Copies the counters of all devices. */
     void refresh() {
         lock.lock();
+        boolean interrupted = Thread.interrupted();
         try {
             if (!stopped) {
                 copyAll(Disk.live());
@@ -245,6 +261,9 @@ final class CountersWriter {
             }
         } finally {
             lock.unlock();
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -296,13 +315,22 @@ final class CountersWriter {
     /** Gives a slot storage in the file. Writing through the mapping what has none would end the process in a full file system. */
     private boolean provide(int slot) {
         try {
+            if (!channel.isOpen()) {
+                // By an interrupt that came in the middle of the last time. The mapping does not need it.
+                channel = FileChannel.open(place, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+            }
             while (provided <= slot) {
                 write(channel, ByteBuffer.allocate(CountersLayout.SLOT_BYTES), CountersLayout.slotAt(provided));
                 provided++;
             }
+            toldNoRoom = false;
             return true;
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, path + " has no room for device " + slot + ": " + e.getMessage());
+            // Once: it would be the same ten times a second.
+            if (!toldNoRoom) {
+                toldNoRoom = true;
+                LOG.log(System.Logger.Level.WARNING, path + " has no room for device " + slot + ": " + e);
+            }
             return false;
         }
     }

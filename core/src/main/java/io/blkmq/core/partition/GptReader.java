@@ -30,6 +30,8 @@ final class GptReader {
 
     private final BlockReader disk;
     private final Found found;
+    /** Why a header or its entries could not be read. */
+    private @Nullable BlockIOException unreadable;
 
     /** A header that is whole. The numbers of blocks are on the disk. */
     private record Header(long alternate, UUID diskId, long entriesBlock, int entryCount, int entriesCrc) {
@@ -59,6 +61,10 @@ final class GptReader {
         } else {
             table = readTable(last, "the header in the last block");
             if (table == null) {
+                if (unreadable != null) {
+                    // What cannot be read may have been a table.
+                    throw unreadable;
+                }
                 return found.table(PartitionTable.Scheme.NONE, null);
             }
             found.remark("the table behind the header in the last block is used");
@@ -69,12 +75,18 @@ final class GptReader {
         return found.table(PartitionTable.Scheme.GPT, table.header.diskId.toString());
     }
 
-    private @Nullable Table readTable(long headerBlock, String what) throws BlockIOException {
+    private @Nullable Table readTable(long headerBlock, String what) {
         try {
             Header header = readHeader(headerBlock);
             return new Table(header, readEntries(header));
         } catch (DamagedException e) {
             found.remark(what + " is damaged: " + e.getMessage());
+            return null;
+        } catch (BlockIOException e) {
+            found.remark(what + " cannot be read: " + e.getMessage());
+            if (unreadable == null) {
+                unreadable = e;
+            }
             return null;
         }
     }

@@ -58,7 +58,7 @@ final class MbrReader {
     }
 
     /** Follows the records of one extended partition. */
-    private void readChain(long extendedStart, long extendedBlocks) throws BlockIOException {
+    private void readChain(long extendedStart, long extendedBlocks) {
         Set<Long> seen = new HashSet<>();
         long block = extendedStart;
         long room = extendedBlocks;
@@ -85,7 +85,8 @@ final class MbrReader {
                 + (nextLogical - 1) + ": it is not followed");
     }
 
-    private @Nullable ByteBuffer readRecord(long block) throws BlockIOException {
+    /** One that is no record, or cannot be read, ends its chain. What was found up to there is there all the same. */
+    private @Nullable ByteBuffer readRecord(long block) {
         try {
             ByteBuffer record = disk.read(block);
             if (BootRecord.isOne(record)) {
@@ -94,6 +95,8 @@ final class MbrReader {
             found.remark("block " + block + " has no extended record");
         } catch (DamagedException e) {
             found.remark("an extended record is missing: " + e.getMessage());
+        } catch (BlockIOException e) {
+            found.remark("an extended record cannot be read: " + e.getMessage());
         }
         return null;
     }

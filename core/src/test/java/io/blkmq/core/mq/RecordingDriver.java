@@ -203,6 +203,13 @@ public class RecordingDriver implements BlockDriver {
         return answerBy(_ -> answer);
     }
 
+    /** {@return how many answers were still to be given, and are not any more} */
+    public synchronized int forgetAnswers() {
+        int left = answers.size();
+        answers.clear();
+        return left;
+    }
+
     /**
      * Answers the next request by a function, once.
      *

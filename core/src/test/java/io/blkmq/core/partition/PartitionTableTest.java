@@ -15,6 +15,7 @@ import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -86,7 +87,7 @@ class PartitionTableTest {
         driver.answer(Status.MEDIUM);
         assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> read(512))
                 .withMessageContaining("sector 0 of rec0").withMessageContaining("MEDIUM");
-        driver.answer(Status.OK).answer(Status.TRANSPORT);
+        driver.answer(Status.OK).answer(Status.TRANSPORT).answer(Status.MEDIUM);
         assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> read(512))
                 .withMessageContaining("sector 1 of rec0");
     }
@@ -97,6 +98,46 @@ class PartitionTableTest {
         disk.close();
         assertThatIllegalStateException().isThrownBy(() -> PartitionTable.read(disk))
                 .withMessageContaining("rec0 is closed");
+    }
+
+    /** Reads a table again and again, and each time one read behind the first fails that did not fail before. */
+    private List<PartitionTable> readWithAFailureAtEachPlace() throws BlockIOException {
+        List<PartitionTable> found = new ArrayList<>();
+        do {
+            for (int i = 0; i <= found.size(); i++) {
+                driver.answer(Status.OK);
+            }
+            driver.answer(Status.TRANSPORT);
+            found.add(read(512));
+            // Of answers that nobody has asked for.
+        } while (driver.forgetAnswers() == 0);
+        return found;
+    }
+
+    @Test
+    void aTableThatCannotBeReadGivesWayToTheOther() throws BlockIOException {
+        gpt(512);
+        List<PartitionTable> found = readWithAFailureAtEachPlace();
+        assertThat(found).hasSizeGreaterThan(3);
+        assertThat(found).allSatisfy(table -> assertThat(shortly(table)).containsExactly("1: 40+8", "3: 60+40"));
+        assertThat(found.getFirst().remarks().getFirst()).startsWith("the first header cannot be read: ");
+        assertThat(found.get(found.size() - 2).remarks()).singleElement().asString()
+                .startsWith("the other header cannot be read: ");
+    }
+
+    @Test
+    void anExtendedRecordThatCannotBeReadEndsItsChain() throws BlockIOException {
+        mbr(512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60).record(20, 0, 0, 0x83, 2, 4)
+                .record(20, 1, 0, 5, 10, 20).record(30, 0, 0, 0x83, 2, 4);
+        List<PartitionTable> found = readWithAFailureAtEachPlace();
+        List<String> all = shortly(found.getLast());
+        assertThat(all).hasSize(4);
+        assertThat(found).hasSize(3);
+        for (int read = 0; read < 2; read++) {
+            assertThat(shortly(found.get(read))).isEqualTo(all.subList(0, 2 + read));
+            assertThat(found.get(read).remarks()).singleElement().asString()
+                    .startsWith("an extended record cannot be read: ");
+        }
     }
 
     // ---- GPT

@@ -8,7 +8,10 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileLock;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -89,6 +92,48 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
 
     /** {@return the locks of the system} */
     protected abstract SystemLocks systemLocks();
+
+    /**
+     * Has an executor tell a handler, and somebody else if it does not. The handler is told once, whatever the executor does: it may throw
+     * after it has taken the handler, or have run it on the spot.
+     *
+     * @param executor of the user's
+     * @param handler to be told
+     * @param elsewhere tells it in the place of an executor that has thrown before the handler began
+     */
+    protected static void tellBy(Executor executor, Runnable handler, Consumer<Runnable> elsewhere) {
+        OnceTold once = new OnceTold(handler);
+        try {
+            executor.execute(once);
+        } catch (RuntimeException | Error e) {
+            if (once.hasBegun()) {
+                // The handler's own.
+                throw e;
+            }
+            elsewhere.accept(once);
+        }
+    }
+
+    /** A handler that is told once, whoever else has it. */
+    private static final class OnceTold implements Runnable {
+        private final Runnable handler;
+        private final AtomicBoolean begun = new AtomicBoolean();
+
+        OnceTold(Runnable handler) {
+            this.handler = handler;
+        }
+
+        boolean hasBegun() {
+            return begun.get();
+        }
+
+        @Override
+        public void run() {
+            if (begun.compareAndSet(false, true)) {
+                handler.run();
+            }
+        }
+    }
 
     /**
      * Goes on asking the system for a lock that another process has, and tells. Not on the calling thread.
@@ -235,10 +280,23 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
                 if (result instanceof OperationFuture<?> future) {
                     future.onCancelled(() -> drop(lock), this::closeForCancelled);
                 }
-                awaitLock(lock, result);
+                await(lock, result);
             }
         } catch (IOException e) {
             result.failed(e, false);
+        }
+    }
+
+    /** A lock that nobody waits for is nobody's. */
+    private void await(FileLockTable.RangeLock lock, AsyncResult<FileLock> result) {
+        boolean awaited = false;
+        try {
+            awaitLock(lock, result);
+            awaited = true;
+        } finally {
+            if (!awaited) {
+                drop(lock);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package io.blkmq.runtime.channel;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -482,14 +483,28 @@ public abstract class OpenFileChannel extends FileChannel {
 
     @Override
     protected final void implCloseChannel() throws IOException {
-        // Under the monitor of close.
-        try {
+        // Under the monitor of close. Whatever fails, all of it is done, for nobody calls this again.
+        try (Closeable _ = this::closeElsewhere; Closeable _ = this::closeOwn) {
             locks().releaseAll(this);
-        } finally {
-            closeOwn();
-            for (InterruptibleChannel each : elsewhere.values()) {
+        }
+    }
+
+    /** The channels that threads are in which use this one: they leave by that. */
+    private void closeElsewhere() throws IOException {
+        IOException failure = null;
+        for (InterruptibleChannel each : elsewhere.values()) {
+            try {
                 each.close();
+            } catch (IOException | RuntimeException e) {
+                if (failure == null) {
+                    failure = new IOException("a channel that a transfer of this one was in could not be closed", e);
+                } else {
+                    failure.addSuppressed(e);
+                }
             }
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 

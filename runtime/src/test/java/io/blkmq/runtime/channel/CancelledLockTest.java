@@ -47,12 +47,24 @@ class CancelledLockTest {
         }
     }
 
+    /** There is no thread that could ask for it, say. */
+    @Test
+    void aLockThatCannotBeWaitedForLeavesItsRangeFree() throws Exception {
+        try (Channel channel = new Channel()) {
+            channel.waits = false;
+            assertThatThrownBy(() -> channel.lock(0, 10, false)).isInstanceOf(OutOfMemoryError.class);
+            channel.isFree = true;
+            assertThat(channel.tryLock(5, 10, false)).isNotNull();
+        }
+    }
+
     /** A channel whose system has one lock, and of which somebody else tells when that has come. One thread uses it. */
     private static final class Channel extends OpenAsynchronousFileChannel {
         private final FileLockTable locks = new FileLockTable();
         private FileLockTable.@Nullable RangeLock waiting;
         private @Nullable AsyncResult<FileLock> waiter;
         boolean isFree;
+        boolean waits = true;
         int unlocked;
         private final SystemLocks system = new SystemLocks() {
             @Override
@@ -84,6 +96,9 @@ class CancelledLockTest {
 
         @Override
         protected void awaitLock(FileLockTable.RangeLock lock, AsyncResult<FileLock> result) {
+            if (!waits) {
+                throw new OutOfMemoryError("unable to create native thread");
+            }
             waiting = lock;
             waiter = result;
         }
