@@ -7,6 +7,7 @@ import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.soak.Soak;
 import io.blkmq.testing.BesideOthers;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.Optional;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -305,8 +307,16 @@ class ScriptsTest {
     void theSoakRunsTestsOnTheClassPath() throws Exception {
         Path built = temporary.resolve("built");
         for (String module : words("stress/soak", "modules='.*'")) {
-            Files.createDirectories(built.resolve(module).resolve("classes"));
             Files.createDirectories(built.resolve(module).resolve("test-classes"));
+            // Where a module was just compiled, what the soak has built of it stands for what the class path names.
+            Optional<Path> compiled = Stream.of(JavaProcess.classPath().split(File.pathSeparator, -1)).map(Path::of)
+                    .filter(entry -> entry.endsWith(Path.of(module, "target", "classes"))).findFirst();
+            Path classes = built.resolve(module).resolve("classes");
+            if (compiled.isPresent()) {
+                Files.createSymbolicLink(classes, compiled.get());
+            } else {
+                Files.createDirectory(classes);
+            }
             Files.writeString(built.resolve(module).resolve("classpath"), JavaProcess.classPath());
         }
         String name = PlainLineTest.class.getName().replace('.', '/') + ".class";
