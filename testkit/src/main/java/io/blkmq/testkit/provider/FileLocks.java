@@ -52,11 +52,13 @@ final class FileLocks {
         }
     }
 
-    FileLock lock(OpenFile file, FileChannel channel, long position, long size, boolean shared) {
+    FileLock lock(OpenFile file, FileChannel channel, long position, long size, boolean shared)
+            throws ClosedChannelException {
         return add(new Lock(this, file.inode(), channel, position, extent(position, size), shared));
     }
 
-    FileLock lock(OpenFile file, AsynchronousFileChannel channel, long position, long size, boolean shared) {
+    FileLock lock(OpenFile file, AsynchronousFileChannel channel, long position, long size, boolean shared)
+            throws ClosedChannelException {
         return add(new Lock(this, file.inode(), channel, position, extent(position, size), shared));
     }
 
@@ -65,12 +67,17 @@ final class FileLocks {
         return size == 0 ? Long.MAX_VALUE - Math.max(0, position) : size;
     }
 
-    private synchronized FileLock add(Lock lock) {
+    private synchronized FileLock add(Lock lock) throws ClosedChannelException {
         List<Lock> present = locks.computeIfAbsent(lock.inode, _ -> new ArrayList<>());
         if (present.stream().anyMatch(other -> other.overlaps(lock.position(), lock.size()))) {
             throw new OverlappingFileLockException();
         }
         present.add(lock);
+        if (!lock.acquiredBy().isOpen()) {
+            // Closed meanwhile: whoever closed it may have released its locks before this one was there.
+            remove(lock);
+            throw new ClosedChannelException();
+        }
         return lock;
     }
 
@@ -78,6 +85,9 @@ final class FileLocks {
         List<Lock> present = locks.get(lock.inode);
         if (present != null) {
             present.remove(lock);
+            if (present.isEmpty()) {
+                locks.remove(lock.inode);
+            }
         }
     }
 

@@ -545,6 +545,10 @@ public final class TreeFileSystem extends FileSystem {
             if (user.uid() != 0 && uid != -1 && uid != user.uid()) {
                 throw new TreeException(Errno.EPERM, "only user 0 gives files away");
             }
+            if (user.uid() != 0 && gid != -1 && gid != user.gid() && gid != tree.attributes(inode).gid()) {
+                throw new TreeException(Errno.EPERM,
+                        "user " + user.uid() + " is in group " + user.gid() + " alone, and not in " + gid);
+            }
             tree.setOwner(inode, uid, gid);
         });
     }

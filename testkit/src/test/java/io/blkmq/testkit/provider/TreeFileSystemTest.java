@@ -31,6 +31,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.channels.FileLock;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.AtomicMoveNotSupportedException;
@@ -251,6 +252,43 @@ class TreeFileSystemTest {
             Files.setOwner(superuser.getPath("/roots"),
                     superuser.getUserPrincipalLookupService().lookupPrincipalByName("7"));
             assertThat(Files.getOwner(memory.getPath("/roots"))).hasToString("7");
+        }
+    }
+
+    @Test
+    void anOrdinaryUserGivesAFileToNoOtherGroup() throws IOException {
+        Files.createFile(file);
+        int own = (Integer) Files.getAttribute(file, "unix:gid");
+        Files.setAttribute(file, "unix:gid", own);
+        assertThatThrownBy(() -> Files.setAttribute(file, "unix:gid", 5)).isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("Operation not permitted");
+        assertThat(Files.getAttribute(file, "unix:gid")).isEqualTo(own);
+        try (TreeFileSystem superuser = make("superuser", tree, 0)) {
+            Files.setAttribute(superuser.getPath("/file"), "unix:gid", 5);
+        }
+        Files.setAttribute(file, "unix:gid", 5);
+        assertThat(Files.getAttribute(file, "unix:gid")).as("the one that it is in already").isEqualTo(5);
+        Files.setAttribute(file, "unix:gid", own);
+        assertThat(Files.getAttribute(file, "unix:gid")).isEqualTo(own);
+    }
+
+    /** As if it had been closed after the call had found it open. */
+    @Test
+    void aChannelThatWasClosedMeanwhileLocksNothing() throws IOException {
+        TreePath path = memory.getPath("/file");
+        OpenOptions options = new OpenOptions(Set.of(READ, WRITE, CREATE));
+        OpenFile opened = memory.open(path, options, 0644);
+        TreeFileChannel closed = new TreeFileChannel(opened);
+        closed.close();
+        assertThatThrownBy(() -> memory.locks().lock(opened, closed, 0, 10, false))
+                .isInstanceOf(ClosedChannelException.class);
+        OpenFile other = memory.open(path, options, 0644);
+        TreeAsynchronousFileChannel closedToo = new TreeAsynchronousFileChannel(other, null);
+        closedToo.close();
+        assertThatThrownBy(() -> memory.locks().lock(other, closedToo, 0, 10, false))
+                .isInstanceOf(ClosedChannelException.class);
+        try (FileChannel channel = FileChannel.open(file, WRITE); FileLock lock = channel.lock(0, 10, false)) {
+            assertThat(lock.isValid()).isTrue();
         }
     }
 
