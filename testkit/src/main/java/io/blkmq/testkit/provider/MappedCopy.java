@@ -9,6 +9,7 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory that holds what a range of a file held when it was mapped. A temporary file of the host is mapped, which has no name any more
@@ -57,16 +58,47 @@ final class MappedCopy {
     }
 
     private FileChannel copy() throws IOException {
-        Path host = Files.createTempFile("blkmq-map", null);
-        FileChannel copy = FileChannel.open(host, StandardOpenOption.READ, StandardOpenOption.WRITE,
-                StandardOpenOption.DELETE_ON_CLOSE);
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment target = copy.map(MapMode.READ_WRITE, 0, size, arena);
-            file.read(position, target);
+        return copy(Files.createTempFile("blkmq-map", null), copy -> {
+            try (Arena arena = Arena.ofConfined()) {
+                var _ = file.read(position, copy.map(MapMode.READ_WRITE, 0, size, arena));
+            }
+        });
+    }
+
+    /** Writes into a temporary file what it is to have. */
+    @FunctionalInterface
+    interface Filling {
+        void of(FileChannel copy) throws IOException;
+    }
+
+    /**
+     * Opens a temporary file, takes its name away and fills it. Nothing of it is left if that fails, whatever is thrown: a host that has no
+     * room for it makes an InternalError.
+     */
+    static FileChannel copy(Path host, Filling filling) throws IOException {
+        FileChannel copy = null;
+        boolean complete = false;
+        try {
+            copy = FileChannel.open(host, StandardOpenOption.READ, StandardOpenOption.WRITE,
+                    StandardOpenOption.DELETE_ON_CLOSE);
+            filling.of(copy);
+            complete = true;
             return copy;
-        } catch (IOException | RuntimeException e) {
-            copy.close();
-            throw e;
+        } finally {
+            if (!complete) {
+                discard(host, copy);
+            }
+        }
+    }
+
+    private static void discard(Path host, @Nullable FileChannel copy) {
+        try {
+            if (copy != null) {
+                copy.close();
+            }
+            boolean _ = Files.deleteIfExists(host);
+        } catch (IOException _) {
+            // Then it stays. What is told is why it was to go.
         }
     }
 }

@@ -2,9 +2,10 @@ package io.blkmq.testkit.provider;
 
 import io.blkmq.testkit.tree.Attributes;
 import io.blkmq.testkit.tree.Kind;
+import io.blkmq.testkit.tree.TreeException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.ClosedFileSystemException;
 import java.nio.file.CopyOption;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -31,6 +32,8 @@ final class Transfer {
     private boolean copiesAttributes;
     private boolean isAtomic;
     private boolean follows = true;
+    /** Whether the target is this one's. */
+    private boolean isMade;
 
     /**
      * Of one file to a name.
@@ -89,38 +92,77 @@ final class Transfer {
         }
     }
 
+    /** What cannot be copied as a whole leaves no target, as with the JDK. */
     private void copy(Attributes from) throws IOException {
+        boolean complete = false;
+        try {
+            make(from);
+            if (copiesAttributes) {
+                copyAttributes(from);
+            }
+            complete = true;
+        } finally {
+            if (!complete && isMade) {
+                removeTarget();
+            }
+        }
+    }
+
+    private void make(Attributes from) throws IOException {
         switch (from.kind()) {
             case DIRECTORY -> target.getFileSystem().createDirectory(target, from.mode());
             case SYMLINK ->
                 target.getFileSystem().createSymbolicLink(target, source.getFileSystem().readSymbolicLink(source));
             case FILE -> copyData(from.mode());
         }
-        if (copiesAttributes) {
-            TreeFileSystem of = target.getFileSystem();
+        isMade = true;
+    }
+
+    /** As the JDK does: whoever may not give the owner keeps the file, with the mode that it was made with; links keep their times. */
+    private void copyAttributes(Attributes from) throws IOException {
+        TreeFileSystem of = target.getFileSystem();
+        boolean isLink = from.kind() == Kind.SYMLINK;
+        try {
             of.setOwner(target, false, from.uid(), from.gid());
-            if (from.kind() != Kind.SYMLINK) {
+            if (!isLink) {
                 of.setMode(target, false, from.mode());
             }
+        } catch (FileSystemException _) {
+            // The times are copied all the same.
+        }
+        if (!isLink) {
             of.setTimes(target, false, from.accessedNanos(), from.modifiedNanos());
         }
     }
 
-    private void copyData(int mode) throws IOException {
-        try (TreeFileChannel from = channel(source, READING, 0); TreeFileChannel to = channel(target, CREATING, mode)) {
-            ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
-            while (from.read(chunk) > 0) {
-                chunk.flip();
-                while (chunk.hasRemaining()) {
-                    to.write(chunk);
-                }
-                chunk.clear();
-            }
+    private void removeTarget() {
+        try {
+            target.getFileSystem().delete(target);
+        } catch (IOException | ClosedFileSystemException _) {
+            // Then it stays. What is told is why it was to go.
         }
     }
 
-    private static TreeFileChannel channel(TreePath path, OpenOptions options, int mode) throws IOException {
-        return path.getFileSystem().opened(new TreeFileChannel(path.getFileSystem().open(path, options, mode)));
+    /** By streams, since an interrupt does not end a copy. */
+    private void copyData(int mode) throws IOException {
+        TreeFileSystem of = source.getFileSystem();
+        TreeFileSystem to = target.getFileSystem();
+        try (TreeInputStream in = of.opened(new TreeInputStream(of.open(source, READING, 0)));
+                TreeOutputStream out = to.opened(new TreeOutputStream(to.open(target, CREATING, mode)))) {
+            isMade = true;
+            copyData(in, out);
+        }
+    }
+
+    private void copyData(TreeInputStream in, TreeOutputStream out) throws IOException {
+        byte[] chunk = new byte[CHUNK_BYTES];
+        try {
+            for (int count = in.read(chunk); count > 0; count = in.read(chunk)) {
+                out.write(chunk, 0, count);
+            }
+        } catch (IOException e) {
+            throw e.getCause() instanceof TreeException refused ? Refusal.of(refused, source, target) : e;
+        }
     }
 
     void move() throws IOException {
@@ -150,7 +192,20 @@ final class Transfer {
         } else {
             copiesAttributes = true;
             copy(from);
+            deleteSource();
+        }
+    }
+
+    /** A source that cannot be deleted has not been moved: the target goes again. */
+    private void deleteSource() throws IOException {
+        boolean complete = false;
+        try {
             source.getFileSystem().delete(source);
+            complete = true;
+        } finally {
+            if (!complete) {
+                removeTarget();
+            }
         }
     }
 

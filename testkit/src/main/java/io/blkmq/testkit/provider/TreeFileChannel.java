@@ -16,9 +16,8 @@ import java.util.Objects;
 
 /** A channel of a file, or of a directory that is to be synced. */
 final class TreeFileChannel extends FileChannel {
-    private static final int CHUNK_BYTES = 64 << 10;
-    /** More buffers Linux does not write at once. */
-    private static final int GATHERED_MAX = 1024;
+    /** More buffers Linux does not read or write at once. */
+    private static final int BUFFERS_MAX = 1024;
 
     private final OpenFile file;
     private final Object positionLock = new Object();
@@ -105,17 +104,30 @@ final class TreeFileChannel extends FileChannel {
     public long read(ByteBuffer[] dsts, int offset, int length) throws IOException {
         Objects.checkFromIndexSize(offset, length, dsts.length);
         requireReadable();
+        int buffers = atOnce(dsts, offset, length);
+        for (int i = offset; i < offset + buffers; i++) {
+            requireModifiable(dsts[i]);
+        }
         synchronized (positionLock) {
-            long count = perform(() -> scatter(dsts, offset, length));
+            long count = perform(() -> scatter(dsts, offset, buffers));
             position += Math.max(0, count);
             return count;
         }
     }
 
+    /** How many of some buffers one system call takes, to which the JDK does not give those that are empty. */
+    private static int atOnce(ByteBuffer[] buffers, int offset, int length) {
+        int taken = 0;
+        int i = 0;
+        for (; i < length && taken < BUFFERS_MAX; i++) {
+            taken += buffers[offset + i].hasRemaining() ? 1 : 0;
+        }
+        return i;
+    }
+
     private long scatter(ByteBuffer[] dsts, int offset, int length) throws IOException {
         long total = 0;
         for (int i = offset; i < offset + length; i++) {
-            requireModifiable(dsts[i]);
             if (dsts[i].hasRemaining()) {
                 int count = file.read(position + total, dsts[i]);
                 if (count < 0) {
@@ -151,7 +163,7 @@ final class TreeFileChannel extends FileChannel {
     public long write(ByteBuffer[] srcs, int offset, int length) throws IOException {
         Objects.checkFromIndexSize(offset, length, srcs.length);
         requireWritable();
-        int count = Math.min(length, GATHERED_MAX);
+        int count = atOnce(srcs, offset, length);
         long bytes = 0;
         for (int i = offset; i < offset + count; i++) {
             bytes += srcs[i].remaining();
@@ -236,22 +248,7 @@ final class TreeFileChannel extends FileChannel {
         }
         requireNotNegative("position", from);
         requireNotNegative("count", count);
-        long most = Math.min(count, size() - from);
-        long done = 0;
-        while (done < most) {
-            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(most - done, CHUNK_BYTES));
-            long at = from + done;
-            if (perform(() -> file.read(at, chunk)) <= 0) {
-                break;
-            }
-            chunk.flip();
-            int written = target.write(chunk);
-            done += written;
-            if (chunk.hasRemaining()) {
-                break;
-            }
-        }
-        return done;
+        return ChannelCopy.to(target, this, from, count);
     }
 
     @Override
@@ -266,18 +263,7 @@ final class TreeFileChannel extends FileChannel {
         requireWritable();
         requireNotNegative("position", at);
         requireNotNegative("count", count);
-        long done = 0;
-        while (done < count) {
-            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(count - done, CHUNK_BYTES));
-            if (src.read(chunk) <= 0) {
-                break;
-            }
-            chunk.flip();
-            while (chunk.hasRemaining()) {
-                done += write(chunk, at + done);
-            }
-        }
-        return done;
+        return ChannelCopy.from(src, this, at, count);
     }
 
     @Override

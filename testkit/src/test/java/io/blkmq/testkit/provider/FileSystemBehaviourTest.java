@@ -22,6 +22,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.Writer;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedByInterruptException;
@@ -32,7 +33,9 @@ import java.nio.channels.FileLock;
 import java.nio.channels.NonReadableChannelException;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
@@ -218,6 +221,134 @@ class FileSystemBehaviourTest {
         }
         assertThat(file).hasContent("01234567abcd");
         assertThat(root.resolve("other")).hasContent("01234");
+    }
+
+    @EachCase
+    void nothingIsReadIfABufferCannotBeModified() throws IOException {
+        try (FileChannel channel = FileChannel.open(file("file", "0123456789"))) {
+            ByteBuffer first = ByteBuffer.allocate(4);
+            ByteBuffer[] targets = {first, ByteBuffer.allocate(4).asReadOnlyBuffer()};
+            assertThatIllegalArgumentException().isThrownBy(() -> channel.read(targets));
+            assertThat(first.position()).isZero();
+            assertThat(channel.position()).isZero();
+        }
+    }
+
+    @EachCase
+    void asManyBuffersAreScatteredAndGatheredAsLinuxTakesAtOnce() throws IOException {
+        ByteBuffer[] buffers = new ByteBuffer[3000];
+        for (int i = 0; i < buffers.length; i++) {
+            buffers[i] = ByteBuffer.allocate(i % 2);
+        }
+        try (FileChannel channel = FileChannel.open(file("file", "x".repeat(2000)), READ, WRITE)) {
+            assertThat(channel.read(buffers)).isEqualTo(1024);
+            for (ByteBuffer buffer : buffers) {
+                buffer.clear();
+            }
+            assertThat(channel.write(buffers)).isEqualTo(1024);
+        }
+    }
+
+    /** Gives and takes all that is asked of it, but for one time. */
+    private record Interfered(int[] calls, int good, Interference interference)
+            implements ReadableByteChannel, WritableByteChannel {
+        /** What happens instead. */
+        @FunctionalInterface
+        interface Interference {
+            void happen() throws IOException;
+        }
+
+        Interfered(int good, Interference interference) {
+            this(new int[1], good, interference);
+        }
+
+        private int all(ByteBuffer buffer) throws IOException {
+            if (calls[0]++ == good) {
+                interference.happen();
+            }
+            int count = buffer.remaining();
+            buffer.position(buffer.limit());
+            return count;
+        }
+
+        @Override
+        public int read(ByteBuffer target) throws IOException {
+            return all(target);
+        }
+
+        @Override
+        public int write(ByteBuffer source) throws IOException {
+            return all(source);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() {
+            // It is never used up.
+        }
+    }
+
+    @EachCase
+    void aTransferThatFailsTellsWhatHasMoved() throws IOException {
+        Interfered.Interference failure = () -> {
+            throw new IOException("mine");
+        };
+        try (FileChannel channel = FileChannel.open(file("file", "x".repeat(300_000)), READ, WRITE)) {
+            assertThat(channel.transferTo(0, 300_000, new Interfered(1, failure))).isBetween(1L, 299_999L);
+            assertThatThrownBy(() -> channel.transferTo(0, 300_000, new Interfered(0, failure))).hasMessage("mine");
+            assertThat(channel.transferFrom(new Interfered(1, failure), 0, 300_000)).isBetween(1L, 299_999L);
+            assertThatThrownBy(() -> channel.transferFrom(new Interfered(0, failure), 0, 300_000)).hasMessage("mine");
+        }
+        for (int good = 0; good < 2; good++) {
+            FileChannel closed = FileChannel.open(root.resolve("file"), READ, WRITE);
+            Interfered closing = new Interfered(good, closed::close);
+            if (good == 0) {
+                assertThatThrownBy(() -> closed.transferFrom(closing, 0, 300_000))
+                        .isInstanceOf(AsynchronousCloseException.class);
+            } else {
+                assertThat(closed.transferFrom(closing, 0, 300_000)).isBetween(1L, 299_999L);
+            }
+        }
+    }
+
+    @EachCase
+    void anInterruptedTransferClosesBothChannels() throws IOException {
+        Path file = file("file", "content");
+        for (int direction = 0; direction < 2; direction++) {
+            boolean isTo = direction == 0;
+            try (FileChannel from = FileChannel.open(file);
+                    FileChannel to = FileChannel.open(root.resolve("to"), WRITE, CREATE)) {
+                Thread.currentThread().interrupt();
+                assertThatThrownBy(() -> {
+                    var _ = isTo ? from.transferTo(0, 7, to) : to.transferFrom(from, 0, 7);
+                }).isInstanceOf(ClosedByInterruptException.class);
+                assertThat(Thread.interrupted()).isTrue();
+                assertThat(from.isOpen() || to.isOpen()).isFalse();
+            } finally {
+                Thread.interrupted();
+            }
+        }
+        FileChannel channel = FileChannel.open(file, READ, WRITE);
+        Interfered interrupting = new Interfered(1, () -> Thread.currentThread().interrupt());
+        assertThat(channel.transferFrom(interrupting, 0, 300_000)).isBetween(1L, 299_999L);
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(channel.isOpen()).isFalse();
+    }
+
+    @EachCase
+    void anInterruptDoesNotEndACopy() throws IOException {
+        Path file = file("file", "content");
+        Thread.currentThread().interrupt();
+        try {
+            Files.copy(file, root.resolve("copy"));
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        assertThat(root.resolve("copy")).hasContent("content");
     }
 
     @EachCase

@@ -1,6 +1,7 @@
 package io.blkmq.testkit.provider;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
 import static java.nio.file.StandardCopyOption.COPY_ATTRIBUTES;
 import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
@@ -36,6 +37,7 @@ import java.nio.channels.NonWritableChannelException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.ClosedFileSystemException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -50,6 +52,7 @@ import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchService;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -58,6 +61,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What only a file system in memory has or refuses. */
 class TreeFileSystemTest {
@@ -207,6 +211,90 @@ class TreeFileSystemTest {
     }
 
     @Test
+    void aTransferIntoAFullFileSystemTellsWhatHasMovedAndLeavesTheRest() throws IOException {
+        int room = CAPACITY - FileTree.PAGE_BYTES;
+        Files.write(file, new byte[FileTree.PAGE_BYTES]);
+        try (TreeFileSystem other = make("other", new FileTree(1 << 20, () -> 0), 0);
+                FileChannel source = FileChannel.open(other.getPath("/source"), READ, WRITE, CREATE);
+                FileChannel target = FileChannel.open(memory.getPath("/target"), READ, WRITE, CREATE)) {
+            source.write(ByteBuffer.allocate(CAPACITY + 100), 0);
+            assertThat(target.transferFrom(source, 0, Long.MAX_VALUE)).isEqualTo(room);
+            assertThat(source.position()).isEqualTo(room);
+            assertThatThrownBy(() -> target.transferFrom(source, room, 100)).hasMessage("No space left on device");
+            assertThat(source.position()).isEqualTo(room);
+            target.truncate(0);
+            assertThat(source.transferTo(0, Long.MAX_VALUE, target)).isEqualTo(room);
+            assertThat(target.size()).isEqualTo(room);
+            assertThatThrownBy(() -> source.transferTo(0, 1, target)).hasMessage("No space left on device");
+        }
+    }
+
+    @Test
+    void aCopyThatFailsLeavesNoTarget() throws IOException {
+        Path target = memory.getPath("/target");
+        Files.write(file, new byte[CAPACITY - FileTree.PAGE_BYTES]);
+        assertThatThrownBy(() -> Files.copy(file, target)).isInstanceOf(FileSystemException.class)
+                .hasMessage("/file -> /target: No space left on device");
+        assertThat(target).doesNotExist();
+        try (TreeFileSystem other = make("other", new FileTree(1 << 20, () -> 0), 0)) {
+            Path large = Files.write(other.getPath("/large"), new byte[CAPACITY]);
+            assertThatThrownBy(() -> Files.move(large, target)).hasMessageContaining("No space left on device");
+            assertThat(target).doesNotExist();
+            assertThat(large).exists();
+        }
+    }
+
+    @Test
+    void aMoveThatCannotDeleteItsSourceLeavesNoTarget() throws IOException {
+        Path directory = Files.createDirectory(memory.getPath("/dir"));
+        Path inside = Files.createFile(directory.resolve("inside"));
+        try (TreeFileSystem other = make("other", new FileTree(1 << 20, () -> 0), 0)) {
+            Path target = other.getPath("/target");
+            assertThatThrownBy(() -> Files.move(directory, target)).isInstanceOf(DirectoryNotEmptyException.class)
+                    .hasMessage("/dir");
+            assertThat(target).doesNotExist();
+            permit(directory, "r-x------");
+            assertThatThrownBy(() -> Files.move(inside, target)).isInstanceOf(AccessDeniedException.class);
+            assertThat(target).doesNotExist();
+        }
+    }
+
+    /** The JDK's way: whoever may not give a file away has an own copy, with the mode that it was made with. */
+    @Test
+    void aCopyOfAnothersFileIsOnesOwn() throws IOException {
+        try (TreeFileSystem other = make("other", new FileTree(1 << 20, () -> 0), 0)) {
+            Path roots = Files.writeString(other.getPath("/roots"), "x");
+            Path directory = Files.createDirectory(other.getPath("/dir"));
+            Path link = Files.createSymbolicLink(other.getPath("/link"), roots);
+            permit(roots, "rw-rw-rw-");
+            permit(directory, "rwxrwxrwx");
+            Files.setLastModifiedTime(roots, FileTime.fromMillis(77));
+            Files.setLastModifiedTime(directory, FileTime.fromMillis(78));
+            Files.copy(roots, file, COPY_ATTRIBUTES);
+            assertThat(file).hasContent("x");
+            assertOwn(file, "rw-r--r--", 77);
+            Files.delete(file);
+            for (Path each : List.of(roots, directory)) {
+                Files.move(each, file);
+                assertThat(each).doesNotExist();
+                assertOwn(file, each == roots ? "rw-r--r--" : "rwxr-xr-x", each == roots ? 77 : 78);
+                Files.delete(file);
+            }
+            Files.move(link, file);
+            assertThat(Files.readSymbolicLink(file)).hasToString("/roots");
+            assertThat(Files.getLastModifiedTime(file, NOFOLLOW_LINKS)).as("as if made anew")
+                    .isEqualTo(FileTime.fromMillis(5000));
+        }
+    }
+
+    private static void assertOwn(Path path, String permissions, long modifiedMillis) throws IOException {
+        assertThat(Files.getAttribute(path, "unix:uid")).isEqualTo(MemoryFileSystemProvider.USER);
+        assertThat(Files.getAttribute(path, "unix:gid")).isEqualTo(MemoryFileSystemProvider.USER);
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path))).isEqualTo(permissions);
+        assertThat(Files.getLastModifiedTime(path)).isEqualTo(FileTime.fromMillis(modifiedMillis));
+    }
+
+    @Test
     void aReadOnlyFileSystemCannotBeChanged() throws IOException {
         Files.writeString(file, "x");
         tree.setReadOnly(true);
@@ -323,6 +411,23 @@ class TreeFileSystemTest {
             assertThatThrownBy(() -> channel.map(MapMode.READ_ONLY, 0, 1))
                     .isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("mapByCopy");
         }
+    }
+
+    @Test
+    void nothingIsLeftOfATemporaryFileThatCannotBeFilledOrOpened(@TempDir Path folder) throws IOException {
+        Path host = Files.createFile(folder.resolve("host"));
+        List<FileChannel> opened = new ArrayList<>();
+        assertThatThrownBy(() -> MappedCopy.copy(host, copy -> {
+            opened.add(copy);
+            throw new InternalError("no room");
+        })).isInstanceOf(InternalError.class);
+        assertThat(opened).singleElement().satisfies(copy -> assertThat(copy.isOpen()).isFalse());
+        assertThat(host).doesNotExist();
+        Path notAFile = Files.createDirectory(folder.resolve("directory"));
+        assertThatThrownBy(() -> MappedCopy.copy(notAFile, _ -> {
+            throw new AssertionError("it is open");
+        })).isInstanceOf(IOException.class);
+        assertThat(notAFile).doesNotExist();
     }
 
     @Test
