@@ -117,31 +117,55 @@ final class SimulatedDevice implements BlockDriver {
         long now = runtime.nanoTime();
         Verdict verdict;
         InFlight io = null;
-        long nanos = 0;
+        boolean begun = false;
+        try {
+            long nanos = 0;
+            lock.lock();
+            try {
+                if (removed) {
+                    return Status.NODEV;
+                }
+                long number = ++requests;
+                verdict = judge(number, rq, now);
+                if (!verdict.comesAgain() && !verdict.hasOutcome(Fault.Kind.REMOVE)) {
+                    io = receive(number, rq, verdict, now);
+                    nanos = times.nanosFor(io.operation, io.offset, io.bytes, now, random) + verdict.delayNanos();
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (io == null) {
+                return notReceived(rq, verdict);
+            }
+            begin(io, nanos);
+            begun = true;
+            return Status.OK;
+        } finally {
+            if (io != null && !begun) {
+                takeBack(io);
+            }
+        }
+    }
+
+    /** What is thrown, for example for want of a thread, the block layer ends its request by: nothing of it is in flight any more. */
+    private void takeBack(InFlight io) {
         lock.lock();
         try {
-            if (removed) {
-                return Status.NODEV;
-            }
-            long number = ++requests;
-            verdict = judge(number, rq, now);
-            if (!verdict.comesAgain() && !verdict.hasOutcome(Fault.Kind.REMOVE)) {
-                io = receive(number, rq, verdict, now);
-                nanos = times.nanosFor(io.operation, io.offset, io.bytes, now, random) + verdict.delayNanos();
+            if (inFlight.remove(io.number, io)) {
+                ends(io, Status.IOERR);
             }
         } finally {
             lock.unlock();
         }
-        if (io == null) {
-            return notReceived(rq, verdict);
-        }
-        if (verdict.isHeld() || verdict.delayNanos() > HANG_LOOK_NANOS) {
+    }
+
+    private void begin(InFlight io, long nanos) {
+        if (io.verdict.isHeld() || io.verdict.delayNanos() > HANG_LOOK_NANOS) {
             lookAfter(io);
         }
-        if (!verdict.isHeld()) {
+        if (!io.verdict.isHeld()) {
             finishIn(nanos, io);
         }
-        return Status.OK;
     }
 
     private void finishIn(long nanos, InFlight io) {
@@ -175,16 +199,17 @@ final class SimulatedDevice implements BlockDriver {
 
     private InFlight receive(long number, Request rq, Verdict verdict, long now) {
         InFlight io = new InFlight(number, rq, verdict, now);
+        if (io.operation == Operation.FLUSH) {
+            io.mark = content.mark();
+        } else if (io.operation.isWrite() && !isBad(io)) {
+            // Throws if the memory has been closed.
+            io.pieces = cutter.cut(io, random);
+        }
         slotOf(rq).io = io;
         inFlight.put(number, io);
         seen.addLast(io);
         if (seen.size() > SEEN_MAX) {
             seen.removeFirst();
-        }
-        if (io.operation == Operation.FLUSH) {
-            io.mark = content.mark();
-        } else if (io.operation.isWrite() && !isBad(io)) {
-            io.pieces = cutter.cut(io, random);
         }
         if (log != null) {
             log.add(new DiskEvent.Received(number, io.operation, io.offset, io.bytes, io.flags, io.pieces));
@@ -235,18 +260,30 @@ final class SimulatedDevice implements BlockDriver {
 
     // ---- what is done
 
-    /** Carries a request out and tells so, unless it has been taken out of flight before. */
+    /** Carries a request out and tells so, unless it has been taken out of flight before. What cannot be carried out has failed. */
     private void finish(InFlight io) {
+        boolean taken = false;
         lock.lock();
         try {
-            if (!inFlight.remove(io.number, io)) {
-                return;
+            taken = inFlight.remove(io.number, io);
+            if (taken) {
+                ends(io);
             }
-            ends(io, carryOut(io));
         } finally {
             lock.unlock();
+            if (taken) {
+                io.complete();
+            }
         }
-        io.complete();
+    }
+
+    private void ends(InFlight io) {
+        Status status = Status.IOERR;
+        try {
+            status = carryOut(io);
+        } finally {
+            ends(io, status);
+        }
     }
 
     private void ends(InFlight io, Status status) {
@@ -380,9 +417,22 @@ final class SimulatedDevice implements BlockDriver {
             if (io.rq.queue().isDying()) {
                 endIf(each -> each == io, Status.NODEV);
             } else if (isInFlight(io)) {
-                lookAfter(io);
+                lookAgainAfter(io);
             }
         });
+    }
+
+    private void lookAgainAfter(InFlight io) {
+        boolean looks = false;
+        try {
+            lookAfter(io);
+            looks = true;
+        } finally {
+            if (!looks) {
+                // Nobody would find out that its queue is being closed.
+                endIf(each -> each == io, Status.IOERR);
+            }
+        }
     }
 
     private boolean isInFlight(InFlight io) {
