@@ -117,10 +117,18 @@ public final class SimulatedDiskExtension
         }
         try {
             SimulatedDisk disk = builder.build();
-            AnnotationSupport.findRepeatableAnnotations(context.getElement(), Fault.class)
-                    .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed, disk.disk().sizeBytes())));
-            context.getStore(NAMESPACE).put(Setting.class,
-                    new Setting(disk, runtime, seed, before, IoBuffer.usage().usedBytes()));
+            boolean isSet = false;
+            try {
+                AnnotationSupport.findRepeatableAnnotations(context.getElement(), Fault.class)
+                        .forEach(fault -> disk.faults().add(FaultRules.of(fault, seed, disk.disk().sizeBytes())));
+                context.getStore(NAMESPACE).put(Setting.class,
+                        new Setting(disk, runtime, seed, before, IoBuffer.usage().usedBytes()));
+                isSet = true;
+            } finally {
+                if (!isSet) {
+                    disk.close();
+                }
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -142,7 +150,11 @@ public final class SimulatedDiskExtension
     }
 
     private static Setting setting(ExtensionContext context) {
-        return Objects.requireNonNull(context.getStore(NAMESPACE).get(Setting.class, Setting.class));
+        return Objects.requireNonNull(settingIfAny(context));
+    }
+
+    private static @Nullable Setting settingIfAny(ExtensionContext context) {
+        return context.getStore(NAMESPACE).get(Setting.class, Setting.class);
     }
 
     @Override
@@ -231,7 +243,10 @@ public final class SimulatedDiskExtension
 
     @Override
     public void afterEach(ExtensionContext context) throws Exception {
-        Setting setting = setting(context);
+        Setting setting = settingIfAny(context);
+        if (setting == null) {
+            return; // there could be no disk, which has been told
+        }
         boolean failed = context.getExecutionException().isPresent();
         Rest rest = setting.rest;
         if (rest == null) {

@@ -360,6 +360,15 @@ class AnnotationsTest {
         @SimulatedDiskTest
         @Fault(on = Operation.READ, kind = Fault.Kind.LIE)
         void contradicts(Disk disk) {}
+
+        private static final long UNUSUAL_BYTES = 4096 * 4099;
+
+        @SimulatedDiskTest(capacityBytes = UNUSUAL_BYTES)
+        @Fault(on = Operation.WRITE, offset = UNUSUAL_BYTES)
+        void hasAFaultBesideItsRange(Disk disk) {}
+
+        @SimulatedDiskTest(capacityBytes = 7)
+        void hasNoSuchCapacity(Disk disk) {}
     }
 
     @Test
@@ -481,6 +490,15 @@ class AnnotationsTest {
     @Test
     void aFaultThatCannotStrikeIsRefused() {
         assertThat(failure(Disks.class, "contradicts")).isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("[READ]");
+                .hasMessageContaining("[READ]").hasNoSuppressedExceptions();
+    }
+
+    @Test
+    void aDiskThatCannotBeAsItIsAnnotatedIsClosed() {
+        assertThat(failure(Disks.class, "hasAFaultBesideItsRange")).isInstanceOf(IllegalArgumentException.class)
+                .hasNoSuppressedExceptions();
+        assertThat(Disk.live()).extracting(Disk::sizeBytes).doesNotContain(Disks.UNUSUAL_BYTES);
+        assertThat(failure(Disks.class, "hasNoSuchCapacity")).isInstanceOf(IllegalArgumentException.class)
+                .hasNoSuppressedExceptions();
     }
 }
