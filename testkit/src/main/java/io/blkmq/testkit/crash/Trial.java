@@ -38,7 +38,7 @@ public final class Trial<I> {
          * @param image its own
          * @param acknowledged how many acknowledgements there were before the crash
          * @throws Misuse if the check itself is wrong, whatever the state
-         * @throws Throwable if the state is not as it should be
+         * @throws Throwable if the state is not as it should be; any error, an OutOfMemoryError, too, is a failure of the state
          */
         void judge(I image, int acknowledged) throws Throwable;
     }
@@ -212,13 +212,17 @@ public final class Trial<I> {
         return Objects.requireNonNull(lastFailure);
     }
 
-    /** Runs the check of the program under test. */
+    /**
+     * Runs the check of the program under test. Also an OutOfMemoryError is a failure of the state: a program that believes a length which
+     * a crash has torn asks for an array of that length. What the check held is free again by now. If it is the testkit itself that has
+     * filled the heap, then the report names that error, or the next image cannot be made, which ends the visit.
+     */
     private boolean holds(I image, int acknowledged, CrashState state) {
         running.set(new Running(state, System.nanoTime()));
         try {
             judge.judge(image, acknowledged);
             return true;
-        } catch (Misuse | OutOfMemoryError e) {
+        } catch (Misuse e) {
             throw e;
         } catch (Throwable t) {
             lastFailure = t;

@@ -75,7 +75,7 @@ public final class CrashExplorer<T> extends CrashSettings<CrashExplorer<T>> {
          *
          * @param disk with what is left
          * @param acknowledged what the program had promised before the power failed
-         * @throws Exception if a promise is broken
+         * @throws Exception if a promise is broken; an error, an OutOfMemoryError, too, says the same
          */
         void check(Disk disk, List<T> acknowledged) throws Exception;
     }

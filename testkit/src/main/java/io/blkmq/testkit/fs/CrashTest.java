@@ -84,7 +84,7 @@ public final class CrashTest<T> extends CrashSettings<CrashTest<T>> {
          *
          * @param directory the files
          * @param acknowledged what the program had promised before the crash
-         * @throws Exception if a promise is broken
+         * @throws Exception if a promise is broken; an error, an OutOfMemoryError, too, says the same
          */
         void check(Path directory, List<T> acknowledged) throws Exception;
     }

@@ -164,6 +164,21 @@ class CrashTestTest {
         assertThat(Objects.requireNonNull(again.failure()).cause()).hasMessageContaining("left 1 files open");
     }
 
+    /** A length that a crash has torn: the program believes it. */
+    @Test
+    void aCheckThatFindsNoMemoryInAStateFailsThere() throws Exception {
+        CrashTest.Check<String> believing = (directory, acknowledged) -> {
+            int length = acknowledged.isEmpty() || Files.exists(directory.resolve("f")) ? 1 : Integer.MAX_VALUE;
+            assertThat(new byte[length]).isNotEmpty();
+        };
+        CrashReport report = CrashTest.<String>of(POSIX).allFailures().run(UNSYNCED).explore(believing);
+        assertThat(report.failed()).isPositive().isLessThan(report.checked());
+        CrashReport.Failure failure = Objects.requireNonNull(report.failure());
+        assertThat(failure.cause()).isInstanceOf(OutOfMemoryError.class);
+        CrashReport again = CrashTest.<String>of(POSIX).replay(failure.code()).run(UNSYNCED).explore(believing);
+        assertThat(Objects.requireNonNull(again.failure()).cause()).isInstanceOf(OutOfMemoryError.class);
+    }
+
     @Test
     void aWorkloadThatFailsEndsTheTest() {
         assertThatThrownBy(
