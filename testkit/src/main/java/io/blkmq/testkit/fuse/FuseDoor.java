@@ -88,12 +88,16 @@ public final class FuseDoor implements AutoCloseable {
         this.in = new BufferedInputStream(server.getInputStream());
         this.out = new BufferedOutputStream(server.getOutputStream());
         this.end = server.onExit().thenAcceptAsync(_ -> cleanUpAfterDeath(), FuseDoor::runAside);
-        this.watch = Thread.ofPlatform().daemon().name("blkmq-fuse-watch").start(this::watch);
+        this.watch = Thread.ofPlatform().daemon().name("blkmq-fuse-watch").unstarted(this::watch);
+        boolean answers = false;
         try {
+            watch.start();
             var _ = answer();
-        } catch (IOException e) {
-            close();
-            throw e;
+            answers = true;
+        } finally {
+            if (!answers) {
+                close();
+            }
         }
     }
 

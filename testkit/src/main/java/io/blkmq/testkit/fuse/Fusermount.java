@@ -84,20 +84,20 @@ final class Fusermount {
             }
             int ours = sockets.getAtIndex(INT, 0);
             int theirs = sockets.getAtIndex(INT, 1);
+            MemorySegment status = arena.allocate(INT);
             int pid;
             int fd;
             try {
-                pid = spawn(arena, List.of("sh", "-c", SCRIPT, "sh", options, folder.toString(), said.toString()),
-                        theirs);
-            } finally {
-                var _ = Libc.close(theirs);
-            }
-            try {
+                try {
+                    pid = spawn(arena, List.of("sh", "-c", SCRIPT, "sh", options, folder.toString(), said.toString()),
+                            theirs);
+                } finally {
+                    var _ = Libc.close(theirs);
+                }
                 fd = receive(arena, ours);
             } finally {
                 var _ = Libc.close(ours);
             }
-            MemorySegment status = arena.allocate(INT);
             var _ = Libc.call(() -> (int) WAITPID.invokeExact(Libc.state(), pid, status.address(), 0));
             if (fd < 0) {
                 throw new IOException(
@@ -105,7 +105,15 @@ final class Fusermount {
             }
             return fd;
         } finally {
-            Files.delete(said);
+            discard(said);
+        }
+    }
+
+    private static void discard(Path said) {
+        try {
+            boolean _ = Files.deleteIfExists(said);
+        } catch (IOException _) {
+            // It stays: what has been mounted has to be returned all the same.
         }
     }
 

@@ -37,19 +37,20 @@ final class MountPoint {
     /**
      * Mounts at a folder.
      *
+     * @param owner who mounts, as {@link #owner} says
      * @return an open {@code /dev/fuse}
      * @throws IOException if it cannot be; says why
      */
-    static int mount(Path folder) throws IOException {
+    static int mount(Path folder, FuseReply.Owner owner) throws IOException {
         requireUsable(folder);
+        String source = ownSource();
         int fd = Libc.open(DEVICE, Libc.O_RDWR);
         if (fd < 0) {
             throw new IOException("cannot open " + DEVICE + ": " + KernelError.meaning(fd));
         }
-        FuseReply.Owner owner = owner();
         String options = "fd=" + fd + ",rootmode=40000,user_id=" + owner.uid() + ",group_id=" + owner.gid()
                 + ",default_permissions";
-        int result = Libc.mount(ownSource(), folder.toString(), TYPE, Libc.MS_NOSUID | Libc.MS_NODEV, options);
+        int result = Libc.mount(source, folder.toString(), TYPE, Libc.MS_NOSUID | Libc.MS_NODEV, options);
         if (result >= 0) {
             return fd;
         }
@@ -63,7 +64,7 @@ final class MountPoint {
                             + " user namespace, as `unshare --user --map-root-user --mount` makes one");
         }
         return Fusermount.mount(folder,
-                "fsname=" + ownSource() + ",subtype=" + SUBTYPE + ",nosuid,nodev,default_permissions");
+                "fsname=" + source + ",subtype=" + SUBTYPE + ",nosuid,nodev,default_permissions");
     }
 
     /** Who mounts: the user and the group of this process. */

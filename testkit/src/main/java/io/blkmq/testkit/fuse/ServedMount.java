@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -38,9 +39,33 @@ final class ServedMount {
      * @throws IOException if it cannot be; says why
      */
     static ServedMount at(Path folder) throws IOException {
-        ServedMount mount = new ServedMount(folder, MountPoint.mount(folder), MountPoint.owner());
-        Thread.ofPlatform().daemon().name("blkmq-fuse " + folder).start(mount::serve);
-        return mount;
+        FuseReply.Owner owner = MountPoint.owner();
+        int fd = MountPoint.mount(folder, owner);
+        return of(folder, fd, owner, Thread.ofPlatform().daemon().name("blkmq-fuse " + folder).factory());
+    }
+
+    /** Serves what has been mounted. If it cannot, for want of a thread, nothing stays open or mounted. */
+    static ServedMount of(Path folder, int fd, FuseReply.Owner owner, ThreadFactory threads) {
+        boolean serves = false;
+        try {
+            ServedMount mount = new ServedMount(folder, fd, owner);
+            threads.newThread(mount::serve).start();
+            serves = true;
+            return mount;
+        } finally {
+            if (!serves) {
+                discard(folder, fd);
+            }
+        }
+    }
+
+    private static void discard(Path folder, int fd) {
+        var _ = Libc.close(fd);
+        try {
+            MountPoint.detach(folder);
+        } catch (IOException _) {
+            // The next server that starts cleans it up. What is told is why there is none.
+        }
     }
 
     private void serve() {

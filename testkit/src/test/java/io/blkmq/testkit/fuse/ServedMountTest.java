@@ -4,6 +4,7 @@ import static java.nio.file.StandardOpenOption.CREATE;
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.Eventually;
 import io.blkmq.testkit.tree.FileTree;
@@ -15,9 +16,14 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
@@ -134,6 +140,44 @@ class ServedMountTest {
         assertThat(new ProcessBuilder("umount", folder.toString()).start().waitFor()).isZero();
         Eventually.until("it is noticed", () -> mount.failure() != null);
         assertThat(mount.failure()).contains("somebody else has ended the mount");
+    }
+
+    /** What the descriptors of this process are of, by their numbers. */
+    private static Set<String> openOf(String kind) throws IOException {
+        Set<String> found = new HashSet<>();
+        try (DirectoryStream<Path> open = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path each : open) {
+                try {
+                    found.add(each.getFileName() + " " + Files.readSymbolicLink(each));
+                } catch (NoSuchFileException e) {
+                    // Closed meanwhile.
+                    assertThat(e).isNotNull();
+                }
+            }
+        }
+        found.removeIf(name -> !name.contains(kind));
+        return found;
+    }
+
+    @Test
+    void mountThatNobodyCanServeIsGone(@TempDir Path other) throws Exception {
+        Set<String> before = openOf("/dev/fuse");
+        FuseReply.Owner owner = MountPoint.owner();
+        int fd = MountPoint.mount(other, owner);
+        assertThat(openOf("/dev/fuse")).contains(fd + " /dev/fuse").isNotEqualTo(before);
+        assertThatThrownBy(() -> ServedMount.of(other, fd, owner, _ -> {
+            throw new OutOfMemoryError("unable to create native thread: on purpose");
+        })).isInstanceOf(OutOfMemoryError.class);
+        assertThat(openOf("/dev/fuse")).isEqualTo(before);
+        assertThat(Files.readString(Path.of("/proc/self/mountinfo"))).doesNotContain(other.toString());
+    }
+
+    @Test
+    void programThatCannotBeStartedLeavesNoSocketOpen() throws Exception {
+        Set<String> before = openOf("socket:");
+        assertThatThrownBy(() -> Fusermount.mount(folder, "x".repeat(1 << 20))).isInstanceOf(IOException.class)
+                .hasMessageContaining("cannot start fusermount3");
+        assertThat(before).containsAll(openOf("socket:"));
     }
 
     @Test
