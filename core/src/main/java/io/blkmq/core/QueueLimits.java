@@ -394,19 +394,14 @@ public final class QueueLimits {
     }
 
     /**
-     * Whether a device with these limits is asked for the same as one with others.
+     * Whether each of these limits is that of others. Two objects are equal only if they are one: a device whose limits are set anew looks
+     * at the requests that wait once more.
      *
-     * @param other any object
-     * @return true for limits of which each is the same
+     * @param other others
+     * @return true if a device is asked for the same with either
      */
-    @Override
-    public boolean equals(@Nullable Object other) {
-        return this == other || (other instanceof QueueLimits limits && values().equals(limits.values()));
-    }
-
-    @Override
-    public int hashCode() {
-        return values().hashCode();
+    public boolean areThoseOf(QueueLimits other) {
+        return values().equals(other.values());
     }
 
     @Override

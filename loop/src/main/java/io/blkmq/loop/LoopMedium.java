@@ -412,7 +412,7 @@ final class LoopMedium {
 
     /** Bios that wait are looked at once more where the limits are another object. */
     private void takeLimits(QueueLimits limits) {
-        if (!limits.equals(disk.limits())) {
+        if (!limits.areThoseOf(disk.limits())) {
             disk.queue().setLimits(limits);
         }
     }
