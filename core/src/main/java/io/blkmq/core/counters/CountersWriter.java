@@ -247,8 +247,8 @@ final class CountersWriter {
 
     /** Copies the counters of all devices. */
     void refresh() {
-        lock.lock();
         boolean interrupted = Thread.interrupted();
+        lock.lock();
         try {
             if (!stopped) {
                 copyAll(Disk.live());
