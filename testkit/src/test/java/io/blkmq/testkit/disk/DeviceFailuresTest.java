@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
@@ -44,7 +45,7 @@ class DeviceFailuresTest {
                     try {
                         return method.invoke(IoRuntime.system(), arguments);
                     } catch (InvocationTargetException e) {
-                        throw e.getCause();
+                        throw Objects.requireNonNull(e.getCause());
                     }
                 });
     }
@@ -62,7 +63,7 @@ class DeviceFailuresTest {
             var _ = future.join();
             return Status.OK;
         } catch (CompletionException e) {
-            return ((BlockIOException) e.getCause()).status();
+            return ((BlockIOException) Objects.requireNonNull(e.getCause())).status();
         }
     }
 

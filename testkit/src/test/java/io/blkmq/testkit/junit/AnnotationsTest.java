@@ -361,7 +361,7 @@ class AnnotationsTest {
         @Fault(on = Operation.READ, kind = Fault.Kind.LIE)
         void contradicts(Disk disk) {}
 
-        private static final long UNUSUAL_BYTES = 4096 * 4099;
+        private static final long UNUSUAL_BYTES = 4096L * 4099;
 
         @SimulatedDiskTest(capacityBytes = UNUSUAL_BYTES)
         @Fault(on = Operation.WRITE, offset = UNUSUAL_BYTES)

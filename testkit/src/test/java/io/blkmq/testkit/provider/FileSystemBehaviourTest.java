@@ -74,6 +74,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -250,8 +251,8 @@ class FileSystemBehaviourTest {
     }
 
     /** Gives and takes all that is asked of it, but for one time. */
-    private record Interfered(int[] calls, int good,
-            Interference interference) implements ReadableByteChannel, WritableByteChannel {
+    private record Interfered(AtomicInteger calls, int good, Interference interference)
+            implements ReadableByteChannel, WritableByteChannel {
         /** What happens instead. */
         @FunctionalInterface
         interface Interference {
@@ -259,11 +260,11 @@ class FileSystemBehaviourTest {
         }
 
         Interfered(int good, Interference interference) {
-            this(new int[1], good, interference);
+            this(new AtomicInteger(), good, interference);
         }
 
         private int all(ByteBuffer buffer) throws IOException {
-            if (calls[0]++ == good) {
+            if (calls.getAndIncrement() == good) {
                 interference.happen();
             }
             int count = buffer.remaining();

@@ -277,7 +277,8 @@ class TreeFileSystemTest {
             for (Path each : List.of(roots, directory)) {
                 Files.move(each, file);
                 assertThat(each).doesNotExist();
-                assertOwn(file, each == roots ? "rw-r--r--" : "rwxr-xr-x", each == roots ? 77 : 78);
+                boolean isFile = each.equals(roots);
+                assertOwn(file, isFile ? "rw-r--r--" : "rwxr-xr-x", isFile ? 77 : 78);
                 Files.delete(file);
             }
             Files.move(link, file);
