@@ -92,11 +92,11 @@ class LittleMemoryTest {
                 try (Disk source = device("from", completion).completionNanos(1_000_000).build();
                         Disk target = device("to", completion).completionNanos(1_000_000).build()) {
                     TransferOptions options = TransferOptions.DEFAULT.withPieceBytes(65536).withZeroRuns(true);
-                    // Its buffers are there before the others are taken; its reads have not ended.
-                    source.freeze();
-                    source.unfreeze();
+                    // Its buffers are there before the others are taken; its reads have not begun.
+                    source.queue().quiesce();
                     DiskTransfer transfer = source.startCopy(target, options);
                     List<IoBuffer> all = takeAll();
+                    source.queue().unquiesce();
                     System.out.println(end(transfer::await));
                     all.forEach(IoBuffer::close);
                 }

@@ -251,8 +251,8 @@ class FileSystemBehaviourTest {
     }
 
     /** Gives and takes all that is asked of it, but for one time. */
-    private record Interfered(AtomicInteger calls, int good, Interference interference)
-            implements ReadableByteChannel, WritableByteChannel {
+    private record Interfered(AtomicInteger calls, int good,
+            Interference interference) implements ReadableByteChannel, WritableByteChannel {
         /** What happens instead. */
         @FunctionalInterface
         interface Interference {
