@@ -1,10 +1,10 @@
 import org.jspecify.annotations.NullMarked;
 
 /** Threads, time and I/O memory, which all other modules take from here. Knows nothing of them. */
-// Both are compiled after this one.
+// Those that it exports a package to are compiled after this one.
 @SuppressWarnings("module") @NullMarked module io.blkmq.runtime {
     requires static transitive org.jspecify;
 
     exports io.blkmq.runtime;
-    exports io.blkmq.runtime.channel to io.blkmq.core, io.blkmq.aio;
+    exports io.blkmq.runtime.channel to io.blkmq.core, io.blkmq.aio, io.blkmq.testkit;
 }

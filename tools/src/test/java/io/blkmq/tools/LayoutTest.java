@@ -65,7 +65,7 @@ class LayoutTest {
             Map.entry("testkit.tree", Set.of()), //
             Map.entry("testkit", Set.of()), //
             Map.entry("testkit.crash", Set.of("testkit")), //
-            Map.entry("testkit.provider", Set.of("testkit.tree")), //
+            Map.entry("testkit.provider", Set.of("runtime.channel", "testkit.tree")), //
             Map.entry("testkit.fuse", Set.of("testkit.tree")), //
             Map.entry("testkit.fs",
                     Set.of("testkit", "testkit.crash", "testkit.fuse", "testkit.provider", "testkit.tree")), //

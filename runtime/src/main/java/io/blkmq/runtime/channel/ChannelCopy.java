@@ -2,29 +2,16 @@ package io.blkmq.runtime.channel;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channel;
-import java.nio.channels.ClosedByInterruptException;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.InterruptibleChannel;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.SeekableByteChannel;
-import java.nio.channels.SelectableChannel;
 import java.nio.channels.WritableByteChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of an {@link OpenFileChannel}. It ends as the JDK's
- * transfers of a file do, each kind of channel on the other side by itself:
- *
- * <pre>
- *   fails, or either is closed    bytes have moved: their count, and the next call tells why. None: the error,
- *                                 an {@link AsynchronousCloseException} if a channel was closed
- *   interrupt, none have moved    both channels are closed; {@link ClosedByInterruptException}
- *   interrupt, some have moved    the same, if the other is a file, or is written to and selectable (a pipe, a socket): the JDK has the
- *                                 kernel do these as one. Else their count, and the channel that was in use is closed
- * </pre>
+ * One call of {@link FileChannel#transferTo} or {@link FileChannel#transferFrom} of an {@link OpenFileChannel}. It ends by the
+ * {@link TransferRules}.
  *
  * <p>What goes through the heap begins with {@link #FIRST_BYTES} and grows as long as the other side takes, or gives, all that it is
  * offered: a socket that does not block takes little at a time, and what it does not take was read in vain.
@@ -61,8 +48,7 @@ final class ChannelCopy {
      * @return bytes that the target took
      */
     static long to(WritableByteChannel target, OpenFileChannel mine, long from, long wanted) throws IOException {
-        boolean isOne = target instanceof FileChannel || target instanceof SelectableChannel;
-        ChannelCopy copy = new ChannelCopy(mine, target, null, isOne);
+        ChannelCopy copy = new ChannelCopy(mine, target, null, TransferRules.isOne(target));
         return copy.run(wanted, most -> copy.moveTo(target, from, most));
     }
 
@@ -73,13 +59,8 @@ final class ChannelCopy {
      * @return bytes that were written
      */
     static long from(ReadableByteChannel source, OpenFileChannel mine, long to, long wanted) throws IOException {
-        ChannelCopy copy = new ChannelCopy(mine, source, source, source instanceof FileChannel);
+        ChannelCopy copy = new ChannelCopy(mine, source, source, TransferRules.isOne(source));
         return copy.run(wanted, most -> copy.moveFrom(source, to, most));
-    }
-
-    /** How much of a file there is now: as the JDK, which does not look again when the transfer makes its own source longer. */
-    private static long there(ReadableByteChannel source, long wanted) throws IOException {
-        return source instanceof FileChannel file ? Math.clamp(file.size() - file.position(), 0, wanted) : wanted;
     }
 
     /** Moves some bytes. */
@@ -92,14 +73,14 @@ final class ChannelCopy {
     private long run(long wanted, Move move) throws IOException {
         try {
             mine.requireUninterrupted();
-            long most = source == null ? wanted : there(source, wanted);
+            long most = source == null ? wanted : TransferRules.there(source, wanted);
             boolean goesOn = true;
             while (goesOn && done < most) {
                 goesOn = move.once(most);
             }
             return done;
         } catch (IOException e) {
-            return endedBy(e);
+            return TransferRules.ended(e, done, isOne, mine, other);
         }
     }
 
@@ -125,7 +106,7 @@ final class ChannelCopy {
             }
             return true;
         } finally {
-            giveBack(source);
+            TransferRules.giveBack(source, carrier.remaining());
         }
     }
 
@@ -137,14 +118,6 @@ final class ChannelCopy {
             carrier = ByteBuffer.allocate((int) Math.min(left, Math.min(grown, Pieces.BYTES)));
         }
         carrier.clear().limit(Pieces.length(at, Math.min(left, carrier.capacity())));
-    }
-
-    /** What was taken and could not be written is there again for the next call, if the source can go back. */
-    private void giveBack(ReadableByteChannel source) throws IOException {
-        if (carrier.hasRemaining() && source instanceof SeekableByteChannel seekable && seekable.isOpen()
-                && !Thread.currentThread().isInterrupted()) {
-            seekable.position(seekable.position() - carrier.remaining());
-        }
     }
 
     /** An operation of the other channel. */
@@ -163,31 +136,6 @@ final class ChannelCopy {
         } finally {
             if (closable) {
                 mine.comeBack();
-            }
-        }
-    }
-
-    private long endedBy(IOException e) throws IOException {
-        boolean interrupted = e instanceof ClosedByInterruptException;
-        if (done > 0 && !(interrupted && isOne)) {
-            return done;
-        }
-        if (interrupted) {
-            closeBoth(e);
-        } else if (e instanceof ClosedChannelException && !(e instanceof AsynchronousCloseException)) {
-            AsynchronousCloseException closedMeanwhile = new AsynchronousCloseException();
-            closedMeanwhile.addSuppressed(e);
-            throw closedMeanwhile;
-        }
-        throw e;
-    }
-
-    private void closeBoth(IOException because) {
-        for (Channel each : new Channel[]{mine, other}) {
-            try {
-                each.close();
-            } catch (IOException e) {
-                because.addSuppressed(e);
             }
         }
     }
