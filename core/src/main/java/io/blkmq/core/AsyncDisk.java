@@ -14,7 +14,9 @@ import java.util.concurrent.CompletableFuture;
  * back. What depends on a future runs on the thread that found the completion, unless it asks for another, and must not
  * block on a disk ({@link BioCompletion}).
  *
- * <p>On a polled disk a future is complete once its thread has found the completion by {@link Disk#poll}.
+ * <p>On a polled disk a future is complete once its thread has found the completion: by {@link Disk#poll}, or because it waits for the
+ * future, or for a stage derived from it, by {@code get} or {@code join}, which poll. What combines several ({@code allOf}, {@code anyOf})
+ * does not: poll until it is done. Inside of a completion such a wait is refused with {@link IllegalStateException}.
  *
  * @since 0.1.0
  */

@@ -535,7 +535,7 @@ public final class Disk extends DiskSectors implements AutoCloseable {
     // ---- the rest
 
     /**
-     * What the disk has done, counted since it was made, unless {@link DeviceQueue#setIostats} has turned that off. A partition has
+     * What the disk has done, counted since it was made, unless {@link RequestQueue#setIostats} has turned that off. A partition has
      * the figures of its whole device.
      *
      * @return the counters as they are now; any thread, at any time

@@ -62,7 +62,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * How many requests there were a second. Between two readings.
+     * How many requests there were a second, in the {@linkplain #periodNanos time} that the figures are of.
      *
      * @param group of which kind
      * @return 0 if no time has passed
@@ -82,7 +82,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * How many bytes there were a second. Between two readings.
+     * How many bytes there were a second, in the {@linkplain #periodNanos time} that the figures are of.
      *
      * @param group of which kind
      * @return 0 if no time has passed
@@ -92,20 +92,20 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     private double perSecond(double count) {
-        return atNanos() <= 0 ? 0 : count * NANOS_PER_SECOND / atNanos();
+        return periodNanos() <= 0 ? 0 : count * NANOS_PER_SECOND / periodNanos();
     }
 
     /**
-     * The part of the time between two readings in which a request was in flight.
+     * The part of the {@linkplain #periodNanos time} in which a request was in flight.
      *
      * @return 0 to 1; 0 if no time has passed
      */
     public double utilization() {
-        return atNanos() <= 0 ? 0 : Math.min((double) busyNanos() / atNanos(), 1);
+        return periodNanos() <= 0 ? 0 : Math.min((double) busyNanos() / periodNanos(), 1);
     }
 
     /**
-     * How long all requests took together: divided by the time between two readings it is how many there were at once, on the
+     * How long all requests took together: divided by the {@linkplain #periodNanos time} it is how many there were at once, on the
      * average.
      *
      * @return nanoseconds

@@ -8,6 +8,7 @@ final class FutureIo extends WaitingFuture<Void> implements IoCompletion {
     private final long bytes;
 
     FutureIo(DiskSectors disk, Operation operation, long offset, long bytes) {
+        super(disk.deviceQueue());
         this.disk = disk;
         this.operation = operation;
         this.offset = offset;

@@ -28,13 +28,16 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
     final RequeueList requeued;
     final Timeouts timeouts;
     private final BusyTime busyTime;
+    /** When the counters began, by the clock of the runtime. */
+    final long countsSinceNanos;
     private final LongAdder strayCompletions = new LongAdder();
 
     QueueParts(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
             @Nullable Object queueData) {
         super(set, shared, name, limits, capacitySectors, queueData);
         IoRuntime runtime = set.runtime();
-        this.busyTime = new BusyTime(new Counted(), runtime.nanoTime());
+        this.countsSinceNanos = runtime.nanoTime();
+        this.busyTime = new BusyTime(new Counted(), countsSinceNanos);
         this.atGate = new Backlog(runtime);
         this.contexts = new QueueContexts(this, busyTime, (made, publish) -> life().begin(made, publish));
         this.elevators = new ElevatorSwitch(this, contexts);
@@ -182,6 +185,11 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
      */
     public void awaitEnd(Object blocker, EntryContext ctx, int flags, int looks, long nanos) {
         polling.awaitEnd(blocker, ctx, flags, looks, nanos);
+    }
+
+    /** Whether I/O that was submitted through a context is polled, and by the calling thread. */
+    public boolean mayPollFor(EntryContext ctx) {
+        return polling.mayPollFor(ctx);
     }
 
     // ---- requeue

@@ -73,6 +73,12 @@ final class QueuePolling {
         }
     }
 
+    /** Whether I/O that was submitted through a context is polled, and by the calling thread. */
+    boolean mayPollFor(EntryContext ctx) {
+        DispatchContext hctx = ctx.hardwareContext(Operation.READ, 0);
+        return hctx.isPolled() && mayPoll(hctx);
+    }
+
     /**
      * One step of a wait for I/O that the calling thread has submitted, or another for it: polls if the I/O is polled and the thread may,
      * and otherwise parks, until it is unparked or for no reason. Who waits looks again after each step whether it has ended.

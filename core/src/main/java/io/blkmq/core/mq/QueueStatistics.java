@@ -14,6 +14,7 @@ public abstract class QueueStatistics {
     private final long[] counts;
     private final LatencyHistogram[] latencies;
     private final long atNanos;
+    private final long periodNanos;
     private final long busyNanos;
     private final int readsInFlight;
     private final int writesInFlight;
@@ -31,6 +32,7 @@ public abstract class QueueStatistics {
         this.busyNanos = busy.nanos(now);
         // After that: what has ended since the clock was read is in the busy time.
         this.atNanos = busy.coveredAfter(now);
+        this.periodNanos = atNanos - queue.countsSinceNanos;
         this.counts = new long[ContextCounters.GROUPS * ContextCounters.FIGURES];
         long[][] buckets = new long[ContextCounters.GROUPS][LatencyHistogram.BUCKETS];
         for (EntryContext ctx : queue.contextsOf().software()) {
@@ -63,6 +65,7 @@ public abstract class QueueStatistics {
         Arrays.setAll(counts, i -> later.counts[i] - earlier.counts[i]);
         this.latencies = new LatencyHistogram[ContextCounters.GROUPS];
         this.atNanos = later.atNanos - earlier.atNanos;
+        this.periodNanos = atNanos;
         // The earlier one may have been read just before a time was added that had ended by then.
         this.busyNanos = Math.min(later.busyNanos - earlier.busyNanos, Math.max(atNanos, 0));
         this.readsInFlight = later.readsInFlight;
@@ -177,5 +180,14 @@ public abstract class QueueStatistics {
      */
     public final long atNanos() {
         return atNanos;
+    }
+
+    /**
+     * Which time the figures are of: since the disk was made, or between two readings.
+     *
+     * @return nanoseconds
+     */
+    public final long periodNanos() {
+        return periodNanos;
     }
 }

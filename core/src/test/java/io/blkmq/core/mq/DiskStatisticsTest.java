@@ -420,6 +420,24 @@ class DiskStatisticsTest {
     }
 
     @Test
+    void theRatesOfAReadingAreThoseSinceTheDiskWasMade() {
+        time.advance(1_000_000_000_000L);
+        try (Disk disk = driver.disk()) {
+            disk.submit(bio(Operation.READ, 0, 8));
+            time.advance(1_000);
+            driver.completeAll();
+            time.advance(3_000);
+            DiskStatistics all = disk.statistics();
+            assertThat(all.periodNanos()).isEqualTo(4_000);
+            assertThat(all.iosPerSecond(IoGroup.READ)).isEqualTo(250_000);
+            assertThat(all.bytesPerSecond(IoGroup.READ)).isEqualTo(250_000.0 * 4096);
+            assertThat(all.utilization()).isEqualTo(0.25);
+            assertThat(disk.statistics().since(all).periodNanos()).isZero();
+            assertThat(disk.statistics().since(all).iosPerSecond(IoGroup.READ)).isZero();
+        }
+    }
+
+    @Test
     void theLineIsTheKernels() {
         driver.limits(limits -> limits.discardBytesMax(1 << 20));
         try (Disk disk = driver.disk()) {
