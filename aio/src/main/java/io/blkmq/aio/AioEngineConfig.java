@@ -213,6 +213,7 @@ public final class AioEngineConfig {
          *
          * @param entries 1 to {@value #DEPTH_MAX}
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder depth(int entries) {
             if (entries < 1 || entries > DEPTH_MAX) {
@@ -227,6 +228,7 @@ public final class AioEngineConfig {
          *
          * @param operations 1 to {@value #IN_FLIGHT_MAX}
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder inFlightMax(int operations) {
             if (operations < 1 || operations > IN_FLIGHT_MAX) {
@@ -267,6 +269,7 @@ public final class AioEngineConfig {
          *
          * @param threads 1 to {@value #WORKERS_MAX}
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder workers(int threads) {
             if (threads < 1 || threads > WORKERS_MAX) {
@@ -371,6 +374,7 @@ public final class AioEngineConfig {
          *
          * @param threads 1 to {@value AioEngineConfig#KERNEL_WORKERS_MAX}
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder kernelWorkers(int threads) {
             if (threads < 1 || threads > KERNEL_WORKERS_MAX) {
@@ -397,6 +401,7 @@ public final class AioEngineConfig {
          *
          * @param bytes the size of all files together, holes not counted, rounded down to {@value SparseBytes#CHUNK_BYTES}
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder memoryQuotaBytes(long bytes) {
             if (bytes < 0) {

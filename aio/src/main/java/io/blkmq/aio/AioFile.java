@@ -243,6 +243,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @return bytes, less than asked only at the end of the file; or a negative errno
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      */
+    @CheckReturnValue
     public abstract long read(long offset, MemorySegment memory);
 
     /**
@@ -256,6 +257,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      * @throws IndexOutOfBoundsException if the part is not in the memory
      */
+    @CheckReturnValue
     public long read(long offset, MemorySegment memory, long from, long bytes) {
         return read(offset, memory.asSlice(from, bytes));
     }
@@ -278,6 +280,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @return bytes, all of them; or a negative errno
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      */
+    @CheckReturnValue
     public abstract long write(long offset, MemorySegment memory);
 
     /**
@@ -291,6 +294,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @throws IllegalArgumentException if it is heap memory or the offset is negative
      * @throws IndexOutOfBoundsException if the part is not in the memory
      */
+    @CheckReturnValue
     public long write(long offset, MemorySegment memory, long from, long bytes) {
         return write(offset, memory.asSlice(from, bytes));
     }
@@ -301,6 +305,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param dataOnly whether by {@code fdatasync}; otherwise by {@code fsync}
      * @return 0, or a negative errno
      */
+    @CheckReturnValue
     public abstract int sync(boolean dataOnly);
 
     /**
@@ -312,6 +317,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      *         cannot be so long
      * @throws IllegalArgumentException if the size is negative
      */
+    @CheckReturnValue
     public abstract int setSize(long bytes);
 
     static void requireSize(long bytes) {
@@ -351,6 +357,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param offset where to look from, in bytes
      * @return where it begins, or the end of the file if there is none; a negative errno: EOPNOTSUPP where the system does not tell
      */
+    @CheckReturnValue
     public abstract long nextHole(long offset);
 
     /**
@@ -360,6 +367,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param bytes the length of the range
      * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
+    @CheckReturnValue
     public abstract int punchHole(long offset, long bytes);
 
     /**
@@ -369,6 +377,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param bytes the length of the range
      * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
+    @CheckReturnValue
     public final int zeroRange(long offset, long bytes) {
         return zeroRange(offset, bytes, true);
     }
@@ -381,6 +390,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param keepSize whether the size of the file stays, if the range ends behind the end of the file
      * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
+    @CheckReturnValue
     public abstract int zeroRange(long offset, long bytes, boolean keepSize);
 
     /**
@@ -391,6 +401,7 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      * @param keepSize whether the size of the file stays, if the range ends behind the end of the file
      * @return 0, or a negative errno: EOPNOTSUPP where system or file cannot
      */
+    @CheckReturnValue
     public abstract int allocate(long offset, long bytes, boolean keepSize);
 
     /**

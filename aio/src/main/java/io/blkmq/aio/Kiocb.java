@@ -149,6 +149,7 @@ public final class Kiocb {
      *
      * @param inlineSegments segments for which there is room without the pool, 1 to 1024
      * @return a new kiocb, not prepared
+     * @throws IllegalArgumentException for any other number
      */
     public static Kiocb withSegments(int inlineSegments) {
         if (inlineSegments < 1 || inlineSegments > 1024) {

@@ -338,9 +338,10 @@ public final class LoopConfig {
         }
 
         /**
-         * Sets the device's name.
+         * Sets the device's name. Several devices without one are all called {@code loop0}: give each its own where people or
+         * {@link LoopDevice#registerMBean} tell them apart.
          *
-         * @param value for people
+         * @param value for people: in messages, counters and events
          * @return this
          */
         public Builder name(String value) {
@@ -395,7 +396,7 @@ public final class LoopConfig {
         /**
          * Sets whether a block device that is written is claimed for this device alone (O_EXCL). One that is mounted cannot be
          * claimed, and so is refused: what a file system has in its cache and what is written below it would destroy each other.
-         * Means nothing for regular files, and for devices that only read.
+         * An image on Ceph is locked as its module says. Means nothing for regular files, and for devices that only read.
          *
          * @param value false to write to a block device that is in use
          * @return this

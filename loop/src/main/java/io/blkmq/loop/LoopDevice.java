@@ -44,8 +44,8 @@ import org.jspecify.annotations.Nullable;
  * what comes later goes by the new one. A completion may look, and nothing else.
  *
  * <p>A direct device goes past the page cache, through a completion engine for each hardware queue. A buffered one, as the driver
- * was before the series' last patch, does blocking I/O on a work queue. A device that writes locks its file against all others,
- * also of other processes; one that reads locks it against those that write.
+ * was before the series' last patch, does blocking I/O on a work queue. A device that writes locks its file against all others
+ * that ask for a lock, also of other processes; one that reads locks it against those that write.
  *
  * <p>A direct device has writes with FUA ({@link io.blkmq.core.QueueLimits#hasFua}) where its engine
  * {@linkplain io.blkmq.aio.AioEngine#writesThrough writes durably}. Elsewhere, or by {@link LoopConfig.Builder#fua}, a flush follows it.

@@ -100,6 +100,7 @@ public final class NbdDisk {
          *
          * @param value 1 to {@value NbdDisk#CONNECTIONS_MAX}; 4 by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder connections(int value) {
             if (value < 1 || value > CONNECTIONS_MAX) {
@@ -114,6 +115,7 @@ public final class NbdDisk {
          *
          * @param value 1 to {@value TagSet#DEPTH_MAX}; 64 by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder depth(int value) {
             if (value < 1 || value > TagSet.DEPTH_MAX) {
@@ -139,6 +141,7 @@ public final class NbdDisk {
          *
          * @param value positive; 10 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder connectTimeout(Duration value) {
             this.connectTimeout = positive("connectTimeout", value);
@@ -152,6 +155,7 @@ public final class NbdDisk {
          *
          * @param value positive; 30 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder replyTimeout(Duration value) {
             this.replyTimeout = positive("replyTimeout", value);
@@ -163,6 +167,7 @@ public final class NbdDisk {
          *
          * @param value positive; 60 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder giveUpAfter(Duration value) {
             this.giveUpAfter = positive("giveUpAfter", value);

@@ -229,6 +229,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value 1 to {@value #THREADS_MAX}; 1 by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder threads(int value) {
             this.threads = (int) within("threads", value, 1, THREADS_MAX);
@@ -240,6 +241,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value at least 1; 128 by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder connectionsMax(int value) {
             this.connections = (int) within("connections", value, 1, 1 << 20);
@@ -251,6 +253,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value 1 to 4096; 128 by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder requestsMax(int value) {
             this.requests = (int) within("requests", value, 1, 4096);
@@ -262,6 +265,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value bytes; 64 MiB by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder connectionBytesMax(long value) {
             this.connectionBytes = within("bytes of a connection", value, 4096, Long.MAX_VALUE / 2);
@@ -273,6 +277,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value bytes; 256 MiB by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder totalBytesMax(long value) {
             this.totalBytes = within("bytes in all", value, 4096, Long.MAX_VALUE / 2);
@@ -284,6 +289,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value bytes, a power of two from 64 KiB to {@value #REQUEST_BYTES_MAX}; 32 MiB by default
          * @return this
+         * @throws IllegalArgumentException for any other value
          */
         public Builder requestBytesMax(int value) {
             if (Integer.bitCount(value) != 1) {
@@ -298,6 +304,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value positive; 30 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder handshakeTimeout(Duration value) {
             this.handshakeTimeout = positive("handshake", value);
@@ -309,6 +316,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value positive; 60 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder stallTimeout(Duration value) {
             this.stallTimeout = positive("stall", value);
@@ -322,6 +330,7 @@ public final class NbdServer implements AutoCloseable {
          *
          * @param value positive; 30 seconds by default
          * @return this
+         * @throws IllegalArgumentException if it is not positive, or longer than a year
          */
         public Builder drainTimeout(Duration value) {
             this.drainTimeout = positive("drain", value);

@@ -246,6 +246,7 @@ public final class DurabilityChecker {
      * @param sector its first
      * @param sectors how many
      * @param fua whether it was given with FUA
+     * @throws IllegalArgumentException if it is in no write that was submitted
      */
     public synchronized void received(long sector, long sectors, boolean fua) {
         Submission write = writeOf(sector, sectors);
@@ -263,6 +264,7 @@ public final class DurabilityChecker {
      * @param sector its first
      * @param sectors how many
      * @param fua whether through the cache
+     * @throws IllegalArgumentException if it is in no write that was submitted
      */
     public synchronized void written(long sector, long sectors, boolean fua) {
         Submission write = writeOf(sector, sectors);
