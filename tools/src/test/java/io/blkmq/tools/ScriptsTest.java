@@ -234,15 +234,60 @@ class ScriptsTest {
         assertThat(calls()).isEmpty();
     }
 
+    private static List<String> scripts() throws IOException {
+        List<String> scripts = new ArrayList<>();
+        for (String folder : List.of("bin", "bench", "stress")) {
+            try (Stream<Path> files = Files.list(ROOT.resolve(folder))) {
+                files.filter(Files::isRegularFile).filter(Files::isExecutable)
+                        .forEach(file -> scripts.add(folder + "/" + file.getFileName()));
+            }
+        }
+        assertThat(scripts).contains("stress/soak", "bin/guest-kernel");
+        return scripts;
+    }
+
+    @Test
+    void eachScriptSaysHowItIsUsedAndDoesNothingElse() throws Exception {
+        programs("exit 1", "mvn", "java", "fio", "apt-get", "apt-cache", "mount", "losetup");
+        for (String script : scripts()) {
+            take(script);
+            Run help = run(script, "--help");
+            assertThat(help.out()).as(script).contains(script.substring(script.indexOf('/') + 1));
+            assertThat(help.status()).as(script).isZero();
+            Run wrong = run(script, "--no-such-option");
+            assertThat(wrong.status()).as(script + ": " + wrong.out()).isBetween(1, 2);
+        }
+        assertThat(calls()).isEmpty();
+    }
+
+    @Test
+    void theMutationsEndWithTheirBuild() throws Exception {
+        take("stress/mutate");
+        for (String module : List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "stress")) {
+            Files.createDirectories(project.resolve(module).resolve("src"));
+            Files.createFile(project.resolve(module).resolve("pom.xml"));
+        }
+        Files.createDirectories(project.resolve("testing"));
+        Files.createFile(project.resolve("pom.xml"));
+        Files.createDirectories(project.resolve("stress/mutations"));
+        Files.writeString(project.resolve("stress/mutations/one.patch"), "Breaks: one\nCaught by: core OneTest\n");
+        programs(goesOn(project.resolve("pom.xml").toString()) + "\nwait", "mvn");
+        Process mutate = begin("stress/mutate", "one");
+        try {
+            Eventually.until("the build runs", () -> Files.exists(temporary.resolve("daemon")));
+            mutate.destroy();
+            assertThat(mutate.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            mutate.destroyForcibly();
+        }
+        assertThat(mutate.exitValue()).isEqualTo(143);
+        assertThatItHasEnded();
+    }
+
     @Test
     void noScriptLooksForAJdkItself() throws IOException {
         List<Path> scripts = new ArrayList<>(List.of(ROOT.resolve("blkmq")));
-        for (String folder : List.of("bin", "bench", "stress")) {
-            try (Stream<Path> files = Files.list(ROOT.resolve(folder))) {
-                scripts.addAll(files.filter(Files::isRegularFile).filter(Files::isExecutable).toList());
-            }
-        }
-        assertThat(scripts).contains(ROOT.resolve("stress/soak"));
+        scripts().forEach(script -> scripts.add(ROOT.resolve(script)));
         for (Path script : scripts) {
             assertThat(Files.readString(script).contains("JAVA_VERSION")).as(script.toString())
                     .isEqualTo(script.endsWith("bin/find-jdk"));
