@@ -30,6 +30,12 @@ import org.jspecify.annotations.Nullable;
  * <p>Offsets and lengths are multiples of the logical block size ({@link #limits()}). {@link #openChannel} gives a view that takes
  * any.
  *
+ * <p><b>Refusals.</b> What is wrong with a call itself is told by the call, whatever its form, before anything has been submitted:
+ * {@link IllegalArgumentException} for an offset or a length that is negative, 0 or no multiple of the logical block, and for one piece of memory of 2 GiB
+ * or more; {@link IndexOutOfBoundsException} past the end of the disk; {@link UnsupportedOperationException} for a write to a disk that is read-only;
+ * {@link IllegalStateException} if the disk is closed, or for a call inside of a completion that would have to wait. What fails afterwards is a {@link BlockIOException}, or a
+ * {@link Status}.
+ *
  * <p>An interrupt does not end a blocking call of which something has been submitted, because the memory is the device's
  * until the operation has ended. A call that still waits for a tag, or at a frozen disk, ends with {@link Status#INTR}
  * then, and has changed nothing. The interrupt is kept in both cases.
@@ -289,7 +295,19 @@ public final class Disk extends DiskSectors implements AutoCloseable {
      * @throws BlockIOException if it fails; the position is unchanged then
      */
     public void write(long offset, ByteBuffer buffer) throws BlockIOException {
-        transfer(Operation.WRITE, offset, MemorySegment.ofBuffer(buffer), 0);
+        write(offset, buffer, 0);
+    }
+
+    /**
+     * Writes and waits.
+     *
+     * @param offset where on the disk, in bytes
+     * @param buffer is written from its position to its limit; the position is the limit afterwards
+     * @param flags {@link Bio#FUA} for a write that is durable when this returns, {@link Bio#PREFLUSH}
+     * @throws BlockIOException if it fails; the position is unchanged then
+     */
+    public void write(long offset, ByteBuffer buffer, int flags) throws BlockIOException {
+        transfer(Operation.WRITE, offset, MemorySegment.ofBuffer(buffer), flags);
         buffer.position(buffer.limit());
     }
 
@@ -597,11 +615,12 @@ public final class Disk extends DiskSectors implements AutoCloseable {
     }
 
     /**
-     * Memory that goes to the device without a copy.
+     * Memory that goes to the device without a copy. Its content is undefined.
      *
-     * @param bytes its size
+     * @param bytes its size, 1 to 1 GiB
      * @return a buffer, to be closed by the caller
-     * @see IoBuffer
+     * @throws IllegalArgumentException for any other size
+     * @throws OutOfMemoryError as {@link IoBuffer#allocate}, with the bound that was met
      */
     public IoBuffer allocate(long bytes) {
         return IoBuffer.allocate(bytes);

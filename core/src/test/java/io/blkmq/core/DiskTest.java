@@ -418,6 +418,22 @@ class DiskTest {
     }
 
     @Test
+    void aBufferWrittenWithFuaSurvivesAPowerFailure() throws IOException {
+        try (Disk disk = memory(Completion.INLINE).cacheBytes(1 << 20).fua(true).build()) {
+            ByteBuffer ones = ByteBuffer.allocate(512);
+            Arrays.fill(ones.array(), (byte) 1);
+            disk.write(0, ones);
+            disk.write(512, ones.rewind(), Bio.FUA);
+            assertThat(ones.remaining()).isZero();
+            NullBlk.losePower(disk);
+            ByteBuffer found = ByteBuffer.allocate(1024);
+            disk.read(0, found);
+            assertThat(found.get(0)).isZero();
+            assertThat(found.get(512)).isOne();
+        }
+    }
+
+    @Test
     void readOnlyMemoryIsRefusedForReading() throws IOException {
         try (Disk disk = memory(Completion.INLINE).build(); Arena arena = Arena.ofConfined()) {
             MemorySegment heap = MemorySegment.ofArray(new byte[512]).asReadOnly();
