@@ -117,7 +117,9 @@ public final class DiskVolume {
             File file = new File(new String(name, StandardCharsets.UTF_8));
             file.modifiedMillis = newest.getLong();
             file.size = newest.getLong();
-            for (int more = newest.getInt(); more > 0; more--) {
+            int counted = newest.getInt();
+            file.readOnly = counted < 0;
+            for (int more = counted < 0 ? ~counted : counted; more > 0; more--) {
                 int extent = newest.getInt();
                 file.extents.add(extent);
                 used.set(extent);
@@ -132,7 +134,8 @@ public final class DiskVolume {
         table.position(HEADER_BYTES);
         for (File file : files.values()) {
             byte[] name = file.name.getBytes(StandardCharsets.UTF_8);
-            table.putInt(name.length).put(name).putLong(file.modifiedMillis).putLong(file.size).putInt(file.extents.size());
+            table.putInt(name.length).put(name).putLong(file.modifiedMillis).putLong(file.size);
+            table.putInt(file.readOnly ? ~file.extents.size() : file.extents.size());
             file.extents.forEach(table::putInt);
         }
         int length = table.position();
@@ -277,6 +280,7 @@ public final class DiskVolume {
         private long size;
         private volatile long modifiedMillis = System.currentTimeMillis();
         private final List<Integer> extents = new ArrayList<>();
+        private boolean readOnly;
         private boolean deleted;
         private boolean locked;
 
@@ -295,6 +299,25 @@ public final class DiskVolume {
 
         public long modifiedMillis() {
             return modifiedMillis;
+        }
+
+        public boolean isReadOnly() {
+            lock.readLock().lock();
+            try {
+                return readOnly;
+            } finally {
+                lock.readLock().unlock();
+            }
+        }
+
+        /** For good, and durably. It is for who opens the file to look at it: who has it open may write. */
+        public void setReadOnly() throws IOException {
+            alone(() -> {
+                requireThere();
+                readOnly = true;
+                writeTable();
+                return null;
+            });
         }
 
         private void requireThere() throws IOException {

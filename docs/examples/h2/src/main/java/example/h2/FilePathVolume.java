@@ -1,8 +1,8 @@
 package example.h2;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
@@ -10,11 +10,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import org.h2.api.ErrorCode;
+import org.h2.message.DbException;
 import org.h2.store.fs.FilePath;
 
 /**
  * Files of a {@link DiskVolume}: the prefix {@code disk:}, then the name that the volume was mounted by, then that of the file. For example
- * {@code jdbc:h2:disk:db/test}. A folder is there as long as a file in it is.
+ * {@code jdbc:h2:disk:db/test}. A folder is there once it was made, and as long as a file in it is; the volume keeps one that was made as an empty file whose
+ * name ends with a slash. No folder is renamed.
  */
 public final class FilePathVolume extends FilePath {
     private static final String SCHEME = "disk";
@@ -54,7 +57,7 @@ public final class FilePathVolume extends FilePath {
         String mounted = plain().split("/", 2)[0];
         DiskVolume volume = MOUNTED.get(mounted);
         if (volume == null) {
-            throw new UncheckedIOException(new NoSuchFileException(name, null, "no volume " + mounted + " is mounted"));
+            throw DbException.convertIOException(new NoSuchFileException(name, null, "no volume " + mounted + " is mounted"), name);
         }
         return volume;
     }
@@ -69,16 +72,16 @@ public final class FilePathVolume extends FilePath {
         return volume().get(path());
     }
 
-    /** H2's paths have no checked exceptions. */
+    /** H2's paths have no checked exceptions, and an error of H2's for each kind of failure. */
     private interface Call<T> {
         T run() throws IOException;
     }
 
-    private static <T> T unchecked(Call<T> call) {
+    private static <T> T unchecked(int error, Call<T> call, String... names) {
         try {
             return call.run();
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw DbException.get(error, e, names);
         }
     }
 
@@ -116,48 +119,63 @@ public final class FilePathVolume extends FilePath {
 
     @Override
     public boolean canWrite() {
-        return true;
+        DiskVolume.File file = file();
+        return file == null || !file.isReadOnly();
     }
 
     @Override
     public boolean setReadOnly() {
-        return false;
+        DiskVolume.File file = file();
+        if (file != null) {
+            unchecked(ErrorCode.IO_EXCEPTION_2, () -> {
+                file.setReadOnly();
+                return null;
+            }, "it cannot be made read-only", name);
+        }
+        return file != null;
     }
 
     @Override
     public boolean createFile() {
-        return !isDirectory() && unchecked(() -> volume().create(path())) != null;
+        return !isDirectory() && unchecked(ErrorCode.FILE_CREATION_FAILED_1, () -> volume().create(path()), name) != null;
     }
 
-    /** A folder needs no making. */
     @Override
     public void createDirectory() {
         if (isRegularFile()) {
-            throw new UncheckedIOException(new FileAlreadyExistsException(name));
+            throw DbException.get(ErrorCode.FILE_CREATION_FAILED_1, name + " (there is a file of this name)");
+        }
+        if (!path().isEmpty()) {
+            unchecked(ErrorCode.FILE_CREATION_FAILED_1, () -> volume().create(path() + "/"), name);
         }
     }
 
     @Override
     public void delete() {
-        unchecked(() -> {
+        String folder = path() + "/";
+        if (volume().names(folder).stream().anyMatch(each -> !each.equals(folder))) {
+            throw DbException.get(ErrorCode.FILE_DELETE_FAILED_1, name + " (there are files in it)");
+        }
+        unchecked(ErrorCode.FILE_DELETE_FAILED_1, () -> {
+            volume().delete(folder);
             volume().delete(path());
             return null;
-        });
+        }, name);
     }
 
     @Override
     public void moveTo(FilePath target, boolean atomicReplace) {
         FilePathVolume to = (FilePathVolume) target;
         if (to.volume() != volume()) {
-            throw new UncheckedIOException(new IOException(name + " cannot be renamed to " + to.name + ", which is of another volume"));
+            throw DbException.get(ErrorCode.FILE_RENAME_FAILED_2, name, to.name + " (of another volume)");
         }
-        if (!atomicReplace && to.exists()) {
-            throw new UncheckedIOException(new FileAlreadyExistsException(to.name));
+        if (to.isDirectory() || (!atomicReplace && !to.path().equals(path()) && to.exists())) {
+            throw DbException.get(ErrorCode.FILE_RENAME_FAILED_2, name, to.name + " (exists)");
         }
-        unchecked(() -> {
+        unchecked(ErrorCode.FILE_RENAME_FAILED_2, () -> {
             volume().rename(path(), to.path());
             return null;
-        });
+        }, name, to.name);
     }
 
     @Override
@@ -167,6 +185,8 @@ public final class FilePathVolume extends FilePath {
         for (String each : volume().names(prefix)) {
             names.add(each.substring(prefix.length()).split("/", 2)[0]);
         }
+        // The folder itself.
+        names.remove("");
         List<FilePath> paths = new ArrayList<>();
         names.forEach(each -> paths.add(getPath(plain() + "/" + each)));
         return paths;
@@ -187,6 +207,9 @@ public final class FilePathVolume extends FilePath {
     public FileChannel open(String mode) throws IOException {
         boolean write = !mode.equals("r");
         DiskVolume.File file = file();
+        if (file == null && write && isDirectory()) {
+            throw new FileAlreadyExistsException(name, null, "it is a folder");
+        }
         if (file == null && write) {
             file = volume().create(path());
             // Another thread may have made it.
@@ -194,6 +217,9 @@ public final class FilePathVolume extends FilePath {
         }
         if (file == null) {
             throw new NoSuchFileException(name);
+        }
+        if (write && file.isReadOnly()) {
+            throw new AccessDeniedException(name, null, "it is read-only");
         }
         return new VolumeChannel(name, file, write, mode.equals("rws") || mode.equals("rwd"));
     }
