@@ -1,7 +1,9 @@
 package example.h2;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.Status;
 import io.blkmq.runtime.IoBuffer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -20,7 +22,7 @@ import java.util.zip.CRC32C;
 
 /**
  * Files on a disk: a table of names, and data in extents of {@value #EXTENT_BYTES} bytes. For a few files that grow, as a database has. Any thread
- * may call any method.
+ * may call any method. An interrupt ends none of them, and is kept.
  *
  * <p><b>The table</b> is on the disk twice. A new one is written over the older of the two, with a higher number, a checksum, and the flags
  * {@code PREFLUSH | FUA}: what it tells of is durable before it is. The valid one with the higher number is in force.
@@ -41,8 +43,8 @@ public final class DiskVolume {
     private static final int NAMES_BYTES = 64 << 10;
 
     private final Disk disk;
-    /** Takes any offset and length. */
-    private final FileChannel bytes;
+    /** Takes any offset and length. Another one, once it was closed by an interrupt of a thread that used it. */
+    private volatile FileChannel bytes;
     private final int tableBytes;
     private final long dataOffset;
     private final int extents;
@@ -143,7 +145,10 @@ public final class DiskVolume {
         table.putInt(0, checksum(table.array(), length));
         try (IoBuffer buffer = disk.allocate(blocks(length))) {
             MemorySegment.copy(MemorySegment.ofArray(table.array()), 0, buffer.memory(), 0, buffer.bytes());
-            disk.write((number + 1) % 2 * tableBytes, buffer.memory(), Bio.PREFLUSH | Bio.FUA);
+            uninterruptibly(() -> {
+                disk.write((number + 1) % 2 * tableBytes, buffer.memory(), Bio.PREFLUSH | Bio.FUA);
+                return true;
+            });
         } catch (Throwable t) {
             throw fail(t);
         }
@@ -189,6 +194,64 @@ public final class DiskVolume {
             return look.make();
         } finally {
             lock.readLock().unlock();
+        }
+    }
+
+    // ---- interrupts
+
+    /** An access of the disk. */
+    private interface Access {
+        /** {@return whether it is done, and not to be done again} */
+        boolean run() throws IOException;
+    }
+
+    /** An interrupt of one thread is no end for the files of all: it is kept, and the access is done. Where it has ended one, nothing has been changed. */
+    private static void uninterruptibly(Access access) throws IOException {
+        boolean interrupted = false;
+        try {
+            for (boolean done = false; !done;) {
+                interrupted |= Thread.interrupted();
+                try {
+                    done = access.run();
+                } catch (BlockIOException e) {
+                    if (e.status() != Status.INTR) {
+                        throw e;
+                    }
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void transfer(ByteBuffer buffer, long at, boolean write) throws IOException {
+        int first = buffer.position();
+        uninterruptibly(() -> {
+            while (buffer.hasRemaining()) {
+                FileChannel channel = bytes;
+                int from = buffer.position();
+                long place = at + from - first;
+                try {
+                    var _ = write ? channel.write(buffer, place) : channel.read(buffer, place);
+                } catch (ClosedChannelException e) {
+                    if (channel.isOpen()) {
+                        throw e;
+                    }
+                    // By this thread's interrupt or another's. What it has left on its way keeps its blocks locked until it is done.
+                    buffer.position(from);
+                    reopen(channel);
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+
+    private synchronized void reopen(FileChannel closed) {
+        if (bytes == closed) {
+            bytes = disk.openChannel();
         }
     }
 
@@ -403,9 +466,7 @@ public final class DiskVolume {
                 long onDisk = dataOffset + (long) extents.get((int) (place / EXTENT_BYTES)) * EXTENT_BYTES + inExtent;
                 int part = Math.min(wanted - done, EXTENT_BYTES - inExtent);
                 own.limit(own.position() + part);
-                while (own.hasRemaining()) {
-                    onDisk += write ? bytes.write(own, onDisk) : bytes.read(own, onDisk);
-                }
+                transfer(own, onDisk, write);
                 done += part;
             }
             buffer.position(own.position());
@@ -448,7 +509,10 @@ public final class DiskVolume {
             synchronized (flushing) {
                 requireNoFailure();
                 try {
-                    disk.flush();
+                    uninterruptibly(() -> {
+                        disk.flush();
+                        return true;
+                    });
                 } catch (Throwable t) {
                     throw fail(t);
                 }

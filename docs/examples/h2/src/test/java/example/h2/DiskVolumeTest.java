@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -260,6 +261,37 @@ class DiskVolumeTest {
         try (SimulatedDisk small = SimulatedDisk.builder().capacityBytes(1 << 20).build()) {
             assertThatIllegalArgumentException().isThrownBy(() -> DiskVolume.open(small.disk())).withMessageContaining("1048576 bytes")
                     .withMessageContaining("need at least");
+        }
+    }
+
+    @Test
+    void anInterruptEndsNothingAndIsKept() throws Exception {
+        try (SimulatedDisk simulated = disk().build()) {
+            DiskVolume volume = DiskVolume.open(simulated.disk());
+            volume.create("other");
+            Thread interrupted = Thread.currentThread();
+            AtomicBoolean stopped = new AtomicBoolean();
+            Thread interrupting = Thread.ofPlatform().start(() -> {
+                while (!stopped.get()) {
+                    interrupted.interrupt();
+                }
+            });
+            try {
+                for (int i = 0; i < 200; i++) {
+                    volume.create("file");
+                    write(volume, "file", "text" + i, i);
+                    volume.get("file").sync();
+                    assertThat(content(volume).get("file")).endsWith("text" + i);
+                    volume.rename("file", "other");
+                }
+            } finally {
+                stopped.set(true);
+                while (interrupting.isAlive()) {
+                    Thread.onSpinWait();
+                }
+            }
+            assertThat(Thread.interrupted()).isTrue();
+            write(volume, "other", "x", 0);
         }
     }
 }

@@ -157,6 +157,8 @@ public final class OwnTest {
         String[] parts = name.split("[#=]");
         TestBase test = (TestBase) Class.forName("org.h2.test." + parts[0]).getDeclaredConstructor().newInstance();
         TestAll config = new TestAll();
+        // Not 50 ms, which threads of a busy machine wait for each other without being locked out.
+        config.lockTimeout = 1000;
         config.big = calls.equals(List.of("big"));
         test.init(config);
         setBase(base);
