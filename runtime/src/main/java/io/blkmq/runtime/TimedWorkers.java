@@ -87,7 +87,8 @@ final class TimedWorkers {
         try {
             task = new Task(due, tasksAdded++, work);
             tasks.add(task);
-            if (task.equals(tasks.first())) {
+            // Without a thread somebody has to be called for what is due before it, too.
+            if (threads == 0 || task.equals(tasks.first())) {
                 leader = null;
                 if (!callOne() && threads == 0) {
                     // Its caller is told, and takes it for not added.

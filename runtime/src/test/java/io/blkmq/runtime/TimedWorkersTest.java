@@ -237,4 +237,46 @@ class TimedWorkersTest {
         some.add(1_000, later::countDown);
         await(later);
     }
+
+    /** A thread that an error of its own ends when it is about to give up its lead. */
+    private static final class Mortal extends Thread {
+        private final AtomicBoolean dies;
+
+        Mortal(Runnable work, AtomicBoolean dies) {
+            super(work);
+            this.dies = dies;
+            setDaemon(true);
+            setUncaughtExceptionHandler((_, _) -> {});
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            if (dies.get()) {
+                throw new OutOfMemoryError("on purpose");
+            }
+            return super.equals(other);
+        }
+
+        @Override
+        public int hashCode() {
+            return super.hashCode();
+        }
+    }
+
+    @Test
+    void whatTheLastThreadHasLeftIsDoneOnceSomethingIsAdded() {
+        AtomicBoolean dies = new AtomicBoolean(true);
+        ConcurrentLinkedQueue<Thread> made = new ConcurrentLinkedQueue<>();
+        TimedWorkers some = new TimedWorkers(work -> {
+            Thread thread = new Mortal(work, dies);
+            made.add(thread);
+            return thread;
+        }, System.getLogger(TimedWorkersTest.class.getName()));
+        CountDownLatch done = new CountDownLatch(2);
+        some.add(TimeUnit.MILLISECONDS.toNanos(50), done::countDown);
+        Eventually.until("the thread has died", () -> made.stream().noneMatch(Thread::isAlive));
+        dies.set(false);
+        some.add(TimeUnit.MILLISECONDS.toNanos(100), done::countDown);
+        await(done);
+    }
 }
