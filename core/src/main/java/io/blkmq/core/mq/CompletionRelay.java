@@ -112,7 +112,12 @@ final class CompletionRelay {
 
     private void serve() {
         while (!stopped) {
-            drain();
+            try {
+                drain();
+            } catch (Throwable t) {
+                // Others' completions come to this thread, too.
+                CallbackFailures.report("completions of " + queue + ", context " + context, t);
+            }
             if (newest.get() == null && !stopped) {
                 Parking.park(runtime, this);
             }
@@ -129,17 +134,26 @@ final class CompletionRelay {
     }
 
     private void drain() {
-        TagRequest rq = oldestFirst(newest.getAndSet(null));
-        if (rq == null) {
+        if (newest.get() == null) {
             return;
         }
+        // Opened first: if there is no memory for that, nothing has been taken.
         try (CompletionBatch _ = CompletionBatch.open()) {
-            while (rq != null) {
+            for (TagRequest rq = oldestFirst(newest.getAndSet(null)); rq != null;) {
                 TagRequest following = rq.next;
                 rq.next = null;
-                complete.accept(rq);
+                complete(rq);
                 rq = following;
             }
+        }
+    }
+
+    /** Those behind it are completed whatever it throws. */
+    private void complete(TagRequest rq) {
+        try {
+            complete.accept(rq);
+        } catch (Throwable t) {
+            CallbackFailures.report("completion of " + rq, t);
         }
     }
 
