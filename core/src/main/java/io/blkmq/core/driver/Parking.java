@@ -1,6 +1,7 @@
 package io.blkmq.core.driver;
 
 import io.blkmq.core.mq.OpenPlugs;
+import io.blkmq.core.mq.OwedTimers;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.locks.Lock;
 
@@ -11,6 +12,9 @@ import java.util.concurrent.locks.Lock;
  *
  * <p>Sending down may wait itself, and so use up the wake-up of who ended what is waited for. So a call that has sent something down
  * returns at once, as any park may return for no reason: the caller looks at its condition again, and its next call waits.
+ *
+ * <p>While the runtime has no thread for a timer that it was asked for, the threads that wait here see to it that it is set: they park
+ * for a few milliseconds at a time.
  *
  * <p>Within a completion nothing is sent down, because it goes down when the completion has returned: nothing waits there, but for code that
  * has to answer for it.
@@ -38,7 +42,12 @@ public final class Parking {
      * @see IoRuntime#park
      */
     public static void park(IoRuntime runtime, Object blocker) {
-        if (!flush()) {
+        if (flush()) {
+            return;
+        }
+        if (OwedTimers.isAny(runtime)) {
+            restAndSetTimers(runtime, blocker, Long.MAX_VALUE);
+        } else {
             runtime.park(blocker);
         }
     }
@@ -52,9 +61,20 @@ public final class Parking {
      * @see IoRuntime#parkNanos
      */
     public static void parkNanos(IoRuntime runtime, Object blocker, long nanos) {
-        if (!flush()) {
+        if (flush()) {
+            return;
+        }
+        if (OwedTimers.isAny(runtime)) {
+            restAndSetTimers(runtime, blocker, nanos);
+        } else {
             runtime.parkNanos(blocker, nanos);
         }
+    }
+
+    /** After the rest, which uses the wake-up: a runtime's lock would use it otherwise, and the thread would park all the same. */
+    private static void restAndSetTimers(IoRuntime runtime, Object blocker, long nanos) {
+        runtime.parkNanos(blocker, Math.min(nanos, OwedTimers.REST_NANOS));
+        OwedTimers.tryAgain(runtime);
     }
 
     /**
@@ -79,6 +99,9 @@ public final class Parking {
     public static void idle(IoRuntime runtime, int found) {
         if (found != 0 || !flush()) {
             runtime.idle(found);
+        }
+        if (found == 0) {
+            OwedTimers.tryAgain(runtime);
         }
     }
 

@@ -21,6 +21,9 @@ final class DispatchAgent implements Runnable {
     /** Whether it has been woken since it looked at the list last. */
     private volatile boolean due;
     private volatile boolean stopped;
+    /** Whether the last start failed, and when: written before that is said. */
+    private volatile boolean startFailed;
+    private volatile long failedNanos;
     /** Started under this lock. */
     private final Lock lock;
     private volatile @Nullable Thread thread;
@@ -30,7 +33,7 @@ final class DispatchAgent implements Runnable {
      *
      * @param name of the thread
      * @param serve serves the list until nothing can be dispatched
-     * @param wakeLater sees to it that the agent is woken again; called when there is no thread to be had
+     * @param wakeLater sees to it that the agent is woken again; called when there is no thread to be had, and after an error
      */
     DispatchAgent(IoRuntime runtime, String name, Runnable serve, Runnable wakeLater) {
         this.runtime = runtime;
@@ -42,15 +45,13 @@ final class DispatchAgent implements Runnable {
 
     /**
      * There may be something to dispatch. Throws nothing: what waits is on the list, whose it is, and its submitter goes
-     * on. If no thread can be started, that is tried again later.
+     * on. If no thread can be started, that is tried again later, and logged once until there is one.
      */
     void wake() {
         Thread running = thread;
         if (running == null) {
-            try {
-                running = start();
-            } catch (Throwable t) {
-                CallbackFailures.report("start of " + name, t);
+            running = tryStart();
+            if (running == null) {
                 wakeLater.run();
                 return;
             }
@@ -64,6 +65,26 @@ final class DispatchAgent implements Runnable {
     /** Whether it serves the list, or will when it comes to run: not while it sleeps and nobody has woken it. */
     boolean isCalled() {
         return thread != null && (due || !asleep);
+    }
+
+    /** Returns null without a thread: not tried before its time, because a failed start is slow. */
+    private @Nullable Thread tryStart() {
+        if (startFailed && runtime.nanoTime() - failedNanos < DispatchContext.RESOURCE_DELAY_NANOS) {
+            return null;
+        }
+        try {
+            Thread started = start();
+            startFailed = false;
+            return started;
+        } catch (Throwable t) {
+            boolean first = !startFailed;
+            failedNanos = runtime.nanoTime();
+            startFailed = true;
+            if (first) {
+                CallbackFailures.report("start of " + name, t);
+            }
+            return null;
+        }
     }
 
     private Thread start() {
@@ -104,6 +125,8 @@ final class DispatchAgent implements Runnable {
             } catch (Throwable t) {
                 // The others on the list are served all the same.
                 CallbackFailures.report(name, t);
+                // Not at once: what failed may fail for ever.
+                wakeLater.run();
             }
             asleep = true;
             if (!due && !stopped) {

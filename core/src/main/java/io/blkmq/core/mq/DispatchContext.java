@@ -61,7 +61,7 @@ public final class DispatchContext extends HardwareContext {
     private @Nullable FlushQueue flushQueue;
 
     private final AtomicInteger running = new AtomicInteger(IDLE);
-    /** Whether a timer is going to run this context. */
+    /** Whether a timer is going to run this context; it may be one that is owed. */
     private final AtomicInteger rerunTimers = new AtomicInteger();
     /** Whether the last look for a tag of the driver's found none. The thread's that serves the list. */
     private boolean missedTag;
@@ -81,8 +81,6 @@ public final class DispatchContext extends HardwareContext {
     private final StarvedContexts.Place withoutTag = new StarvedContexts.Place(this::goesOn);
     /** Where requests wait before they come here, in whose order; null without an elevator. Changed only while the queue is frozen. */
     private volatile @Nullable Scheduler scheduler;
-    /** Whether the timer that was to run this context could not be set: that of the time-outs does. */
-    private volatile boolean runIsOwed;
     /** Serves the list where the driver may block; null elsewhere. */
     private final @Nullable DispatchAgent agent;
 
@@ -467,33 +465,40 @@ public final class DispatchContext extends HardwareContext {
             return;
         }
         try {
-            var _ = queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, () -> {
-                rerunTimers.set(0);
-                run();
-            });
+            var _ = queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, this::runAfterRefusal);
+        } catch (OutOfMemoryError e) {
+            owe(RESOURCE_DELAY_NANOS, this::runAfterRefusal, e);
         } catch (Throwable t) {
             rerunTimers.set(0);
-            runIsOwed = true;
             CallbackFailures.report("the timer that runs hardware context " + index + " of " + queue.name(), t);
         }
     }
 
-    /** Runs the context if its own timer could not be set. The timer of the time-outs, which goes while anything holds a tag. */
-    void runOwed() {
-        if (runIsOwed) {
-            runIsOwed = false;
-            run();
-        }
+    private void runAfterRefusal() {
+        rerunTimers.set(0);
+        run();
+    }
+
+    private void owe(long delayNanos, Runnable run, OutOfMemoryError thrown) {
+        OwedTimers.add(queue.set.runtime(), delayNanos, run, "hardware context " + index + " of " + queue.name(), thrown);
     }
 
     @Override
     public void runAsync() {
-        queue.set.runtime().execute(this::run);
+        try {
+            queue.set.runtime().execute(this::run);
+        } catch (OutOfMemoryError e) {
+            owe(0, this::run, e);
+        }
     }
 
     @Override
     public void runLater(long delayNanos) {
-        queue.set.runtime().schedule(delayNanos, this::run);
+        try {
+            var _ = queue.set.runtime().schedule(delayNanos, this::run);
+        } catch (OutOfMemoryError e) {
+            owe(delayNanos, this::run, e);
+        }
     }
 
     @Override
@@ -543,8 +548,9 @@ public final class DispatchContext extends HardwareContext {
             } while (!idle);
         } finally {
             if (!idle) {
-                // An error: whoever runs the context next serves it.
+                // An error. Another thread may have been told that this one goes round again.
                 running.set(IDLE);
+                runAfterDelay();
             }
         }
     }

@@ -78,13 +78,6 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         }
 
         @Override
-        public void runOwed() {
-            for (DispatchContext hctx : contexts.hardware()) {
-                hctx.runOwed();
-            }
-        }
-
-        @Override
         public boolean isBusy() {
             return QueueParts.this.isBusy();
         }
@@ -201,7 +194,11 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
 
     @Override
     public void delayKickRequeueList(long delayNanos) {
-        set.runtime().schedule(delayNanos, this::kickRequeueList);
+        try {
+            var _ = set.runtime().schedule(delayNanos, this::kickRequeueList);
+        } catch (OutOfMemoryError e) {
+            OwedTimers.add(set.runtime(), delayNanos, this::kickRequeueList, name(), e);
+        }
     }
 
     // ---- freeze, quiesce, close

@@ -5,7 +5,7 @@ import io.blkmq.core.driver.TimeoutAction;
 import io.blkmq.core.jfr.DiskEvents;
 import io.blkmq.runtime.IoRuntime;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -18,12 +18,18 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The timer runs only while something may be in flight. Starting and stopping it is a Dekker protocol with the tags: who takes
  * a tag does so and then looks whether the timer is {@link #armed}; the timer that finds no tag held says that it is not armed
- * and then looks at the tags once more. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
+ * and then looks at the tags once more. A timer that the runtime has no thread for is owed ({@link OwedTimers}), and set by who waits, or takes
+ * a tag. Both are volatile accesses, so one sees the other. A queue that shares its tags and has had
  * none for a time-out gives up its share in them before the timer stops: as long as a share is active the timer runs.
  */
 final class Timeouts {
     private static final long TICK_NANOS_MIN = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long TICK_NANOS_MAX = TimeUnit.SECONDS.toNanos(1);
+
+    private static final int IDLE = 0;
+    private static final int ARMED = 1;
+    /** There was no thread for it. Whoever comes meanwhile does not try it at once: a failed start of a thread is slow. */
+    private static final int OWED = 2;
 
     /** What is looked after, of a queue. */
     interface Watched {
@@ -32,9 +38,6 @@ final class Timeouts {
 
         /** Ends what the elevator has lost. */
         void endLost(int tick, int ticksMax);
-
-        /** Runs what a timer of its own was to run and could not be set. */
-        void runOwed();
 
         /** Whether anything may be in flight. */
         boolean isBusy();
@@ -51,7 +54,8 @@ final class Timeouts {
     private final IoRuntime runtime;
     private final long tickNanos;
     private volatile int timeoutTicks;
-    private final AtomicBoolean armed = new AtomicBoolean();
+    /** {@link #IDLE}, {@link #ARMED} or {@link #OWED}. */
+    private final AtomicInteger armed = new AtomicInteger(IDLE);
     /** Written by the timer alone. */
     private volatile int tick;
     /** For how many ticks nothing has been in flight. The timer's. */
@@ -94,23 +98,29 @@ final class Timeouts {
 
     /** A tag has been taken. */
     void tagTaken() {
-        if (!armed.get()) {
+        if (armed.get() != ARMED) {
             arm();
         }
     }
 
     private void arm() {
-        if (armed.compareAndSet(false, true)) {
+        if (armed.get() == OWED) {
+            OwedTimers.tryAgain(runtime);
+        } else if (armed.compareAndSet(IDLE, ARMED)) {
             scheduleTick();
         }
     }
 
-    /** Without a thread for the timer, what is in flight has none until the next tag is taken; but whoever takes one goes on. */
+    /** Throws nothing: whoever takes a tag goes on. */
     private void scheduleTick() {
         try {
             var _ = runtime.schedule(tickNanos, this::tickEnds);
+        } catch (OutOfMemoryError e) {
+            // In this order: once it is owed, another thread may set it, and it says that it is armed.
+            armed.set(OWED);
+            OwedTimers.add(runtime, tickNanos, this::tickEnds, queue.name(), e);
         } catch (Throwable t) {
-            armed.set(false);
+            armed.set(IDLE);
             CallbackFailures.report("the timer for the time-outs of " + queue.name(), t);
         }
     }
@@ -118,10 +128,13 @@ final class Timeouts {
     @SuppressWarnings("NonAtomicVolatileUpdate") // the timer is the only writer, and never runs twice at once
     private void tickEnds() {
         tick++;
+        if (armed.get() == OWED) {
+            armed.set(ARMED);
+        }
         try {
+            OwedTimers.tryAgain(runtime);
             watched.eachActive(this::look);
             watched.endLost(tick, timeoutTicks);
-            watched.runOwed();
         } catch (Throwable t) {
             // The timer goes on.
             CallbackFailures.report("a look for time-outs of " + queue.name(), t);
@@ -133,7 +146,7 @@ final class Timeouts {
         }
         watched.sharesBecomeIdle();
         idleTicks = 0;
-        armed.set(false);
+        armed.set(IDLE);
         // A share for which threads wait stays active.
         if (watched.isBusy() || watched.hasActiveShares()) {
             arm();

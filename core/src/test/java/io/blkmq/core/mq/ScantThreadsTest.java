@@ -54,6 +54,9 @@ class ScantThreadsTest {
             assertThat(time.timers()).isZero();
             assertThat(disk.queue().heldTags()).isZero();
             disk.read(512, memory);
+            assertThat(time.timers()).as("not tried again at once").isZero();
+            time.advance(2 * SECOND);
+            disk.read(512, memory);
             assertThat(time.timers()).as("set with the next tag").isOne();
             assertThat(disk.queue().close(SECOND)).isTrue();
         }
@@ -71,6 +74,7 @@ class ScantThreadsTest {
             runtime.refuse(Call.SCHEDULE, 1);
             time.advance(SECOND);
             assertThat(time.timers()).isZero();
+            time.advance(SECOND);
             disk.submit(told.read(8));
             time.advance(40 * SECOND);
             assertThat(asked).containsExactly(7L, 8L);
@@ -139,6 +143,7 @@ class ScantThreadsTest {
             disk.queue().hardwareContext(0).stop();
             runtime.refuse(Call.START_AGENT, 1);
             disk.submit(told.read(7));
+            time.advance(DispatchContext.RESOURCE_DELAY_NANOS);
             runtime.refuse(Call.START_AGENT, 1);
             runtime.refuse(Call.SCHEDULE, 1);
             disk.queue().hardwareContext(0).start();
@@ -146,6 +151,107 @@ class ScantThreadsTest {
             Eventually.until("it is in flight", () -> driver.inFlight().size() == 1);
             driver.completeAll();
             assertThat(told.ends()).containsExactly("READ 7 OK");
+        }
+    }
+
+    /** Refuses all threads for timers and agents until it has been asked for one so often. */
+    private static void refuseUntilAsked(ScantRuntime real, Call call, int times) {
+        for (Call each : new Call[]{Call.SCHEDULE, Call.START_AGENT}) {
+            real.refuse(each, Integer.MAX_VALUE);
+        }
+        Thread.ofPlatform().daemon().start(() -> {
+            Eventually.until("it was asked again", () -> Integer.MAX_VALUE - real.refusalsLeft(call) >= times);
+            for (Call each : Call.values()) {
+                real.refuse(each, 0);
+            }
+        });
+    }
+
+    @Test
+    void aLoneReadThatTheDriverRefusedEndsOnceThereAreThreadsAgain() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        driver.runtime(real).completesAtOnce().answer(Status.RESOURCE).answer(Status.RESOURCE);
+        try (Disk disk = driver.disk(); Arena arena = Arena.ofShared()) {
+            // The time-outs' timer and the context's, and each again.
+            refuseUntilAsked(real, Call.SCHEDULE, 4);
+            disk.read(0, arena.allocate(512));
+            assertThat(driver.inFlight()).isEmpty();
+        }
+    }
+
+    @Test
+    void aLoneReadWhoseAgentCannotBeStartedEndsOnceThereAreThreadsAgain() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        TagSet set = driver.runtime(real).completesAtOnce().tagSet(builder -> builder.flag(TagSet.Flag.BLOCKING));
+        try (Disk disk = Disk.of(driver.queue(set, "slow"), set); Arena arena = Arena.ofShared()) {
+            refuseUntilAsked(real, Call.SCHEDULE, 4);
+            disk.read(0, arena.allocate(512));
+            assertThat(driver.inFlight()).isEmpty();
+        }
+    }
+
+    @Test
+    void theLogIsToldOnceThatThereIsNoThreadForATimer() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        try (Disk disk = driver.runtime(real).completesAtOnce().disk(); Arena arena = Arena.ofShared()) {
+            MemorySegment memory = arena.allocate(512);
+            real.refuse(Call.SCHEDULE, Integer.MAX_VALUE);
+            long reported = CallbackFailures.count();
+            for (int i = 0; i < 1_000; i++) {
+                disk.read(0, memory);
+            }
+            assertThat(CallbackFailures.count() - reported).isOne();
+            assertThat(Integer.MAX_VALUE - real.refusalsLeft(Call.SCHEDULE)).as("times it was asked").isLessThan(500);
+            real.refuse(Call.SCHEDULE, 0);
+        }
+    }
+
+    @Test
+    void theLogIsToldOnceThatAnAgentCannotBeStarted() {
+        TagSet set = driver.tagSet(builder -> builder.flag(TagSet.Flag.BLOCKING));
+        try (Disk disk = Disk.of(driver.queue(set, "slow"), set)) {
+            runtime.refuse(Call.START_AGENT, 3);
+            long reported = CallbackFailures.count();
+            for (int i = 0; i < 8; i++) {
+                disk.submit(told.read(i));
+            }
+            assertThat(runtime.refusalsLeft(Call.START_AGENT)).as("of 3, tried once").isEqualTo(2);
+            time.advance(10 * DispatchContext.RESOURCE_DELAY_NANOS);
+            assertThat(runtime.refusalsLeft(Call.START_AGENT)).isZero();
+            assertThat(CallbackFailures.count() - reported).isOne();
+            Eventually.until("all are in flight", () -> driver.inFlight().size() == 8);
+            driver.completeAll();
+        }
+    }
+
+    @Test
+    void whatADriverHasRequeuedIsKickedThoughItsTimerCouldNotBeSet() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        driver.runtime(real).completesAtOnce().answerBy(rq -> {
+            real.refuse(Call.SCHEDULE, 1);
+            rq.requeue(rq.generation(), false);
+            rq.queue().delayKickRequeueList(1_000);
+            return Status.OK;
+        });
+        try (Disk disk = driver.disk(); Arena arena = Arena.ofShared()) {
+            disk.read(0, arena.allocate(512));
+            assertThat(real.refusalsLeft(Call.SCHEDULE)).isZero();
+        }
+    }
+
+    @Test
+    void aContextThatIsToRunElsewhereRunsThoughThereIsNoThreadForIt() {
+        try (Disk disk = driver.disk()) {
+            DispatchContext hctx = (DispatchContext) disk.queue().hardwareContext(0);
+            driver.answer(Status.DEV_RESOURCE).answer(Status.DEV_RESOURCE);
+            disk.submit(told.read(7));
+            runtime.refuse(Call.EXECUTE, 1);
+            hctx.runAsync();
+            runtime.refuse(Call.SCHEDULE, 1);
+            hctx.runLater(1_000);
+            time.advance(2 * SECOND);
+            assertThat(driver.inFlight()).hasSize(1);
+            driver.completeAll();
         }
     }
 }
