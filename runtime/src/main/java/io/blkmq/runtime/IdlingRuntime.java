@@ -9,12 +9,14 @@ final class IdlingRuntime implements IoRuntime {
     private static final System.Logger LOG = System.getLogger(IdlingRuntime.class.getName());
 
     private final IoRuntime base;
-
+    /** Of a thread whose own way has failed. */
+    private final PollIdle baseWay;
     /** The calling thread's way; {@link #base}'s own after a failure. */
     private final ThreadLocal<PollIdle> ways;
 
     IdlingRuntime(IoRuntime base, Supplier<? extends PollIdle> perThread) {
         this.base = base;
+        this.baseWay = base::idle;
         this.ways = ThreadLocal.withInitial(() -> {
             try {
                 PollIdle way = perThread.get();
@@ -25,11 +27,19 @@ final class IdlingRuntime implements IoRuntime {
         });
     }
 
-    /** A thread that left its wait by an exception would leave its memory to an operation in flight: it goes on by another way. */
+    /**
+     * A thread that left its wait by an exception would leave its memory to an operation in flight: it goes on by another way. What the other
+     * runtime throws itself is thrown here, too: a simulation ends its threads so.
+     */
     @Override
     public void idle(int found) {
+        PollIdle way = ways.get();
+        if (way == baseWay) {
+            base.idle(found);
+            return;
+        }
         try {
-            ways.get().idle(found);
+            way.idle(found);
         } catch (Throwable t) {
             ways.set(failed(t));
         }
@@ -38,7 +48,7 @@ final class IdlingRuntime implements IoRuntime {
     private PollIdle failed(@Nullable Throwable cause) {
         String how = cause == null ? "has no way to idle (the supplier gave null)" : "failed to idle";
         FailureLog.log(LOG, Thread.currentThread() + " " + how + ", and polls without a rest from now on", cause);
-        return base::idle;
+        return baseWay;
     }
 
     @Override

@@ -95,4 +95,23 @@ class IdlingRuntimeTest {
         assertThatThrownBy(() -> IoRuntime.system().idlingBy(null)).isInstanceOf(NullPointerException.class)
                 .hasMessage("perThread");
     }
+
+    @Test
+    void whatTheOtherThrowsItselfEndsTheThread() {
+        Error ended = new Error("the simulation is over");
+        IoRuntime ending = (IoRuntime) Proxy.newProxyInstance(IoRuntime.class.getClassLoader(),
+                new Class<?>[]{IoRuntime.class}, (_, _, _) -> {
+                    throw ended;
+                });
+        AtomicInteger times = new AtomicInteger();
+        IoRuntime idling = new IdlingRuntime(ending, () -> found -> {
+            times.incrementAndGet();
+            ending.idle(found);
+        });
+        // By the way of the thread: it may have failed itself.
+        idling.idle(0);
+        assertThatThrownBy(() -> idling.idle(0)).isSameAs(ended);
+        assertThatThrownBy(() -> idling.idle(0)).isSameAs(ended);
+        assertThat(times).hasValue(1);
+    }
 }
