@@ -115,11 +115,16 @@ abstract class CompletionLists {
         int count = 0;
         try (CompletionBatch batch = CompletionBatch.open()) {
             while (tag != NONE) {
+                int done = tag;
                 // Before completing: after that the tag may be pushed again.
-                int next = older[tag];
-                batch.complete(hctx.request(tag), status[tag]);
+                tag = older[done];
+                batch.complete(hctx.request(done), status[done]);
                 count++;
-                tag = next;
+            }
+        } finally {
+            if (tag != NONE) {
+                // An error. Those behind it are for whoever looks next.
+                pushAt(at, reverse(tag), tag);
             }
         }
         return count;

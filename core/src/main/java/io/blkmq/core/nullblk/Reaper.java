@@ -7,6 +7,8 @@ import io.blkmq.runtime.IoRuntime;
 
 /** A thread that completes what is queued on one hardware context, and sleeps when there is nothing. */
 final class Reaper implements Runnable {
+    private static final System.Logger LOG = System.getLogger(Reaper.class.getName());
+
     private final HardwareContext hctx;
     private final CompletionLists lists;
     private final IoRuntime runtime;
@@ -26,7 +28,7 @@ final class Reaper implements Runnable {
     @Override
     public void run() {
         while (!stopped) {
-            if (reap() == 0) {
+            if (!reapedAny()) {
                 asleep = true;
                 if (lists.isEmptyForReaper() && !stopped) {
                     Parking.park(runtime, this);
@@ -36,9 +38,21 @@ final class Reaper implements Runnable {
         }
     }
 
-    private int reap() {
+    private boolean reapedAny() {
         try (CompletionBatch _ = CompletionBatch.open()) {
-            return lists.reap(hctx);
+            return lists.reap(hctx) > 0;
+        } catch (Throwable t) {
+            log(t);
+            return true;
+        }
+    }
+
+    /** A log that throws ends the thread no more than what it is told of. */
+    private void log(Throwable thrown) {
+        try {
+            LOG.log(System.Logger.Level.ERROR, "completions of " + hctx + " failed", thrown);
+        } catch (Throwable _) {
+            // There is nobody left to tell.
         }
     }
 
