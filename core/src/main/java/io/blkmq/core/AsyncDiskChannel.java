@@ -211,7 +211,16 @@ final class AsyncDiskChannel extends OpenAsynchronousFileChannel implements Asyn
                 .filter(AsyncTransfer::endsByClose).toList();
         // The youngest first: then none of them has one of them behind it in a line of blocks, and nobody gets blocks only to go.
         ended.reversed().forEach(AsyncTransfer::giveUpWaiting);
-        ended.forEach(AsyncTransfer::tellClosed);
+        ended.forEach(this::tellClosed);
+    }
+
+    /** A handler that throws on this thread is the matter of its executor alone: the others are claimed, and nobody else tells them. */
+    private void tellClosed(AsyncTransfer transfer) {
+        try {
+            transfer.tellClosed();
+        } catch (Throwable t) {
+            CallbackFailures.report("a handler of the channel of " + disk.name() + ", which was closed,", t);
+        }
     }
 
     @Override

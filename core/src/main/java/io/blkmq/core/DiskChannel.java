@@ -130,9 +130,9 @@ final class DiskChannel extends OpenFileChannel {
     private static IoBuffer allocate(long bytes, BlockRangeLock.Hold hold) {
         try {
             return IoBuffer.allocate(bytes);
-        } catch (OutOfMemoryError e) {
+        } catch (Throwable t) {
             hold.close();
-            throw e;
+            throw t;
         }
     }
 

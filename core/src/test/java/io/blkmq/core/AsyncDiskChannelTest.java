@@ -304,6 +304,25 @@ class AsyncDiskChannelTest {
     }
 
     @Test
+    void aHandlerThatThrowsWhenTheChannelIsClosedKeepsNoOtherFromBeingTold() throws Exception {
+        RecordingDriver driver = blocksOf4096();
+        List<Object> told = new ArrayList<>();
+        try (Disk disk = driver.disk()) {
+            AsynchronousFileChannel channel = disk.openAsynchronousChannel(Runnable::run);
+            channel.read(ByteBuffer.allocate(100), 100, "", handler(end -> {
+                told.add(end);
+                throw new IllegalStateException("on purpose");
+            }));
+            channel.read(ByteBuffer.allocate(100), 5000, "", handler(told::add));
+            Future<Integer> third = channel.read(ByteBuffer.allocate(100), 9000);
+            channel.close();
+            assertThat(causeOf(third)).isInstanceOf(AsynchronousCloseException.class);
+            assertThat(told).hasSize(2).allSatisfy(end -> assertThat(end).isInstanceOf(AsynchronousCloseException.class));
+            driver.completeAll();
+        }
+    }
+
+    @Test
     void whoChangesTheBufferMeanwhileIsToldSo() throws Exception {
         RecordingDriver driver = blocksOf4096();
         try (Disk disk = driver.disk();

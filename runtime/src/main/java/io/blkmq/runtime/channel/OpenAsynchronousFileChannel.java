@@ -12,7 +12,6 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -272,19 +271,24 @@ public abstract class OpenAsynchronousFileChannel extends AsynchronousFileChanne
 
     private void lock(long position, long size, boolean shared, AsyncResult<FileLock> result) {
         requireLockable(shared);
+        FileLockTable.RangeLock lock;
+        boolean locked;
         try {
-            FileLockTable.RangeLock lock = reserve(position, size, shared);
-            if (ask(lock)) {
-                result.completed(lock, false);
-            } else {
-                if (result instanceof OperationFuture<?> future) {
-                    future.onCancelled(() -> drop(lock), this::closeForCancelled);
-                }
-                await(lock, result);
-            }
+            lock = reserve(position, size, shared);
+            locked = ask(lock);
         } catch (IOException e) {
             result.failed(e, false);
+            return;
         }
+        // Out of the try: what a handler throws here is its own.
+        if (locked) {
+            result.completed(lock, false);
+            return;
+        }
+        if (result instanceof OperationFuture<?> future) {
+            future.onCancelled(() -> drop(lock), this::closeForCancelled);
+        }
+        await(lock, result);
     }
 
     /** A lock that nobody waits for is nobody's. */
