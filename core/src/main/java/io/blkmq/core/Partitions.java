@@ -156,7 +156,8 @@ public final class Partitions {
      *
      * @return the present table
      * @throws DiskBusyException if a partition is in use; nothing has changed then
-     * @throws BlockIOException if the disk cannot be read; then no partition is left
+     * @throws BlockIOException if the disk cannot be read; then no partition is left. If the calling thread was interrupted while it waited
+     *         ({@link Status#INTR}), nothing has changed
      * @throws IllegalStateException if the disk is closed, or if called by a completion
      */
     public PartitionTable rescan() throws DiskBusyException, BlockIOException {
@@ -165,10 +166,16 @@ public final class Partitions {
             return this.<PartitionTable, java.io.IOException>change("rescan", () -> {
                 requireUnused();
                 PartitionTable read = PartitionTable.NONE;
+                boolean known = true;
                 try {
                     read = PartitionTable.read(disk);
+                } catch (BlockIOException e) {
+                    known = e.status() != Status.INTR;
+                    throw e;
                 } finally {
-                    replace(read);
+                    if (known) {
+                        replace(read);
+                    }
                 }
                 return read;
             });

@@ -8,6 +8,7 @@ import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.partition.TableImage;
 import io.blkmq.runtime.IoBuffer;
+import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +22,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which partitions a disk has, and who uses them. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -171,6 +174,57 @@ class PartitionsTest {
             driver.answer(Status.IOERR);
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.partitions().rescan());
             assertThat(heard()).containsExactly("-rec0p1", "-rec0p2");
+            assertThat(disk.partitions().list()).isEmpty();
+        }
+    }
+
+    /** One that meets a frozen disk at its second read. */
+    private static void interruptAtTheSecondRead(RecordingDriver driver) {
+        driver.answerBy(rq -> {
+            // A driver's callback must not itself.
+            Thread freezer = IoRuntime.system().startAgent("freezer", rq.queue()::freezeStart);
+            IoRuntime.system().join(freezer);
+            Thread.currentThread().interrupt();
+            return Status.OK;
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anInterruptWhileTheTableIsReadTakesNoPartitionAway(boolean gpt) throws Exception {
+        if (gpt) {
+            twoPartitions();
+        } else {
+            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60)
+                    .record(20, 0, 0, 0x83, 2, 4);
+        }
+        try (Disk disk = driver.disk()) {
+            disk.partitions().rescan();
+            List<Integer> before = indices(disk);
+            disk.partitions().addListener(new Listener());
+            interruptAtTheSecondRead(driver);
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.partitions().rescan())
+                    .extracting(BlockIOException::status).isEqualTo(Status.INTR);
+            disk.queue().unfreeze();
+            assertThat(Thread.interrupted()).as("kept for the caller").isTrue();
+            assertThat(heard()).isEmpty();
+            assertThat(indices(disk)).isEqualTo(before).hasSizeGreaterThan(1);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aDiskThatGoesWhileItsTableIsReadHasNone(boolean gpt) throws Exception {
+        if (gpt) {
+            twoPartitions();
+        } else {
+            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60)
+                    .record(20, 0, 0, 0x83, 2, 4);
+        }
+        try (Disk disk = driver.disk()) {
+            driver.answer(Status.OK).answer(Status.NODEV);
+            assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.partitions().rescan())
+                    .extracting(BlockIOException::status).isEqualTo(Status.NODEV);
             assertThat(disk.partitions().list()).isEmpty();
         }
     }

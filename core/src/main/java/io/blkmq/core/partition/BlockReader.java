@@ -93,6 +93,18 @@ public final class BlockReader implements AutoCloseable {
         return copy;
     }
 
+    /**
+     * Throws what says nothing of a block: that the calling thread was interrupted before anything was read, or that the disk has gone.
+     *
+     * @param failure of a read
+     * @throws BlockIOException that failure, unless the device could not read the block
+     */
+    static void requireOfBlock(BlockIOException failure) throws BlockIOException {
+        if (failure.status() == Status.INTR || failure.status() == Status.NODEV) {
+            throw failure;
+        }
+    }
+
     @Override
     public void close() {
         buffer.close();

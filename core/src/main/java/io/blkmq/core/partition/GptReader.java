@@ -75,7 +75,7 @@ final class GptReader {
         return found.table(PartitionTable.Scheme.GPT, table.header.diskId.toString());
     }
 
-    private @Nullable Table readTable(long headerBlock, String what) {
+    private @Nullable Table readTable(long headerBlock, String what) throws BlockIOException {
         try {
             Header header = readHeader(headerBlock);
             return new Table(header, readEntries(header));
@@ -83,6 +83,7 @@ final class GptReader {
             found.remark(what + " is damaged: " + e.getMessage());
             return null;
         } catch (BlockIOException e) {
+            BlockReader.requireOfBlock(e);
             found.remark(what + " cannot be read: " + e.getMessage());
             if (unreadable == null) {
                 unreadable = e;

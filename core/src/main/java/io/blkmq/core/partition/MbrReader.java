@@ -58,7 +58,7 @@ final class MbrReader {
     }
 
     /** Follows the records of one extended partition. */
-    private void readChain(long extendedStart, long extendedBlocks) {
+    private void readChain(long extendedStart, long extendedBlocks) throws BlockIOException {
         Set<Long> seen = new HashSet<>();
         long block = extendedStart;
         long room = extendedBlocks;
@@ -86,7 +86,7 @@ final class MbrReader {
     }
 
     /** One that is no record, or cannot be read, ends its chain. What was found up to there is there all the same. */
-    private @Nullable ByteBuffer readRecord(long block) {
+    private @Nullable ByteBuffer readRecord(long block) throws BlockIOException {
         try {
             ByteBuffer record = disk.read(block);
             if (BootRecord.isOne(record)) {
@@ -96,6 +96,7 @@ final class MbrReader {
         } catch (DamagedException e) {
             found.remark("an extended record is missing: " + e.getMessage());
         } catch (BlockIOException e) {
+            BlockReader.requireOfBlock(e);
             found.remark("an extended record cannot be read: " + e.getMessage());
         }
         return null;
