@@ -89,7 +89,8 @@ public final class RecordLog implements AutoCloseable {
     }
 
     /**
-     * Adds a record, durably. After an IOException the log is closed: it may end with a part of the record, behind which no other would be found.
+     * Adds a record, durably. After a failure of any kind the log is closed: it may end with a part of the record, behind which no other would be
+     * found.
      *
      * @throws IllegalArgumentException if the record is empty, or has more than {@value #RECORD_BYTES_MAX} bytes in UTF-8; nothing has changed then
      */
@@ -98,9 +99,9 @@ public final class RecordLog implements AutoCloseable {
         try {
             write(log, bytes);
             log.force(false);
-        } catch (IOException e) {
+        } catch (Throwable t) {
             log.close();
-            throw e;
+            throw t;
         }
         records.add(record);
     }
@@ -127,8 +128,8 @@ public final class RecordLog implements AutoCloseable {
     }
 
     /**
-     * Keeps these records and no others, in a new log file; a crash leaves either all of the old ones or all of these. After an IOException the log is
-     * closed: CURRENT may have the name of either file.
+     * Keeps these records and no others, in a new log file; a crash leaves either all of the old ones or all of these. After a failure of any kind
+     * the log is closed: CURRENT may have the name of either file.
      *
      * @throws IllegalArgumentException if {@link #append} would throw it for one of them; nothing has changed then
      */
@@ -144,9 +145,9 @@ public final class RecordLog implements AutoCloseable {
             next.force(true);
             setCurrent(directory, number + 1);
             Files.delete(file(number));
-        } catch (IOException e) {
+        } catch (Throwable t) {
             log.close();
-            throw e;
+            throw t;
         }
         number++;
         records.clear();

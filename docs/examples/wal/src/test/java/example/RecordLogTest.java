@@ -6,10 +6,12 @@ import static io.blkmq.testkit.fs.FileSystemModel.XFS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.blkmq.testkit.fs.CrashTest;
 import io.blkmq.testkit.fs.MemoryFileSystem;
 import io.blkmq.testkit.junit.PowerCuts;
+import java.lang.reflect.Proxy;
 import java.nio.file.FileSystem;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +102,31 @@ class RecordLogTest {
             try (var log = RecordLog.open(directory)) {
                 assertThat(log.records()).containsExactly("a", "d");
             }
+        }
+    }
+
+    /** A directory where a rewrite fails before CURRENT has another name, and by no IOException. */
+    private static Path withoutNext(Path directory) {
+        return (Path) Proxy.newProxyInstance(RecordLogTest.class.getClassLoader(), new Class<?>[] {Path.class}, (_, method, arguments) -> {
+            if (arguments != null && "CURRENT.next".equals(arguments[0])) {
+                throw new IllegalStateException("on purpose");
+            }
+            return method.invoke(directory, arguments);
+        });
+    }
+
+    /** Recovery would not open the log that was to be the next one. */
+    @Test
+    void afterARewriteThatFailedInAnyWayNoneIsAcknowledged(@TempDir Path directory) throws Exception {
+        try (var log = RecordLog.open(directory)) {
+            log.append("a");
+        }
+        try (var log = RecordLog.open(withoutNext(directory))) {
+            assertThatIllegalStateException().isThrownBy(() -> log.rewrite(List.of("x")));
+            assertThatIOException().isThrownBy(() -> log.append("b"));
+        }
+        try (var log = RecordLog.open(directory)) {
+            assertThat(log.records()).containsExactly("a");
         }
     }
 }

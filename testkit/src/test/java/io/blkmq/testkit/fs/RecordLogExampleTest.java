@@ -23,7 +23,7 @@ class RecordLogExampleTest {
     /** Of tests with power cuts, by each of three models. */
     private static final int RUNS = 6;
     /** Of tests without. */
-    private static final int OTHERS = 3;
+    private static final int OTHERS = 4;
 
     @TempDir
     private Path directory;
@@ -64,8 +64,16 @@ class RecordLogExampleTest {
 
     @Test
     void aLogThatGoesOnAfterAFailedAppendIsFound() throws Exception {
-        assertThat(run(without("log.close();\n            throw e;", "throw e;")).getFailures())
-                .extracting(RecordLogExampleTest::method).containsExactly("afterAFailedAppendNoneIsAcknowledged");
+        assertThat(run(without("log.close();\n            throw t;", "throw t;")).getFailures())
+                .extracting(RecordLogExampleTest::method).containsExactlyInAnyOrder("afterAFailedAppendNoneIsAcknowledged",
+                        "afterARewriteThatFailedInAnyWayNoneIsAcknowledged");
+    }
+
+    @Test
+    void aLogThatGoesOnAfterAFailureThatIsNoExceptionOfIoIsFound() throws Exception {
+        assertThat(run(without("} catch (Throwable t) {\n            log", "} catch (IOException t) {\n            log")).getFailures())
+                .extracting(RecordLogExampleTest::method)
+                .containsExactly("afterARewriteThatFailedInAnyWayNoneIsAcknowledged");
     }
 
     private static String method(TestExecutionSummary.Failure failure) {
