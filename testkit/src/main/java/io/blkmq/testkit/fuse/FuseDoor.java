@@ -89,15 +89,21 @@ public final class FuseDoor implements AutoCloseable {
         this.out = new BufferedOutputStream(server.getOutputStream());
         this.end = server.onExit().thenAcceptAsync(_ -> cleanUpAfterDeath(), FuseDoor::runAside);
         this.watch = Thread.ofPlatform().daemon().name("blkmq-fuse-watch").unstarted(this::watch);
-        boolean answers = false;
         try {
             watch.start();
             var _ = answer();
-            answers = true;
-        } finally {
-            if (!answers) {
-                close();
-            }
+        } catch (Throwable t) {
+            closeAfter(t);
+            throw t;
+        }
+    }
+
+    /** The first failure says why there is no door. */
+    private void closeAfter(Throwable first) {
+        try {
+            close();
+        } catch (RuntimeException | Error e) {
+            first.addSuppressed(e);
         }
     }
 

@@ -23,6 +23,7 @@ public final class FuseMount implements AutoCloseable {
     private @Nullable FileTree lastImage;
     private int barriers;
     private boolean closed;
+    private volatile boolean heldByOthers;
 
     FuseMount(FuseDoor door, int number, Path folder) {
         this.door = door;
@@ -70,6 +71,15 @@ public final class FuseMount implements AutoCloseable {
         long tree = door.call(message).readLong();
         lastImage = shown;
         return new FuseTree(this, folder.resolve(name), tree, shown);
+    }
+
+    /** Whether another process has files open that were waited for in vain. */
+    boolean isHeldByOthers() {
+        return heldByOthers;
+    }
+
+    void setHeldByOthers(boolean value) {
+        heldByOthers = value;
     }
 
     private static void requireName(String name) {

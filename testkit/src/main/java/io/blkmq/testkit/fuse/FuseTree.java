@@ -31,6 +31,8 @@ public final class FuseTree implements AutoCloseable {
      * {@code /proc}, has the file for so long, and its end is told in the background.
      */
     private static final long RELEASE_MILLIS = 10_000;
+    /** The same once that was in vain: another process keeps files of the mount open, and each state of a crash test would wait for it. */
+    private static final long RELEASE_AGAIN_MILLIS = 200;
     private static final long RELEASE_LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final FuseMount mount;
@@ -133,7 +135,8 @@ public final class FuseTree implements AutoCloseable {
 
     /**
      * What is open of the tree, by any process. A file that was closed is not told: as long as the kernel has not said so of one that no
-     * descriptor of this process refers to, it is waited for, {@value #RELEASE_MILLIS} ms at the most.
+     * descriptor of this process refers to, it is waited for, {@value #RELEASE_MILLIS} ms at the most, and {@value #RELEASE_AGAIN_MILLIS} ms once that
+     * was in vain on this mount and as long as something is open.
      *
      * @param mapped whether to tell also of files that this process has mapped: a {@link java.nio.MappedByteBuffer} keeps its file open
      *            until the garbage collector has taken it
@@ -141,11 +144,19 @@ public final class FuseTree implements AutoCloseable {
      * @throws IOException if the server fails
      */
     public List<OpenFile> openFiles(boolean mapped) throws IOException {
-        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(RELEASE_MILLIS);
+        long waitNanos = TimeUnit.MILLISECONDS.toNanos(mount.isHeldByOthers() ? RELEASE_AGAIN_MILLIS : RELEASE_MILLIS);
+        long begin = System.nanoTime();
         List<OpenFile> open = openFilesNow(mapped);
-        while (!open.isEmpty() && !isInUseHere(open) && System.nanoTime() - deadline < 0) {
+        while (!open.isEmpty() && !isInUseHere(open)) {
+            if (System.nanoTime() - begin >= waitNanos) {
+                mount.setHeldByOthers(true);
+                return open;
+            }
             LockSupport.parkNanos(RELEASE_LOOK_NANOS);
             open = openFilesNow(mapped);
+        }
+        if (open.isEmpty()) {
+            mount.setHeldByOthers(false);
         }
         return open;
     }

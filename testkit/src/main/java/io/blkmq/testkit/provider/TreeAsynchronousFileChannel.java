@@ -12,6 +12,7 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,12 +50,40 @@ final class TreeAsynchronousFileChannel extends AsynchronousFileChannel {
 
     private <T, A> void start(Action<T> action, @Nullable A attachment, CompletionHandler<T, ? super A> handler) {
         Objects.requireNonNull(handler, "handler");
+        T result;
         try {
             requireOpen();
-            T result = action.perform();
-            executor.execute(() -> handler.completed(result, attachment));
+            result = action.perform();
         } catch (IOException e) {
             executor.execute(() -> handler.failed(e, attachment));
+            return;
+        }
+        tell(result, () -> handler.completed(result, attachment));
+    }
+
+    /** A lock that nobody is told of is nobody's, as with the JDK's channel, if the executor refuses the handler. */
+    private void tell(@Nullable Object result, Runnable handler) {
+        AtomicBoolean claimed = new AtomicBoolean();
+        try {
+            executor.execute(() -> {
+                if (claimed.compareAndSet(false, true)) {
+                    handler.run();
+                }
+            });
+        } catch (RuntimeException | Error e) {
+            // Not if it was told, and what was thrown is the handler's own.
+            if (result instanceof FileLock lock && claimed.compareAndSet(false, true)) {
+                release(lock, e);
+            }
+            throw e;
+        }
+    }
+
+    private static void release(FileLock lock, Throwable refusal) {
+        try {
+            lock.release();
+        } catch (IOException e) {
+            refusal.addSuppressed(e);
         }
     }
 

@@ -233,6 +233,25 @@ class ShownTreesTest {
     }
 
     @Test
+    void aFileThatAnotherProcessKeepsOpenIsWaitedForAtLengthOnce() throws Exception {
+        FuseTree tree = show("kept", "a");
+        Process other = new ProcessBuilder("sh", "-c", "exec 3< \"$0\"; echo open; read end",
+                "" + tree.directory().resolve("file0")).start();
+        try (BufferedReader told = other.inputReader()) {
+            assertThat(told.readLine()).isEqualTo("open");
+            assertThat(door.mount().isHeldByOthers()).isFalse();
+            assertThat(tree.openFiles(false)).extracting(OpenFile::path).containsExactly("/file0");
+            assertThat(door.mount().isHeldByOthers()).isTrue();
+            assertThat(tree.openFiles(false)).hasSize(1);
+        } finally {
+            other.destroyForcibly();
+        }
+        other.waitFor();
+        assertThat(tree.openFiles(false)).isEmpty();
+        assertThat(door.mount().isHeldByOthers()).as("once it has closed it").isFalse();
+    }
+
+    @Test
     void mappedFileIsOpenButNoLeak() throws Exception {
         FuseTree tree = show("mapped", "a", "b");
         MappedByteBuffer mapped;

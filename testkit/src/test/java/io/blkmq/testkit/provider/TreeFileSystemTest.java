@@ -57,6 +57,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.nio.channels.OverlappingFileLockException;
+import java.util.concurrent.AbstractExecutorService;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
@@ -471,6 +476,76 @@ class TreeFileSystemTest {
                 }
             });
             assertThat(thread.get()).isEqualTo("given1");
+        }
+    }
+
+    private static CompletionHandler<FileLock, String> lockHandler(Consumer<Object> told) {
+        return new CompletionHandler<>() {
+            @Override
+            public void completed(FileLock lock, String attachment) {
+                told.accept(lock);
+                throw new IllegalStateException("on purpose");
+            }
+
+            @Override
+            public void failed(Throwable failure, String attachment) {
+                told.accept(failure);
+            }
+        };
+    }
+
+    @Test
+    void aLockWhoseHandlerTheExecutorRefusesIsNobodys() throws Exception {
+        ExecutorService executor = Executors.newSingleThreadExecutor();
+        List<Object> told = new ArrayList<>();
+        try (AsynchronousFileChannel channel = AsynchronousFileChannel.open(file, Set.of(WRITE, CREATE), executor)) {
+            executor.shutdown();
+            assertThatThrownBy(() -> channel.lock(0, 10, false, "", lockHandler(told::add)))
+                    .isInstanceOf(RejectedExecutionException.class);
+            assertThat(channel.tryLock(0, 10, false)).isNotNull();
+            assertThat(told).isEmpty();
+        }
+    }
+
+    @Test
+    void aLockWhoseHandlerThrowsIsKept() throws Exception {
+        List<Object> told = new ArrayList<>();
+        try (AsynchronousFileChannel channel = AsynchronousFileChannel.open(file, Set.of(WRITE, CREATE),
+                new CallerRuns())) {
+            assertThatThrownBy(() -> channel.lock(0, 10, false, "", lockHandler(told::add)))
+                    .hasMessage("on purpose");
+            assertThat(told).hasSize(1).first().isInstanceOf(FileLock.class);
+            assertThatThrownBy(() -> channel.tryLock(0, 10, false)).isInstanceOf(OverlappingFileLockException.class);
+        }
+    }
+
+    private static final class CallerRuns extends AbstractExecutorService {
+        @Override
+        public void execute(Runnable task) {
+            task.run();
+        }
+
+        @Override
+        public void shutdown() {}
+
+        @Override
+        public List<Runnable> shutdownNow() {
+            return List.of();
+        }
+
+        @Override
+        public boolean isShutdown() {
+            return false;
+        }
+
+        @Override
+        public boolean isTerminated() {
+            return false;
+        }
+
+        @Override
+        public boolean awaitTermination(long timeout, TimeUnit unit) {
+            return false;
         }
     }
 
