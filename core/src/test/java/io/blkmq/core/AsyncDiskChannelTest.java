@@ -317,7 +317,8 @@ class AsyncDiskChannelTest {
             Future<Integer> third = channel.read(ByteBuffer.allocate(100), 9000);
             channel.close();
             assertThat(causeOf(third)).isInstanceOf(AsynchronousCloseException.class);
-            assertThat(told).hasSize(2).allSatisfy(end -> assertThat(end).isInstanceOf(AsynchronousCloseException.class));
+            assertThat(told).hasSize(2)
+                    .allSatisfy(end -> assertThat(end).isInstanceOf(AsynchronousCloseException.class));
             driver.completeAll();
         }
     }

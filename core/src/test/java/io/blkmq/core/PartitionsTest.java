@@ -195,8 +195,8 @@ class PartitionsTest {
         if (gpt) {
             twoPartitions();
         } else {
-            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60)
-                    .record(20, 0, 0, 0x83, 2, 4);
+            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60).record(20, 0, 0,
+                    0x83, 2, 4);
         }
         try (Disk disk = driver.disk()) {
             disk.partitions().rescan();
@@ -218,8 +218,8 @@ class PartitionsTest {
         if (gpt) {
             twoPartitions();
         } else {
-            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60)
-                    .record(20, 0, 0, 0x83, 2, 4);
+            TableImage.mbr(driver.data(), 512).record(0, 0, 0, 0x83, 8, 8).record(0, 1, 0, 5, 20, 60).record(20, 0, 0,
+                    0x83, 2, 4);
         }
         try (Disk disk = driver.disk()) {
             driver.answer(Status.OK).answer(Status.NODEV);

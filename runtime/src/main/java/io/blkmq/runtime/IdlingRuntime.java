@@ -34,7 +34,7 @@ final class IdlingRuntime implements IoRuntime {
     @Override
     public void idle(int found) {
         PollIdle way = ways.get();
-        if (way == baseWay) {
+        if (baseWay.equals(way)) {
             base.idle(found);
             return;
         }

@@ -254,12 +254,12 @@ class TimedWorkersTest {
             if (dies.get()) {
                 throw new OutOfMemoryError("on purpose");
             }
-            return super.equals(other);
+            return this == other;
         }
 
         @Override
         public int hashCode() {
-            return super.hashCode();
+            return System.identityHashCode(this);
         }
     }
 

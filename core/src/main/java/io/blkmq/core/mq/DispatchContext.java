@@ -480,7 +480,8 @@ public final class DispatchContext extends HardwareContext {
     }
 
     private void owe(long delayNanos, Runnable run, OutOfMemoryError thrown) {
-        OwedTimers.add(queue.set.runtime(), delayNanos, run, "hardware context " + index + " of " + queue.name(), thrown);
+        OwedTimers.add(queue.set.runtime(), delayNanos, run, "hardware context " + index + " of " + queue.name(),
+                thrown);
     }
 
     @Override

@@ -76,8 +76,8 @@ public final class OwedTimers {
         boolean first = !isAny(runtime);
         OWED.add(new Owed(runtime, delayNanos, work));
         if (first) {
-            CallbackFailures.report("a timer (and later ones, perhaps) of " + whose + ", which is set when there is a thread,",
-                    thrown);
+            CallbackFailures.report(
+                    "a timer (and later ones, perhaps) of " + whose + ", which is set when there is a thread,", thrown);
         }
     }
 

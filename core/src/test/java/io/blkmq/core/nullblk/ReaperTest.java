@@ -14,7 +14,8 @@ class ReaperTest {
     @Test
     void anErrorEndsNeitherTheThreadNorWhatStandsBehindIt() throws Exception {
         try (Disk disk = NullBlk.builder().depth(4).build()) {
-            CompletionLists lists = new CompletionLists(1, 64) {};
+            CompletionLists lists = new CompletionLists(1, 64) {
+            };
             Reaper reaper = new Reaper(disk.queue().hardwareContext(0), lists);
             for (int round = 0; round < 3; round++) {
                 // There are no such tags: each fails.

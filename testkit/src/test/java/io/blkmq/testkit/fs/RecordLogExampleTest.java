@@ -65,13 +65,15 @@ class RecordLogExampleTest {
     @Test
     void aLogThatGoesOnAfterAFailedAppendIsFound() throws Exception {
         assertThat(run(without("log.close();\n            throw t;", "throw t;")).getFailures())
-                .extracting(RecordLogExampleTest::method).containsExactlyInAnyOrder("afterAFailedAppendNoneIsAcknowledged",
-                        "afterARewriteThatFailedInAnyWayNoneIsAcknowledged");
+                .extracting(RecordLogExampleTest::method).containsExactlyInAnyOrder(
+                        "afterAFailedAppendNoneIsAcknowledged", "afterARewriteThatFailedInAnyWayNoneIsAcknowledged");
     }
 
     @Test
     void aLogThatGoesOnAfterAFailureThatIsNoExceptionOfIoIsFound() throws Exception {
-        assertThat(run(without("} catch (Throwable t) {\n            log", "} catch (IOException t) {\n            log")).getFailures())
+        assertThat(
+                run(without("} catch (Throwable t) {\n            log", "} catch (IOException t) {\n            log"))
+                        .getFailures())
                 .extracting(RecordLogExampleTest::method)
                 .containsExactly("afterARewriteThatFailedInAnyWayNoneIsAcknowledged");
     }

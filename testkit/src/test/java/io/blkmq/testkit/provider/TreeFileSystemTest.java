@@ -512,8 +512,7 @@ class TreeFileSystemTest {
         List<Object> told = new ArrayList<>();
         try (AsynchronousFileChannel channel = AsynchronousFileChannel.open(file, Set.of(WRITE, CREATE),
                 new CallerRuns())) {
-            assertThatThrownBy(() -> channel.lock(0, 10, false, "", lockHandler(told::add)))
-                    .hasMessage("on purpose");
+            assertThatThrownBy(() -> channel.lock(0, 10, false, "", lockHandler(told::add))).hasMessage("on purpose");
             assertThat(told).hasSize(1).first().isInstanceOf(FileLock.class);
             assertThatThrownBy(() -> channel.tryLock(0, 10, false)).isInstanceOf(OverlappingFileLockException.class);
         }
