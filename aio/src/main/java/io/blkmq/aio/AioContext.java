@@ -24,8 +24,11 @@ class AioContext {
     static final short CMD_PWRITE = 1;
     static final short CMD_FSYNC = 2;
     static final short CMD_FDSYNC = 3;
+    static final short CMD_POLL = 5;
     static final short CMD_PREADV = 7;
     static final short CMD_PWRITEV = 8;
+    /** What CMD_POLL waits for, in the place of an address: that there is something to be read. */
+    static final long POLLIN = 1;
 
     private static final int FLAG_RESFD = 1;
     private static final int FLAG_IOPRIO = 1 << 1;

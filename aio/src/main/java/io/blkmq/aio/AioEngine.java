@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
 
@@ -131,6 +132,95 @@ public interface AioEngine extends AutoCloseable {
      * @throws IOException if the system refuses
      */
     void syncDirectory(Path directory) throws IOException;
+
+    // The same without a wait.
+
+    /**
+     * Opens a file as {@link #open}, and does not wait: for a thread that must not, as that of an event loop, since a name on a network
+     * file system, or in a directory that nobody has read, takes as long as server or disk do. An operation like others, of those in
+     * flight: it is begun by the next {@link #commit}, ends in a {@link #poll}, or wherever the mode has completions called, and there the
+     * future is done.
+     *
+     * <p><b>Who carries it out.</b> {@code io_uring}: the kernel, by entries of the ring ({@code STATX}, {@code OPENAT}), in three steps
+     * that follow one another without the caller. What is left when the descriptor is there, and may ask a server, cut a file or try a
+     * read, a thread does; so does it all where the kernel has no such entries, or with {@link AioEngineConfig.Builder#completionPolling}.
+     * {@code libaio}, {@code null} and engines of other modules: a thread, of at most 16 for all engines of the process. {@code channel}:
+     * one of its workers. {@code memory}: the caller, at once. The ring waits for a thread by an eventfd; one that cannot (of {@code
+     * libaio} before Linux 4.19, or with {@code completionPolling}) has that thread complete the future.
+     *
+     * <p><b>Cancellation.</b> Whoever completes the future otherwise, by {@code cancel} or {@code orTimeout}, is not kept waiting. The
+     * engine is asked to end the operation early, as by {@link #cancel}; should it still bring a file, that is closed. The same holds if
+     * the engine ends it early, with ECANCELED, when it is {@linkplain #closeWithin closed within a time}. Of a polled {@code io_uring}
+     * that is given up with an open in the kernel, a descriptor may stay open whose number nobody can learn.
+     *
+     * <p>A default for engines that are implemented elsewhere carries it out by a thread, which completes the future.
+     *
+     * @param path the name of the file
+     * @param access what the file is opened for
+     * @param direct whether I/O goes past the page cache
+     * @param options what else is done, or holds while the file is open
+     * @return the open file, for the caller to close; or the exception of {@link #open}, {@link AioException} with EAGAIN if there is no
+     *         room for another operation, {@link IllegalStateException} if the engine is closed
+     * @throws IllegalArgumentException as {@link #open}, also for a path of another provider
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    default CompletableFuture<AioFile> openAsync(Path path, AioFile.Access access, boolean direct,
+            AioFile.Option... options) {
+        Opening _ = Opening.of(path, access, direct, options);
+        return CallFuture.elsewhere(() -> open(path, access, direct, options), AioFile::close);
+    }
+
+    /**
+     * Closes a file as {@link AioFile#close}, and does not wait: new operations on it are refused from now on; when the last of those in
+     * flight has ended, the system's file is closed. That may take its time, as on a network file system, which writes back what it has. As
+     * {@link #openAsync}: by an entry of the ring ({@code CLOSE}), unless the file holds a lock or the ring has none, or by a thread. It is
+     * closed in any case: also if the future is cancelled, the engine has no room for another operation, or is closed; then a thread does
+     * it, and completes the future. Until it is done it is in flight, so {@link #close} of the engine waits for all who use the file,
+     * whatever engine they use.
+     *
+     * @param file a file of the engine's family
+     * @return done when the file has been closed; with an exception if the system has told an error with it, as of writing back. Done at
+     *         once if it has been closed before
+     * @throws IllegalArgumentException if the file is of another family of engines
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    default CompletableFuture<@Nullable Void> closeAsync(AioFile file) {
+        return CallFuture.elsewhere(() -> {
+            file.close();
+            return null;
+        }, _ -> {});
+    }
+
+    /**
+     * Asks the system for the attributes of a file, and does not wait. Follows symbolic links. As {@link #openAsync}: by an entry of the
+     * ring ({@code STATX}), or by a thread. Of the {@code memory} engine they are those of the file in memory, if it has been opened;
+     * otherwise those of the file that would be. An engine that another module provides has none.
+     *
+     * @param path the name of the file
+     * @return the attributes; or {@link java.nio.file.NoSuchFileException} and the like, as {@link AioException#of} makes them
+     * @throws IllegalArgumentException by {@code io_uring} and {@code libaio}, for a path of another provider
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    default CompletableFuture<AioFileAttributes> attributesAsync(Path path) {
+        return CallFuture.elsewhere(() -> AioFileAttributes.of(path), _ -> {});
+    }
+
+    /**
+     * Takes a file's name away as {@link #delete}, and does not wait: the directory is synced. As {@link #openAsync}: by entries of the
+     * ring ({@code UNLINKAT}, then {@code OPENAT}, {@code FSYNC} and {@code CLOSE} of the directory), or by a thread. If it is ended early,
+     * the name may be gone.
+     *
+     * @param path the file
+     * @return done when the name is gone, for good; or the exception of {@link #delete}
+     * @throws IllegalArgumentException by {@code io_uring} and {@code libaio}, for a path of another provider
+     * @throws IllegalStateException if the engine is polled and belongs to another thread
+     */
+    default CompletableFuture<@Nullable Void> deleteAsync(Path path) {
+        return CallFuture.elsewhere(() -> {
+            delete(path);
+            return null;
+        }, _ -> {});
+    }
 
     /**
      * Whether a write to a file that is to be durable ({@link Kiocb#thenSync}) is one operation for the kernel, which makes the data of

@@ -84,14 +84,16 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
     }
 
     private static final VarHandle REFERENCES;
+    private static final VarHandle CLOSER;
     private static final int CLOSED = 1;
     private static final int USER = 2;
     private static final int GONE = Integer.MIN_VALUE | CLOSED;
 
     static {
         try {
-            REFERENCES = MethodHandles.lookup().findVarHandle(AioFile.class, "references", int.class)
-                    .withInvokeExactBehavior();
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            REFERENCES = lookup.findVarHandle(AioFile.class, "references", int.class).withInvokeExactBehavior();
+            CLOSER = lookup.findVarHandle(AioFile.class, "closer", Closer.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -106,12 +108,24 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      */
     record Units(int memoryAlignment, int offsetAlignment, int blockBytes) {}
 
+    /** Closes the system's file when nobody uses it any more. */
+    interface Closer {
+        /** Stands for who closes it at once. */
+        Closer NOBODY = () -> {};
+
+        /** The file has no user any more. Called once, by who has used it last, or by who closes it. */
+        void idle();
+    }
+
     private final Opening opening;
     private final int memoryAlignment;
     private final int offsetAlignment;
     private final int blockBytes;
 
     private volatile int references;
+    /** Who closes the system's file in {@link #closeNow}'s stead, once nobody uses it; null for that. Through CLOSER, by volatile steps. */
+    @SuppressWarnings("unused")
+    private volatile @Nullable Closer closer;
     /**
      * The thread that {@linkplain #hold holds} the file. Written by the holder, one at a time. A thread finds itself here only if it has
      * written that, so it needs no order.
@@ -479,6 +493,22 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
         }
     }
 
+    /** Closes the file, and has the system's file closed by another; false, and that is not called, if it has been closed before. */
+    final boolean closeBy(Closer its) {
+        if (!CLOSER.compareAndSet(this, null, its)) {
+            return false;
+        }
+        int was = (int) REFERENCES.getAndBitwiseOr(this, CLOSED);
+        if ((was & CLOSED) != 0) {
+            // Whoever closes the system's file may have found it.
+            return !CLOSER.compareAndSet(this, its, null);
+        }
+        if (was == 0) {
+            closeOnce();
+        }
+        return true;
+    }
+
     /** Counts a user, so that the file stays; false if it is closed, and the calling thread does not hold it. */
     final boolean acquire() {
         int was = (int) REFERENCES.getAndAdd(this, USER);
@@ -519,12 +549,17 @@ public abstract sealed class AioFile implements AutoCloseable permits NativeFile
      */
     private void closeOnce() {
         if (REFERENCES.compareAndSet(this, CLOSED, GONE)) {
-            closeNow();
+            Closer by = (Closer) CLOSER.getAndSet(this, Closer.NOBODY);
+            if (by == null) {
+                int _ = closeNow();
+            } else {
+                by.idle();
+            }
         }
     }
 
-    /** Closes the system's file. Called once, with no user left. */
-    abstract void closeNow();
+    /** Closes the system's file: 0, or a negative errno, and it is closed all the same. Called once, with no user left. */
+    abstract int closeNow();
 
     static void requireNative(long offset, MemorySegment memory) {
         if (!memory.isNative()) {

@@ -10,7 +10,10 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Files as the JDK's channels, over an engine: for code that takes a {@link FileChannel} and wants its I/O by io_uring, or past the page cache
@@ -172,12 +175,65 @@ public final class AioFiles {
      * @throws IOException as {@link AioEngine#open}, or if no engine can be opened
      */
     public static AsyncFile open(Path path, OpenOption... options) throws IOException {
+        ChannelOpening opening = fileOpening(path, options);
+        return open(engineFor(path, opening.direct()), path, opening);
+    }
+
+    private static ChannelOpening fileOpening(Path path, OpenOption... options) {
         ChannelOpening opening = ChannelOpening.of(path, Arrays.asList(options));
         if (opening.append() || opening.deleteOnClose()) {
             throw new UnsupportedOperationException(path + " cannot be opened with "
                     + (opening.append() ? "APPEND: AsyncFile.append" : "DELETE_ON_CLOSE: a channel") + " does that");
         }
-        return open(engineFor(path, opening.direct()), path, opening);
+        return opening;
+    }
+
+    /**
+     * Opens a file on the shared engine as {@link #open}, and does not wait; the first file of a process opens that engine. As {@link
+     * AsyncFile#openAsync}.
+     *
+     * @param path the name of the file
+     * @param options as of {@link #open}
+     * @return the file, for the caller to close; or the exception of {@link #open}, or why no engine can be opened
+     * @throws UnsupportedOperationException for any other option, naming it
+     */
+    public static CompletableFuture<AsyncFile> openAsync(Path path, OpenOption... options) {
+        ChannelOpening opening = fileOpening(path, options);
+        return onShared(path, opening.direct(), engine -> AsyncFile.openAsync(engine, path, opening.access(),
+                opening.direct(), opening.file().toArray(AioFile.Option[]::new)));
+    }
+
+    /**
+     * Asks for the attributes of a file on the shared engine, and does not wait. As {@link AioEngine#attributesAsync}.
+     *
+     * @param path the name of the file
+     * @return the attributes; or the exception of {@link AioEngine#attributesAsync}, or why no engine can be opened
+     */
+    public static CompletableFuture<AioFileAttributes> attributesAsync(Path path) {
+        return onShared(path, false, engine -> engine.attributesAsync(path));
+    }
+
+    /**
+     * Takes a file's name away on the shared engine, for good, and does not wait. As {@link AioEngine#deleteAsync}.
+     *
+     * @param path the file
+     * @return done when the name is gone, for good; or the exception of {@link AioEngine#delete}, or why no engine can be opened
+     */
+    public static CompletableFuture<@Nullable Void> deleteAsync(Path path) {
+        return onShared(path, false, engine -> engine.deleteAsync(path));
+    }
+
+    private static <T extends @Nullable Object> CompletableFuture<T> onShared(Path path, boolean direct,
+            Function<AioEngine, CompletableFuture<T>> call) {
+        AioEngine engine;
+        try {
+            engine = engineFor(path, direct);
+        } catch (IOException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+        CompletableFuture<T> future = call.apply(engine);
+        engine.commit();
+        return future;
     }
 
     static AsyncFile open(AioEngine engine, Path path, ChannelOpening opening) throws IOException {

@@ -86,6 +86,39 @@ public final class AsyncFile implements AutoCloseable {
     }
 
     /**
+     * Opens a file as {@link #open}, and does not wait: {@link AioEngine#openAsync} says who carries it out, and what becomes of it when
+     * the future is cancelled. The future is completed as those of {@link #readAsync}.
+     *
+     * @param engine the engine, which stays open longer than the file
+     * @param path the name of the file
+     * @param access what the file is opened for
+     * @param direct whether I/O goes past the page cache
+     * @param options as of {@link AioEngine#open}
+     * @return the file, for the caller to close; or the exception of {@link #open}, or as {@link AioEngine#openAsync}
+     * @throws IllegalArgumentException as {@link #open}
+     */
+    public static CompletableFuture<AsyncFile> openAsync(AioEngine engine, Path path, AioFile.Access access,
+            boolean direct, AioFile.Option... options) {
+        requireShared(engine);
+        CompletableFuture<AioFile> opening = engine.openAsync(path, access, direct, options);
+        engine.commit();
+        CallFuture<AsyncFile> future = new CallFuture<>(() -> {
+            boolean _ = opening.cancel(false);
+        });
+        CompletableFuture<AioFile> _ = opening.whenComplete((file, failure) -> {
+            if (failure != null) {
+                future.fail(failure);
+                return;
+            }
+            AsyncFile opened = new AsyncFile(engine, file, Thread::startVirtualThread);
+            if (!future.end(opened)) {
+                CompletableFuture<@Nullable Void> _ = opened.closeAsync();
+            }
+        });
+        return future;
+    }
+
+    /**
      * Takes an open file over: closing this closes it.
      *
      * @param engine an engine of the file's family, which stays open longer than the file
@@ -505,6 +538,21 @@ public final class AsyncFile implements AutoCloseable {
         if (closed.compareAndSet(false, true)) {
             shared.leave();
         }
+    }
+
+    /**
+     * Closes the file as {@link #close}, and does not wait: {@link AioEngine#closeAsync} says who closes it. It is closed in any case.
+     *
+     * @return done when the last operation in flight has ended, and the file has been closed; with an exception if the system has told an
+     *         error with it. Done at once if it has been closed before
+     */
+    public CompletableFuture<@Nullable Void> closeAsync() {
+        CompletableFuture<@Nullable Void> closing = engine.closeAsync(file);
+        engine.commit();
+        if (closed.compareAndSet(false, true)) {
+            shared.leave();
+        }
+        return closing;
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -53,6 +54,11 @@ final class ChannelEngine extends SoftwareEngine {
         } finally {
             lock.unlock();
         }
+    }
+
+    @Override
+    void startCall(FileCall<?> call) {
+        start(call.kiocb);
     }
 
     /** With the lock held. */
@@ -247,7 +253,11 @@ final class ChannelEngine extends SoftwareEngine {
     }
 
     private long carryOut(Kiocb kiocb) {
-        ChannelFile file = (ChannelFile) kiocb.file();
+        ChannelFile file = (ChannelFile) kiocb.fileOrNone();
+        if (file == null) {
+            Objects.requireNonNull(kiocb.call).run();
+            return 0;
+        }
         try {
             return switch (kiocb.operation()) {
                 case READ -> transfer(file, kiocb, false);

@@ -760,10 +760,10 @@ final class ChannelFile extends AioFile {
     }
 
     @Override
-    void closeNow() {
+    int closeNow() {
         Object key = identity == null ? null : identity.key;
         if (key != null && ProcessLocks.held().keep(key, this, channel)) {
-            return;
+            return 0;
         }
         close(channel);
         if (key != null) {
@@ -773,6 +773,7 @@ final class ChannelFile extends AioFile {
         if (companion != null) {
             companion.close();
         }
+        return 0;
     }
 
     private void close(FileChannel done) {

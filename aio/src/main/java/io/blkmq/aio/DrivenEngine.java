@@ -5,7 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +37,8 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     private final @Nullable Thread reaper;
     /** Whether the reaper is to end when nothing is in flight. Written by who closes. */
     private volatile boolean stopping;
+    /** Calls that threads have carried out, for who reaps. */
+    private final Queue<Kiocb> callsEnded = new ConcurrentLinkedQueue<>();
     /** How many have been told in this batch, which has begun if any have. Who reaps. */
     private int told;
     /** Whether the driver is closed, or about to be. Guarded by reaping. */
@@ -94,6 +98,11 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
         throw unnamed("sync " + directory);
     }
 
+    @Override
+    AioFileAttributes attributes(Path path) throws IOException {
+        throw unnamed("tell the attributes of " + path);
+    }
+
     private IOException unnamed(String what) {
         return new IOException("AIO engine " + name() + " opens what is there, and cannot " + what);
     }
@@ -130,6 +139,42 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     }
 
     @Override
+    int acceptCall(FileCall<?> call) {
+        int full = inFlight.enter();
+        if (full == 0) {
+            call.kiocb.claimCall();
+            if (!call.isDeferred(() -> startCall(call))) {
+                startCall(call);
+            }
+        }
+        return full;
+    }
+
+    /** The driver's calls of that kind block. */
+    private void startCall(FileCall<?> call) {
+        if (!CallThreads.execute(() -> {
+            call.run();
+            callEnded(call);
+        })) {
+            call.failWithoutThread();
+            callEnded(call);
+        }
+    }
+
+    /**
+     * Leaves a call to who reaps. Any thread: it is in flight, so the driver is open until it has been told, and with the visit until it
+     * has been woken.
+     */
+    private void callEnded(FileCall<?> call) {
+        boolean visiting = end.visit();
+        callsEnded.add(call.kiocb);
+        if (visiting) {
+            driver.wake();
+            int _ = end.leave();
+        }
+    }
+
+    @Override
     public void commit() {
         // The driver begins an operation when it is submitted.
         if (polled) {
@@ -153,6 +198,9 @@ final class DrivenEngine extends OpenedEngine implements EngineDriver.Ended {
     private int reap() {
         told = 0;
         try {
+            for (Kiocb call = callsEnded.poll(); call != null; call = callsEnded.poll()) {
+                ended(call, 0);
+            }
             driver.reap(this);
         } finally {
             if (told > 0) {

@@ -74,8 +74,9 @@ public abstract non-sealed class DrivenFile extends AioFile {
     }
 
     @Override
-    final void closeNow() {
+    final int closeNow() {
         closeStorage();
+        return 0;
     }
 
     @Override

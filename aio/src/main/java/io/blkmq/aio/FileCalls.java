@@ -40,7 +40,7 @@ final class FileCalls {
     private static final int F_OFD_SETLK = 37;
     private static final long TMPFS_MAGIC = 0x01021994;
     /** What a new file is allowed, less the process's mask: as the JDK makes files. */
-    private static final int MODE = 0666;
+    static final int MODE = 0666;
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;

@@ -31,10 +31,12 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
         boolean directKnown, int directMemory, int directOffset, AtomicWrites atomicWrites) {
 
     private static final int AT_FDCWD = -100;
-    private static final int AT_EMPTY_PATH = 0x1000;
+    static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
     private static final int STATX_WRITE_ATOMIC = 0x10000;
+    /** What is asked for. */
+    static final int WANTED = STATX_BASIC_STATS | AioFileAttributes.STATX_BTIME | STATX_DIOALIGN | STATX_WRITE_ATOMIC;
 
     /** Where the members on atomic writes are, which came with Linux 6.11: many machines' headers do not have them. */
     private static final long ATOMIC_MIN = 0xa8;
@@ -74,6 +76,11 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
         }
     }
 
+    /** {@code statx} of a path (a C string), following symbolic links: 0, or a negative errno. */
+    static int ofName(MemorySegment path, MemorySegment statx) {
+        return call(AT_FDCWD, path, 0, statx);
+    }
+
     /** The facts of an open file. */
     static FileFacts ofDescriptor(int fd) {
         try (Arena arena = Arena.ofConfined()) {
@@ -83,16 +90,23 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
 
     private static FileFacts ask(int fd, MemorySegment path, int flags, Arena arena) {
         MemorySegment statx = arena.allocate(STATX);
+        return of(call(fd, path, flags, statx), statx);
+    }
+
+    private static int call(int fd, MemorySegment path, int flags, MemorySegment statx) {
         MemorySegment errno = Libc.borrowErrno();
-        int result;
         try {
-            result = (int) Libc.result((int) STATX_CALL.invokeExact(errno, fd, path.address(), flags,
-                    STATX_BASIC_STATS | STATX_DIOALIGN | STATX_WRITE_ATOMIC, statx.address()), errno);
+            return (int) Libc.result(
+                    (int) STATX_CALL.invokeExact(errno, fd, path.address(), flags, WANTED, statx.address()), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         } finally {
             Libc.giveBack(errno);
         }
+    }
+
+    /** What the kernel has written. */
+    static FileFacts of(int result, MemorySegment statx) {
         int mask = statx.get(INT, Libc.offset(STATX, "stx_mask"));
         return new FileFacts(result,
                 Short.toUnsignedInt(statx.get(ValueLayout.JAVA_SHORT, Libc.offset(STATX, "stx_mode"))),
@@ -110,7 +124,7 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
     }
 
     /** Major number in the upper half, minor in the lower. */
-    private static long device(MemorySegment statx, long offset) {
+    static long device(MemorySegment statx, long offset) {
         return ((long) statx.get(INT, offset) << 32) | Integer.toUnsignedLong(statx.get(INT, offset + 4));
     }
 
@@ -148,6 +162,11 @@ record FileFacts(int result, int mode, long size, int preferredBlock, long inode
     /** Whether it is a file of blocks: anything else (a FIFO, a socket, a terminal) is not for positional I/O. */
     boolean isRegularOrBlockDevice() {
         return (mode & TYPE) == TYPE_REGULAR || isBlockDevice();
+    }
+
+    /** Whether its file system is on a disk, and not on a server or in memory: those have no device with a number of a kind. */
+    boolean isOnDisk() {
+        return device >>> 32 != 0;
     }
 
     boolean isSame(FileFacts other) {

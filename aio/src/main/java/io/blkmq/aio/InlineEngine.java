@@ -30,6 +30,10 @@ abstract class InlineEngine extends SoftwareEngine {
 
     @Override
     void start(Kiocb kiocb) {
+        startNow(kiocb);
+    }
+
+    private void startNow(Kiocb kiocb) {
         if (listed) {
             finished(kiocb, carryOut(kiocb));
             return;
@@ -38,6 +42,11 @@ abstract class InlineEngine extends SoftwareEngine {
         if (waiting.getAndIncrement() == 0) {
             tellQueued();
         }
+    }
+
+    /** A call has been carried out. Any thread. */
+    final void tellCall(FileCall<?> call) {
+        startNow(call.kiocb);
     }
 
     private void tellQueued() {

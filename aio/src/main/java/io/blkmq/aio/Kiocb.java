@@ -39,6 +39,8 @@ public final class Kiocb {
     private static final int PREPARED = 1;
     private static final int IN_FLIGHT = 2;
 
+    private static final MemorySegment NO_SEGMENTS = MemorySegment.NULL;
+
     private static final VarHandle STATE;
     private static final VarHandle CANCEL_WANTED;
 
@@ -114,6 +116,9 @@ public final class Kiocb {
     private long transferred;
     private int firstIovec;
 
+    /** The call that it stands for, which has no file of its own here; null for an operation on a file. */
+    final @Nullable FileCall<?> call;
+
     /** All memory of the process. A class of its own: where native access is denied it cannot be initialised, and kiocbs work all the same. */
     private static final class AllMemory {
         @SuppressWarnings("restricted")
@@ -142,6 +147,20 @@ public final class Kiocb {
         inlineMemory = new MemorySegment[(int) Math.min(iovecs.byteSize() / SEGMENT_BYTES, 1024)];
         this.iovecs = iovecs;
         memory = inlineMemory;
+        call = null;
+    }
+
+    /** Stands for a call, and is prepared for that, once. */
+    Kiocb(FileCall<?> call) {
+        this.call = call;
+        inlineIovecs = NO_SEGMENTS;
+        inlineMemory = new MemorySegment[0];
+        iovecs = inlineIovecs;
+        memory = inlineMemory;
+        // It is none of them; but as this, it moves nothing, and has no sync.
+        operation = AioOperation.ALLOCATE;
+        completion = call;
+        state = PREPARED;
     }
 
     /**
@@ -544,6 +563,12 @@ public final class Kiocb {
         return count;
     }
 
+    /** The file of an operation in flight; null for a call. */
+    @Nullable
+    AioFile fileOrNone() {
+        return file;
+    }
+
     /** {@return whether an engine has it; any thread may ask} */
     public boolean isInFlight() {
         // Acquire: pairs with the release in free().
@@ -594,8 +619,10 @@ public final class Kiocb {
     public String toString() {
         // Read once: an engine that ends the operation takes it away meanwhile.
         AioFile its = file;
-        return "Kiocb[" + operation + " offset=" + offset + " bytes=" + bytes + " segments=" + segments
-                + (its == null ? "" : " file=" + its.path()) + "]";
+        return call != null
+                ? "Kiocb[" + call + "]"
+                : "Kiocb[" + operation + " offset=" + offset + " bytes=" + bytes + " segments=" + segments
+                        + (its == null ? "" : " file=" + its.path()) + "]";
     }
 
     // What follows is for engines.
@@ -636,24 +663,35 @@ public final class Kiocb {
         return claimed.acquire() ? 0 : -Errno.EBADF;
     }
 
+    /** {@link #claim} of a call. */
+    void claimCall() {
+        assert call != null && state == PREPARED : this;
+        STATE.setRelease(this, IN_FLIGHT);
+    }
+
     /** Undoes {@link #claim} of an operation that nothing has been done for. */
     void unclaim() {
         lane = null;
         // It has not begun, so it was not to be ended.
         CANCEL_WANTED.setOpaque(this, false);
-        file().release();
+        AioFile claimed = file;
+        if (claimed != null) {
+            claimed.release();
+        }
         // Release: pairs with the acquire in requireOwned and claim.
         STATE.setRelease(this, PREPARED);
     }
 
     /** Gives it back to its owner. Who is to be told must have been asked before. */
     void free() {
-        AioFile ended = file();
+        AioFile ended = file;
         clearSegments();
         file = null;
         lane = null;
         completion = null;
-        ended.release();
+        if (ended != null) {
+            ended.release();
+        }
         // Release: pairs with the acquire of whoever prepares or claims it next.
         STATE.setRelease(this, UNPREPARED);
     }

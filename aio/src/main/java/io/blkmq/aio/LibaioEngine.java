@@ -113,7 +113,20 @@ final class LibaioEngine extends NativeEngine {
 
     @Override
     boolean place(int slot, Kiocb kiocb) {
-        NativeFile file = (NativeFile) kiocb.file();
+        NativeFile file = (NativeFile) kiocb.fileOrNone();
+        if (file == null) {
+            // All that a call has here is the wait for a thread.
+            int event = Objects.requireNonNull(kiocb.call).descriptor;
+            context.prepare(slot, AioContext.CMD_POLL, event, AioContext.POLLIN, 0, 0, 0);
+        } else {
+            place(slot, kiocb, file);
+        }
+        raiseAtEnd(slot);
+        queue[queued++] = slot;
+        return true;
+    }
+
+    private void place(int slot, Kiocb kiocb, NativeFile file) {
         int descriptor = file.fd();
         switch (kiocb.syncing ? Objects.requireNonNull(kiocb.syncAfter()) : kiocb.operation()) {
             case READ -> prepareTransfer(slot, kiocb, descriptor, AioContext.CMD_PREAD, AioContext.CMD_PREADV, 0);
@@ -123,9 +136,6 @@ final class LibaioEngine extends NativeEngine {
             case FDATASYNC -> context.prepare(slot, AioContext.CMD_FDSYNC, descriptor, 0, 0, 0, 0);
             default -> throw new AssertionError(kiocb.operation());
         }
-        raiseAtEnd(slot);
-        queue[queued++] = slot;
-        return true;
     }
 
     /** Who waits for the engine's descriptor is to hear of the end of what has been prepared for a slot. */

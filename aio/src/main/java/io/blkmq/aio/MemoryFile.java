@@ -385,11 +385,12 @@ final class MemoryFile extends AioFile {
     }
 
     @Override
-    void closeNow() {
+    int closeNow() {
         synchronized (content) {
             content.locks -= held;
             held = 0;
         }
         content.leave();
+        return 0;
     }
 }

@@ -14,6 +14,9 @@ import java.nio.file.StandardOpenOption;
 /** The names of files, and what makes a change of them durable: a sync of the directory that has the name. Any thread may call it. */
 final class Names {
 
+    /** What is tried, for messages. */
+    static final String SYNC_OF_DIRECTORY = "sync of the directory";
+
     private Names() {}
 
     /** The directory that has the name of a file. */
@@ -46,7 +49,7 @@ final class Names {
                     ? new NotDirectoryException(directory.toString())
                     : new NoSuchFileException(directory.toString());
         }
-        sync(directory, "sync of the directory");
+        sync(directory, SYNC_OF_DIRECTORY);
     }
 
     private static void syncFile(Path path) throws IOException {

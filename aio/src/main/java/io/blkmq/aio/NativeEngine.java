@@ -1,7 +1,5 @@
 package io.blkmq.aio;
 
-import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
@@ -59,6 +57,8 @@ abstract class NativeEngine extends RingCalls {
     private final Slots slots;
     /** What waits to be placed. */
     private final DeferredList deferred = new DeferredList();
+    /** What calls, which have no file, have in the ring. */
+    private final FileLane calls;
     final Cancels cancels;
 
     /** Where the reaper alone enters the ring; null otherwise. */
@@ -94,6 +94,7 @@ abstract class NativeEngine extends RingCalls {
         this.single = single;
         doorbell = new PromptDoorbell(config.promptDoorbell() && !config.submissionPolling());
         slots = new Slots(slotCount);
+        calls = new FileLane(slots);
         outcomes = new Outcomes(config, delivery);
         cancels = new Cancels(this, slots, deferred, outcomes);
         handOver = single && config.hasReaper() ? new HandOver(config.inFlightMax(), outcomes.ended) : null;
@@ -111,42 +112,6 @@ abstract class NativeEngine extends RingCalls {
     // Submitting.
 
     @Override
-    public final AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options)
-            throws IOException {
-        NativeFile file = NativeFile.open(Opening.of(path, access, direct, options));
-        opened(file);
-        return file;
-    }
-
-    @Override
-    public final AioFile adopt(int descriptor, Path name) throws IOException {
-        NativeFile file = NativeFile.adopt(descriptor, name);
-        opened(file);
-        return file;
-    }
-
-    /** Looks at a file that has just been opened. */
-    void opened(NativeFile file) {
-        // Nothing to say about it.
-    }
-
-    @Override
-    public final boolean writesThrough(AioFile file) {
-        return file instanceof NativeFile known && known.isWritable() && known.writesThrough()
-                && operations().contains(AioOperation.FDATASYNC);
-    }
-
-    @Override
-    public final boolean syncsAlone() {
-        return operations().contains(AioOperation.FSYNC);
-    }
-
-    @Override
-    final Class<NativeFile> family() {
-        return NativeFile.class;
-    }
-
-    @Override
     final void inUse() {
         if (!known) {
             ownerKnown();
@@ -161,6 +126,17 @@ abstract class NativeEngine extends RingCalls {
         if (full == 0 && polled && doorbell.isDue() && kiocb.file().isDirect()) {
             // Not where the kernel might do the I/O inside the doorbell: submit does not wait.
             ringOrStall();
+        }
+        return full;
+    }
+
+    @Override
+    final int acceptCall(FileCall<?> call) {
+        call.kiocb.claimCall();
+        call.kiocb.lane = calls;
+        int full = handOver == null ? placeOrRefuse(call.kiocb) : handOver(handOver, call.kiocb);
+        if (full != 0) {
+            call.kiocb.unclaim();
         }
         return full;
     }

@@ -68,11 +68,15 @@ final class NativeFile extends AioFile {
         this.fd = fd;
         blockDevice = facts.isBlockDevice();
         device = facts.representedDevice();
-        // All nodes of a device are one file.
-        identity = facts.isBlockDevice()
+        identity = identity(facts);
+        inMemory = system.inMemory() && !facts.isBlockDevice();
+    }
+
+    /** All nodes of a device are one file. */
+    private static Identity identity(FileFacts facts) {
+        return facts.isBlockDevice()
                 ? new Identity(true, facts.representedDevice(), 0)
                 : new Identity(false, facts.device(), facts.inode());
-        inMemory = system.inMemory() && !facts.isBlockDevice();
     }
 
     private static Units units(Path path, boolean direct, int fd, FileFacts facts, FileCalls.FileSystem system)
@@ -100,7 +104,11 @@ final class NativeFile extends AioFile {
 
     static NativeFile open(Opening opening) throws IOException {
         requireOfDefault(opening.path());
-        NativeFile file = open(opening, opening.path());
+        return truncated(opening, open(opening, opening.path()));
+    }
+
+    /** Cuts a file that has just been opened, if that is asked for. */
+    static NativeFile truncated(Opening opening, NativeFile file) throws IOException {
         if (opening.has(Option.TRUNCATE_EXISTING) && !file.blockDevice) {
             boolean good = false;
             try {
@@ -136,19 +144,34 @@ final class NativeFile extends AioFile {
             if (fd < 0) {
                 throw refused(opening, fd);
             }
-            return opened(opening, fd, false);
+            return opened(opening, fd, FileFacts.ofDescriptor(fd), false);
         }
     }
 
     /** A descriptor, or a negative errno. */
     private static int openOrMake(Opening opening, MemorySegment name, boolean comesAndGoes) throws IOException {
-        Access access = opening.access();
         // Before opening: opening a FIFO waits for its other end.
         FileFacts facts = FileFacts.ofPath(name);
+        return isInTheWay(opening, facts)
+                ? -Errno.EEXIST
+                : FileCalls.open(name, flagsToOpen(opening, facts, comesAndGoes));
+    }
+
+    /** Whether a name is there that is to be made. */
+    static boolean isInTheWay(Opening opening, FileFacts facts) {
+        return opening.has(Option.CREATE_NEW) && facts.result() >= 0;
+    }
+
+    /**
+     * The flags to open a name with, {@code O_...}.
+     *
+     * @param facts of the name
+     * @param comesAndGoes whether it was there when it was looked at before, and deleted since
+     * @throws IOException if it is there, and not to be opened
+     */
+    static int flagsToOpen(Opening opening, FileFacts facts, boolean comesAndGoes) throws IOException {
+        Access access = opening.access();
         boolean missing = facts.result() == -Errno.ENOENT;
-        if (opening.has(Option.CREATE_NEW) && facts.result() >= 0) {
-            return -Errno.EEXIST;
-        }
         if (!missing || !opening.creates()) {
             requireFile(opening, facts);
         }
@@ -162,7 +185,7 @@ final class NativeFile extends AioFile {
         } else if (access == Access.READ_WRITE && facts.isBlockDevice()) {
             flags |= FileCalls.O_EXCL;
         }
-        return FileCalls.open(name, flags);
+        return flags;
     }
 
     /** Takes a file by its descriptor, which is duplicated; see {@link AioEngine#adopt}. */
@@ -188,7 +211,7 @@ final class NativeFile extends AioFile {
             options.add(Option.DSYNC);
         }
         return opened(new Opening(name, access == FileCalls.O_RDONLY ? Access.READ_ONLY : Access.READ_WRITE_SHARED,
-                (flags & Platform.CURRENT.openDirect) != 0, options), fd, true);
+                (flags & Platform.CURRENT.openDirect) != 0, options), fd, FileFacts.ofDescriptor(fd), true);
     }
 
     /** Opens a device that reads as nothing, for an engine's own use. */
@@ -212,10 +235,10 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static NativeFile opened(Opening opening, int fd, boolean ofAnother) throws IOException {
+    /** The file of a descriptor with these facts, which is closed if it is none. */
+    static NativeFile opened(Opening opening, int fd, FileFacts facts, boolean ofAnother) throws IOException {
         boolean good = false;
         try {
-            FileFacts facts = FileFacts.ofDescriptor(fd);
             requireFile(opening, facts);
             NativeFile file = new NativeFile(opening, fd, facts);
             if (file.inMemory && !ofAnother) {
@@ -246,7 +269,7 @@ final class NativeFile extends AioFile {
         }
     }
 
-    private static IOException refused(Opening opening, int errno) {
+    static IOException refused(Opening opening, int errno) {
         String name = opening.path().toString();
         return switch (-errno) {
             case Errno.EACCES, Errno.EPERM ->
@@ -778,18 +801,44 @@ final class NativeFile extends AioFile {
         }
     }
 
+    /** Whether it may hold a lock: to give that up may ask a server. */
+    boolean isLocked() {
+        return locked;
+    }
+
+    /**
+     * No ring has anything of the file any more: a table that had it would keep a lock alive after the descriptor is closed. Nobody uses
+     * it.
+     */
+    void leaveRings() {
+        Registration[] places;
+        FileLane[] known;
+        synchronized (this) {
+            places = registrations;
+            known = lanes;
+            registrations = new Registration[0];
+            lanes = new FileLane[0];
+        }
+        for (Registration registration : places) {
+            registration.table.forget(registration.index);
+        }
+        for (FileLane lane : known) {
+            lane.slots.fileWent();
+        }
+    }
+
     @Override
-    void closeNow() {
-        // A table that still has the file would keep its lock alive after the descriptor is closed.
+    int closeNow() {
         if (locked) {
             FileCalls.lock(fd, FileCalls.F_UNLCK);
         }
-        for (Registration registration : registrations) {
-            registration.table.forget(registration.index);
-        }
-        for (FileLane lane : lanes) {
-            lane.slots.fileWent();
-        }
-        FileCalls.close(fd);
+        leaveRings();
+        return FileCalls.close(fd);
+    }
+
+    /** Closes the descriptor, unless it has been closed, and may be another file's: 0, or a negative errno. Nobody uses the file. */
+    int closeIfItsOwn() {
+        FileFacts facts = FileFacts.ofDescriptor(fd);
+        return facts.result() >= 0 && identity.equals(identity(facts)) ? FileCalls.close(fd) : 0;
     }
 }

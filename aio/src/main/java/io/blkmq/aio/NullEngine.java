@@ -9,6 +9,18 @@ final class NullEngine extends InlineEngine {
         super(NAME, config);
     }
 
+    /** Its files are those of the system, and it has no thread that may wait for them. */
+    @Override
+    void startCall(FileCall<?> call) {
+        if (!CallThreads.execute(() -> {
+            call.run();
+            tellCall(call);
+        })) {
+            call.failWithoutThread();
+            tellCall(call);
+        }
+    }
+
     @Override
     long carryOut(Kiocb kiocb) {
         return kiocb.operation().isTransfer() ? kiocb.bytes() : 0;

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
@@ -108,6 +109,75 @@ abstract class OpenedEngine implements AioEngine {
     public void syncDirectory(Path directory) throws IOException {
         Names.syncDirectory(directory);
     }
+
+    // Calls that name files.
+
+    @Override
+    public final CompletableFuture<AioFile> openAsync(Path path, AioFile.Access access, boolean direct,
+            AioFile.Option... options) {
+        Opening opening = Opening.of(path, access, direct, options);
+        requireName(path);
+        claimOwner();
+        return new OpenCall(this, opening).begin();
+    }
+
+    @Override
+    public final CompletableFuture<@Nullable Void> closeAsync(AioFile file) {
+        if (file.getClass() != family()) {
+            throw new IllegalArgumentException("AIO engine " + name + " takes no file of another family: " + file);
+        }
+        claimOwner();
+        return new CloseCall(this, file).close();
+    }
+
+    @Override
+    public final CompletableFuture<AioFileAttributes> attributesAsync(Path path) {
+        requireName(path);
+        claimOwner();
+        return new AttributesCall(this, path).begin();
+    }
+
+    @Override
+    public final CompletableFuture<@Nullable Void> deleteAsync(Path path) {
+        requireName(path);
+        claimOwner();
+        return new DeleteCall(this, path).begin();
+    }
+
+    /** Refuses a path that the engine can do nothing with. */
+    void requireName(Path path) {
+        // Any provider's.
+    }
+
+    private void claimOwner() {
+        if (polled) {
+            boolean _ = owner.claim(name);
+        }
+    }
+
+    /** The attributes of a file, by calls that may block. */
+    AioFileAttributes attributes(Path path) throws IOException {
+        return AioFileAttributes.of(path);
+    }
+
+    /** {@link #submit} of a call. */
+    final int submitCall(FileCall<?> call) {
+        if (!polled || end.isInUse()) {
+            return acceptCall(call);
+        }
+        if (!end.use()) {
+            return -Errno.EINVAL;
+        }
+        try {
+            inUse();
+            return acceptCall(call);
+        } finally {
+            letGoIfIdle();
+        }
+    }
+
+    /** Takes a call: 0, or a negative errno, and the call is not the engine's. */
+    abstract int acceptCall(FileCall<?> call);
 
     @Override
     public final void wakeup() {

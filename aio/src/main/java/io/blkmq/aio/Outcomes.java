@@ -63,7 +63,7 @@ final class Outcomes {
         } else if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
             tell(kiocb,
                     kiocb.operation() == AioOperation.READ && kiocb.transferred() > 0 ? kiocb.transferred() : result);
-        } else if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX) {
+        } else if (isPassing(result) && kiocb.retries < NativeEngine.RETRIES_MAX && mayTryAgain(kiocb)) {
             tryAgain(kiocb, result == -Errno.EAGAIN);
         } else if (kiocb.syncing) {
             noteRefusal(kiocb);
@@ -72,9 +72,27 @@ final class Outcomes {
             writeAndSync(kiocb);
         } else if (kiocb.operation().isTransfer()) {
             transferEnded(kiocb, result);
+        } else if (kiocb.call != null) {
+            stepEnded(kiocb, kiocb.call, result);
         } else {
             tell(kiocb, result);
         }
+    }
+
+    /** A step of a call: another follows, or that is all. */
+    private void stepEnded(Kiocb kiocb, FileCall<?> call, long result) {
+        if (!call.goesOn(result)) {
+            tell(kiocb, result);
+        } else if (kiocb.isCancelWanted()) {
+            tell(kiocb, -Errno.ECANCELED);
+        } else {
+            kiocb.retries = 0;
+            placeAgain(kiocb);
+        }
+    }
+
+    private static boolean mayTryAgain(Kiocb kiocb) {
+        return kiocb.call == null || kiocb.call.mayTryAgain();
     }
 
     private void transferEnded(Kiocb kiocb, long result) {

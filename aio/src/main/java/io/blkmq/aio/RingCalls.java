@@ -1,6 +1,8 @@
 package io.blkmq.aio;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
@@ -92,6 +94,54 @@ abstract class RingCalls extends OpenedEngine {
     /** Whether a thread other than the reaper may take completions while the reaper waits for some. */
     boolean canCompleteAnywhere() {
         return false;
+    }
+
+    /** Whether it has entries for a kind of call, {@code Uring.OP_...}. Any thread. */
+    boolean carriesOut(int opcode) {
+        return false;
+    }
+
+    // Files.
+
+    @Override
+    public final AioFile open(Path path, AioFile.Access access, boolean direct, AioFile.Option... options)
+            throws IOException {
+        NativeFile file = NativeFile.open(Opening.of(path, access, direct, options));
+        opened(file);
+        return file;
+    }
+
+    @Override
+    public final AioFile adopt(int descriptor, Path name) throws IOException {
+        NativeFile file = NativeFile.adopt(descriptor, name);
+        opened(file);
+        return file;
+    }
+
+    /** Looks at a file that has just been opened. */
+    void opened(NativeFile file) {
+        // Nothing to say about it.
+    }
+
+    @Override
+    final void requireName(Path path) {
+        NativeFile.requireOfDefault(path);
+    }
+
+    @Override
+    public final boolean writesThrough(AioFile file) {
+        return file instanceof NativeFile known && known.isWritable() && known.writesThrough()
+                && operations().contains(AioOperation.FDATASYNC);
+    }
+
+    @Override
+    public final boolean syncsAlone() {
+        return operations().contains(AioOperation.FSYNC);
+    }
+
+    @Override
+    final Class<NativeFile> family() {
+        return NativeFile.class;
     }
 
     // Memory, of a ring that registers none.

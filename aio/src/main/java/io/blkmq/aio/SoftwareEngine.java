@@ -97,6 +97,24 @@ abstract class SoftwareEngine extends OpenedEngine {
     }
 
     @Override
+    final int acceptCall(FileCall<?> call) {
+        int full = inFlight.enter();
+        if (full == 0) {
+            call.kiocb.claimCall();
+            if (!call.isDeferred(() -> {
+                startCall(call);
+                commit0();
+            })) {
+                startCall(call);
+            }
+        }
+        return full;
+    }
+
+    /** Takes an accepted call: after it has been {@linkplain FileCall#run carried out} {@link #finished} is to be called for its kiocb. */
+    abstract void startCall(FileCall<?> call);
+
+    @Override
     public final boolean isOpen() {
         return !inFlight.isClosed();
     }

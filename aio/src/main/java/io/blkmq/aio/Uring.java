@@ -35,10 +35,15 @@ class Uring {
     static final int OP_FSYNC = 3;
     static final int OP_READ_FIXED = 4;
     static final int OP_WRITE_FIXED = 5;
-    static final int OP_FALLOCATE = 17;
+    static final int OP_POLL_ADD = 6;
     static final int OP_ASYNC_CANCEL = 14;
+    static final int OP_FALLOCATE = 17;
+    static final int OP_OPENAT = 18;
+    static final int OP_CLOSE = 19;
+    static final int OP_STATX = 21;
     static final int OP_READ = 22;
     static final int OP_WRITE = 23;
+    static final int OP_UNLINKAT = 36;
     static final int OP_READV_FIXED = 60;
     static final int OP_WRITEV_FIXED = 61;
 

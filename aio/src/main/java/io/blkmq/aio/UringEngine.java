@@ -107,6 +107,7 @@ final class UringEngine extends NativeEngine {
     private final boolean canLink;
     /** Whether vectored transfers can be in registered memory (Linux 6.15). */
     private final boolean vectorsRegistered;
+    private final long calls;
     /** What wakes a reaper that alone enters the ring, or an owner that may be woken; null otherwise. */
     private final @Nullable WakeEvent wakeEvent;
     /** Whether the ring reads the event. The reaper's, or the owner's. */
@@ -138,6 +139,7 @@ final class UringEngine extends NativeEngine {
         asksDevice = completionPolling && !submissionPolling;
         canLink = ring.canSkipSuccess() && ring.submissionEntries() > 1;
         vectorsRegistered = supported[Uring.OP_READV_FIXED] && supported[Uring.OP_WRITEV_FIXED];
+        calls = calls(ring, supported);
         files = FileTable.of(ring, this::whenAllowed);
         memory = new MemoryTable(ring);
         witness = files.places() > 0 ? RingWitness.of(ring, files.witnessPlace()) : null;
@@ -249,7 +251,11 @@ final class UringEngine extends NativeEngine {
                 return false;
             }
         }
-        NativeFile file = (NativeFile) kiocb.file();
+        NativeFile file = (NativeFile) kiocb.fileOrNone();
+        if (file == null) {
+            placeCall(slot, Objects.requireNonNull(kiocb.call));
+            return true;
+        }
         int place = file.index(files);
         if (place < 0) {
             place = files.add(file);
@@ -306,6 +312,28 @@ final class UringEngine extends NativeEngine {
         }
         ring.publish();
         return true;
+    }
+
+    /** A step of a call. */
+    private void placeCall(int slot, FileCall<?> call) {
+        ring.put(Uring.head(call.opcode, 0, call.descriptor), call.offset, call.address, call.length, slot, 0);
+        ring.publish();
+    }
+
+    @Override
+    boolean carriesOut(int opcode) {
+        return (calls & 1L << opcode) != 0;
+    }
+
+    /** The kinds of calls that the kernel has entries for, a bit for each. A ring that asks the device has none. */
+    private static long calls(Uring ring, boolean[] supported) {
+        long calls = 0;
+        if (!ring.has(Uring.SETUP_IOPOLL)) {
+            for (int opcode : new int[]{Uring.OP_OPENAT, Uring.OP_CLOSE, Uring.OP_STATX, Uring.OP_UNLINKAT}) {
+                calls |= supported[opcode] ? 1L << opcode : 0;
+            }
+        }
+        return calls;
     }
 
     private void placeSync(long userData, int entryFlags, int descriptor, AioOperation sync) {

@@ -49,6 +49,16 @@ class AioGuideTest {
     }
 
     @Test
+    void filesAreOpenedLookedAtAndClosedWithoutAWait() throws Exception {
+        DocPage guide = DocPage.read("docs/guide/aio.md");
+        assertThat(guide.example("class Look").lines().count()).isLessThan(LINES_MAX);
+        Path file = Files.write(directory.resolve("file"), new byte[4711]);
+        Path missing = directory.resolve("missing");
+        assertThat(DocPage.run(guide.write("Look", directory), file.toString(), missing.toString()))
+                .containsExactlyInAnyOrder(file + " 4711", missing + " NoSuchFileException");
+    }
+
+    @Test
     void whatTakesTooLongIsEndedInTime() throws Exception {
         DocPage guide = DocPage.read("docs/guide/aio.md");
         Path file = Files.write(directory.resolve("file"), new byte[8192]);
