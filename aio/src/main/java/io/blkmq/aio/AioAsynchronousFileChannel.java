@@ -189,21 +189,30 @@ final class AioAsynchronousFileChannel extends OpenAsynchronousFileChannel {
     @Override
     protected void awaitLock(FileLockTable.RangeLock lock, AsyncResult<FileLock> result) {
         Thread _ = Thread.startVirtualThread(() -> {
-            try {
-                while (!lock.askSystem()) {
-                    LockSupport.parkNanos(this, AioFileChannel.LOCK_PAUSE_NANOS);
-                }
+            Throwable failure = ask(lock);
+            // Told outside of any try: what a handler throws is no failure of the lock.
+            if (failure == null) {
                 result.completed(lock, false);
-            } catch (ClosedChannelException e) {
-                // Given up: by the close of the channel, or by who has cancelled it, whom nobody need tell.
-                if (!isOpen()) {
-                    result.failed(new AsynchronousCloseException(), false);
-                }
-            } catch (Throwable t) {
+            } else if (!(failure instanceof ClosedChannelException)) {
                 drop(lock);
-                result.failed(t, false);
+                result.failed(failure, false);
+            } else if (!isOpen()) {
+                // Given up by the close of the channel; who has cancelled it need not be told.
+                result.failed(new AsynchronousCloseException(), false);
             }
         });
+    }
+
+    /** Asks for a lock until the system grants it: then null, otherwise why it never will. */
+    private @Nullable Throwable ask(FileLockTable.RangeLock lock) {
+        try {
+            while (!lock.askSystem()) {
+                LockSupport.parkNanos(this, AioFileChannel.LOCK_PAUSE_NANOS);
+            }
+            return null;
+        } catch (Throwable t) {
+            return t;
+        }
     }
 
     @Override

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -464,17 +463,23 @@ public final class AsyncFile implements AutoCloseable {
         return future;
     }
 
+    /** An executor may refuse the steps, or throw after it has taken or run them: the future ends once, and no steps begin after it. */
     private void stepByStep(Steps steps, MemoryFuture future) {
+        AtomicBoolean begun = new AtomicBoolean();
         try {
             executor.execute(() -> {
-                try {
-                    future.end(steps.run());
-                } catch (Throwable t) {
-                    future.end(t, false);
+                if (begun.compareAndSet(false, true)) {
+                    try {
+                        future.end(steps.run());
+                    } catch (Throwable t) {
+                        future.end(t, false);
+                    }
                 }
             });
-        } catch (RejectedExecutionException e) {
-            future.end(e, false);
+        } catch (Throwable t) {
+            if (begun.compareAndSet(false, true)) {
+                future.end(t, false);
+            }
         }
     }
 

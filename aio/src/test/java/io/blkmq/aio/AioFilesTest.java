@@ -39,6 +39,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -341,6 +342,40 @@ class AioFilesTest {
             assertThat(waiting.isDone()).isFalse();
             assertThat(other.ask("release")).isEqualTo("released");
             assertThat(waiting.get(120, TimeUnit.SECONDS).isValid()).isTrue();
+            assertThat(other.ask("try 0 5")).isEqualTo("refused");
+        }
+    }
+
+    /** Counts how often it is told of a lock, and throws. */
+    private static final class ThrowingLockHandler implements CompletionHandler<FileLock, String> {
+        final CompletableFuture<Thread> told = new CompletableFuture<>();
+        final AtomicInteger failures = new AtomicInteger();
+
+        @Override
+        public void completed(FileLock lock, String attachment) {
+            boolean _ = told.complete(Thread.currentThread());
+            throw new IllegalStateException("on purpose");
+        }
+
+        @Override
+        public void failed(Throwable cause, String attachment) {
+            failures.incrementAndGet();
+        }
+    }
+
+    @Test
+    void aHandlerThatThrowsIsToldOnceAndKeepsItsLock() throws Exception {
+        Setup.skipIf(NativeAccess.refusal() != null, "locks need the C library");
+        try (LockingProcess other = new LockingProcess(path);
+                AioEngine engine = AioEngines.openFirst(AioEngineConfig.defaults(), "io_uring", "channel");
+                AsynchronousFileChannel async = AioFiles.openAsynchronousChannel(engine, path, Runnable::run, READ,
+                        WRITE)) {
+            assertThat(other.ask("try 0 5")).isEqualTo("locked");
+            ThrowingLockHandler handler = new ThrowingLockHandler();
+            async.lock(0, 5, false, "attached", handler);
+            assertThat(other.ask("release")).isEqualTo("released");
+            handler.told.get(120, TimeUnit.SECONDS).join();
+            assertThat(handler.failures).hasValue(0);
             assertThat(other.ask("try 0 5")).isEqualTo("refused");
         }
     }

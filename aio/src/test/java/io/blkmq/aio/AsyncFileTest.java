@@ -19,8 +19,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -362,6 +364,29 @@ class AsyncFileTest {
             }
             assertThat(refused.readAsync(0, arena.allocate(BLOCK, BLOCK)).get(120, TimeUnit.SECONDS))
                     .isEqualTo(setup.movesData() ? 0 : BLOCK);
+        }
+    }
+
+    /** An executor may also throw after it has taken the transfer, or run it: then one of the two tells the future. */
+    @EachCase
+    void anExecutorThatThrowsAnythingIsToldByTheFuture() throws Exception {
+        Setup.skipIf(!setup.direct(), "each transfer is one step");
+        Deque<Runnable> taken = new ArrayDeque<>();
+        file.write(0, heap(new byte[]{1}));
+        byte[] memory = {2};
+        try (AsyncFile throwing = AsyncFile.of(engine, engine.open(path, AioFile.Access.READ_WRITE, true), task -> {
+            taken.add(task);
+            throw new OutOfMemoryError("no thread, on purpose");
+        }); AsyncFile running = AsyncFile.of(engine, engine.open(path, AioFile.Access.READ_WRITE, true), task -> {
+            task.run();
+            throw new IllegalStateException("on purpose");
+        })) {
+            assertThatExceptionOfType(ExecutionException.class)
+                    .isThrownBy(() -> throwing.readAsync(0, heap(memory)).get(120, TimeUnit.SECONDS))
+                    .withCauseInstanceOf(OutOfMemoryError.class);
+            taken.remove().run();
+            assertThat(memory).as("the caller's again").containsExactly(2);
+            assertThat(running.readAsync(0, heap(memory)).get(120, TimeUnit.SECONDS)).isOne();
         }
     }
 
