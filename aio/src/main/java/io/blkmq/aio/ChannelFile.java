@@ -52,6 +52,12 @@ final class ChannelFile extends AioFile {
     private volatile FileChannel channel;
     /** Taken only where there is no companion. Guarded by the monitor. */
     private @Nullable FileLock lock;
+    /** A lock that the file's user believes to hold, and that is lost. Written under the monitor. */
+    private volatile Missed missed = Missed.NONE;
+
+    private enum Missed {
+        NONE, SHARED, EXCLUSIVE
+    }
 
     private ChannelFile(Opening opening, @Nullable NativeFile companion, Set<OpenOption> options, Path reopenPath,
             FileChannel channel, int alignment, @Nullable Identity identity) {
@@ -369,6 +375,7 @@ final class ChannelFile extends AioFile {
         int start = part == null ? 0 : part.position();
         try {
             while (true) {
+                requireLock();
                 FileChannel used = channel;
                 try {
                     return use.of(used);
@@ -441,8 +448,45 @@ final class ChannelFile extends AioFile {
             before.release();
         }
         if (!takeLockAgain(before.isShared())) {
-            throw new FileSystemException(path().toString(), null,
-                    "has lost its lock to another process when an interrupt closed its channel");
+            throw lostLock();
+        }
+    }
+
+    private FileSystemException lostLock() {
+        return new FileSystemException(path().toString(), null,
+                "has lost its lock to another process when an interrupt closed its channel");
+    }
+
+    /**
+     * Uses no file without a lock that it is believed to have: takes it once more, this one's or that of another open of the file. The caller
+     * does not hold the monitor, which goes after that of the other.
+     */
+    private void requireLock() throws IOException {
+        if (missed != Missed.NONE) {
+            takeMissed();
+        } else if (identity != null && identity.key != null) {
+            ChannelFile owner = ProcessLocks.held().owner(identity.key);
+            // Once it is closed, nobody wants its lock.
+            if (owner != null && owner.acquire()) {
+                try {
+                    owner.takeMissed();
+                } finally {
+                    owner.release();
+                }
+            }
+        }
+    }
+
+    private synchronized void takeMissed() throws IOException {
+        Missed wanted = missed;
+        if (wanted == Missed.NONE) {
+            return;
+        }
+        if (!channel.isOpen()) {
+            reopen(channel);
+        }
+        if (!takeLock(wanted == Missed.SHARED)) {
+            throw lostLock();
         }
     }
 
@@ -514,12 +558,16 @@ final class ChannelFile extends AioFile {
      * A channel only cuts: it would grow by a byte that is written at the end, which may be there already by another thread, and which direct
      * I/O refuses.
      */
-    private synchronized int grow(long bytes) throws IOException {
+    private int grow(long bytes) throws IOException {
         if (!path().getFileSystem().equals(FileSystems.getDefault())) {
             return isDirect()
                     ? -Errno.EOPNOTSUPP
                     : (int) use(null, open -> Math.min(0, open.write(ByteBuffer.allocate(1), bytes - 1) - 1));
         }
+        return growByName(bytes);
+    }
+
+    private synchronized int growByName(long bytes) throws IOException {
         try (RandomAccessFile same = new RandomAccessFile(reopenPath.toFile(), "rw")) {
             requireSame();
             same.setLength(bytes);
@@ -693,20 +741,31 @@ final class ChannelFile extends AioFile {
     private boolean takeLock(boolean shared) throws IOException {
         FileLock taken = channelLock(shared);
         lock = taken;
-        if (taken != null && identity != null && identity.key != null) {
-            ProcessLocks.held().locked(identity.key, this);
+        if (taken != null) {
+            missed = Missed.NONE;
+            if (identity != null && identity.key != null) {
+                ProcessLocks.held().locked(identity.key, this);
+                ProcessLocks.held().missesNoMore(identity.key, this);
+            }
         }
         return taken != null;
     }
 
-    /** Takes a lock that has been given up, or that the system has dropped. If that fails, no channels of others are kept any more for it. */
+    /**
+     * Takes a lock that has been given up, or that the system has dropped. If that fails, it is missed, and no channels of others are kept any
+     * more for it.
+     */
     private boolean takeLockAgain(boolean shared) throws IOException {
         boolean taken = false;
         try {
             taken = takeLock(shared);
         } finally {
-            if (!taken && identity != null && identity.key != null) {
-                ProcessLocks.held().unlocked(identity.key, this).forEach(this::close);
+            if (!taken) {
+                missed = shared ? Missed.SHARED : Missed.EXCLUSIVE;
+                if (identity != null && identity.key != null) {
+                    ProcessLocks.held().misses(identity.key, this);
+                    ProcessLocks.held().unlocked(identity.key, this).forEach(this::close);
+                }
             }
         }
         return taken;
@@ -762,6 +821,9 @@ final class ChannelFile extends AioFile {
     @Override
     int closeNow() {
         Object key = identity == null ? null : identity.key;
+        if (key != null) {
+            ProcessLocks.held().missesNoMore(key, this);
+        }
         if (key != null && ProcessLocks.held().keep(key, this, channel)) {
             return 0;
         }
@@ -780,7 +842,7 @@ final class ChannelFile extends AioFile {
         try {
             done.close();
         } catch (IOException e) {
-            System.getLogger("io.blkmq.aio").log(System.Logger.Level.WARNING, () -> "closing " + path() + " failed", e);
+            CompletionDelivery.log("closing " + path() + " failed", e);
         }
     }
 }

@@ -35,8 +35,6 @@ abstract class NativeEngine extends RingCalls {
      */
     static final int RETRIES_MAX = 100;
 
-    static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
-
     private static final int SPINS_MAX = 64;
     /** How often in a row a submitter tells what has ended: each round may find what completions have submitted in the one before. */
     private static final int ROUNDS_MAX = 16;
@@ -500,12 +498,12 @@ abstract class NativeEngine extends RingCalls {
         boolean last = setbacks.add(now);
         EngineEvents.ringFailed(this, failure, setbacks.inARow(), last);
         if (last) {
-            LOGGER.log(System.Logger.Level.ERROR, () -> "the ring of " + this + " has failed " + Setbacks.IN_A_ROW_MAX
+            CompletionDelivery.log("the ring of " + this + " has failed " + Setbacks.IN_A_ROW_MAX
                     + " times in a row, and is given up: what is in flight ends with EIO", failure);
             return takeAllBack();
         }
         if (setbacks.isToBeLogged(now)) {
-            LOGGER.log(System.Logger.Level.ERROR, () -> this + " goes on after a failure of its ring", failure);
+            CompletionDelivery.log(this + " goes on after a failure of its ring", failure);
         }
         return 0;
     }
@@ -754,12 +752,14 @@ abstract class NativeEngine extends RingCalls {
     final boolean tellWithin(long timeoutNanos) {
         // May wrap around, and is compared by difference.
         long deadline = config.nanoTime() + timeoutNanos;
-        long left = timeoutNanos;
-        while (inFlight() != 0 && left > 0) {
-            int _ = tellAtLeastOne(left);
-            left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
+        try {
+            for (long left = timeoutNanos; inFlight() != 0 && left > 0;) {
+                int _ = tellAtLeastOne(left);
+                left = timeoutNanos == Long.MAX_VALUE ? left : deadline - config.nanoTime();
+            }
+        } finally {
+            endPauses();
         }
-        endPauses();
         return inFlight() == 0;
     }
 
@@ -811,9 +811,9 @@ abstract class NativeEngine extends RingCalls {
             while (inFlight() != 0) {
                 int _ = tellAtLeastOne(RingReaper.SLEEP_NANOS);
             }
-            endPauses();
             retired = true;
         } finally {
+            endPauses();
             reaping.unlock();
         }
     }

@@ -37,6 +37,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class UringEngine extends NativeEngine {
 
+    private static final System.Logger LOGGER = System.getLogger("io.blkmq.aio");
+
     static final String NAME = "io_uring";
 
     /** User data of what wakes the reaper, a NOP or the read of its event: no slot. */

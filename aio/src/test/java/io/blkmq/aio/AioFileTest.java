@@ -289,6 +289,70 @@ class AioFileTest {
             assertThat(ProcessLocks.held().holder(file.identity())).isNull();
             assertThat(other.ask("release")).isEqualTo("released");
             assertThat(file.tryLock(true)).isTrue();
+            assertThat(file.write(0, Arena.ofAuto().allocate(BLOCK))).isEqualTo(BLOCK);
+        }
+    }
+
+    @EachCase("isAlone")
+    void nothingIsWrittenWithoutALockThatAnInterruptHasCost() throws Exception {
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        MemorySegment memory = Arena.ofAuto().allocate(BLOCK).fill((byte) 1);
+        try (LockingProcess other = new LockingProcess(plain);
+                ChannelFile file = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.tryLock(true)).isTrue();
+            file.wrapChannel(AioFileTest::closed);
+            assertThat(other.ask("try 0 10")).isEqualTo("locked");
+            for (int i = 0; i < 3; i++) {
+                assertThat(file.write(0, memory)).as("write %d", i).isEqualTo(-Errno.EIO);
+            }
+            assertThat(file.sync(true)).isEqualTo(-Errno.EIO);
+            assertThat(file.tryLock(true)).isFalse();
+            assertThat(file.write(0, memory)).as("a lock that is refused changes nothing").isEqualTo(-Errno.EIO);
+            assertThat(Files.readAllBytes(plain)).containsOnly(0);
+            assertThat(other.ask("release")).isEqualTo("released");
+            assertThat(file.write(0, memory)).as("with the lock, which is free again").isEqualTo(BLOCK);
+            assertThat(other.ask("try 0 10")).isEqualTo("refused");
+        }
+    }
+
+    /** POSIX locks go with any descriptor of the file that the process closes. */
+    @EachCase("isAlone")
+    void nothingIsWrittenWithoutALockThatAnInterruptOfAnotherOpenHasCost() throws Exception {
+        Setup.skipIf(!Files.isReadable(Path.of("/proc/locks")), "no /proc/locks");
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        MemorySegment memory = Arena.ofAuto().allocate(BLOCK).fill((byte) 1);
+        try (LockingProcess other = new LockingProcess(plain);
+                ChannelFile another = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false);
+                ChannelFile third = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+            try (ChannelFile holder = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+                assertThat(holder.tryLock(true)).isTrue();
+                another.wrapChannel(AioFileTest::closed);
+                assertThat(other.ask("try 0 10")).isEqualTo("locked");
+                for (int i = 0; i < 2; i++) {
+                    assertThat(another.write(0, memory)).isEqualTo(-Errno.EIO);
+                    assertThat(third.write(0, memory)).isEqualTo(-Errno.EIO);
+                    assertThat(holder.write(0, memory)).isEqualTo(-Errno.EIO);
+                }
+                assertThat(Files.readAllBytes(plain)).containsOnly(0);
+            }
+            assertThat(another.write(0, memory)).as("nobody wants the lock any more").isEqualTo(BLOCK);
+            assertThat(third.write(0, memory)).isEqualTo(BLOCK);
+        }
+    }
+
+    @EachCase("isAlone")
+    void nothingIsWrittenWithoutALockThatItsChangeHasCost() throws Exception {
+        Path plain = Files.write(directory.resolve("plain"), new byte[BLOCK]);
+        MemorySegment memory = Arena.ofAuto().allocate(BLOCK).fill((byte) 1);
+        try (LockingProcess other = new LockingProcess(plain);
+                ChannelFile file = (ChannelFile) open(plain, AioFile.Access.READ_WRITE, false)) {
+            LockingChannel channel = LockingChannel.under(file);
+            assertThat(file.tryLock(true)).isTrue();
+            channel.refusals.addAll(List.of(new IOException("No locks available"), new IOException("Nor these")));
+            assertThatThrownBy(() -> file.tryLock(false)).isInstanceOf(IOException.class);
+            assertThat(other.ask("try 0 10")).isEqualTo("locked");
+            assertThat(file.write(0, memory)).isEqualTo(-Errno.EIO);
+            assertThat(Files.readAllBytes(plain)).containsOnly(0);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.blkmq.aio;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.aio.life.EngineEnd;
 import io.blkmq.testing.Eventually;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -321,6 +323,30 @@ class NativeEngineTest {
             assertThat(interrupted).first().isEqualTo(true);
             assertThat(interrupted).as("when the pause is over").last().isEqualTo(false);
         }
+    }
+
+    @Test
+    @Timeout(300)
+    void anInterruptThatWasPutAsideIsThereAgainAfterAFailedClose() {
+        AtomicBoolean closing = new AtomicBoolean();
+        AtomicBoolean seen = new AtomicBoolean();
+        ScriptedEngine failing = new ScriptedEngine(
+                AioEngineConfig.builder().completionMode(CompletionMode.POLLED).clock(() -> {
+                    if (closing.get() && !Thread.currentThread().isInterrupted()) {
+                        seen.set(true);
+                        throw new IllegalStateException("a clock that fails once the interrupt is put aside");
+                    }
+                    return now.addAndGet(5_000);
+                }), 4);
+        failing.script.addAll(List.of((long) -Errno.EAGAIN, (long) -Errno.EAGAIN));
+        assertThat(failing.submit(
+                Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK)))).isZero();
+        assertThat(failing.poll()).isZero();
+        Thread.currentThread().interrupt();
+        closing.set(true);
+        assertThatThrownBy(() -> failing.closeWithin(TimeUnit.DAYS.toNanos(1))).isInstanceOf(IllegalStateException.class);
+        assertThat(Thread.interrupted()).as("interrupted still").isTrue();
+        assertThat(seen).isTrue();
     }
 
     @Test
