@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.loop.work.FailureLog;
 import io.blkmq.runtime.Registration;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -49,7 +50,7 @@ final class LoopEvents {
             try {
                 listener.happened(event);
             } catch (Throwable t) {
-                LOG.log(System.Logger.Level.ERROR, "a listener failed at " + event, t);
+                FailureLog.log(LOG, System.Logger.Level.ERROR, () -> "a listener failed at " + event, t);
             }
         }
     }

@@ -1,6 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.core.driver.Request;
+import io.blkmq.loop.work.FailureLog;
 
 /** What a device logs when its I/O fails: the device, the operation and why. */
 final class LoopFailures {
@@ -10,17 +11,16 @@ final class LoopFailures {
     private LoopFailures() {}
 
     static void request(LoopDevice device, Request rq, Throwable thrown) {
-        LOG.log(System.Logger.Level.ERROR, device.name() + ": " + rq + " failed", thrown);
+        FailureLog.log(LOG, System.Logger.Level.ERROR, () -> device.name() + ": " + rq + " failed", thrown);
     }
 
     static void durableWrite(LoopDevice device, BackingFile file, int errno) {
-        LOG.log(System.Logger.Level.ERROR,
-                "{0}: a durable write to {1} failed with errno {2}, perhaps in its sync; flushes fail from now on",
-                device.name(), file.path(), errno);
+        FailureLog.log(LOG, System.Logger.Level.ERROR, () -> device.name() + ": a durable write to " + file.path()
+                + " failed with errno " + errno + ", perhaps in its sync; flushes fail from now on", null);
     }
 
     static void sync(LoopDevice device, BackingFile file, int errno) {
-        LOG.log(System.Logger.Level.ERROR, "{0}: sync of {1} failed with errno {2}; flushes fail from now on",
-                device.name(), file.path(), errno);
+        FailureLog.log(LOG, System.Logger.Level.ERROR, () -> device.name() + ": sync of " + file.path()
+                + " failed with errno " + errno + "; flushes fail from now on", null);
     }
 }

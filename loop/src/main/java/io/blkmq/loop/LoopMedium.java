@@ -7,6 +7,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.core.driver.DeviceDescription;
+import io.blkmq.loop.work.FailureLog;
 import io.blkmq.loop.work.WorkQueue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -139,7 +140,8 @@ final class LoopMedium {
         try {
             return direct(file, blockBytes);
         } catch (LoopException e) {
-            LOG.log(System.Logger.Level.INFO, "{0}: {1}; so it is buffered", disk.name(), e.getMessage());
+            FailureLog.log(LOG, System.Logger.Level.INFO,
+                    () -> disk.name() + ": " + e.getMessage() + "; so it is buffered", null);
             return file.buffered();
         }
     }

@@ -2,6 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskBusyException;
+import io.blkmq.loop.work.FailureLog;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -42,8 +43,8 @@ final class LoopPartitions {
         // The owner of a polled device's ring has to read.
         boolean reads = change.scan && !disk.queue().isPolled();
         if (!reads && !change.otherTable) {
-            LOG.log(System.Logger.Level.DEBUG, "{0}: the owner of its ring has to read its partitions after {1}",
-                    disk.name(), change.why);
+            FailureLog.log(LOG, System.Logger.Level.DEBUG,
+                    () -> disk.name() + ": the owner of its ring has to read its partitions after " + change.why, null);
             return;
         }
         putOff.set(change);
@@ -54,17 +55,17 @@ final class LoopPartitions {
                 disk.partitions().removeAll();
             }
         } catch (DiskBusyException e) {
-            LOG.log(System.Logger.Level.WARNING, "{0} after {1}; they stay as they were until then", e.getMessage(),
-                    change.why);
+            FailureLog.log(LOG, System.Logger.Level.WARNING,
+                    () -> e.getMessage() + " after " + change.why + "; they stay as they were until then", null);
             return;
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING,
-                    disk.name() + ": no partitions, since they cannot be read after " + change.why, e);
+            FailureLog.log(LOG, System.Logger.Level.WARNING,
+                    () -> disk.name() + ": no partitions, since they cannot be read after " + change.why, e);
         } catch (Throwable t) {
             // If it was detached meanwhile it has none.
             if (!disk.isClosed()) {
-                LOG.log(System.Logger.Level.ERROR,
-                        disk.name() + ": what becomes of its partitions after " + change.why + " is not known", t);
+                FailureLog.log(LOG, System.Logger.Level.ERROR,
+                        () -> disk.name() + ": what becomes of its partitions after " + change.why + " is not known", t);
             }
         }
         boolean _ = putOff.compareAndSet(change, null);

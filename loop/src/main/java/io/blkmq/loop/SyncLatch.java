@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.loop.work.FailureLog;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;
@@ -73,7 +74,7 @@ final class SyncLatch {
         try {
             return sync.getAsInt();
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, "a sync of " + file + " threw", t);
+            FailureLog.log(LOG, System.Logger.Level.ERROR, () -> "a sync of " + file + " threw", t);
             return -EIO;
         }
     }

@@ -1,5 +1,6 @@
 package io.blkmq.loop;
 
+import io.blkmq.loop.work.FailureLog;
 import io.blkmq.runtime.Registration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -87,7 +88,7 @@ final class Undo {
             try {
                 step.undo();
             } catch (Throwable t) {
-                LOG.log(System.Logger.Level.WARNING, device + " could not be undone whole", t);
+                FailureLog.log(LOG, System.Logger.Level.WARNING, () -> device + " could not be undone whole", t);
             }
         }
     }
@@ -103,7 +104,7 @@ final class Undo {
         try {
             part.close();
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, device + " failed when " + when, t);
+            FailureLog.log(LOG, System.Logger.Level.ERROR, () -> device + " failed when " + when, t);
         }
     }
 }

@@ -51,7 +51,7 @@ class LoopFailuresTest {
     private final Faulty function = new Faulty();
 
     /** Copies, or throws. */
-    private static final class Faulty implements TransferFunction {
+    static final class Faulty implements TransferFunction {
         volatile @Nullable Error inToFile;
         volatile @Nullable Error inFromFile;
         volatile @Nullable Error inClose;
@@ -233,14 +233,14 @@ class LoopFailuresTest {
         assertThat(latch.sync()).isEqualTo(-Errno.EIO);
     }
 
-    /** An engine whose writes end with one result, without having been anywhere. */
-    private static AioEngine endingWith(LoopDevice device, AioEngine engine, long result) {
+    /** An engine whose operations of a kind end with one result, without having been anywhere. */
+    static AioEngine endingWith(LoopDevice device, AioEngine engine, Operation ended, long result) {
         return (AioEngine) Proxy.newProxyInstance(AioEngine.class.getClassLoader(), new Class<?>[]{AioEngine.class},
                 (_, method, arguments) -> switch (method.getName()) {
                     case "submit" -> 0;
                     case "commit" -> {
                         device.disk().queue().busyIter(rq -> {
-                            if (rq.operation() == Operation.WRITE) {
+                            if (rq.operation() == ended) {
                                 LoopCommand.of(rq).complete(rq.generation(), result);
                             }
                             return true;
@@ -262,7 +262,7 @@ class LoopFailuresTest {
             Disk disk = device.disk();
             LoopQueue queue = device.loopQueue(0);
             AioEngine engine = queue.engine();
-            queue.useEngine(endingWith(device, engine, -errno));
+            queue.useEngine(endingWith(device, engine, Operation.WRITE, -errno));
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, buffer.memory()));
             assertThat(device.syncs().hasFailed()).as("a write that need not be durable").isFalse();
             assertThatExceptionOfType(BlockIOException.class).isThrownBy(() -> disk.write(0, buffer.memory(), Bio.FUA));

@@ -225,8 +225,8 @@ public final class WorkQueue {
             }
         } catch (Throwable t) {
             refused = true;
-            LOG.log(System.Logger.Level.WARNING, name + ": there will be no more than " + workers.length + " workers",
-                    t);
+            FailureLog.log(LOG, System.Logger.Level.WARNING,
+                    () -> name + ": there will be no more than " + workers.length + " workers", t);
         } finally {
             starting.unlock();
         }
@@ -430,7 +430,8 @@ public final class WorkQueue {
                 Parking.park(runtime, WorkQueue.this);
                 if (Thread.interrupted()) {
                     // Nobody has a reason to interrupt it, and the commands must go on.
-                    LOG.log(System.Logger.Level.WARNING, "{0}: the interrupt of a worker is ignored", name);
+                    FailureLog.log(LOG, System.Logger.Level.WARNING,
+                            () -> name + ": the interrupt of a worker is ignored", null);
                 }
             }
             return true;
@@ -532,7 +533,7 @@ public final class WorkQueue {
         try {
             work.run();
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, name + ": a command failed", t);
+            FailureLog.log(LOG, System.Logger.Level.ERROR, () -> name + ": a command failed", t);
         }
     }
 
@@ -540,7 +541,8 @@ public final class WorkQueue {
         try {
             report.done(first);
         } catch (Throwable t) {
-            LOG.log(System.Logger.Level.ERROR, name + ": who was told of what has been done failed", t);
+            FailureLog.log(LOG, System.Logger.Level.ERROR,
+                    () -> name + ": who was told of what has been done failed", t);
         }
     }
 
