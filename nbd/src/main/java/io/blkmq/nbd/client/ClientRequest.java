@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * <p>Who submits fills it and gives it to its link; from there on it belongs to the link's thread.
  */
 final class ClientRequest implements HandOver.Item<ClientRequest> {
+    private static final int PAGE_BYTES = 4096;
+    /** No more than a sector, which is the least that a piece has. */
+    private static final int TOUCHED_BYTES = 64;
+
     final Request rq;
     final RequestHeader header = new RequestHeader();
     final ByteBuffer head = ByteBuffer.allocateDirect(Nbd.EXTENDED_REQUEST_BYTES);
@@ -76,6 +80,33 @@ final class ClientRequest implements HandOver.Item<ClientRequest> {
             return false;
         }
         return header.command != Nbd.CMD_WRITE || pieces.isEmpty() || !pieces.getLast().hasRemaining();
+    }
+
+    /**
+     * Whether its memory is still there: a file that is mapped may have been cut, or an arena closed. Asked after a failure, since it touches
+     * each page: a read's is written, with what it holds.
+     */
+    @SuppressWarnings("ThreadPriorityCheck") // for the call, and not for the turn
+    boolean hasMemory() {
+        boolean read = header.command == Nbd.CMD_READ;
+        byte[] some = new byte[TOUCHED_BYTES];
+        try {
+            for (ByteBuffer piece : pieces) {
+                int end = piece.capacity() - TOUCHED_BYTES;
+                for (int at = 0; at < end + PAGE_BYTES; at += PAGE_BYTES) {
+                    // In bulk: what the JVM throws for a single byte comes later.
+                    piece.get(Math.min(at, end), some);
+                    if (read) {
+                        piece.put(Math.min(at, end), some);
+                    }
+                }
+            }
+            // A call of the system, on whose return the JVM throws what optimized code has left.
+            Thread.yield();
+            return true;
+        } catch (RuntimeException | InternalError e) {
+            return false;
+        }
     }
 
     /**

@@ -2,6 +2,7 @@ package io.blkmq.nbd.client;
 
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.nbd.socket.FailureLog;
 import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.nbd.socket.Transport;
@@ -16,7 +17,9 @@ import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -179,8 +182,8 @@ final class Link implements Loop.Handler {
             if (own != null && own.isValid()) {
                 own.interestOps(SelectionKey.OP_READ | (out.isEmpty() && to.flush() ? 0 : SelectionKey.OP_WRITE));
             }
-        } catch (IOException e) {
-            broken("the connection is lost", e);
+        } catch (IOException | RuntimeException | Error e) {
+            failed(e, request -> request.header.command == Nbd.CMD_WRITE && !request.isSent());
         }
     }
 
@@ -211,9 +214,27 @@ final class Link implements Loop.Handler {
                     return;
                 }
             }
-        } catch (IOException e) {
-            broken("the connection is lost", e);
+        } catch (IOException | RuntimeException | Error e) {
+            failed(e, request -> request.equals(reading));
         }
+    }
+
+    /**
+     * What was to be sent or received could not be, which may be the fault of the memory that it comes from or belongs in: then the requests
+     * without memory end, which would break each connection, and it counts for no other one. What came behind is not known any more.
+     */
+    private void failed(Throwable e, Predicate<ClientRequest> suspect) {
+        boolean memory = false;
+        for (ClientRequest request : pending) {
+            memory = memory || (request != null && suspect.test(request) && !request.hasMemory());
+        }
+        List<ClientRequest> without = new ArrayList<>();
+        for (ClientRequest request : pending) {
+            if (memory && request != null && !request.hasMemory()) {
+                without.add(request);
+            }
+        }
+        broken(memory ? "the memory of a request is gone" : "the connection is lost", e, without);
     }
 
     /** Takes all whole messages; false once the connection is broken. */
@@ -344,7 +365,10 @@ final class Link implements Loop.Handler {
             }
             List<ByteBuffer> memory = new ArrayList<>();
             int _ = request.memoryOf(offset - request.header.offset, length, memory);
+            // For who looks into what has failed here.
+            reading = request;
             memory.forEach(piece -> java.lang.foreign.MemorySegment.ofBuffer(piece).fill((byte) 0));
+            reading = null;
         } else if ((type & Nbd.REPLY_ERROR_BIT) != 0) {
             if (payload.remaining() < 6 || payload.getInt(0) == 0
                     || Short.toUnsignedInt(payload.getShort(4)) > payload.remaining() - 6) {
@@ -421,18 +445,28 @@ final class Link implements Loop.Handler {
         }
     }
 
-    private void broken(String why, @Nullable Exception e) {
+    private void broken(String why, @Nullable Throwable e) {
+        broken(why, e, List.of());
+    }
+
+    /** As that, by some requests, perhaps, which end. */
+    private void broken(String why, @Nullable Throwable e, List<ClientRequest> culprits) {
         if (!hasConnection()) {
             return;
         }
         if (!closing) {
-            LOG.log(Level.WARNING, device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()));
+            FailureLog.log(LOG, Level.WARNING, () -> device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()), null);
         }
         long now = now();
         boolean first = brokenSince == 0;
         boolean asked = state == State.CONNECTED;
         leave();
-        if (!first) {
+        for (ClientRequest request : culprits) {
+            pending[request.rq.tag()] = null;
+            end(request, Status.IOERR);
+        }
+        boolean ofServer = culprits.isEmpty();
+        if (!first && ofServer) {
             retryLater(now);
         }
         if (!asked) {
@@ -440,7 +474,7 @@ final class Link implements Loop.Handler {
             return;
         }
         for (ClientRequest request : pending) {
-            if (request != null) {
+            if (request != null && ofServer) {
                 // Leaving alone does not count.
                 request.tries++;
                 if (request.tries >= TRIES_MAX) {
@@ -503,7 +537,7 @@ final class Link implements Loop.Handler {
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+            FailureLog.log(LOG, Level.DEBUG, () -> "a connection could not be closed", e);
         }
     }
 
@@ -514,7 +548,15 @@ final class Link implements Loop.Handler {
             return;
         }
         state = State.GREETING;
-        var _ = Greeting.begin(device.target()).whenComplete((established, failure) -> {
+        CompletableFuture<Greeting.Established> greeting;
+        try {
+            greeting = Greeting.begin(device.target());
+        } catch (RuntimeException | Error e) {
+            // For example no thread: it is tried again as if the server had not been there.
+            greeted(null, e);
+            return;
+        }
+        var _ = greeting.whenComplete((established, failure) -> {
             if (!device.loop().execute(() -> greeted(established, failure)) && established != null) {
                 // The device is closed, and nobody else knows of the connection.
                 close(established.channel());
@@ -524,7 +566,7 @@ final class Link implements Loop.Handler {
 
     private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {
         if (established == null) {
-            LOG.log(Level.DEBUG, device.name() + ": no connection", failure);
+            FailureLog.log(LOG, Level.DEBUG, () -> device.name() + ": no connection", failure);
             state = State.WAITING;
             retryLater(now());
             if (closing) {
@@ -541,7 +583,7 @@ final class Link implements Loop.Handler {
         }
         try {
             use(established);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             channel = established.channel();
             state = State.READY;
             broken("the connection is lost", e);
@@ -589,7 +631,7 @@ final class Link implements Loop.Handler {
 
     private void die(String why, @Nullable Exception e) {
         if (!closing) {
-            LOG.log(Level.ERROR, device.name() + " is given up: " + why, e);
+            FailureLog.log(LOG, Level.ERROR, () -> device.name() + " is given up: " + why, e);
         }
         state = State.DEAD;
         for (int i = 0; i < depth; i++) {
@@ -619,7 +661,7 @@ final class Link implements Loop.Handler {
                 long _ = to.write(new ByteBuffer[]{bytes}, 1);
                 to.shutdown();
             } catch (IOException e) {
-                LOG.log(Level.DEBUG, "the server is gone already", e);
+                FailureLog.log(LOG, Level.DEBUG, () -> "the server is gone already", e);
             }
         }
         closeChannel();

@@ -1,5 +1,6 @@
 package io.blkmq.nbd.server;
 
+import io.blkmq.nbd.socket.FailureLog;
 import java.lang.System.Logger.Level;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.nbd.socket.PlainTransport;
@@ -447,8 +448,8 @@ final class Connection implements Loop.Handler {
 
     /** The client is gone, or what was done for it failed in the middle: in either case nobody knows what it would say next. */
     private void lost(Throwable cause) {
-        LOG.log(cause instanceof IOException ? Level.DEBUG : Level.ERROR, "connection to " + client() + " lost", cause);
         close();
+        FailureLog.log(LOG, cause instanceof IOException ? Level.DEBUG : Level.ERROR, () -> "connection to " + client() + " lost", cause);
     }
 
     /** For the log. */
@@ -459,7 +460,7 @@ final class Connection implements Loop.Handler {
     /** The client broke the protocol. */
     void abort(String why) {
         if (!closed) {
-            LOG.log(Level.DEBUG, () -> "connection to " + client() + " closed: " + why);
+            FailureLog.log(LOG, Level.DEBUG, () -> "connection to " + client() + " closed: " + why, null);
             server.counters().aborted.increment();
             close();
         }
@@ -474,7 +475,7 @@ final class Connection implements Loop.Handler {
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "the connection to " + client() + " could not be closed", e);
+            FailureLog.log(LOG, Level.DEBUG, () -> "the connection to " + client() + " could not be closed", e);
         }
         if (transmission != null) {
             transmission.dropIncomplete();

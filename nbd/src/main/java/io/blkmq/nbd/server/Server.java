@@ -1,5 +1,6 @@
 package io.blkmq.nbd.server;
 
+import io.blkmq.nbd.socket.FailureLog;
 import java.lang.System.Logger.Level;
 import io.blkmq.core.Status;
 import io.blkmq.nbd.socket.Loop;
@@ -183,7 +184,7 @@ public final class Server {
                 }
             } catch (IOException e) {
                 if (channel.isOpen()) {
-                    LOG.log(Level.WARNING, "no client can be accepted for a moment", e);
+                    FailureLog.log(LOG, Level.WARNING, () -> "no client can be accepted for a moment", e);
                     pause();
                 }
             }
@@ -218,7 +219,7 @@ public final class Server {
                 channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
             }
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "a client is gone already", e);
+            FailureLog.log(LOG, Level.DEBUG, () -> "a client is gone already", e);
             closeQuietly(channel);
             return;
         }
@@ -244,7 +245,7 @@ public final class Server {
         try {
             connection = Connection.open(this, worker, channel);
         } catch (IOException | RuntimeException | Error e) {
-            LOG.log(Level.WARNING, "a client could not be served", e);
+            FailureLog.log(LOG, Level.WARNING, () -> "a client could not be served", e);
             closeQuietly(channel);
             giveUpPlace();
             return;
@@ -258,7 +259,7 @@ public final class Server {
                 connection.drain();
             }
         } catch (IOException | RuntimeException | Error e) {
-            LOG.log(Level.WARNING, "a client could not be greeted", e);
+            FailureLog.log(LOG, Level.WARNING, () -> "a client could not be greeted", e);
             // Its place is given up with it.
             connection.close();
         }
@@ -275,7 +276,7 @@ public final class Server {
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, "a connection could not be closed", e);
+            FailureLog.log(LOG, Level.DEBUG, () -> "a connection could not be closed", e);
         }
     }
 
@@ -486,12 +487,12 @@ public final class Server {
                 Files.deleteIfExists(unix.getPath());
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, listener.address + " could not be removed", e);
+            FailureLog.log(LOG, Level.WARNING, () -> listener.address + " could not be removed", e);
         }
         try {
             listener.channel.close();
         } catch (IOException e) {
-            LOG.log(Level.WARNING, listener.address + " could not be closed", e);
+            FailureLog.log(LOG, Level.WARNING, () -> listener.address + " could not be closed", e);
         }
     }
 

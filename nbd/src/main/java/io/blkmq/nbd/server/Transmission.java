@@ -1,5 +1,6 @@
 package io.blkmq.nbd.server;
 
+import io.blkmq.nbd.socket.FailureLog;
 import java.lang.System.Logger.Level;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Operation;
@@ -336,7 +337,7 @@ final class Transmission {
         } catch (OutOfMemoryError e) {
             memoryBytes -= wanted;
             budget.give(wanted);
-            LOG.log(Level.WARNING, "export '" + export.name() + "': no memory for a request of " + bytes + " bytes", e);
+            FailureLog.log(LOG, Level.WARNING, () -> "export '" + export.name() + "': no memory for a request of " + bytes + " bytes", e);
         }
         return true;
     }
@@ -480,11 +481,11 @@ final class Transmission {
             return Nbd.EPERM;
         }
         if (e instanceof OutOfMemoryError) {
-            LOG.log(Level.WARNING, "export '" + export.name() + "': no memory for a request (" + request.bio + ")", e);
+            FailureLog.log(LOG, Level.WARNING, () -> "export '" + export.name() + "': no memory for a request (" + request.bio + ")", e);
             return Nbd.ENOMEM;
         }
         boolean state = e instanceof IllegalStateException;
-        LOG.log(state ? Level.DEBUG : Level.WARNING, "export '" + export.name() + "', disk " + export.disk().name()
+        FailureLog.log(LOG, state ? Level.DEBUG : Level.WARNING, () -> "export '" + export.name() + "', disk " + export.disk().name()
                 + ": a request was refused (" + request.bio + ")", e);
         return state && export.disk().isClosed() ? Nbd.ESHUTDOWN : Nbd.EIO;
     }
@@ -583,7 +584,7 @@ final class Transmission {
             request.useExtents(extents(request.header));
             request.error = 0;
         } catch (IOException | RuntimeException | Error e) {
-            LOG.log(Level.WARNING, "what is allocated of export '" + export.name() + "' cannot be told", e);
+            FailureLog.log(LOG, Level.WARNING, () -> "what is allocated of export '" + export.name() + "' cannot be told", e);
         } finally {
             connection.worker.ended(request);
         }

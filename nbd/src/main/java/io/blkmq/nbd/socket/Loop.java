@@ -151,7 +151,7 @@ public final class Loop {
             try {
                 turnOnce();
             } catch (IOException | RuntimeException | Error e) {
-                LOG.log(Level.ERROR, "a turn of " + thread.getName() + " failed", e);
+                FailureLog.log(LOG, Level.ERROR, () -> "a turn of " + thread.getName() + " failed", e);
             }
         }
         end();
@@ -170,7 +170,7 @@ public final class Loop {
         try {
             task.run();
         } catch (RuntimeException | Error e) {
-            LOG.log(Level.ERROR, "a task of " + thread.getName() + " failed", e);
+            FailureLog.log(LOG, Level.ERROR, () -> "a task of " + thread.getName() + " failed", e);
         }
     }
 
@@ -198,7 +198,7 @@ public final class Loop {
         try {
             ((Handler) key.attachment()).ready(key.readyOps());
         } catch (RuntimeException | Error e) {
-            LOG.log(Level.ERROR, "a socket of " + thread.getName() + " failed", e);
+            FailureLog.log(LOG, Level.ERROR, () -> "a socket of " + thread.getName() + " failed", e);
         }
     }
 }
