@@ -10,6 +10,7 @@ import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * are on their way side by side. A thread of the disk completes them.
  *
  * <p><b>When a connection breaks</b>, or the server sends what was not asked for, or nothing in time, the disk connects again, and asks
- * anew what has no reply. What the server had acknowledged and no flush had covered may be lost with the server: then the flushes in
+ * anew what has no reply. For each connection it looks the host of the URI up once more: the server may have moved. What the server had acknowledged and no flush had covered may be lost with the server: then the flushes in
  * flight fail, or the next one does, with {@link io.blkmq.core.Status#TRANSPORT}. So a flush that succeeds has kept its promise, unless
  * another flush of the disk has failed since the writes that it covers: that one has told of them, once for all who share the disk. A
  * disk with several connections goes on when all are connected again, or given up. Without a connection that works for {@link Builder#giveUpAfter}, or if the export is another one by then, everything fails with that status
@@ -67,6 +68,7 @@ public final class NbdDisk {
         private Duration replyTimeout = Duration.ofSeconds(30);
         private Duration giveUpAfter = Duration.ofSeconds(60);
         private IoRuntime runtime = IoRuntime.system();
+        private Target.Lookup lookup = InetAddress::getByName;
 
         private Builder(NbdUri uri) {
             this.uri = uri;
@@ -180,6 +182,12 @@ public final class NbdDisk {
             return this;
         }
 
+        /** What looks hosts up: a test's own. */
+        Builder lookup(Target.Lookup value) {
+            this.lookup = value;
+            return this;
+        }
+
         private static Duration positive(String what, Duration value) {
             if (value.isNegative() || value.isZero() || value.compareTo(Duration.ofDays(365)) > 0) {
                 throw new IllegalArgumentException(what + " " + value + ": not within 0 and a year");
@@ -197,7 +205,7 @@ public final class NbdDisk {
         public Disk open() throws IOException {
             NbdTls own = tls();
             String host = uri.address() instanceof InetSocketAddress inet ? inet.getHostString() : null;
-            Target target = new Target(uri.address(), uri.export(), own == null ? null : own.context(), host,
+            Target target = new Target(uri.address(), lookup, uri.export(), own == null ? null : own.context(), host,
                     connectTimeout.toNanos(), replyTimeout.toNanos(), giveUpAfter.toNanos(), runtime);
             String shown = name == null ? uri.toString() : name;
             Device device = connect(shown, target);

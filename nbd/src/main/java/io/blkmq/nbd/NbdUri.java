@@ -2,6 +2,7 @@ package io.blkmq.nbd;
 
 import io.blkmq.nbd.wire.Nbd;
 import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
@@ -23,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * and the same with {@code nbds} where TLS is needed; {@code tls-certificates=DIR} in the query then says where the client's keys and
  * certificates are. Immutable.
  *
- * @param address where the server listens
+ * @param address where the server listens. An {@linkplain InetSocketAddress#createUnresolved unresolved} one, as {@link #parse} makes of a
+ *        host's name, is looked up at each connection; a resolved one stays the same for ever
  * @param export the export's name, perhaps empty
  * @param encrypted whether TLS is needed
  * @param certificates where {@link NbdTls#ofClientDirectory} finds keys and certificates; null if the URI does not say
@@ -56,7 +58,7 @@ public record NbdUri(SocketAddress address, String export, boolean encrypted, @N
     }
 
     /**
-     * Reads one.
+     * Reads one. Looks no host up.
      *
      * @param text the URI
      * @return its parts
@@ -91,7 +93,13 @@ public record NbdUri(SocketAddress address, String export, boolean encrypted, @N
             throw new IllegalArgumentException(text + ": port " + uri.getPort() + " is not within 1 and 65535");
         }
         String host = uri.getHost().replaceAll("^\\[|]$", "");
-        return new InetSocketAddress(host, uri.getPort() < 0 ? Nbd.PORT : uri.getPort());
+        int port = uri.getPort() < 0 ? Nbd.PORT : uri.getPort();
+        try {
+            return new InetSocketAddress(InetAddress.ofLiteral(host), port);
+        } catch (IllegalArgumentException _) {
+            // A name: whose address it is may be another one by the time of a connection.
+            return InetSocketAddress.createUnresolved(host, port);
+        }
     }
 
     private static SocketAddress socket(String text, Map<String, String> query) {

@@ -18,6 +18,8 @@ import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,10 +27,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -166,6 +170,37 @@ class NbdDiskBreakTest {
                 clock.advanceUntil("it is given up", Duration.ofMinutes(1), read::isDone);
                 assertThat(read.failure()).isInstanceOf(BlockIOException.class);
                 assertThatThrownBy(() -> disk.write(0, block(1))).isInstanceOf(BlockIOException.class);
+            }
+        }
+    }
+
+    @Test
+    void aServerThatComesBackAtAnotherAddressIsFound() throws Exception {
+        InetAddress first = InetAddress.ofLiteral("127.0.0.1");
+        InetAddress second = InetAddress.ofLiteral("127.0.0.2");
+        AtomicReference<InetAddress> now = new AtomicReference<>(first);
+        Queue<String> asked = new ConcurrentLinkedQueue<>();
+        try (Disk behind = Scratch.memory(BLOCKS * BLOCK)) {
+            NbdServer before = Patient.server().tcp(new InetSocketAddress(first, 0)).start();
+            before.addExport(NbdExport.builder("d", behind).build());
+            int port = ((InetSocketAddress) before.uris("d").getFirst().address()).getPort();
+            try (Disk disk = Patient.disk(NbdUri.parse("nbd://moving.example:" + port + "/d")).connections(1)
+                    .lookup(host -> {
+                        asked.add(host);
+                        return now.get();
+                    }).open()) {
+                disk.write(0, block(1));
+                disk.flush();
+                assertThat(asked).containsExactly("moving.example");
+                assertThat(disk.description().backing()).isEqualTo("moving.example:" + port + "/d");
+                before.close();
+                try (NbdServer after = Patient.server().tcp(new InetSocketAddress(second, port)).start()) {
+                    after.addExport(NbdExport.builder("d", behind).build());
+                    now.set(second);
+                    ByteBuffer read = ByteBuffer.allocate(BLOCK);
+                    disk.read(0, read);
+                    assertThat(read.flip()).isEqualTo(block(1));
+                }
             }
         }
     }

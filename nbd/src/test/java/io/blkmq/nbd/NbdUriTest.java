@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.NoRescues;
+import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
@@ -21,6 +22,15 @@ class NbdUriTest {
         assertThat(uri.encrypted()).isFalse();
     }
 
+    /** It would block, and hold for ever. */
+    @Test
+    void aNameIsNotLookedUp() {
+        NbdUri uri = NbdUri.parse("nbd://localhost:99/disk");
+        assertThat(uri.address()).isEqualTo(InetSocketAddress.createUnresolved("localhost", 99));
+        assertThat(uri).hasToString("nbd://localhost:99/disk");
+        assertThat(NbdUri.parse("nbd://[::1]/").address()).isEqualTo(new InetSocketAddress("::1", 10809));
+    }
+
     @Test
     void aUnixSocketStandsInTheQuery() {
         NbdUri uri = NbdUri.parse("nbds+unix:///my%20disk?socket=/tmp/a+b%20c");
@@ -30,7 +40,7 @@ class NbdUriTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"nbd://127.0.0.1/disk", "nbd://127.0.0.1:99/", "nbd+unix:///a?socket=/tmp/x",
+    @ValueSource(strings = {"nbd://127.0.0.1/disk", "nbd://127.0.0.1:99/", "nbd://no.such.host/d", "nbd+unix:///a?socket=/tmp/x",
             "nbds+unix:///?socket=/tmp/x%20y", "nbds://[::1]:5/a%2Bb", "nbds://127.0.0.1/?tls-certificates=/etc/a%20b",
             "nbds+unix:///d?tls-certificates=pki&socket=/tmp/x%26y"})
     void whatIsPrintedIsWhatWasRead(String text) {

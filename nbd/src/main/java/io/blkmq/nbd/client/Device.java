@@ -135,7 +135,7 @@ public final class Device implements BlockDriver, Loop.Turn, AutoCloseable {
 
     @Override
     public DeviceDescription describe(RequestQueue queue) {
-        return new DeviceDescription("nbd", target.address() + (target.export().isEmpty() ? "" : "/" + target.export()),
+        return new DeviceDescription("nbd", target.shown() + (target.export().isEmpty() ? "" : "/" + target.export()),
                 connections() + (connections() == 1 ? " connection" : " connections"), "");
     }
 

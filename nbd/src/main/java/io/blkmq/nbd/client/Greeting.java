@@ -70,7 +70,7 @@ final class Greeting {
     }
 
     private static Established establish(Target target) throws IOException {
-        SocketAddress address = resolved(target.address());
+        SocketAddress address = resolved(target);
         boolean unix = address instanceof UnixDomainSocketAddress;
         SocketChannel channel = unix ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
         Thread watch = Thread.ofVirtual().name("blkmq-nbd-greeting-watch").start(() -> closeLater(channel, target));
@@ -98,16 +98,16 @@ final class Greeting {
         }
     }
 
-    /** Looks up a host that was not known when the disk was described. */
-    private static SocketAddress resolved(SocketAddress address) throws IOException {
-        if (!(address instanceof InetSocketAddress inet) || !inet.isUnresolved()) {
-            return address;
+    /** Looks the host up: the server may have come back at another address. */
+    private static SocketAddress resolved(Target target) throws IOException {
+        if (!(target.address() instanceof InetSocketAddress inet) || !inet.isUnresolved()) {
+            return target.address();
         }
-        InetSocketAddress again = new InetSocketAddress(inet.getHostString(), inet.getPort());
-        if (again.isUnresolved()) {
-            throw new UnknownHostException("host " + inet.getHostString() + " is not known");
+        try {
+            return new InetSocketAddress(target.lookup().address(inet.getHostString()), inet.getPort());
+        } catch (UnknownHostException e) {
+            throw new IOException("host " + inet.getHostString() + " is not known", e);
         }
-        return again;
     }
 
     /** Ends the wait of a thread that is in a call of the socket. */

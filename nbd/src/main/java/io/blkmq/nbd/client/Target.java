@@ -1,14 +1,18 @@
 package io.blkmq.nbd.client;
 
 import io.blkmq.runtime.IoRuntime;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.UnknownHostException;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a client connects to, and its patience.
  *
- * @param address of the server
+ * @param address of the server; an unresolved one is looked up for each connection
+ * @param lookup looks a host up, and may block
  * @param export the export's name
  * @param tls null for none; otherwise nothing goes without
  * @param tlsHost the name that the server's certificate must have; null to take any that the context trusts
@@ -17,5 +21,26 @@ import org.jspecify.annotations.Nullable;
  * @param giveUpNanos without a connection that works, after which requests fail
  * @param runtime whose clock the two before go by
  */
-public record Target(SocketAddress address, String export, @Nullable SSLContext tls, @Nullable String tlsHost,
-        long connectNanos, long replyNanos, long giveUpNanos, IoRuntime runtime) {}
+public record Target(SocketAddress address, Lookup lookup, String export, @Nullable SSLContext tls, @Nullable String tlsHost,
+        long connectNanos, long replyNanos, long giveUpNanos, IoRuntime runtime) {
+
+    /** Looks hosts up. */
+    @FunctionalInterface
+    public interface Lookup {
+        /**
+         * Looks one up.
+         *
+         * @param host its name
+         * @return its address
+         * @throws UnknownHostException if it has none
+         */
+        InetAddress address(String host) throws UnknownHostException;
+    }
+
+    /** {@return the address for people} */
+    String shown() {
+        return address instanceof InetSocketAddress inet && inet.isUnresolved()
+                ? inet.getHostString() + ":" + inet.getPort()
+                : address.toString();
+    }
+}
