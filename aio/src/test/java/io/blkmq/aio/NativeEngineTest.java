@@ -339,12 +339,14 @@ class NativeEngineTest {
                     return now.addAndGet(5_000);
                 }), 4);
         failing.script.addAll(List.of((long) -Errno.EAGAIN, (long) -Errno.EAGAIN));
-        assertThat(failing.submit(
-                Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK)))).isZero();
+        assertThat(
+                failing.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, 1).addSegment(arena.allocate(BLOCK))))
+                .isZero();
         assertThat(failing.poll()).isZero();
         Thread.currentThread().interrupt();
         closing.set(true);
-        assertThatThrownBy(() -> failing.closeWithin(TimeUnit.DAYS.toNanos(1))).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> failing.closeWithin(TimeUnit.DAYS.toNanos(1)))
+                .isInstanceOf(IllegalStateException.class);
         assertThat(Thread.interrupted()).as("interrupted still").isTrue();
         assertThat(seen).isTrue();
     }

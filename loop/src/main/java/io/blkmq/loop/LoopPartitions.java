@@ -65,7 +65,8 @@ final class LoopPartitions {
             // If it was detached meanwhile it has none.
             if (!disk.isClosed()) {
                 FailureLog.log(LOG, System.Logger.Level.ERROR,
-                        () -> disk.name() + ": what becomes of its partitions after " + change.why + " is not known", t);
+                        () -> disk.name() + ": what becomes of its partitions after " + change.why + " is not known",
+                        t);
             }
         }
         boolean _ = putOff.compareAndSet(change, null);

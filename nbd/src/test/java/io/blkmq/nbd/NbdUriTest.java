@@ -40,9 +40,9 @@ class NbdUriTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"nbd://127.0.0.1/disk", "nbd://127.0.0.1:99/", "nbd://no.such.host/d", "nbd+unix:///a?socket=/tmp/x",
-            "nbds+unix:///?socket=/tmp/x%20y", "nbds://[::1]:5/a%2Bb", "nbds://127.0.0.1/?tls-certificates=/etc/a%20b",
-            "nbds+unix:///d?tls-certificates=pki&socket=/tmp/x%26y"})
+    @ValueSource(strings = {"nbd://127.0.0.1/disk", "nbd://127.0.0.1:99/", "nbd://no.such.host/d",
+            "nbd+unix:///a?socket=/tmp/x", "nbds+unix:///?socket=/tmp/x%20y", "nbds://[::1]:5/a%2Bb",
+            "nbds://127.0.0.1/?tls-certificates=/etc/a%20b", "nbds+unix:///d?tls-certificates=pki&socket=/tmp/x%26y"})
     void whatIsPrintedIsWhatWasRead(String text) {
         NbdUri uri = NbdUri.parse(text);
         assertThat(NbdUri.parse(uri.toString())).isEqualTo(uri);

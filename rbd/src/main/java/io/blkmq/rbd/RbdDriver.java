@@ -6,6 +6,7 @@ import io.blkmq.aio.DrivenFile;
 import io.blkmq.aio.EngineDriver;
 import io.blkmq.aio.Errno;
 import io.blkmq.aio.Kiocb;
+import io.blkmq.rbd.ceph.FailureLog;
 import io.blkmq.rbd.ceph.Kernel;
 import io.blkmq.rbd.life.Visits;
 import java.io.IOException;
@@ -244,10 +245,11 @@ final class RbdDriver implements EngineDriver {
         boolean first = ofImage ? image.giveUpAll() : !said;
         said |= !ofImage;
         if (first) {
-            System.getLogger("io.blkmq.rbd").log(System.Logger.Level.WARNING,
-                    "{0}: Ceph has not ended {1} within {2} s: it is given up, and all that {3}", image.address(),
-                    RbdAddress.shown(kiocb.toString()), TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()),
-                    ofImage ? "comes after it" : "its engine, which is being closed, has in flight");
+            FailureLog.log(
+                    () -> image.address() + ": Ceph has not ended " + RbdAddress.shown(kiocb.toString()) + " within "
+                            + TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()) + " s: it is given up, and all that "
+                            + (ofImage ? "comes after it" : "its engine, which is being closed, has in flight"),
+                    null);
         }
     }
 

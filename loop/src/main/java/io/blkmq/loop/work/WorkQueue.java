@@ -541,8 +541,8 @@ public final class WorkQueue {
         try {
             report.done(first);
         } catch (Throwable t) {
-            FailureLog.log(LOG, System.Logger.Level.ERROR,
-                    () -> name + ": who was told of what has been done failed", t);
+            FailureLog.log(LOG, System.Logger.Level.ERROR, () -> name + ": who was told of what has been done failed",
+                    t);
         }
     }
 

@@ -455,7 +455,8 @@ final class Link implements Loop.Handler {
             return;
         }
         if (!closing) {
-            FailureLog.log(LOG, Level.WARNING, () -> device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()), null);
+            FailureLog.log(LOG, Level.WARNING,
+                    () -> device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()), null);
         }
         long now = now();
         boolean first = brokenSince == 0;

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * @param giveUpNanos without a connection that works, after which requests fail
  * @param runtime whose clock the two before go by
  */
-public record Target(SocketAddress address, Lookup lookup, String export, @Nullable SSLContext tls, @Nullable String tlsHost,
-        long connectNanos, long replyNanos, long giveUpNanos, IoRuntime runtime) {
+public record Target(SocketAddress address, Lookup lookup, String export, @Nullable SSLContext tls,
+        @Nullable String tlsHost, long connectNanos, long replyNanos, long giveUpNanos, IoRuntime runtime) {
 
     /** Looks hosts up. */
     @FunctionalInterface

@@ -449,7 +449,8 @@ final class Connection implements Loop.Handler {
     /** The client is gone, or what was done for it failed in the middle: in either case nobody knows what it would say next. */
     private void lost(Throwable cause) {
         close();
-        FailureLog.log(LOG, cause instanceof IOException ? Level.DEBUG : Level.ERROR, () -> "connection to " + client() + " lost", cause);
+        FailureLog.log(LOG, cause instanceof IOException ? Level.DEBUG : Level.ERROR,
+                () -> "connection to " + client() + " lost", cause);
     }
 
     /** For the log. */

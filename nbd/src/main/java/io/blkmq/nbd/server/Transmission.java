@@ -337,7 +337,8 @@ final class Transmission {
         } catch (OutOfMemoryError e) {
             memoryBytes -= wanted;
             budget.give(wanted);
-            FailureLog.log(LOG, Level.WARNING, () -> "export '" + export.name() + "': no memory for a request of " + bytes + " bytes", e);
+            FailureLog.log(LOG, Level.WARNING,
+                    () -> "export '" + export.name() + "': no memory for a request of " + bytes + " bytes", e);
         }
         return true;
     }
@@ -481,12 +482,13 @@ final class Transmission {
             return Nbd.EPERM;
         }
         if (e instanceof OutOfMemoryError) {
-            FailureLog.log(LOG, Level.WARNING, () -> "export '" + export.name() + "': no memory for a request (" + request.bio + ")", e);
+            FailureLog.log(LOG, Level.WARNING,
+                    () -> "export '" + export.name() + "': no memory for a request (" + request.bio + ")", e);
             return Nbd.ENOMEM;
         }
         boolean state = e instanceof IllegalStateException;
-        FailureLog.log(LOG, state ? Level.DEBUG : Level.WARNING, () -> "export '" + export.name() + "', disk " + export.disk().name()
-                + ": a request was refused (" + request.bio + ")", e);
+        FailureLog.log(LOG, state ? Level.DEBUG : Level.WARNING, () -> "export '" + export.name() + "', disk "
+                + export.disk().name() + ": a request was refused (" + request.bio + ")", e);
         return state && export.disk().isClosed() ? Nbd.ESHUTDOWN : Nbd.EIO;
     }
 
@@ -584,7 +586,8 @@ final class Transmission {
             request.useExtents(extents(request.header));
             request.error = 0;
         } catch (IOException | RuntimeException | Error e) {
-            FailureLog.log(LOG, Level.WARNING, () -> "what is allocated of export '" + export.name() + "' cannot be told", e);
+            FailureLog.log(LOG, Level.WARNING,
+                    () -> "what is allocated of export '" + export.name() + "' cannot be told", e);
         } finally {
             connection.worker.ended(request);
         }

@@ -126,7 +126,7 @@ public final class Rbd {
                 watcher.run();
             }
         } catch (Throwable t) {
-            System.getLogger("io.blkmq.rbd").log(System.Logger.Level.WARNING, "a change of an image was not noted", t);
+            FailureLog.log(() -> "a change of an image was not noted", t);
         }
     }
 

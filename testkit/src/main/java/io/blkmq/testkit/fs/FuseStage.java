@@ -102,8 +102,9 @@ final class FuseStage implements Stage {
             mount.close();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "the mount at " + folder + " did not end", e);
+        } finally {
+            closeDoor();
         }
-        closeDoor();
     }
 
     private void closeDoor() {
