@@ -24,6 +24,11 @@ public final class JobOptions {
             return Location.ofOption("--" + name);
         }
 
+        boolean lacksValue() {
+            Key key = Key.find(name);
+            return value == null && key != null && !key.isFlag();
+        }
+
         String line() {
             return value == null ? name : name + "=" + value;
         }
@@ -58,7 +63,8 @@ public final class JobOptions {
     }
 
     /**
-     * Adds what an argument says, if it is a key of jobs: {@code --rw=randread}, {@code --rw randread}, {@code --time_based}.
+     * Adds what an argument says, if it is a key of jobs: {@code --rw=randread}, {@code --rw randread}, {@code --time_based},
+     * {@code --direct 1}. A key that gets no value and needs one is refused by {@link #jobs}.
      *
      * @param word the argument
      * @param behind the arguments behind it; the first is taken away if it is the key's value
@@ -70,9 +76,16 @@ public final class JobOptions {
             return false;
         }
         int equals = word.indexOf('=');
-        String value = equals >= 0 ? word.substring(equals + 1) : isFlag(name) || behind.isEmpty() ? "" : behind.pop();
-        add(name, equals < 0 && value.isEmpty() ? null : value);
+        add(name, equals >= 0 ? word.substring(equals + 1) : isValue(name, behind.peek()) ? behind.pop() : null);
         return true;
+    }
+
+    /** Whether a word behind a key is its value: of a flag it can only be a number, and an option is none of any key. */
+    private static boolean isValue(String name, @Nullable String word) {
+        if (word == null || word.startsWith(OPTION)) {
+            return false;
+        }
+        return !isFlag(name) || word.equals("0") || word.equals("1");
     }
 
     /**
@@ -133,11 +146,20 @@ public final class JobOptions {
                 String name = option.value == null ? "" : option.value;
                 settings.endSection();
                 settings.beginSection(name, option.location(), name.equals(GLOBAL));
+                if (name.isEmpty()) {
+                    settings.refuse(option.location(), withoutValue(NAME));
+                }
+            } else if (option.lacksValue()) {
+                settings.refuse(option.location(), withoutValue(option.name));
             } else {
                 settings.add(option.line(), option.location());
             }
         }
         settings.endSection();
+    }
+
+    private static String withoutValue(String name) {
+        return name + " needs a value; one that begins with -- stands behind =";
     }
 
     private JobSpec replaced(JobSpec job) throws UsageException {
@@ -147,6 +169,9 @@ public final class JobOptions {
             String refused = RefusedKeys.find(option.name);
             if (refused != null) {
                 throw new UsageException(option.location(), option.name + ": " + refused);
+            }
+            if (option.lacksValue()) {
+                throw new UsageException(option.location(), withoutValue(option.name));
             }
             if (key != null) {
                 changed = changed.with(key, option.value == null ? "1" : option.value, option.location());
