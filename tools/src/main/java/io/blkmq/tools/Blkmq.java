@@ -93,10 +93,16 @@ public final class Blkmq implements Runnable {
     }
 
     private static int fail(Exception failure, CommandLine command, CommandLine.ParseResult parsed) {
+        return fail(failure, command);
+    }
+
+    /** Tells why a command failed, and returns the status that is for that. */
+    static int fail(Exception failure, CommandLine command) {
         return fail(failure, command.getErr(), isStacktraceAsked(command));
     }
 
-    private static int fail(Exception failure, PrintWriter err, boolean stacktrace) {
+    /** Tells why a command failed, and returns the status that is for that. */
+    static int fail(Exception failure, PrintWriter err, boolean stacktrace) {
         boolean usage = failure instanceof UsageException;
         tell(err, usage ? String.valueOf(failure.getMessage()) : "failed: " + failure, failure, stacktrace);
         return usage ? USAGE : IO_ERRORS;
@@ -111,6 +117,7 @@ public final class Blkmq implements Runnable {
         if (stacktrace || Boolean.getBoolean(STACKTRACE_PROPERTY)) {
             why.printStackTrace(err);
         }
+        err.flush();
     }
 
     /** The version, as the module's descriptor has it. */

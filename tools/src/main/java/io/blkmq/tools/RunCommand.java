@@ -47,8 +47,8 @@ import picocli.CommandLine.Spec;
                 "written before it is read.", "",
                 "BACKING is a PATH, mem:SIZE, null:SIZE, an image on Ceph: rbd:POOL/IMAGE[@SNAP][:conf=FILE][:id=USER],",
                 "or the export of an NBD server: nbd://HOST[:PORT]/EXPORT or",
-                "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query (a comma in",
-                "a URI is %%2C). Options stand behind commas:",
+                "nbd+unix:///EXPORT?socket=PATH, and nbds or nbds+unix with tls-certificates=DIR in the query.",
+                "Options stand behind commas; \\, is a comma in a path or an address:",
                 "  hw=N       hardware queues (1); connections to an NBD server (4)", //
                 "  depth=N    requests of each (128, or what the jobs need)",
                 "  poll       the jobs' threads look for completions; each needs a hardware queue of its own",
@@ -70,8 +70,10 @@ import picocli.CommandLine.Spec;
                 "  blkmq run docs/jobs/verify.fio --ioengine libaio",
                 "  blkmq run --compare docs/jobs/loop-randread.fio",
                 "  blkmq run --html report.html docs/jobs/depths.fio", "",
-                "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage."})
+                "Exit status: 0 all went well, 1 I/O or verification errors, 2 usage; 130 after Ctrl-C and 143 after",
+                "SIGTERM if all went well until then."})
 final class RunCommand implements Callable<Integer> {
+    private static final long PATIENCE_SECONDS = 60;
     private static final int IMAGE_BYTES_MIN = 4096;
     private static final String ATTACH = "--attach";
     private static final String JSON = "--json";
@@ -232,7 +234,17 @@ final class RunCommand implements Callable<Integer> {
         ProgressLine.When when = when();
         long statusNanos = option("--status-interval", statusInterval, Quantity::nanos);
         RunControl control = new RunControl();
-        try (Interruption _ = Interruption.watch(control)) {
+        return Interruption.during(control::stop, PATIENCE_SECONDS, this::fail,
+                () -> runJobs(control, wanted, when, statusNanos));
+    }
+
+    private int fail(Exception failure) {
+        return spec == null ? Blkmq.fail(failure, err(), false) : Blkmq.fail(failure, spec.commandLine());
+    }
+
+    private int runJobs(RunControl control, Set<String> wanted, ProgressLine.When when, long statusNanos)
+            throws UsageException, IOException {
+        PrintWriter out = out();
             List<JobSpec> jobs = jobs();
             if (parseOnly) {
                 return finished(out, Blkmq.OK);
@@ -270,7 +282,6 @@ final class RunCommand implements Callable<Integer> {
                 }
                 return finished(out, outcome.hasErrors() ? Blkmq.IO_ERRORS : Blkmq.OK);
             }
-        }
     }
 
     private static int finished(PrintWriter out, int status) throws IOException {

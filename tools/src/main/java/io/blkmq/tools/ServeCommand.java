@@ -22,6 +22,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -42,7 +43,8 @@ import picocli.CommandLine.Spec;
                 "  blkmq serve --port 10809 --read-only --name golden golden.img",
                 "  blkmq serve --port 0 --tls certificates --tls-verify-peer disk.img",
                 "  blkmq serve --socket /tmp/disk.sock nbds://storage/disk?tls-certificates=certificates", "",
-                "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
+                "Exit status: 1 I/O errors, also of what was written and could not be made durable, 2 usage; 130 after",
+                "Ctrl-C and 143 after SIGTERM if all went well."})
 final class ServeCommand implements Callable<Integer> {
     private static final long PATIENCE_SECONDS = 120;
     private static final int THREADS_DEFAULT_MAX = 4;
@@ -91,46 +93,23 @@ final class ServeCommand implements Callable<Integer> {
 
     /** Ctrl-C was pressed. */
     private final CountDownLatch asked = new CountDownLatch(1);
-    private final CountDownLatch finished = new CountDownLatch(1);
 
     /** For picocli. */
     ServeCommand() {}
 
     @Override
-    public Integer call() throws UsageException, IOException {
+    public Integer call() throws UsageException {
         check();
-        Thread hook = Thread.ofPlatform().name("blkmq-interruption").unstarted(() -> {
-            stop();
-            awaitFinished();
-        });
-        Runtime.getRuntime().addShutdownHook(hook);
-        try {
+        CommandLine command = spec.commandLine();
+        return Interruption.during(this::stop, PATIENCE_SECONDS, failure -> Blkmq.fail(failure, command), () -> {
             serve();
             return Blkmq.OK;
-        } finally {
-            finished.countDown();
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException e) {
-                // The process is ending already, and the hook has just been told that it may.
-                assert finished.getCount() == 0;
-            }
-        }
+        });
     }
 
     /** Asks for the end. */
     void stop() {
         asked.countDown();
-    }
-
-    private void awaitFinished() {
-        try {
-            if (!finished.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                System.err.println("blkmq: the server did not end within " + PATIENCE_SECONDS + " seconds");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     private void check() throws UsageException {

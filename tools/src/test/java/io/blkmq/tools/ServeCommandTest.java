@@ -4,10 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.atIndex;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.blkmq.core.Operation;
+import io.blkmq.core.Status;
+import io.blkmq.nbd.NbdExport;
+import io.blkmq.nbd.NbdServer;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.Unmount;
+import io.blkmq.testkit.disk.Fault;
+import io.blkmq.testkit.disk.FaultRule;
+import io.blkmq.testkit.disk.SimulatedDisk;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -81,6 +88,32 @@ class ServeCommandTest {
         }
         assertThat(Files.exists(socket)).isFalse();
         assertThat(Files.mismatch(source, image)).isEqualTo(-1);
+    }
+
+    @Test
+    void anInterruptedServerThatLostNothingHasTheStatusOfTheSignal() throws Exception {
+        try (Served served = new Served(directory.resolve("s"), "mem:1m")) {
+            assertThat(served.end()).isEmpty();
+            assertThat(served.process.exitValue()).isEqualTo(128 + 15);
+        }
+    }
+
+    @Test
+    void whatCouldNotBeMadeDurableIsToldAndIsTheStatus() throws Exception {
+        Path socket = directory.resolve("failing");
+        try (SimulatedDisk failing = SimulatedDisk.builder().capacityBytes(MIB).writeCache(true, false).build();
+                NbdServer server = NbdServer.builder().unix(socket).start();
+                Served served = new Served(directory.resolve("s"), serve(server, failing))) {
+            failing.faults().add(FaultRule.on(Operation.FLUSH).then(Fault.status(Status.IOERR)));
+            assertThat(served.end()).contains("blkmq: failed: ", "could not be made durable");
+            assertThat(served.process.exitValue()).isEqualTo(1);
+            failing.faults().clear();
+        }
+    }
+
+    private static String serve(NbdServer server, SimulatedDisk disk) {
+        server.addExport(NbdExport.builder("", disk.disk()).build());
+        return server.uris("").getFirst().toString();
     }
 
     @Test

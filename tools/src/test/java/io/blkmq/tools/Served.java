@@ -14,13 +14,14 @@ import java.util.concurrent.TimeUnit;
 final class Served implements AutoCloseable {
     final Process process;
     final List<String> lines = new ArrayList<>();
+    private final BufferedReader out;
 
     Served(Path socket, String... more) throws IOException {
         List<String> arguments = new ArrayList<>(List.of("--enable-native-access=ALL-UNNAMED", "-cp",
                 JavaProcess.classPath(), "io.blkmq.tools.Blkmq", "serve", "--socket", socket.toString()));
         arguments.addAll(List.of(more));
         process = JavaProcess.start(arguments.toArray(String[]::new));
-        BufferedReader out = new BufferedReader(
+        out = new BufferedReader(
                 new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
         for (String line = out.readLine(); line != null; line = out.readLine()) {
             lines.add(line);
@@ -33,6 +34,18 @@ final class Served implements AutoCloseable {
 
     String uri() {
         return lines.get(1).strip();
+    }
+
+    /** Ends it, and returns what it still printed. */
+    String end() throws IOException {
+        // Not by the process, which would close what it prints.
+        boolean _ = process.toHandle().destroy();
+        StringBuilder rest = new StringBuilder();
+        for (String line = out.readLine(); line != null; line = out.readLine()) {
+            rest.append(line).append('\n');
+        }
+        close();
+        return rest.toString();
     }
 
     @Override
