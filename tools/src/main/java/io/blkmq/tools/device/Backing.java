@@ -89,14 +89,14 @@ public record Backing(Kind kind, String text, Path path, @Nullable NbdUri export
     }
 
     /**
-     * Reads what stands behind {@code NAME=} in {@code --attach}.
+     * Reads what stands behind {@code NAME=} in {@code --attach}. {@code \,} is a comma that no option begins behind.
      *
      * @param text the backing and its options
      * @return the backing
      * @throws UsageException naming what is wrong
      */
     public static Backing parse(String text) throws UsageException {
-        List<String> parts = Arrays.asList(text.split(",", -1));
+        List<String> parts = Arrays.stream(text.split("(?<!\\\\),", -1)).map(part -> part.replace("\\,", ",")).toList();
         String first = parts.getFirst().strip();
         Kind kind = kind(first);
         Options options = new Options(text, kind);

@@ -26,6 +26,16 @@ class BackingTest {
     }
 
     @Test
+    void aCommaBehindABackslashIsNoBeginOfAnOption() throws UsageException {
+        Backing file = Backing.parse("a\\,b.img,hw=2");
+        assertThat(file.path()).isEqualTo(Path.of("a,b.img"));
+        assertThat(file.hardwareQueues()).isEqualTo(2);
+        Backing image = Backing.parse("rbd:rbd/disk:mon_host=10.0.0.1\\,10.0.0.2,depth=8");
+        assertThat(image.path().toString()).isEqualTo("rbd:rbd/disk:mon_host=10.0.0.1,10.0.0.2");
+        assertThat(image.depth()).isEqualTo(8);
+    }
+
+    @Test
     void memoryAndNothingHaveASize() throws UsageException {
         Backing memory = Backing.parse("mem:64m,poll");
         assertThat(memory.kind()).isEqualTo(Backing.Kind.MEMORY);
