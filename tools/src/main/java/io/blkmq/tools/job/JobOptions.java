@@ -26,7 +26,7 @@ public final class JobOptions {
 
         boolean lacksValue() {
             Key key = Key.find(name);
-            return value == null && key != null && !key.isFlag();
+            return value == null && key != null && key.textAlone() == null;
         }
 
         String line() {
@@ -167,6 +167,9 @@ public final class JobOptions {
         for (Option option : options) {
             Key key = Key.find(option.name);
             String refused = RefusedKeys.find(option.name);
+            if (refused == null) {
+                refused = UnusedKeys.refusal(option.name, option.value);
+            }
             if (refused != null) {
                 throw new UsageException(option.location(), option.name + ": " + refused);
             }
@@ -174,7 +177,8 @@ public final class JobOptions {
                 throw new UsageException(option.location(), withoutValue(option.name));
             }
             if (key != null) {
-                changed = changed.with(key, option.value == null ? "1" : option.value, option.location());
+                String text = option.value == null ? key.textAlone() : option.value;
+                changed = changed.with(key, text == null ? "" : text, option.location());
             }
         }
         return changed;

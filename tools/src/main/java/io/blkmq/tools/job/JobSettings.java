@@ -72,14 +72,14 @@ final class JobSettings {
         String name = (equals < 0 ? content : content.substring(0, equals)).strip();
         Key key = Key.find(name);
         if (key == null) {
-            other(name, location);
+            other(name, equals < 0 ? null : content.substring(equals + 1), location);
             return;
         }
-        if (equals < 0 && !key.isFlag()) {
+        String text = equals < 0 ? key.textAlone() : content.substring(equals + 1);
+        if (text == null) {
             refuse(location, name + " needs a value");
             return;
         }
-        String text = equals < 0 ? "1" : content.substring(equals + 1);
         if (name.equals("dsync")) {
             text = text.strip().equals("0") ? "none" : "dsync";
         }
@@ -90,8 +90,11 @@ final class JobSettings {
         }
     }
 
-    private void other(String name, Location location) {
+    private void other(String name, @Nullable String text, Location location) {
         String refused = RefusedKeys.find(name);
+        if (refused == null) {
+            refused = UnusedKeys.refusal(name, text);
+        }
         if (refused != null) {
             refuse(location, name + ": " + refused);
         } else if (UnusedKeys.find(name) != null) {

@@ -163,6 +163,9 @@ public enum Key {
     THINKTIME_SPIN(ValueType.MICROS, "0", "so much of `thinktime` is spent on the processor", "thinktime_spin"),
     /** After how many. */
     THINKTIME_BLOCKS(ValueType.count(1, Integer.MAX_VALUE), "1", "see `thinktime`", "thinktime_blocks"),
+    /** Whether a rate is made up for after thinking. */
+    RATE_IGNORE_THINKTIME(ValueType.FLAG, "0", "with 1, what `thinktime` has cost is not made up for to keep a rate",
+            "rate_ignore_thinktime"),
     /** Bytes a second at the most. */
     RATE(ValueType.SIZES, "0", "the most bytes a second", "rate"),
     /** Bytes a second at the least. */
@@ -326,12 +329,14 @@ public enum Key {
             "reads, writes and trims are reported together (`mixed`), or also together (`both`)",
             "unified_rw_reporting"),
     /** Where bandwidth goes. */
-    WRITE_BW_LOG(ValueType.TEXT, null, "a log of the bandwidth, in `NAME_bw.N.log`", "write_bw_log"),
+    WRITE_BW_LOG(ValueType.LOG, null,
+            "a log of the bandwidth, in `NAME_bw.N.log`. Without a NAME it is the job's, here and in other logs",
+            "write_bw_log"),
     /** Where latencies go. */
-    WRITE_LAT_LOG(ValueType.TEXT, null, "logs of latencies, in `NAME_slat.N.log`, `NAME_clat.N.log`, `NAME_lat.N.log`",
+    WRITE_LAT_LOG(ValueType.LOG, null, "logs of latencies, in `NAME_slat.N.log`, `NAME_clat.N.log`, `NAME_lat.N.log`",
             "write_lat_log"),
     /** Where operations a second go. */
-    WRITE_IOPS_LOG(ValueType.TEXT, null, "a log of the operations a second, in `NAME_iops.N.log`", "write_iops_log"),
+    WRITE_IOPS_LOG(ValueType.LOG, null, "a log of the operations a second, in `NAME_iops.N.log`", "write_iops_log"),
     /** What a line of a log stands for. */
     LOG_AVG_MSEC(ValueType.MILLIS, "0",
             "a line of a log is the mean over that time; with 0, of one operation, and of bandwidth and operations a second over 500 ms",
@@ -431,6 +436,12 @@ public enum Key {
      */
     public boolean isFlag() {
         return type.flag();
+    }
+
+    /** What the key alone, without a value, means; null if it needs one. */
+    @Nullable
+    String textAlone() {
+        return type.flag() ? "1" : type.optional() ? "" : null;
     }
 
     private static Object notEmpty(String text) {

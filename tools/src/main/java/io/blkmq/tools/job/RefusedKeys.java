@@ -31,6 +31,7 @@ public final class RefusedKeys {
         reason("is a key of older versions of fio; use flow", "flow_watermark");
         reason("is a workload of fio's own; write a job", "profile");
         reason("use thinktime with thinktime_blocks", "thinktime_iotime");
+        reason("use continue_on_error, which goes by directions and not by errors", "ignore_error");
         reason("is not promised by any engine here; use direct=1", "atomic");
     }
 

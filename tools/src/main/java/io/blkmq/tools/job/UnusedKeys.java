@@ -7,13 +7,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The keys of fio that are read and have no effect here, each with its reason: what they ask for is so anyway, or is about something
- * that blkmq does not have and that changes no result. A run says in one line which of them its jobs have.
+ * that blkmq does not have and that changes no result. Values that would change one are refused. A run says in one line which of them its jobs have.
  */
 public final class UnusedKeys {
     private static final Set<String> FLAGS = Set.of("thread", "process", "overwrite", "unlink", "experimental_verify",
             "fill_device", "serialize_overlap", "hipri", "registerfiles", "fixedbufs", "sqthread_poll", "nonvectored",
-            "userspace_reap", "force_async", "nowait", "dedupe_global");
+            "userspace_reap", "force_async", "nowait", "dedupe_global", "pre_read");
     private static final Map<String, String> REASONS = new LinkedHashMap<>();
+    /** The one value of a key that changes nothing. */
+    private static final Map<String, String> VALUES = new LinkedHashMap<>();
 
     static {
         reason("jobs are threads of one JVM", "thread", "threads", "process");
@@ -21,7 +23,7 @@ public final class UnusedKeys {
                 "create_serialize", "create_fsync", "create_on_open", "allow_file_create", "overwrite", "openfiles",
                 "unlink", "unlink_each_loop", "unique_filename", "lockfile", "file_append");
         reason("a disk has a fixed size, and the job ends at its end", "fill_device", "fill_fs");
-        reason("an advice to the page cache that does not change what is done", "fadvise_hint", "fadvise", "pre_read",
+        reason("an advice to the page cache that does not change what is done", "fadvise_hint", "fadvise",
                 "write_hint", "uncached");
         reason("the JVM's clock is used", "clocksource", "gtod_cpu", "clock_id");
         reason("threads run where the system puts them; start blkmq with taskset, numactl, nice or ionice",
@@ -43,18 +45,30 @@ public final class UnusedKeys {
         reason("the mean over `log_avg_msec` is used", "bwavgtime", "iopsavgtime");
         reason("no such log is written", "write_hist_log", "log_hist_msec", "log_hist_coarseness");
         reason("the report has a fixed form", "significant_figures", "disk_util", "disable_bw",
-                "disable_bw_measurement", "block_error_percentiles", "stats", "error_dump", "kb_base", "unit_base");
+                "disable_bw_measurement", "block_error_percentiles", "stats", "error_dump", "unit_base");
         reason("the job's thread submits; completions come as the device is attached", "io_submit_mode", "hipri",
                 "registerfiles", "fixedbufs", "sqthread_poll", "sqthread_poll_cpu", "nonvectored", "userspace_reap",
                 "force_async", "nowait", "vectored", "hipri_percentage");
-        reason("rates are kept over the whole job", "rate_ignore_thinktime");
-        reason("counted when operations end", "thinktime_blocks_type");
-        reason("errors are counted by kind", "ignore_error");
+        only("0", "no file is read before a job; read it before blkmq runs, and use invalidate=0", "pre_read");
+        only("1024", "`k` is 1024 in all sizes, and `kib` 1000", "kb_base");
+        only("complete", "`thinktime` begins when the operations before it have ended", "thinktime_blocks_type");
         reason("completions of an image on Ceph are waited for by an event", "busy_poll");
         reason("Ceph's file of options says which cluster is meant: CEPH_CONF, or :conf= in an address", "clustername");
     }
 
     private UnusedKeys() {}
+
+    /** Of a key that has an effect in fio with other values. */
+    private static void only(String value, String why, String name) {
+        REASONS.put(name, why + "; only " + value + " is possible");
+        VALUES.put(name, value);
+    }
+
+    /** Why a value of such a key is refused, since it would change what a run does; null if it is not. */
+    static @Nullable String refusal(String name, @Nullable String text) {
+        String possible = VALUES.get(name);
+        return possible == null || (text != null && text.strip().equals(possible)) ? null : REASONS.get(name);
+    }
 
     private static void reason(String why, String... names) {
         for (String name : names) {

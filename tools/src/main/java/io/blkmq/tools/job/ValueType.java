@@ -12,9 +12,10 @@ import java.util.stream.Collectors;
  *
  * @param text for people, with the unit
  * @param flag whether the key alone, without a value, means 1
+ * @param optional whether the key alone means the empty text
  * @param parser makes a value of its text; throws {@link IllegalArgumentException} with a message that says what is possible
  */
-record ValueType(String text, boolean flag, Function<String, Object> parser) {
+record ValueType(String text, boolean flag, boolean optional, Function<String, Object> parser) {
     static final ValueType FLAG = new ValueType("0 or 1", true, ValueType::flag);
     static final ValueType SIZE = new ValueType("bytes", false, Quantity::bytes);
     static final ValueType EXTENT = new ValueType("bytes or %", false, Extent::parse);
@@ -30,6 +31,8 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
     static final ValueType MILLIS = new ValueType("time, in ms", false, Quantity::nanosOfMillis);
     static final ValueType MICROS_BY_DIRECTION = new ValueType("time in us, by direction", false,
             text -> ByDirection.parse(text, 0L, Quantity::nanosOfMicros));
+    /** Of a log: alone, the job's name. */
+    static final ValueType LOG = new ValueType("text", false, true, String::strip);
     static final ValueType TEXT = new ValueType("text", false, ValueType::text);
     static final ValueType DECIMAL_PERCENT = new ValueType("0 to 100", false, ValueType::decimalPercent);
     static final ValueType PERCENTILES = new ValueType("numbers, with : between", false, ValueType::percentiles);
@@ -38,6 +41,10 @@ record ValueType(String text, boolean flag, Function<String, Object> parser) {
     static final ValueType PATTERN = new ValueType("bytes: 0x.., number, \"text\", %o", false, FillPattern::parse);
 
     private static final int COUNT_MAX = Integer.MAX_VALUE;
+
+    ValueType(String text, boolean flag, Function<String, Object> parser) {
+        this(text, flag, false, parser);
+    }
 
     /** A number. */
     static ValueType count(int min, int max) {

@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -118,19 +119,25 @@ final class JobLogs {
         String end = spec.flag(Key.PER_JOB_LOGS) ? "." + (job.number() + 1) + ".log" : ".log";
         spec.optional(Key.WRITE_LAT_LOG).ifPresent(name -> {
             for (Kind kind : List.of(Kind.SLAT, Kind.CLAT, Kind.LAT)) {
-                logs.latencies.add(new Log(kind, path(name, kind, end), millis, greatest));
+                logs.latencies.add(new Log(kind, path(spec, name, kind, end), millis, greatest));
             }
         });
         long window = millis == 0 ? RATE_WINDOW_MILLIS : millis;
         spec.optional(Key.WRITE_BW_LOG)
-                .ifPresent(name -> logs.rates.add(new Log(Kind.BW, path(name, Kind.BW, end), window, greatest)));
+                .ifPresent(name -> logs.rates.add(new Log(Kind.BW, path(spec, name, Kind.BW, end), window, greatest)));
         spec.optional(Key.WRITE_IOPS_LOG)
-                .ifPresent(name -> logs.rates.add(new Log(Kind.IOPS, path(name, Kind.IOPS, end), window, greatest)));
+                .ifPresent(name -> logs.rates.add(new Log(Kind.IOPS, path(spec, name, Kind.IOPS, end), window, greatest)));
         return logs.latencies.isEmpty() && logs.rates.isEmpty() ? Optional.empty() : Optional.of(logs);
     }
 
-    private static Path path(Object name, Kind kind, String end) {
+    private static Path path(JobSpec spec, Object said, Kind kind, String end) {
+        String name = said.equals("") ? spec.name() : said.toString();
         return Path.of(name + "_" + kind.name().toLowerCase(Locale.ROOT) + end);
+    }
+
+    /** Its files. */
+    List<Path> paths() {
+        return Stream.concat(latencies.stream(), rates.stream()).map(log -> log.path).toList();
     }
 
     /**

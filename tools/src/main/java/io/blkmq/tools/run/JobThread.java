@@ -462,7 +462,11 @@ final class JobThread implements Runnable {
     private boolean pauseIsDue(Plug plug) {
         if (thinking.isDue()) {
             reapAll();
+            long begin = System.nanoTime();
             thinking.think(control, hasDeadline ? deadlineNanos : Long.MAX_VALUE);
+            if (pacer != null && spec.flag(Key.RATE_IGNORE_THINKTIME)) {
+                pacer.postpone(System.nanoTime() - begin);
+            }
             return true;
         }
         if (backlog > 0 && verifier != null && verifier.writes() >= backlogWrite + backlog) {

@@ -81,6 +81,13 @@ final class Pacer {
         beginMinimum(nowNanos);
     }
 
+    /** Operations are due so much later. */
+    void postpone(long nanos) {
+        for (Lane lane : lanes) {
+            lane.dueNanos += nanos;
+        }
+    }
+
     /** What counts begins now, with nothing done. */
     void beginMinimum(long nowNanos) {
         for (Lane lane : lanes) {

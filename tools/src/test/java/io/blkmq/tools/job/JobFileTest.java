@@ -179,7 +179,9 @@ class JobFileTest {
             "random_distribution=zipf:1.2:NaN|a place from 0 to 1",
             "random_distribution=normal:5:1.1|a place from 0 to 1", "latency_percentile=NaN|0 to 100 is possible",
             "latency_percentile=200|0 to 100 is possible", "latency_percentile=-1|0 to 100 is possible",
-            "latency_percentile=x|is not a number", "ss=iops:NaN|a limit of 0 or more"})
+            "latency_percentile=x|is not a number", "pre_read=1|only 0 is possible", "pre_read|only 0 is possible",
+            "kb_base=1000|only 1024 is possible", "ignore_error=EIO|use continue_on_error",
+            "thinktime_blocks_type=issue|only complete is possible", "ss=iops:NaN|a limit of 0 or more"})
     void aLineThatMakesNoSenseIsRefusedByFileLineAndKey(String line, String message) {
         assertThatExceptionOfType(UsageException.class)
                 .isThrownBy(() -> JobFile.parse("jobs/t.fio", "; comment\n[a]\n" + line + "\n"))
@@ -229,6 +231,7 @@ class JobFileTest {
 
     @Test
     void keysWithoutEffectAreKept() throws UsageException {
+        assertThat(only("[a]\npre_read=0\nkb_base=1024\nthinktime_blocks_type=complete\n").unusedKeys()).hasSize(3);
         assertThat(only("[global]\nthread\n[a]\nrandom_generator=lfsr\nbs=4k\n").unusedKeys())
                 .containsExactlyInAnyOrder("thread", "random_generator");
     }

@@ -56,10 +56,27 @@ class JobOptionsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"--name=a --runtime|--runtime: runtime needs a value",
-            "--name --rw=write|--name: name needs a value", "--name=a --size=1m --bs --rw=write|--bs: bs needs a value"})
+            "--name --rw=write|--name: name needs a value", "--name=a --size=1m --bs --rw=write|--bs: bs needs a value",
+            "--name=a --kb_base=1000|--kb_base: kb_base: "})
     void soItIsInAJobOfOptions(String line, String message) {
         take(line);
         assertThatExceptionOfType(UsageException.class).isThrownBy(() -> jobs(false)).withMessageStartingWith(message);
+    }
+
+    @Test
+    void aLogAloneHasTheNameOfItsJob() throws UsageException {
+        take("--write_bw_log --rw=write --write_lat_log");
+        JobSpec job = jobs(true).getFirst();
+        assertThat(job.optional(Key.WRITE_BW_LOG)).contains("");
+        assertThat(job.optional(Key.WRITE_LAT_LOG)).contains("");
+        assertThat(job.accessPattern()).isEqualTo(AccessPattern.WRITE);
+    }
+
+    @Test
+    void aValueThatWouldHaveAnEffectIsRefused() {
+        take("--kb_base=1000");
+        assertThatExceptionOfType(UsageException.class).isThrownBy(() -> jobs(true))
+                .withMessageStartingWith("--kb_base: kb_base: ").withMessageContaining("only 1024");
     }
 
     @Test

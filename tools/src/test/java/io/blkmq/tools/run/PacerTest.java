@@ -2,6 +2,7 @@ package io.blkmq.tools.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.core.Operation;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.tools.job.JobFile;
 import io.blkmq.tools.job.JobSpec;
@@ -57,6 +58,16 @@ class PacerTest {
         assertThat(isTooSlow(accounts)).isFalse();
         pacer.check(accounts, begin + SECOND / 5);
         assertThat(isTooSlow(accounts)).isTrue();
+    }
+
+    @Test
+    void whatIsPostponedIsNotMadeUpFor() throws UsageException {
+        Pacer pacer = new Pacer(job("rw=read~rate_iops=10"), 1);
+        pacer.begin(0);
+        pacer.began(Operation.READ, 4096);
+        assertThat(pacer.waitNanos(Operation.READ, 0)).isEqualTo(SECOND / 10);
+        pacer.postpone(SECOND);
+        assertThat(pacer.waitNanos(Operation.READ, SECOND)).isEqualTo(SECOND / 10);
     }
 
     @Test
