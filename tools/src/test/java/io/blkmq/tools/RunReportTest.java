@@ -73,6 +73,41 @@ class RunReportTest {
         return Files.readString(file);
     }
 
+    @Test
+    void allDirectionsTogetherAreOnceInALineAndAPartOfTheirGroup() throws IOException {
+        Path json = directory.resolve("report.json");
+        Path job = job("[global]\nfilename=d\nsize=1m\nrw=randrw\nunified_rw_reporting=mixed\n[a]\n[b]\n");
+        assertThat(execute("run", "--output-format", "terse", "--output", directory.resolve("terse"), "--json", json,
+                "--attach", "d=mem:1m,hw=2", job)).isZero();
+        for (String line : Files.readAllLines(directory.resolve("terse"))) {
+            List<String> fields = List.of(line.split(";"));
+            assertThat(fields.get(5)).isEqualTo("1024");
+            assertThat(fields.subList(46, 50)).containsOnly("0");
+        }
+        List<Object> jobs = JsonText.list(JsonText.parse(read(json)), "jobs");
+        double parts = 0;
+        for (Object each : jobs) {
+            double part = JsonText.number(each, "mixed", "bw_agg");
+            assertThat(part).isBetween(1.0, 99.0);
+            parts += part;
+        }
+        assertThat(parts).isCloseTo(100, within(0.01));
+    }
+
+    @Test
+    void disabledLatenciesAreInNoReport() throws IOException {
+        Path json = directory.resolve("report.json");
+        Path report = directory.resolve("report");
+        assertThat(execute("run", "--output-format", "normal,terse", "--output", report, "--json", json, "--attach",
+                "d=mem:1m", job("[a]\nfilename=d\nsize=1m\ndisable_clat=1\ndisable_slat=1\ndisable_lat=1\n"))).isZero();
+        Object read = JsonText.get(JsonText.list(JsonText.parse(read(json)), "jobs").getFirst(), "read");
+        for (String kind : List.of("slat_ns", "clat_ns", "lat_ns")) {
+            assertThat(JsonText.number(read, kind, "N")).as(kind).isZero();
+            assertThat(JsonText.number(read, kind, "max")).as(kind).isZero();
+        }
+        assertThat(read(report)).doesNotContain("lat (", "percentiles", "%=1").contains("0%=0;");
+    }
+
     // ---- what is read has been written
 
     @Test

@@ -155,7 +155,7 @@ public final class JsonReport {
             json.name("desc").value(spec.word(Key.DESCRIPTION));
         }
         for (Map.Entry<String, DirectionStatistics> reported : group.reported().entrySet()) {
-            direction(spec, reported.getKey(), reported.getValue(), part(group, reported.getValue(), all));
+            direction(spec, reported.getKey(), reported.getValue(), part(group, reported.getKey(), all));
         }
         json.name("sync").beginObject().name("total_ios").value(group.flushes().count());
         latency("lat_ns", group.flushes(), false, spec);
@@ -167,7 +167,7 @@ public final class JsonReport {
                 .value(group.use().minorFaults());
         depths(group.depths());
         latencies(group);
-        json.name("latency_depth").value(spec.depth()).name("latency_target")
+        json.name("latency_depth").value(group.latencyDepth()).name("latency_target")
                 .value(TimeUnit.NANOSECONDS.toMicros(spec.amount(Key.LATENCY_TARGET)));
         number("latency_percentile", spec.decimal(Key.LATENCY_PERCENTILE));
         json.name("latency_window").value(TimeUnit.NANOSECONDS.toMicros(spec.amount(Key.LATENCY_WINDOW)));
@@ -179,15 +179,12 @@ public final class JsonReport {
     }
 
     /** How much of the bandwidth of all jobs of its group it had, in percent. */
-    private static double part(ReportGroup group, DirectionStatistics of, List<ReportGroup> all) {
-        double mine = of.bytesPerSecond();
+    private static double part(ReportGroup group, String name, List<ReportGroup> all) {
+        double mine = group.bytesPerSecond(name);
         double sum = 0;
         for (ReportGroup other : all) {
             if (other.number() == group.number()) {
-                for (Direction direction : Direction.values()) {
-                    boolean same = group.of(direction).equals(of);
-                    sum += same ? other.of(direction).bytesPerSecond() : 0;
-                }
+                sum += other.bytesPerSecond(name);
             }
         }
         return sum == 0 ? (mine == 0 ? 0 : PERCENT) : PERCENT * mine / sum;

@@ -17,10 +17,13 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Threads that are reported as one: all jobs of a group that say {@code group_reporting}, and any other alone. */
 final class ReportGroup {
+    /** The name of all directions together. */
+    static final String MIXED = "mixed";
     private static final double PERCENT = 100;
 
     private final JobSpec spec;
@@ -77,6 +80,14 @@ final class ReportGroup {
         return sum.of(direction);
     }
 
+    /** What a second was moved of what is reported by a name. */
+    double bytesPerSecond(String name) {
+        DirectionStatistics of = name.equals(MIXED)
+                ? sum.mixed()
+                : sum.of(Direction.valueOf(name.toUpperCase(Locale.ROOT)));
+        return of.bytesPerSecond();
+    }
+
     /** What is reported, by name: each direction, their sum, or both. */
     Map<String, DirectionStatistics> reported() {
         String unified = spec.word(Key.UNIFIED_RW_REPORTING);
@@ -87,7 +98,7 @@ final class ReportGroup {
             reported.put("trim", sum.trims());
         }
         if (!unified.equals("none")) {
-            reported.put("mixed", sum.mixed());
+            reported.put(MIXED, sum.mixed());
         }
         return reported;
     }
@@ -102,6 +113,11 @@ final class ReportGroup {
 
     Failures failures() {
         return sum.failures();
+    }
+
+    /** The depth that a search for a latency has found, or that a job has. */
+    int latencyDepth() {
+        return sum.latencyDepth();
     }
 
     Timeline timeline() {

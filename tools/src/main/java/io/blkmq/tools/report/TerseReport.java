@@ -55,7 +55,8 @@ public final class TerseReport {
         add(3, "blkmq-" + version, group.name().replace(';', ','), group.number(), group.failures().errno());
         List<DirectionStatistics> parts = new ArrayList<>(group.reported().values());
         direction(group.spec(), parts.get(0));
-        direction(group.spec(), parts.get(Math.min(1, parts.size() - 1)));
+        // Where all are reported together they stand where reads do, and there are no writes.
+        direction(group.spec(), parts.size() > 1 ? parts.get(1) : DirectionStatistics.none());
         add(percent(group.userPercent()), percent(group.systemPercent()), group.use().contextSwitches(),
                 group.use().majorFaults(), group.use().minorFaults());
         for (int i = 0; i < DepthCounts.LEVELS; i++) {
@@ -81,7 +82,9 @@ public final class TerseReport {
                 (long) statistics.operationsPerSecond(), TimeUnit.NANOSECONDS.toMillis(statistics.runtimeNanos()));
         latency(statistics.submission());
         latency(statistics.completion());
-        double[] percentiles = spec.flag(Key.CLAT_PERCENTILES) ? spec.percentiles() : new double[0];
+        double[] percentiles = spec.flag(Key.CLAT_PERCENTILES) && !spec.flag(Key.DISABLE_CLAT)
+                ? spec.percentiles()
+                : new double[0];
         for (int i = 0; i < PERCENTILES; i++) {
             add(i < percentiles.length
                     ? String.format(Locale.ROOT, "%.6f%%=%d", percentiles[i],

@@ -54,9 +54,15 @@ final class Accounts {
         return directions;
     }
 
-    /** Statistics with the percentiles that a job wants. */
+    /** Statistics with the latencies and percentiles that a job wants. */
     static DirectionStatistics statistics(JobSpec spec) {
-        return new DirectionStatistics(spec.flag(Key.SLAT_PERCENTILES), true, spec.flag(Key.LAT_PERCENTILES));
+        return new DirectionStatistics(latencies(spec, Key.DISABLE_SLAT, spec.flag(Key.SLAT_PERCENTILES)),
+                latencies(spec, Key.DISABLE_CLAT, true),
+                latencies(spec, Key.DISABLE_LAT, spec.flag(Key.LAT_PERCENTILES)));
+    }
+
+    private static LatencyStatistics latencies(JobSpec spec, Key disabled, boolean percentiles) {
+        return spec.flag(disabled) ? LatencyStatistics.unwanted() : new LatencyStatistics(percentiles);
     }
 
     /** Lets somebody look at the data of each operation. */
@@ -81,7 +87,7 @@ final class Accounts {
 
     /** The job fails, whatever its operations did. */
     void fail(Status status, String what) {
-        failures.operationFailed(status, what);
+        failures.jobFailed(status, what);
         mustEnd = true;
     }
 

@@ -17,9 +17,23 @@ public final class DirectionStatistics {
 
     /** Statistics that have percentiles of which latencies? */
     DirectionStatistics(boolean ofSubmission, boolean ofCompletion, boolean ofTotal) {
-        this.submission = new LatencyStatistics(ofSubmission);
-        this.completion = new LatencyStatistics(ofCompletion);
-        this.total = new LatencyStatistics(ofTotal);
+        this(new LatencyStatistics(ofSubmission), new LatencyStatistics(ofCompletion), new LatencyStatistics(ofTotal));
+    }
+
+    /** Statistics with these latencies. */
+    DirectionStatistics(LatencyStatistics submission, LatencyStatistics completion, LatencyStatistics total) {
+        this.submission = submission;
+        this.completion = completion;
+        this.total = total;
+    }
+
+    /**
+     * What was done where there was nothing to do.
+     *
+     * @return nothing at all
+     */
+    public static DirectionStatistics none() {
+        return new DirectionStatistics(false, false, false);
     }
 
     /** Forgets everything: what comes now counts. */

@@ -27,8 +27,9 @@ public final class Failures {
         note(Status.PROTECTION.errno(), what);
     }
 
-    void jobFailed(String what) {
-        note(Status.IOERR.errno(), what);
+    /** The job failed, and none of its operations. */
+    void jobFailed(Status why, String what) {
+        note(why.errno(), what + " (errno " + why.errno() + ")");
     }
 
     private void note(int number, String what) {

@@ -3,6 +3,7 @@ package io.blkmq.tools.run;
 import io.blkmq.tools.job.Direction;
 import io.blkmq.tools.job.JobSpec;
 import io.blkmq.tools.job.Key;
+import io.blkmq.tools.job.UsageException;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -133,6 +135,26 @@ final class JobLogs {
     private static Path path(JobSpec spec, Object said, Kind kind, String end) {
         String name = said.equals("") ? spec.name() : said.toString();
         return Path.of(name + "_" + kind.name().toLowerCase(Locale.ROOT) + end);
+    }
+
+    /**
+     * Looks whether its files can be written, before anything runs; makes none.
+     *
+     * @throws UsageException if not
+     */
+    static void requireWritable(JobClone job) throws UsageException {
+        for (Path path : of(job).map(JobLogs::paths).orElse(List.of())) {
+            Path directory = Objects.requireNonNullElse(path.toAbsolutePath().getParent(), path);
+            String why = !Files.isDirectory(directory)
+                    ? "there is no such directory"
+                    : Files.isDirectory(path)
+                            ? "is a directory"
+                            : Files.isWritable(Files.exists(path) ? path : directory) ? "" : "access is denied";
+            if (!why.isEmpty()) {
+                throw new UsageException(job.spec().location(),
+                        "job " + job.spec().name() + ": the log " + path + " cannot be written: " + why);
+            }
+        }
     }
 
     /** Its files. */

@@ -18,10 +18,11 @@ import java.util.List;
  * @param use what the thread took of the machine
  * @param notes what turned out otherwise than asked for
  * @param timeline what it did over time, if that was asked for
+ * @param latencyDepth the depth that was last tried for {@code latency_target}, and at its end found; else {@code iodepth}
  */
 public record JobResult(JobClone job, DirectionStatistics reads, DirectionStatistics writes, DirectionStatistics trims,
         LatencyStatistics flushes, DepthCounts depths, Failures failures, long runtimeNanos, ProcessorUse use,
-        List<String> notes, Timeline timeline) {
+        List<String> notes, Timeline timeline, int latencyDepth) {
     /**
      * What it did in a direction.
      *
@@ -108,6 +109,7 @@ public record JobResult(JobClone job, DirectionStatistics reads, DirectionStatis
         }
         List<Timeline> timelines = results.stream().map(JobResult::timeline).toList();
         return new JobResult(first, reads, writes, trims, flushes, depths, failures, runtimeNanos, use,
-                List.copyOf(notes), inTurn ? Timeline.inTurn(timelines) : Timeline.together(timelines));
+                List.copyOf(notes), inTurn ? Timeline.inTurn(timelines) : Timeline.together(timelines),
+                results.getLast().latencyDepth);
     }
 }

@@ -1,6 +1,7 @@
 package io.blkmq.tools.run;
 
 import io.blkmq.core.Plug;
+import io.blkmq.core.Status;
 import io.blkmq.tools.device.Device;
 import io.blkmq.tools.job.AccessPattern;
 import io.blkmq.tools.job.JobSpec;
@@ -163,7 +164,8 @@ final class JobThread implements Runnable {
     JobResult result() {
         return new JobResult(workload.job(), accounts.reads, accounts.writes, accounts.trims, accounts.flushes,
                 accounts.depths, accounts.failures, runtimeNanos, use, List.copyOf(notes),
-                sampler == null ? Timeline.NONE : sampler.timeline());
+                sampler == null ? Timeline.NONE : sampler.timeline(),
+                search == null ? spec.depth() : search.depth());
     }
 
     /** Gives the memory back, unless the job broke off and the device may still use it. After the thread has ended. */
@@ -180,7 +182,7 @@ final class JobThread implements Runnable {
                 runPhases();
             }
         } catch (RuntimeException | Error e) {
-            accounts.failures.jobFailed("job " + spec.name() + ": " + e);
+            accounts.failures.jobFailed(Status.IOERR, "job " + spec.name() + ": " + e);
             run.stop();
         } finally {
             boolean failed = accounts.failures.errno() != 0;
@@ -266,7 +268,7 @@ final class JobThread implements Runnable {
             try {
                 logs.write(written);
             } catch (IOException e) {
-                accounts.failures.jobFailed("job " + spec.name() + ": a log cannot be written: " + e);
+                accounts.failures.jobFailed(Status.IOERR, "job " + spec.name() + ": a log cannot be written: " + e);
             }
         }
     }

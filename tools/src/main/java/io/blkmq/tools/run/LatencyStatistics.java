@@ -17,6 +17,7 @@ public final class LatencyStatistics {
     private @Nullable Histogram histogram;
     private long count;
     private long minNanos = Long.MAX_VALUE;
+    private final boolean kept;
     private long maxNanos;
     /** Sums are of differences from here, so that the deviation is not lost in the digits of a large mean. */
     private double origin;
@@ -24,7 +25,17 @@ public final class LatencyStatistics {
     private double squares;
 
     LatencyStatistics(boolean percentiles) {
+        this(percentiles, true);
+    }
+
+    private LatencyStatistics(boolean percentiles, boolean kept) {
         this.percentiles = percentiles;
+        this.kept = kept;
+    }
+
+    /** Of those that nobody wants: nothing is recorded. */
+    static LatencyStatistics unwanted() {
+        return new LatencyStatistics(false, false);
     }
 
     /** Forgets everything. */
@@ -38,6 +49,9 @@ public final class LatencyStatistics {
     }
 
     void record(long nanos) {
+        if (!kept) {
+            return;
+        }
         if (count == 0) {
             origin = nanos;
             histogram = percentiles ? new Histogram(1, NANOS_MAX, DIGITS) : null;

@@ -95,7 +95,9 @@ public record RunPlan(List<JobClone> clones, List<DeviceRequest> devices, boolea
                     uses.add(new JobClone.DeviceUse(name, sharing.size()));
                     sharing.add(new User(job, i, Workload.depth(job, setup.attached.get(name))));
                 }
-                clones.add(new JobClone(job, clones.size(), i, group, after, List.copyOf(uses)));
+                JobClone clone = new JobClone(job, clones.size(), i, group, after, List.copyOf(uses));
+                JobLogs.requireWritable(clone);
+                clones.add(clone);
             }
         }
         return clones;

@@ -17,6 +17,7 @@ import io.blkmq.tools.job.SteadyGoal;
 import io.blkmq.tools.job.UsageException;
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
@@ -83,9 +84,14 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         }
         checkMemory(spec);
         checkSteadiness(spec);
+        checkClock(spec);
         int verifyUnit = verifyUnit(spec, pattern, units, parts);
         checkMap(spec, pattern, units, parts);
         checkGaps(spec, pattern, verifyUnit, parts);
+        if (batchSaid(spec) > BATCH_MAX) {
+            notes.add("job " + spec.name() + ": a plug holds " + BATCH_MAX + " operations, so "
+                    + BATCH_MAX + " are submitted together and not " + batchSaid(spec));
+        }
         return new Workload(job, List.copyOf(parts), spec.accessPattern(), sizes, units, verifyUnit, bytes(spec, parts),
                 XorShift.mix(seed(spec) + job.number()), depth(spec, backing(job, devices)), batchMax(spec),
                 completeMax(spec), List.copyOf(notes));
@@ -362,9 +368,28 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
             throw refused(spec, Key.SS_DUR, "ss_dur has " + spec.amount(Key.SS_DUR) / interval
                     + " measurements of ss_interval: " + SteadyState.MEASUREMENTS_MAX + " are possible");
         }
-        if (spec.isClockReduced()
-                && ((SteadyGoal) spec.optional(Key.SS).orElseThrow()).measure() == SteadyGoal.Measure.LAT) {
-            throw refused(spec, Key.SS, "ss=lat needs latencies, and gtod_reduce keeps none");
+        if (((SteadyGoal) spec.optional(Key.SS).orElseThrow()).measure() == SteadyGoal.Measure.LAT) {
+            for (Key key : List.of(Key.GTOD_REDUCE, Key.DISABLE_LAT)) {
+                if (spec.flag(key)) {
+                    throw refused(spec, Key.SS, "ss=lat needs latencies, and " + key.keyName() + " keeps none");
+                }
+            }
+        }
+    }
+
+    private static void checkClock(JobSpec spec) throws UsageException {
+        if (!spec.isClockReduced()) {
+            return;
+        }
+        for (Key key : List.of(Key.MAX_LATENCY, Key.LATENCY_TARGET, Key.WRITE_BW_LOG, Key.WRITE_LAT_LOG,
+                Key.WRITE_IOPS_LOG)) {
+            boolean none = !spec.has(key) || (key == Key.LATENCY_TARGET && spec.amount(key) == 0)
+                    || (key == Key.MAX_LATENCY
+                            && Arrays.stream(Direction.values()).allMatch(each -> spec.amount(key, each) == 0));
+            if (!none) {
+                throw refused(spec, key,
+                        key.keyName() + " needs the time of each operation, and gtod_reduce takes none");
+            }
         }
     }
 
@@ -377,8 +402,12 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
     }
 
     private static int batchMax(JobSpec spec) {
+        return Math.min(batchSaid(spec), BATCH_MAX);
+    }
+
+    private static int batchSaid(JobSpec spec) {
         int said = spec.count(Key.IODEPTH_BATCH_SUBMIT);
-        return Math.min(said == 0 ? spec.depth() : said, BATCH_MAX);
+        return said == 0 ? spec.depth() : Math.min(said, spec.depth());
     }
 
     private static int completeMax(JobSpec spec) {

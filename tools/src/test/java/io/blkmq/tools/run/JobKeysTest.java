@@ -270,7 +270,8 @@ class JobKeysTest {
         JobResult job = only(
                 D + "rate_iops=50\nrate_iops_min=1000000\nsize=1m\ntime_based\nruntime=1h\nrate_cycle=100\n",
                 "d=null:1m");
-        assertThat(job.failures().failedOperations()).containsKey(Status.TIMEOUT);
+        assertThat(job.failures().errno()).isEqualTo(Status.TIMEOUT.errno());
+        assertThat(job.failures().failedOperations()).isEmpty();
         assertThat(job.failures().told().getFirst()).contains("rate_iops_min: 1000000 operations a second are needed");
     }
 
@@ -288,6 +289,7 @@ class JobKeysTest {
         JobResult job = only(D + "size=1m\nmax_latency=1us\niodepth=64\niodepth_batch=64\n", "d=mem:1m,reaper");
         assertThat(job.failures().errno()).isEqualTo(Status.TIMEOUT.errno());
         assertThat(job.failures().told().getFirst()).contains("max_latency is 1 us");
+        assertThat(job.failures().failedOperations()).isEmpty();
     }
 
     @Test
@@ -301,6 +303,58 @@ class JobKeysTest {
                 .run(D + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\nlatency_target=0.0\n"
                         .replace("0.0", "1us") + "latency_window=1000\nlatency_percentile=100\n", "d=null:1m,reaper")
                 .notes()).anyMatch(note -> note.contains("latency_target"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"max_latency=1", "latency_target=1", "write_bw_log=x", "write_lat_log=x", "write_iops_log=x"})
+    void withoutTimesNothingThatNeedsThemIsPossible(String line) {
+        assertThatExceptionOfType(UsageException.class)
+                .isThrownBy(() -> RunFixture.run(D + "size=64k\ngtod_reduce=1\n" + line + "\n", "d=null:1m"))
+                .withMessageContaining("job a: " + line.split("=")[0]).withMessageContaining("gtod_reduce");
+    }
+
+    @Test
+    void withoutTimesNothingThatIsOffIsRefused() throws UsageException {
+        assertThat(only(D + "size=64k\ngtod_reduce=1\nmax_latency=0\nlatency_target=0\n", "d=null:1m").operations())
+                .isEqualTo(16);
+    }
+
+    @Test
+    void disabledLatenciesAreNotKept() throws UsageException {
+        DirectionStatistics reads = only(D + "size=64k\ndisable_clat=1\ndisable_slat=1\n", "d=null:1m").reads();
+        assertThat(reads.submission().count()).isZero();
+        assertThat(reads.completion().count()).isZero();
+        assertThat(reads.completion().hasPercentiles()).isFalse();
+        assertThat(reads.total().count()).isEqualTo(16);
+        assertThat(only(D + "size=64k\ndisable_lat=1\n", "d=null:1m").mixed().total().count()).isZero();
+    }
+
+    @Test
+    void aPlugHoldsNoMoreThanItSays() throws UsageException {
+        assertThat(RunFixture.run(D + "size=1m\niodepth=64\niodepth_batch_submit=64\n", "d=null:1m").notes())
+                .anyMatch(note -> note.contains("so 32 are submitted together and not 64"));
+        assertThat(RunFixture.run(D + "size=1m\niodepth=32\niodepth_batch_submit=64\n", "d=null:1m").notes())
+                .isEmpty();
+        assertThat(RunFixture.run(D + "size=1m\niodepth=64\n", "d=null:1m").notes()).isEmpty();
+    }
+
+    @Test
+    void theDepthThatWasFoundIsInTheResult() throws UsageException {
+        JobResult job = only(D + "size=1m\nrw=randread\nnorandommap\ntime_based\nruntime=60s\niodepth=8\n"
+                + "latency_target=1\nlatency_window=1000\nlatency_percentile=100\n", "d=mem:1m,reaper");
+        assertThat(job.latencyDepth()).isEqualTo(1);
+        assertThat(only(D + "size=64k\niodepth=8\n", "d=null:1m").latencyDepth()).isEqualTo(8);
+    }
+
+    @Test
+    void aLogThatCannotBeWrittenIsToldBeforeAnythingRuns(@TempDir Path directory) throws IOException {
+        Files.createDirectory(directory.resolve("l_bw.1.log"));
+        for (String name : List.of(directory + "/none/l", directory + "/l")) {
+            assertThatExceptionOfType(UsageException.class)
+                    .isThrownBy(() -> RunFixture.plan(D + "size=64k\nwrite_bw_log=" + name + "\n", "d=null:1m"))
+                    .withMessageContaining("the log " + name + "_bw.1.log cannot be written: ");
+        }
+        assertThat(directory.resolve("none")).doesNotExist();
     }
 
     // ---- durability

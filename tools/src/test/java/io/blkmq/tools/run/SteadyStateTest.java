@@ -100,7 +100,8 @@ class SteadyStateTest {
     @ParameterizedTest
     @ValueSource(strings = {"ss=iops", "ss=iops:", "ss=iops:-1%", "ss=iops:x", "ss=speed:1%", "ss=iops:1:2",
             "ss=iops:nan", "ss=iops:1%", "ss=iops:1%\nss_dur=100ms", "ss=iops:1%\nss_dur=1\nss_interval=0",
-            "ss=iops:1%\nss_dur=3h\nss_interval=1us", "ss=lat:1%\nss_dur=2\ngtod_reduce=1"})
+            "ss=iops:1%\nss_dur=3h\nss_interval=1us", "ss=lat:1%\nss_dur=2\ngtod_reduce=1",
+            "ss=lat:1%\nss_dur=2\ndisable_lat=1"})
     void whatMakesNoSenseIsRefused(String lines) {
         assertThatThrownBy(() -> RunFixture.run("[a]\nfilename=d\nsize=64k\n" + lines + "\n", "d=mem:1m"))
                 .isInstanceOf(UsageException.class).hasMessageContaining("ss");
