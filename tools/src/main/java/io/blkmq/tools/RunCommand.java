@@ -107,7 +107,7 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--html", paramLabel = "FILE|-", description = "Also write the report as a page with charts, to be looked at with a browser; with -, write only that, to standard output.")
     private @Nullable String html;
 
-    @Option(names = "--parse-only", description = "Only read the jobs.")
+    @Option(names = "--parse-only", description = "Only read the jobs, and tell all that is wrong with them and can be told without their devices.")
     private boolean parseOnly;
 
     @Option(names = "--cmdhelp", arity = "0..1", fallbackValue = "all", paramLabel = "KEY", description = "List all keys of jobs, or tell about one.")
@@ -247,6 +247,7 @@ final class RunCommand implements Callable<Integer> {
         PrintWriter out = out();
             List<JobSpec> jobs = jobs();
             if (parseOnly) {
+                var _ = plan(jobs);
                 return finished(out, Blkmq.OK);
             }
             boolean text = wanted.contains("normal") && !"-".equals(json) && !"-".equals(html);
@@ -369,9 +370,13 @@ final class RunCommand implements Callable<Integer> {
         return new ImageRequest(directory, 0, option("--layout-max", layoutMax, Quantity::bytes));
     }
 
+    /** Opens nothing. */
+    private RunPlan plan(List<JobSpec> jobs) throws UsageException {
+        return RunPlan.of(jobs, new RunPlan.Setup(attachments(), 0, images(), html != null));
+    }
+
     private Outcome run(List<JobSpec> jobs, RunControl control, ProgressLine progress) throws UsageException {
-        RunPlan plan = RunPlan.of(jobs, new RunPlan.Setup(attachments(), 0, images(), html != null));
-        RunResult result = Run.execute(plan, control, progress);
+        RunResult result = Run.execute(plan(jobs), control, progress);
         return new Outcome() {
             @Override
             public List<String> notes() {

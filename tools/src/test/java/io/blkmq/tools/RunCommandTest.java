@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(300)
@@ -271,6 +272,22 @@ class RunCommandTest {
         assertThat(out.toString()).isEmpty();
         assertThat(execute("run", "--parse-only", job("[a]\nfoo\nbar\n"))).isEqualTo(2);
         assertThat(err.toString()).hasLineCount(2);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"[a]~size=1m~wait_for=b|no job before a has that name",
+            "[a]~filename=d|needs size=", "[a]~size=1m~filename=d~[b]~size=1m~filename=d~ioengine=libaio|ioengine",
+            "[a]~size=1m~filename=e|--attach d: no job uses that name",
+            "[a]~size=1m~filename=d~write_bw_log=/nonexistent/l|cannot be written"})
+    void whatIsWrongBetweenJobsIsToldWhereTheyAreOnlyRead(String text, String message) throws IOException {
+        Path job = job(text.replace('~', '\n') + "\n");
+        assertThat(message.contains("--attach")
+                ? execute("run", "--parse-only", job, "--attach", "d=mem:1m")
+                : execute("run", "--parse-only", job)).isEqualTo(2);
+        assertThat(err.toString()).contains(message);
+        if (message.contains("size")) {
+            assertThat(execute("run", "--parse-only", job, "--attach", "d=mem:1m")).isZero();
+        }
     }
 
     @Test
