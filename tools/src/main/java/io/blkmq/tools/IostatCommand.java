@@ -29,6 +29,7 @@ import picocli.CommandLine.Spec;
                 "blkmq serve do. Its counters are at most 100 ms old, or 1 ms for each device if it has more than 100.",
                 "The first report is of the time since each device was made, later ones of the time since the one before.",
                 "Without INTERVAL there is the first alone. A JVM that was killed is in the first report, marked as dead.",
+                "Reports of one JVM end with it.",
                 "", "Examples:", "  blkmq iostat", "  blkmq iostat all 1", "  blkmq iostat 4711 5 12",
                 "  blkmq iostat --once", "  blkmq iostat all 1 --json", "",
                 "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
@@ -71,6 +72,10 @@ final class IostatCommand implements Callable<Integer> {
         long next = System.nanoTime();
         for (long done = 0; done < reports;) {
             List<IostatLine> lines = iostat.next();
+            if (iostat.isOver() && (omitted || lines.isEmpty())) {
+                err.println("blkmq: process " + which + " has ended");
+                break;
+            }
             if (!omitted) {
                 print(lines, out);
                 done++;
@@ -79,6 +84,9 @@ final class IostatCommand implements Callable<Integer> {
                 }
             }
             omitted = false;
+            if (iostat.isOver()) {
+                break;
+            }
             if (done < reports) {
                 next += (long) (seconds * TimeUnit.SECONDS.toNanos(1));
                 TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());

@@ -173,6 +173,12 @@ class ObserveCommandsTest {
             assertThat(process.destroyForcibly().waitFor(100, TimeUnit.SECONDS)).isTrue();
             assertThat(run("iostat", "" + process.pid())).isZero();
             assertThat(out.toString()).contains("  dead");
+            // Would go on for ever: it ends with the process.
+            assertThat(run("iostat", "" + process.pid(), "0.01")).isZero();
+            assertThat(out.toString()).contains("  dead").doesNotContain("no devices");
+            assertThat(run("iostat", "" + process.pid(), "0.01", "-y", "--json")).isZero();
+            assertThat(out.toString()).isEmpty();
+            assertThat(err.toString()).contains("process " + process.pid() + " has ended");
             assertThat(run("iostat", "all", "0.01", "--once")).isZero();
             assertThat(out.toString()).doesNotContain("" + process.pid());
             assertThat(run("ls")).isZero();

@@ -22,6 +22,7 @@ public final class Iostat {
     private final String which;
     private Map<Key, DeviceCounters> before = new HashMap<>();
     private boolean first = true;
+    private boolean over;
 
     /**
      * Reports about processes.
@@ -44,9 +45,11 @@ public final class Iostat {
     public List<IostatLine> next() throws UsageException, IOException {
         List<IostatLine> lines = new ArrayList<>();
         Map<Key, DeviceCounters> now = new HashMap<>();
+        boolean lives = false;
         for (CountersReader reader : open()) {
             try (reader) {
                 boolean alive = reader.isAlive();
+                lives |= alive;
                 for (DeviceCounters device : reader.devices()) {
                     Key key = new Key(reader.pid(), device.identity().id());
                     DeviceCounters earlier = before.get(key);
@@ -64,7 +67,17 @@ public final class Iostat {
         }
         before = now;
         first = false;
+        over = !lives && !which.equals(Processes.ALL);
         return lines;
+    }
+
+    /**
+     * Whether there will be nothing more.
+     *
+     * @return true if the one process that was asked for had ended at the last report
+     */
+    public boolean isOver() {
+        return over;
     }
 
     private List<CountersReader> open() throws UsageException, IOException {

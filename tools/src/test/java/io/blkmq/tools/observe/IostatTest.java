@@ -111,6 +111,28 @@ class IostatTest {
     }
 
     @Test
+    void reportsOfOneProcessEndWithIt() throws Exception {
+        long pid = ProcessHandle.current().pid();
+        Iostat one = new Iostat(processes(), "" + pid);
+        Iostat all = new Iostat(processes(), Processes.ALL);
+        try (CountersFile file = CountersFile.open(folder.resolve("counters")); Disk disk = disk()) {
+            show(file, pid, true);
+            assertThat(one.next()).isNotEmpty();
+            assertThat(one.isOver()).isFalse();
+            show(file, NO_PID, true);
+            assertThat(one.next()).isEmpty();
+            assertThat(one.isOver()).as("its file is gone").isTrue();
+            Iostat dead = new Iostat(processes(), "" + NO_PID);
+            assertThat(dead.next()).as("the first report of one that was killed").isNotEmpty();
+            assertThat(dead.isOver()).isTrue();
+            assertThat(all.next()).isNotEmpty();
+            assertThat(all.next()).isEmpty();
+            assertThat(all.isOver()).as("another process may come").isFalse();
+            assertThat(disk.isClosed()).isFalse();
+        }
+    }
+
+    @Test
     void aFileThatCannotBeOpenedIsNotedOnceAndTheOthersAreRead() throws Exception {
         try (CountersFile file = CountersFile.open(folder.resolve("counters")); Disk disk = disk()) {
             show(file, NO_PID, true);
