@@ -1,5 +1,6 @@
 package io.blkmq.tools;
 
+import io.blkmq.nbd.NbdDisk;
 import io.blkmq.nbd.NbdServer;
 import io.blkmq.nbd.NbdStatistics;
 import io.blkmq.nbd.NbdTls;
@@ -79,8 +80,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--read-only", description = "Refuses writes.")
     private boolean readOnly;
 
-    @Option(names = "--hw-queues", paramLabel = "N", description = "Hardware queues of each disk, and threads of the server. One for each processor, at most 4, unless given.")
-    private int hardwareQueues = Math.clamp(Runtime.getRuntime().availableProcessors(), 1, THREADS_DEFAULT_MAX);
+    @Option(names = "--hw-queues", paramLabel = "N", description = "Hardware queues of each disk, and threads of the server: one for each processor, at most 4, unless given. Connections to another server, at most 64: 4 unless given.")
+    private @Nullable Integer hardwareQueues;
 
     @Option(names = "--tls", paramLabel = "DIR", description = "Encrypts; DIR has server-cert.pem, server-key.pem and ca-cert.pem.")
     private @Nullable Path tls;
@@ -112,6 +113,12 @@ final class ServeCommand implements Callable<Integer> {
         asked.countDown();
     }
 
+    private int threads() {
+        return hardwareQueues != null
+                ? hardwareQueues
+                : Math.clamp(Runtime.getRuntime().availableProcessors(), 1, THREADS_DEFAULT_MAX);
+    }
+
     private void check() throws UsageException {
         if (direct && buffered) {
             throw new UsageException("--direct and --buffered exclude each other");
@@ -120,7 +127,7 @@ final class ServeCommand implements Callable<Integer> {
             throw new UsageException(
                     "--name is given " + names.size() + " times, and there are " + backings.size() + " backings");
         }
-        if (hardwareQueues < 1 || hardwareQueues > NbdServer.THREADS_MAX) {
+        if (threads() < 1 || threads() > NbdServer.THREADS_MAX) {
             throw new UsageException("--hw-queues " + hardwareQueues + ": 1 to " + NbdServer.THREADS_MAX);
         }
         if (bind != null && port == null) {
@@ -135,7 +142,8 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private void serve() throws UsageException, IOException {
-        ServeSettings settings = new ServeSettings(engine, !buffered, readOnly, hardwareQueues);
+        ServeSettings settings = new ServeSettings(engine, !buffered, readOnly, threads(),
+                hardwareQueues == null ? 0 : Math.min(hardwareQueues, NbdDisk.CONNECTIONS_MAX));
         List<ServedDisk> disks = new ArrayList<>();
         try {
             for (String backing : backings) {
@@ -168,7 +176,7 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private NbdServer start() throws UsageException {
-        NbdServer.Builder builder = NbdServer.builder().threads(hardwareQueues);
+        NbdServer.Builder builder = NbdServer.builder().threads(threads());
         if (socket != null) {
             builder.unix(socket);
         }
@@ -202,18 +210,34 @@ final class ServeCommand implements Callable<Integer> {
                 out.println("  " + uri);
             }
             NbdUri first = server.uris(exports.get(i)).getFirst();
-            out.println(
-                    "  mount, as root: mkdir -p /tmp/nbd && nbdfuse /tmp/nbd " + quote(first + certificates()) + " &");
+            // Each has places of its own.
+            String fuse = "/tmp/nbd" + (i == 0 ? "" : i);
+            String mounted = "/mnt" + (i == 0 ? "" : i);
+            out.println("  mount, as root: mkdir -p " + fuse + (i == 0 ? "" : " " + mounted) + " && nbdfuse " + fuse
+                    + " " + quote(first + certificates()) + " &");
             // Not on one line: nbdfuse takes a moment.
-            out.println("    and then: mount -o loop /tmp/nbd/nbd /mnt");
-            out.println("  or, where the kernel has nbd, as root: nbd-client " + ofKernel(first) + " /dev/nbd0"
-                    + (exports.get(i).isEmpty() ? "" : " -N " + quote(exports.get(i))) + " && mount /dev/nbd0 /mnt");
+            out.println("    and then: mount -o loop " + fuse + "/nbd " + mounted);
+            out.println("  or, where the kernel has nbd, as root: nbd-client " + ofKernel(first) + " /dev/nbd" + i
+                    + (exports.get(i).isEmpty() ? "" : " -N " + quote(exports.get(i))) + encryptionOfKernel()
+                    + " && mount /dev/nbd" + i + " " + mounted);
         }
         out.flush();
     }
 
     private String certificates() {
         return tls == null ? "" : (socket == null ? "?" : "&") + "tls-certificates=" + tls;
+    }
+
+    private String encryptionOfKernel() {
+        Path directory = tls;
+        if (directory == null) {
+            return "";
+        }
+        String own = verifyPeer
+                ? " -certfile " + quote(directory.resolve("client-cert.pem").toString()) + " -keyfile "
+                        + quote(directory.resolve("client-key.pem").toString())
+                : "";
+        return " -enable-tls -cacertfile " + quote(directory.resolve("ca-cert.pem").toString()) + own;
     }
 
     private static String ofKernel(NbdUri uri) {

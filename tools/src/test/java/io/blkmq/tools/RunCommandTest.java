@@ -2,6 +2,8 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.loop.LoopConfig;
+import io.blkmq.loop.LoopDevice;
 import io.blkmq.tools.job.EngineName;
 import io.blkmq.tools.report.JsonText;
 import java.io.ByteArrayInputStream;
@@ -14,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -351,6 +354,29 @@ class RunCommandTest {
         assertThat(execute("info", directory.resolve("none"))).isEqualTo(2);
         assertThat(execute("info", directory)).isEqualTo(2);
         assertThat(err.toString()).contains("there is no such file", "is a directory");
+    }
+
+    @Test
+    void aFileInUseIsDescribedAsFarAsItCanBe() throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[1 << 20]);
+        try (LoopDevice device = LoopDevice.attach(LoopConfig.builder(image).build())) {
+            assertThat(execute("info", image)).as(err.toString()).isZero();
+            assertThat(out.toString()).contains("1048576 bytes", "direct I/O:", "as a loop device:      in use");
+            assertThat(device.disk().isClosed()).isFalse();
+        }
+    }
+
+    @Test
+    void theExampleOfTheScriptForCephIsALineThatIsRead() throws IOException {
+        Matcher line = Pattern.compile("\\./blkmq (run .*)").matcher(Files.readString(Path.of("../bin/ceph-small")));
+        assertThat(line.find()).isTrue();
+        assertThat(execute((Object[]) (line.group(1) + " --parse-only").split(" "))).as(err.toString()).isZero();
+    }
+
+    @Test
+    void aReplayTakesWhatARunTakes() {
+        assertThat(execute("trace", "replay", "--help")).isZero();
+        assertThat(out.toString()).contains("rbd:POOL/IMAGE", "nbd://HOST");
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.nbd.NbdExport;
 import io.blkmq.nbd.NbdServer;
+import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
@@ -126,6 +127,28 @@ class ServeCommandTest {
             assertThat(all).contains("\"disk.img\"", "\"mem:2m\"", "\"null:3m\"", "\"export-size\": 3145728",
                     "\"is_read_only\": true").doesNotContain("\"is_read_only\": false");
             assertThat(served.process.isAlive()).isTrue();
+        }
+    }
+
+    @Test
+    void eachExportHasAHintOfItsOwnAndTlsIsInIt() throws Exception {
+        Path keys = Certificates.make(directory.resolve("keys"), "server", "client");
+        try (Served served = new Served(directory.resolve("s"), "--tls", keys.toString(), "--tls-verify-peer", "mem:1m",
+                "mem:2m")) {
+            served.readUntil("/dev/nbd1");
+            String all = String.join("\n", served.lines);
+            assertThat(all).contains("nbdfuse /tmp/nbd '", "mount -o loop /tmp/nbd/nbd /mnt\n", "/dev/nbd0 -N 'mem:1m'",
+                    "mount /dev/nbd0 /mnt\n", "nbdfuse /tmp/nbd1 '", "mount -o loop /tmp/nbd1/nbd /mnt1\n",
+                    "/dev/nbd1 -N 'mem:2m'", "mount /dev/nbd1 /mnt1", " -enable-tls -cacertfile '" + keys
+                            + "/ca-cert.pem' -certfile '" + keys + "/client-cert.pem' -keyfile '" + keys);
+        }
+    }
+
+    @Test
+    void connectionsToAnotherServerAreAsManyAsAreAskedFor() throws Exception {
+        try (Served first = new Served(directory.resolve("first"), "mem:1m");
+                Served second = new Served(directory.resolve("second"), "--hw-queues", "2", first.uri())) {
+            assertThat(second.lines.getFirst()).contains("export of another server, 2 connections");
         }
     }
 

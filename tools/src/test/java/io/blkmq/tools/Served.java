@@ -23,9 +23,14 @@ final class Served implements AutoCloseable {
         process = JavaProcess.start(arguments.toArray(String[]::new));
         out = new BufferedReader(
                 new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        readUntil("nbd-client");
+    }
+
+    /** Reads lines up to one with these words. */
+    void readUntil(String words) throws IOException {
         for (String line = out.readLine(); line != null; line = out.readLine()) {
             lines.add(line);
-            if (line.contains("nbd-client")) {
+            if (line.contains(words)) {
                 return;
             }
         }

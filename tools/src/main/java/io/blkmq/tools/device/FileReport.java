@@ -10,6 +10,7 @@ import io.blkmq.core.Disk;
 import io.blkmq.core.QueueLimits;
 import io.blkmq.loop.LoopConfig;
 import io.blkmq.loop.LoopDevice;
+import io.blkmq.loop.LoopException;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -27,6 +28,12 @@ import java.util.stream.Collectors;
  * @param lines for people
  */
 public record FileReport(List<String> lines) {
+    // The bits of a mode, as POSIX systems have them.
+    private static final int FILE_TYPE = 0xF000;
+    private static final int BLOCK_DEVICE = 0x6000;
+    private static final int CHARACTER_DEVICE = 0x2000;
+    private static final int EBUSY = 16;
+
     /**
      * Looks at a file, and changes nothing.
      *
@@ -58,7 +65,7 @@ public record FileReport(List<String> lines) {
                 AioFile file = engine.open(path, access(path), false)) {
             boolean regular = Files.isRegularFile(path);
             add(lines, "file", path.toAbsolutePath().normalize());
-            add(lines, "kind", regular ? "regular file on " + Files.getFileStore(path).type() : "block device");
+            add(lines, "kind", regular ? "regular file on " + Files.getFileStore(path).type() : special(path));
             add(lines, "size", file.size() + " bytes");
             add(lines, "may be written", Files.isWritable(path) ? "yes" : "no");
             long hole = regular ? file.nextHole(0) : -1;
@@ -70,6 +77,19 @@ public record FileReport(List<String> lines) {
         }
         for (AioEngineProvider provider : AioEngines.providers()) {
             add(lines, "engine " + provider.name(), provider.unavailable().orElse("can be used"));
+        }
+    }
+
+    private static String special(Path path) throws IOException {
+        try {
+            return switch ((int) Files.getAttribute(path, "unix:mode") & FILE_TYPE) {
+                case BLOCK_DEVICE -> "block device";
+                case CHARACTER_DEVICE -> "character device";
+                default -> "special file";
+            };
+        } catch (UnsupportedOperationException | IllegalArgumentException e) {
+            // A system that knows no such thing.
+            return "no regular file";
         }
     }
 
@@ -95,6 +115,11 @@ public record FileReport(List<String> lines) {
             add(lines, "logical block", limits.logicalBlockBytes() + " bytes");
             add(lines, "longest request", limits.requestBytesMax() + " bytes");
             add(lines, "segments", limits.segmentsMax() + " of up to " + limits.segmentBytesMax() + " bytes");
+        } catch (LoopException e) {
+            if (e.errno() != EBUSY) {
+                throw e;
+            }
+            add(lines, "as a loop device", "in use by another device or process");
         }
     }
 }

@@ -88,7 +88,11 @@ public final class ServedDisk implements AutoCloseable {
     }
 
     private static ServedDisk openExport(String text, ServeSettings settings) throws IOException {
-        Disk disk = NbdDisk.builder(NbdUri.parse(text)).readOnly(settings.readOnly()).open();
+        NbdDisk.Builder export = NbdDisk.builder(NbdUri.parse(text)).readOnly(settings.readOnly());
+        if (settings.connections() != 0) {
+            export.connections(settings.connections());
+        }
+        Disk disk = export.open();
         return new ServedDisk(text, disk,
                 "export of another server, " + disk.queue().hardwareContexts() + " connections", settings.readOnly(),
                 null);
