@@ -179,6 +179,21 @@ public final class AioFiles {
         return open(engineFor(path, opening.direct()), path, opening);
     }
 
+    /**
+     * Opens a file on an engine, as {@link #open(Path, OpenOption...)}.
+     *
+     * @param engine the engine, which stays open longer than the file
+     * @param path the name of the file
+     * @param options as of {@link #open(Path, OpenOption...)}
+     * @return the file, for the caller to close
+     * @throws IllegalArgumentException if the engine is polled
+     * @throws UnsupportedOperationException for any other option, naming it
+     * @throws IOException as {@link AioEngine#open}
+     */
+    public static AsyncFile open(AioEngine engine, Path path, OpenOption... options) throws IOException {
+        return open(engine, path, fileOpening(path, options));
+    }
+
     private static ChannelOpening fileOpening(Path path, OpenOption... options) {
         ChannelOpening opening = ChannelOpening.of(path, Arrays.asList(options));
         if (opening.append() || opening.deleteOnClose()) {
@@ -189,12 +204,12 @@ public final class AioFiles {
     }
 
     /**
-     * Opens a file on the shared engine as {@link #open}, and does not wait; the first file of a process opens that engine. As {@link
+     * Opens a file on the shared engine as {@link #open(Path, OpenOption...)}, and does not wait; the first file of a process opens that engine. As {@link
      * AsyncFile#openAsync}.
      *
      * @param path the name of the file
-     * @param options as of {@link #open}
-     * @return the file, for the caller to close; or the exception of {@link #open}, or why no engine can be opened
+     * @param options as of {@link #open(Path, OpenOption...)}
+     * @return the file, for the caller to close; or the exception of {@link #open(Path, OpenOption...)}, or why no engine can be opened
      * @throws UnsupportedOperationException for any other option, naming it
      */
     public static CompletableFuture<AsyncFile> openAsync(Path path, OpenOption... options) {

@@ -201,6 +201,9 @@ class AioFilesTest {
             assertThatExceptionOfType(UnsupportedOperationException.class)
                     .isThrownBy(() -> AioFiles.open(path, WRITE, DELETE_ON_CLOSE))
                     .withMessageContaining("DELETE_ON_CLOSE");
+            assertThatExceptionOfType(UnsupportedOperationException.class)
+                    .isThrownBy(() -> AioFiles.open(engine, path, WRITE, DELETE_ON_CLOSE))
+                    .withMessageContaining("DELETE_ON_CLOSE");
         }
     }
 

@@ -42,8 +42,8 @@ class AsyncDiskTest {
 
     @Test
     void aFailureIsToldByTheWait() throws Exception {
-        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.POLLED)
-                .badBlocks(new BadBlocks().add(0, 8)).build(); IoBuffer buffer = disk.allocate(4096)) {
+        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.POLLED).badBlocks(new BadBlocks().add(0, 8))
+                .build(); IoBuffer buffer = disk.allocate(4096)) {
             assertThatExceptionOfType(ExecutionException.class)
                     .isThrownBy(() -> disk.async().read(0, buffer.memory()).get())
                     .withCauseInstanceOf(BlockIOException.class);

@@ -29,9 +29,8 @@ import picocli.CommandLine.Spec;
                 "blkmq serve do. Its counters are at most 100 ms old, or 1 ms for each device if it has more than 100.",
                 "The first report is of the time since each device was made, later ones of the time since the one before.",
                 "Without INTERVAL there is the first alone. A JVM that was killed is in the first report, marked as dead.",
-                "Reports of one JVM end with it.",
-                "", "Examples:", "  blkmq iostat", "  blkmq iostat all 1", "  blkmq iostat 4711 5 12",
-                "  blkmq iostat --once", "  blkmq iostat all 1 --json", "",
+                "Reports of one JVM end with it.", "", "Examples:", "  blkmq iostat", "  blkmq iostat all 1",
+                "  blkmq iostat 4711 5 12", "  blkmq iostat --once", "  blkmq iostat all 1 --json", "",
                 "Exit status: 0 all went well, 1 I/O errors, 2 usage."})
 final class IostatCommand implements Callable<Integer> {
     private static final double SECONDS_MAX = 86_400;

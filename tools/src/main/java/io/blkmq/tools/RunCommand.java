@@ -245,44 +245,44 @@ final class RunCommand implements Callable<Integer> {
     private int runJobs(RunControl control, Set<String> wanted, ProgressLine.When when, long statusNanos)
             throws UsageException, IOException {
         PrintWriter out = out();
-            List<JobSpec> jobs = jobs();
-            if (parseOnly) {
-                var _ = plan(jobs);
-                return finished(out, Blkmq.OK);
+        List<JobSpec> jobs = jobs();
+        if (parseOnly) {
+            var _ = plan(jobs);
+            return finished(out, Blkmq.OK);
+        }
+        boolean text = wanted.contains("normal") && !"-".equals(json) && !"-".equals(html);
+        // Only where it is the first of what is printed does the header come before the run.
+        boolean early = text && output == null;
+        ProgressLine progress = new ProgressLine(err(), when, statusNanos, () -> {
+            if (early) {
+                new TextReport(out).header(jobs);
+                out.flush();
             }
-            boolean text = wanted.contains("normal") && !"-".equals(json) && !"-".equals(html);
-            // Only where it is the first of what is printed does the header come before the run.
-            boolean early = text && output == null;
-            ProgressLine progress = new ProgressLine(err(), when, statusNanos, () -> {
-                if (early) {
-                    new TextReport(out).header(jobs);
-                    out.flush();
-                }
-            });
-            try (OwnCounters _ = OwnCounters.open(err());
-                    RunOutput report = RunOutput.open("--output", output, out);
-                    RunOutput jsonOutput = RunOutput.open("--json", json, out);
-                    RunOutput page = RunOutput.open("--html", html, out)) {
-                Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);
-                progress.clear();
-                long endMillis = System.currentTimeMillis();
-                outcome.notes().forEach(note -> err().println("blkmq: note: " + note));
-                if (text) {
-                    report.write(text(outcome, early ? List.of() : jobs));
-                }
-                for (String format : wanted) {
-                    if (!format.equals("normal")) {
-                        report.write(outcome.machine(format, endMillis));
-                    }
-                }
-                if (json != null) {
-                    jsonOutput.write(outcome.machine("json", endMillis));
-                }
-                if (html != null) {
-                    page.write(outcome.page(endMillis));
-                }
-                return finished(out, outcome.hasErrors() ? Blkmq.IO_ERRORS : Blkmq.OK);
+        });
+        try (OwnCounters _ = OwnCounters.open(err());
+                RunOutput report = RunOutput.open("--output", output, out);
+                RunOutput jsonOutput = RunOutput.open("--json", json, out);
+                RunOutput page = RunOutput.open("--html", html, out)) {
+            Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);
+            progress.clear();
+            long endMillis = System.currentTimeMillis();
+            outcome.notes().forEach(note -> err().println("blkmq: note: " + note));
+            if (text) {
+                report.write(text(outcome, early ? List.of() : jobs));
             }
+            for (String format : wanted) {
+                if (!format.equals("normal")) {
+                    report.write(outcome.machine(format, endMillis));
+                }
+            }
+            if (json != null) {
+                jsonOutput.write(outcome.machine("json", endMillis));
+            }
+            if (html != null) {
+                page.write(outcome.page(endMillis));
+            }
+            return finished(out, outcome.hasErrors() ? Blkmq.IO_ERRORS : Blkmq.OK);
+        }
     }
 
     private static int finished(PrintWriter out, int status) throws IOException {

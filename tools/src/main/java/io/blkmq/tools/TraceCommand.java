@@ -113,7 +113,8 @@ final class TraceCommand implements Runnable {
 
     /** Submits the bios again. */
     @Command(name = "replay", mixinStandardHelpOptions = true, versionProvider = Blkmq.Version.class, sortOptions = false, description = "Submits the bios of a trace to another device.", footer = {
-            "", "BACKING is a PATH, mem:SIZE, null:SIZE, an image on Ceph (rbd:POOL/IMAGE) or the export of an NBD server",
+            "",
+            "BACKING is a PATH, mem:SIZE, null:SIZE, an image on Ceph (rbd:POOL/IMAGE) or the export of an NBD server",
             "(nbd://HOST[:PORT]/EXPORT), with options behind commas, as for blkmq run.",
             "A trace has no data: writes write a pattern."})
     static final class Replay implements Callable<Integer> {

@@ -20,8 +20,9 @@ class RefusalsTest {
     private static final Pattern EXPORTS = Pattern.compile("^    exports ([\\w.]+)", Pattern.MULTILINE);
     private static final Pattern PUBLIC_TYPE = Pattern.compile("^public ", Pattern.MULTILINE);
     /** A comment, annotations, a signature, and a body that ends where it began. */
-    private static final Pattern METHOD = Pattern.compile("\\n( +)(/\\*\\*(?:(?!\\*/).)*?\\*/)\\n(?: +@\\w+(?:\\([^)]*\\))?\\n)*"
-            + " +public ([^;{=]*?\\([^{;]*\\)[^{;]*)\\{\\n(.*?)\\n\\1\\}", Pattern.DOTALL);
+    private static final Pattern METHOD = Pattern
+            .compile("\\n( +)(/\\*\\*(?:(?!\\*/).)*?\\*/)\\n(?: +@\\w+(?:\\([^)]*\\))?\\n)*"
+                    + " +public ([^;{=]*?\\([^{;]*\\)[^{;]*)\\{\\n(.*?)\\n\\1\\}", Pattern.DOTALL);
     private static final Pattern HELPER = Pattern
             .compile("\\n( +)private [^;{=(]* (\\w+)\\([^;{]*\\)[^;{]*\\{\\n(.*?)\\n\\1\\}", Pattern.DOTALL);
     private static final Pattern TYPE = Pattern.compile("\\b(?:class|interface|enum|record)\\b");
@@ -54,7 +55,8 @@ class RefusalsTest {
         String byAnother = "\n    /** Sets it. */\n    public void set(int value) {\n        require(value);\n    }\n\n"
                 + "    private static void require(int value" + body;
         assertThat(refusing(byAnother)).hasSize(1);
-        assertThat(refusing("\n    /** Sets it. */\n    public void set(int value) {\n        this.value = value;\n    }\n"))
+        assertThat(refusing(
+                "\n    /** Sets it. */\n    public void set(int value) {\n        this.value = value;\n    }\n"))
                 .isEmpty();
     }
 

@@ -21,8 +21,7 @@ final class Served implements AutoCloseable {
                 JavaProcess.classPath(), "io.blkmq.tools.Blkmq", "serve", "--socket", socket.toString()));
         arguments.addAll(List.of(more));
         process = JavaProcess.start(arguments.toArray(String[]::new));
-        out = new BufferedReader(
-                new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
         readUntil("nbd-client");
     }
 

@@ -145,7 +145,8 @@ public enum Key {
             "how many operations are in flight; one where the engine is a blocking call", "iodepth"),
     /** The most operations submitted together. */
     IODEPTH_BATCH_SUBMIT(ValueType.count(0, TagSet.DEPTH_MAX), "1",
-            "how many operations are submitted together, at most 32; 0 for `iodepth`", "iodepth_batch_submit", "iodepth_batch"),
+            "how many operations are submitted together, at most 32; 0 for `iodepth`", "iodepth_batch_submit",
+            "iodepth_batch"),
     /** The least completions waited for. */
     IODEPTH_BATCH_COMPLETE_MIN(ValueType.count(0, TagSet.DEPTH_MAX), "1",
             "how many completions are waited for; 0 only looks for them", "iodepth_batch_complete_min",

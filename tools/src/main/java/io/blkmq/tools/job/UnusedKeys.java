@@ -23,8 +23,8 @@ public final class UnusedKeys {
                 "create_serialize", "create_fsync", "create_on_open", "allow_file_create", "overwrite", "openfiles",
                 "unlink", "unlink_each_loop", "unique_filename", "lockfile", "file_append");
         reason("a disk has a fixed size, and the job ends at its end", "fill_device", "fill_fs");
-        reason("an advice to the page cache that does not change what is done", "fadvise_hint", "fadvise",
-                "write_hint", "uncached");
+        reason("an advice to the page cache that does not change what is done", "fadvise_hint", "fadvise", "write_hint",
+                "uncached");
         reason("the JVM's clock is used", "clocksource", "gtod_cpu", "clock_id");
         reason("threads run where the system puts them; start blkmq with taskset, numactl, nice or ionice",
                 "cpus_allowed", "cpumask", "cpus_allowed_policy", "numa_cpu_nodes", "numa_mem_policy", "nice", "prio",

@@ -127,8 +127,8 @@ final class JobLogs {
         long window = millis == 0 ? RATE_WINDOW_MILLIS : millis;
         spec.optional(Key.WRITE_BW_LOG)
                 .ifPresent(name -> logs.rates.add(new Log(Kind.BW, path(spec, name, Kind.BW, end), window, greatest)));
-        spec.optional(Key.WRITE_IOPS_LOG)
-                .ifPresent(name -> logs.rates.add(new Log(Kind.IOPS, path(spec, name, Kind.IOPS, end), window, greatest)));
+        spec.optional(Key.WRITE_IOPS_LOG).ifPresent(
+                name -> logs.rates.add(new Log(Kind.IOPS, path(spec, name, Kind.IOPS, end), window, greatest)));
         return logs.latencies.isEmpty() && logs.rates.isEmpty() ? Optional.empty() : Optional.of(logs);
     }
 

@@ -164,8 +164,7 @@ final class JobThread implements Runnable {
     JobResult result() {
         return new JobResult(workload.job(), accounts.reads, accounts.writes, accounts.trims, accounts.flushes,
                 accounts.depths, accounts.failures, runtimeNanos, use, List.copyOf(notes),
-                sampler == null ? Timeline.NONE : sampler.timeline(),
-                search == null ? spec.depth() : search.depth());
+                sampler == null ? Timeline.NONE : sampler.timeline(), search == null ? spec.depth() : search.depth());
     }
 
     /** Gives the memory back, unless the job broke off and the device may still use it. After the thread has ended. */

@@ -89,8 +89,8 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
         checkMap(spec, pattern, units, parts);
         checkGaps(spec, pattern, verifyUnit, parts);
         if (batchSaid(spec) > BATCH_MAX) {
-            notes.add("job " + spec.name() + ": a plug holds " + BATCH_MAX + " operations, so "
-                    + BATCH_MAX + " are submitted together and not " + batchSaid(spec));
+            notes.add("job " + spec.name() + ": a plug holds " + BATCH_MAX + " operations, so " + BATCH_MAX
+                    + " are submitted together and not " + batchSaid(spec));
         }
         return new Workload(job, List.copyOf(parts), spec.accessPattern(), sizes, units, verifyUnit, bytes(spec, parts),
                 XorShift.mix(seed(spec) + job.number()), depth(spec, backing(job, devices)), batchMax(spec),

@@ -333,8 +333,7 @@ class JobKeysTest {
     void aPlugHoldsNoMoreThanItSays() throws UsageException {
         assertThat(RunFixture.run(D + "size=1m\niodepth=64\niodepth_batch_submit=64\n", "d=null:1m").notes())
                 .anyMatch(note -> note.contains("so 32 are submitted together and not 64"));
-        assertThat(RunFixture.run(D + "size=1m\niodepth=32\niodepth_batch_submit=64\n", "d=null:1m").notes())
-                .isEmpty();
+        assertThat(RunFixture.run(D + "size=1m\niodepth=32\niodepth_batch_submit=64\n", "d=null:1m").notes()).isEmpty();
         assertThat(RunFixture.run(D + "size=1m\niodepth=64\n", "d=null:1m").notes()).isEmpty();
     }
 

@@ -98,8 +98,8 @@ class JobLogsTest {
     void aLogWithoutANameHasTheJobs() throws UsageException {
         JobClone job = RunFixture.plan("[a]\nsize=64k\nwrite_bw_log\nwrite_lat_log=\nwrite_iops_log=l\n").clones()
                 .getFirst();
-        assertThat(JobLogs.of(job).orElseThrow().paths()).extracting(Path::toString).containsExactlyInAnyOrder(
-                "a_bw.1.log", "a_slat.1.log", "a_clat.1.log", "a_lat.1.log", "l_iops.1.log");
+        assertThat(JobLogs.of(job).orElseThrow().paths()).extracting(Path::toString)
+                .containsExactlyInAnyOrder("a_bw.1.log", "a_slat.1.log", "a_clat.1.log", "a_lat.1.log", "l_iops.1.log");
     }
 
     @Test
