@@ -62,7 +62,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * How many requests there were a second, in the {@linkplain #periodNanos time} that the figures are of.
+     * How many requests there were a second, in the time that the figures are of ({@code periodNanos}).
      *
      * @param group of which kind
      * @return 0 if no time has passed
@@ -82,7 +82,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * How many bytes there were a second, in the {@linkplain #periodNanos time} that the figures are of.
+     * How many bytes there were a second, in the time that the figures are of ({@code periodNanos}).
      *
      * @param group of which kind
      * @return 0 if no time has passed
@@ -96,7 +96,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * The part of the {@linkplain #periodNanos time} in which a request was in flight.
+     * The part of the time that the figures are of ({@code periodNanos}) in which a request was in flight.
      *
      * @return 0 to 1; 0 if no time has passed
      */
@@ -105,7 +105,7 @@ public final class DiskStatistics extends QueueStatistics {
     }
 
     /**
-     * How long all requests took together: divided by the {@linkplain #periodNanos time} it is how many there were at once, on the
+     * How long all requests took together: divided by {@code periodNanos} it is how many there were at once, on the
      * average.
      *
      * @return nanoseconds
