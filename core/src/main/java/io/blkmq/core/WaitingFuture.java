@@ -3,6 +3,8 @@ package io.blkmq.core;
 import io.blkmq.core.driver.Parking;
 import io.blkmq.core.mq.DeviceQueue;
 import io.blkmq.core.mq.EntryContext;
+import io.blkmq.core.mq.OwedTimers;
+import io.blkmq.runtime.IoRuntime;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -12,28 +14,32 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A future whose waiters send down first what their plugs hold back, as before any wait; and so do those who wait for a stage that was
- * derived from it. A waiter that may poll for its operation does so, because nobody else does.
+ * derived from it. A waiter that may poll for its operation does so, because nobody else does; and one whose runtime owes a timer sets it, as in
+ * any other wait ({@link Parking}).
  */
 class WaitingFuture<T> extends CompletableFuture<T> {
     /** After so long a waiter that has become unable to poll looks again. */
     private static final long LOOK_NANOS = 1_000_000;
 
+    /** Of the operation; null if it ends by itself. */
+    private final @Nullable DeviceQueue queue;
     /** Where the operation is polled for; null if it is not polled. */
-    private final @Nullable Polled polled;
-
-    private record Polled(DeviceQueue queue, EntryContext context) {}
+    private final @Nullable EntryContext polled;
 
     /** Of something that ends by itself. */
     WaitingFuture() {
+        this.queue = null;
         this.polled = null;
     }
 
     /** Of an operation on a disk that the calling thread submits. */
     WaitingFuture(DeviceQueue queue) {
-        this.polled = queue.isPolled() ? new Polled(queue, queue.contextOfCurrentThread()) : null;
+        this.queue = queue;
+        this.polled = queue.isPolled() ? queue.contextOfCurrentThread() : null;
     }
 
     private WaitingFuture(WaitingFuture<?> origin) {
+        this.queue = origin.queue;
         this.polled = origin.polled;
     }
 
@@ -45,11 +51,11 @@ class WaitingFuture<T> extends CompletableFuture<T> {
     @Override
     public T get() throws InterruptedException, ExecutionException {
         beforeWait();
-        for (int looks = 0; polls(); looks++) {
+        for (int looks = 0; waitsInSteps(); looks++) {
             if (Thread.interrupted()) {
                 throw new InterruptedException();
             }
-            poll(looks);
+            step(looks, LOOK_NANOS);
         }
         return super.get();
     }
@@ -57,18 +63,18 @@ class WaitingFuture<T> extends CompletableFuture<T> {
     @Override
     public T get(long timeout, TimeUnit unit) throws InterruptedException, ExecutionException, TimeoutException {
         beforeWait();
-        if (!polls()) {
+        if (!waitsInSteps()) {
             return super.get(timeout, unit);
         }
         long timeoutNanos = unit.toNanos(timeout);
-        long begin = nanoTime();
+        long begin = runtime().nanoTime();
         long left = timeoutNanos;
-        for (int looks = 0; left > 0 && polls(); looks++) {
+        for (int looks = 0; left > 0 && waitsInSteps(); looks++) {
             if (Thread.interrupted()) {
                 throw new InterruptedException();
             }
-            poll(looks);
-            left = timeoutNanos - (nanoTime() - begin);
+            step(looks, Math.min(left, LOOK_NANOS));
+            left = timeoutNanos - (runtime().nanoTime() - begin);
         }
         return super.get(Math.max(left, 0), TimeUnit.NANOSECONDS);
     }
@@ -76,8 +82,8 @@ class WaitingFuture<T> extends CompletableFuture<T> {
     @Override
     public T join() {
         beforeWait();
-        for (int looks = 0; polls(); looks++) {
-            poll(looks);
+        for (int looks = 0; waitsInSteps(); looks++) {
+            step(looks, LOOK_NANOS);
         }
         return super.join();
     }
@@ -88,17 +94,23 @@ class WaitingFuture<T> extends CompletableFuture<T> {
         }
     }
 
-    private boolean polls() {
-        return polled != null && !isDone() && polled.queue().mayPollFor(polled.context());
+    /** Whether the calling thread has something to do while it waits. */
+    private boolean waitsInSteps() {
+        return queue != null && !isDone()
+                && ((polled != null && queue.mayPollFor(polled)) || OwedTimers.isAny(runtime()));
     }
 
-    private void poll(int looks) {
-        Polled at = Objects.requireNonNull(polled);
-        at.queue().requireNoCompletion("waiting for an operation on " + at.queue().name());
-        at.queue().awaitEnd(this, at.context(), 0, looks, LOOK_NANOS);
+    private void step(int looks, long nanos) {
+        DeviceQueue of = Objects.requireNonNull(queue);
+        if (polled == null) {
+            Parking.parkNanos(runtime(), this, nanos);
+        } else {
+            of.requireNoCompletion("waiting for an operation on " + of.name());
+            of.awaitEnd(this, polled, 0, looks, nanos);
+        }
     }
 
-    private long nanoTime() {
-        return Objects.requireNonNull(polled).queue().tagSet().runtime().nanoTime();
+    private IoRuntime runtime() {
+        return Objects.requireNonNull(queue).tagSet().runtime();
     }
 }

@@ -180,6 +180,17 @@ class ScantThreadsTest {
     }
 
     @Test
+    void aLoneFutureThatTheDriverRefusedIsDoneOnceThereAreThreadsAgain() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        driver.runtime(real).completesAtOnce().answer(Status.RESOURCE).answer(Status.RESOURCE);
+        try (Disk disk = driver.disk(); Arena arena = Arena.ofShared()) {
+            refuseUntilAsked(real, Call.SCHEDULE, 4);
+            assertThat(disk.async().read(0, arena.allocate(512)).get()).isNull();
+            assertThat(driver.inFlight()).isEmpty();
+        }
+    }
+
+    @Test
     void aLoneReadWhoseAgentCannotBeStartedEndsOnceThereAreThreadsAgain() throws Exception {
         ScantRuntime real = new ScantRuntime(IoRuntime.system());
         TagSet set = driver.runtime(real).completesAtOnce().tagSet(builder -> builder.flag(TagSet.Flag.BLOCKING));
