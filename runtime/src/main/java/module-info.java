@@ -6,5 +6,6 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
 
     exports io.blkmq.runtime;
+    exports io.blkmq.runtime.log to io.blkmq.loop, io.blkmq.nbd, io.blkmq.rbd;
     exports io.blkmq.runtime.channel to io.blkmq.core, io.blkmq.aio, io.blkmq.testkit;
 }

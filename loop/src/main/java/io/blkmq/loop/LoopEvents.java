@@ -1,7 +1,7 @@
 package io.blkmq.loop;
 
-import io.blkmq.loop.work.FailureLog;
 import io.blkmq.runtime.Registration;
+import io.blkmq.runtime.log.FailureLog;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;

@@ -1,7 +1,7 @@
 package io.blkmq.loop;
 
 import io.blkmq.core.driver.Request;
-import io.blkmq.loop.work.FailureLog;
+import io.blkmq.runtime.log.FailureLog;
 
 /** What a device logs when its I/O fails: the device, the operation and why. */
 final class LoopFailures {

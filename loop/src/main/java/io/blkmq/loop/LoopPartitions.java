@@ -2,7 +2,7 @@ package io.blkmq.loop;
 
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskBusyException;
-import io.blkmq.loop.work.FailureLog;
+import io.blkmq.runtime.log.FailureLog;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;

@@ -1,6 +1,6 @@
 package io.blkmq.loop;
 
-import io.blkmq.loop.work.FailureLog;
+import io.blkmq.runtime.log.FailureLog;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;

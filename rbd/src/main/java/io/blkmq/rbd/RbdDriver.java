@@ -6,9 +6,9 @@ import io.blkmq.aio.DrivenFile;
 import io.blkmq.aio.EngineDriver;
 import io.blkmq.aio.Errno;
 import io.blkmq.aio.Kiocb;
-import io.blkmq.rbd.ceph.FailureLog;
 import io.blkmq.rbd.ceph.Kernel;
 import io.blkmq.rbd.life.Visits;
+import io.blkmq.runtime.log.FailureLog;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -245,7 +245,7 @@ final class RbdDriver implements EngineDriver {
         boolean first = ofImage ? image.giveUpAll() : !said;
         said |= !ofImage;
         if (first) {
-            FailureLog.log(
+            FailureLog.log(System.getLogger("io.blkmq.rbd"), System.Logger.Level.WARNING,
                     () -> image.address() + ": Ceph has not ended " + RbdAddress.shown(kiocb.toString()) + " within "
                             + TimeUnit.NANOSECONDS.toSeconds(image.waitNanos()) + " s: it is given up, and all that "
                             + (ofImage ? "comes after it" : "its engine, which is being closed, has in flight"),

@@ -1,5 +1,6 @@
 package io.blkmq.runtime;
 
+import io.blkmq.runtime.log.FailureLog;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -218,7 +219,7 @@ final class BufferPool {
             try {
                 observer.accept(memory);
             } catch (RuntimeException | Error e) {
-                FailureLog.log(LOG, "an observer of the pool's slabs failed", e);
+                FailureLog.log(LOG, System.Logger.Level.ERROR, () -> "an observer of the pool's slabs failed", e);
             }
         }
     }

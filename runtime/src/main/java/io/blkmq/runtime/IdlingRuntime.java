@@ -1,5 +1,6 @@
 package io.blkmq.runtime;
 
+import io.blkmq.runtime.log.FailureLog;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +48,8 @@ final class IdlingRuntime implements IoRuntime {
 
     private PollIdle failed(@Nullable Throwable cause) {
         String how = cause == null ? "has no way to idle (the supplier gave null)" : "failed to idle";
-        FailureLog.log(LOG, Thread.currentThread() + " " + how + ", and polls without a rest from now on", cause);
+        FailureLog.log(LOG, System.Logger.Level.ERROR,
+                () -> Thread.currentThread() + " " + how + ", and polls without a rest from now on", cause);
         return baseWay;
     }
 

@@ -1,5 +1,6 @@
 package io.blkmq.runtime;
 
+import io.blkmq.runtime.log.FailureLog;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -102,8 +103,8 @@ final class TimedWorkers {
             lock.unlock();
         }
         if (allBlock) {
-            FailureLog.log(log,
-                    THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
+            FailureLog.log(log, System.Logger.Level.ERROR,
+                    () -> THREADS_MAX + " threads work at once, most likely since they call code that blocks: what"
                             + " is due now waits for them, time-outs included",
                     null);
         }
@@ -176,7 +177,7 @@ final class TimedWorkers {
             try {
                 task.work.run();
             } catch (Throwable t) {
-                FailureLog.log(log, "deferred work failed", t);
+                FailureLog.log(log, System.Logger.Level.ERROR, () -> "deferred work failed", t);
             }
             // Nobody has a reason to interrupt it.
             Thread.interrupted();

@@ -32,7 +32,7 @@ class LayoutTest {
             Pattern.MULTILINE);
 
     private static final Map<String, Set<String>> EXPORTED = Map.of( //
-            "runtime", Set.of("runtime", "runtime.channel"), //
+            "runtime", Set.of("runtime", "runtime.channel", "runtime.log"), //
             "sim", Set.of("sim"), //
             "core", Set.of("core", "core.counters", "core.driver", "core.nullblk"), //
             "testkit", Set.of("testkit", "testkit.disk", "testkit.fs", "testkit.junit"), //
@@ -45,7 +45,8 @@ class LayoutTest {
 
     /** By package, the packages of ours that it may use. */
     private static final Map<String, Set<String>> MAY_USE = Map.ofEntries( //
-            Map.entry("runtime", Set.of()), //
+            Map.entry("runtime", Set.of("runtime.log")), //
+            Map.entry("runtime.log", Set.of()), //
             Map.entry("runtime.channel", Set.of()), //
             Map.entry("sim", Set.of("runtime")), //
             Map.entry("core.tag", Set.of("runtime")), //
@@ -76,17 +77,19 @@ class LayoutTest {
             Map.entry("aio", Set.of("aio.life", "runtime", "runtime.channel")), //
             Map.entry("loop.shelf", Set.of()), //
             Map.entry("loop.transfer", Set.of("loop.shelf")), //
-            Map.entry("loop.work", Set.of("core.driver", "runtime")), //
-            Map.entry("loop", Set.of("aio", "core", "core.driver", "loop.transfer", "loop.work", "runtime")), //
+            Map.entry("loop.work", Set.of("core.driver", "runtime", "runtime.log")), //
+            Map.entry("loop",
+                    Set.of("aio", "core", "core.driver", "loop.transfer", "loop.work", "runtime", "runtime.log")), //
             Map.entry("nbd.wire", Set.of()), //
-            Map.entry("nbd.socket", Set.of("runtime")), //
-            Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime")), //
-            Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire", "runtime")), //
+            Map.entry("nbd.socket", Set.of("runtime", "runtime.log")), //
+            Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime", "runtime.log")), //
+            Map.entry("nbd.client",
+                    Set.of("core", "core.driver", "nbd.socket", "nbd.wire", "runtime", "runtime.log")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire", "runtime")), //
             Map.entry("metrics", Set.of("core")), //
-            Map.entry("rbd.ceph", Set.of()), //
+            Map.entry("rbd.ceph", Set.of("runtime.log")), //
             Map.entry("rbd.life", Set.of()), //
-            Map.entry("rbd", Set.of("aio", "rbd.ceph", "rbd.life")), //
+            Map.entry("rbd", Set.of("aio", "rbd.ceph", "rbd.life", "runtime.log")), //
             Map.entry("tools.job", Set.of("aio", "core.driver", "rbd")), //
             Map.entry("tools.device",
                     Set.of("aio", "core", "core.driver", "core.nullblk", "loop", "nbd", "rbd", "tools.job")), //

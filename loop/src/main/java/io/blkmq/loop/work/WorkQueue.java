@@ -2,6 +2,7 @@ package io.blkmq.loop.work;
 
 import io.blkmq.core.driver.Parking;
 import io.blkmq.runtime.IoRuntime;
+import io.blkmq.runtime.log.FailureLog;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -2,13 +2,13 @@ package io.blkmq.nbd.client;
 
 import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionBatch;
-import io.blkmq.nbd.socket.FailureLog;
 import io.blkmq.nbd.socket.HandOver;
 import io.blkmq.nbd.socket.Loop;
 import io.blkmq.nbd.socket.Transport;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
 import io.blkmq.nbd.wire.RequestHeader;
+import io.blkmq.runtime.log.FailureLog;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package io.blkmq.nbd.server;
 
-import io.blkmq.nbd.socket.FailureLog;
+import io.blkmq.runtime.log.FailureLog;
 import java.lang.System.Logger.Level;
 import io.blkmq.core.Bio;
 import io.blkmq.core.Operation;

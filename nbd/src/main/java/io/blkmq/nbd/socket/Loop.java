@@ -1,6 +1,7 @@
 package io.blkmq.nbd.socket;
 
 import io.blkmq.runtime.IoRuntime;
+import io.blkmq.runtime.log.FailureLog;
 import java.lang.System.Logger.Level;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -4,6 +4,7 @@ import static io.blkmq.rbd.ceph.Library.BRIEF;
 import static io.blkmq.rbd.ceph.Library.INT;
 import static io.blkmq.rbd.ceph.Library.LONG;
 
+import io.blkmq.runtime.log.FailureLog;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -126,7 +127,7 @@ public final class Rbd {
                 watcher.run();
             }
         } catch (Throwable t) {
-            FailureLog.log(() -> "a change of an image was not noted", t);
+            FailureLog.log(System.getLogger("io.blkmq.rbd"), System.Logger.Level.WARNING, () -> "a change of an image was not noted", t);
         }
     }
 

@@ -1,10 +1,11 @@
-package io.blkmq.nbd.socket;
+package io.blkmq.runtime.log;
 
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells a log of a failure where the work has to go on, whatever becomes of the telling: one thread serves many connections. Any thread.
+ * Tells a log of a failure where the work has to go on, whatever becomes of the telling: the log may be on the disk that has failed, and one thread
+ * may serve many. Any thread.
  */
 public final class FailureLog {
     private FailureLog() {}
