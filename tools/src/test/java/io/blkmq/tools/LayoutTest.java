@@ -106,7 +106,7 @@ class LayoutTest {
     /** The implementations of the door's types, and how threads of blkmq wait. */
     private static final Set<String> NAMED_BY_THE_DOOR = Set.of("QueueSettings", "RequestLife", "DispatchContext",
             "EntryContext", "RequestPool", "PoolShape", "QueueLayout", "Batch", "IssueBatch", "Trampoline", "TypeMap",
-            "Rescues", "OpenPlugs");
+            "Rescues", "OpenPlugs", "OwedTimers");
 
     private record Source(String module, Path file, String text) {
         String packageName() {
