@@ -30,6 +30,11 @@ interface EngineSetup {
     /** The file is not needed any more; it is closed, and may be gone. */
     void remove(Path path) throws IOException;
 
+    /** A name like that of a file, of a file that there is not; "missing" is a part of it. */
+    default Path missing(Path path) {
+        return path.resolveSibling(path.getFileName() + ".missing");
+    }
+
     /** Skips the test where the machine lacks what it needs, and says so. */
     static void skipIf(boolean condition, String reason) {
         if (condition) {

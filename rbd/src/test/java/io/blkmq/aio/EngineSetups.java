@@ -80,6 +80,12 @@ final class EngineSetups {
             IDLE.push(path);
         }
 
+        /** An address goes on behind the name of the image. */
+        @Override
+        public Path missing(Path path) {
+            return Path.of(path.toString().replaceFirst("contract", "missing"));
+        }
+
         @Override
         public boolean holdsUntilCommit() {
             return false;

@@ -83,8 +83,7 @@ class LayoutTest {
             Map.entry("nbd.wire", Set.of()), //
             Map.entry("nbd.socket", Set.of("runtime", "runtime.log")), //
             Map.entry("nbd.server", Set.of("core", "nbd.socket", "nbd.wire", "runtime", "runtime.log")), //
-            Map.entry("nbd.client",
-                    Set.of("core", "core.driver", "nbd.socket", "nbd.wire", "runtime", "runtime.log")), //
+            Map.entry("nbd.client", Set.of("core", "core.driver", "nbd.socket", "nbd.wire", "runtime", "runtime.log")), //
             Map.entry("nbd", Set.of("core", "core.driver", "nbd.client", "nbd.server", "nbd.wire", "runtime")), //
             Map.entry("metrics", Set.of("core")), //
             Map.entry("rbd.ceph", Set.of("runtime.log")), //

@@ -127,7 +127,8 @@ public final class Rbd {
                 watcher.run();
             }
         } catch (Throwable t) {
-            FailureLog.log(System.getLogger("io.blkmq.rbd"), System.Logger.Level.WARNING, () -> "a change of an image was not noted", t);
+            FailureLog.log(System.getLogger("io.blkmq.rbd"), System.Logger.Level.WARNING,
+                    () -> "a change of an image was not noted", t);
         }
     }
 
