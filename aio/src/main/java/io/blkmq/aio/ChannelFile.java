@@ -431,8 +431,13 @@ final class ChannelFile extends AioFile {
             relock();
         } else if (identity != null && identity.key != null) {
             ChannelFile holder = ProcessLocks.held().holder(identity.key);
-            if (holder != null) {
-                holder.relock();
+            if (holder != null && holder.acquire()) {
+                // Not one that has been closed meanwhile: its lock is nobody's any more.
+                try {
+                    holder.relock();
+                } finally {
+                    holder.release();
+                }
             }
         }
     }

@@ -122,7 +122,7 @@ final class CloseCall extends FileCall<@Nullable Void> implements AioFile.Closer
         if (result == -Errno.ECANCELED || isOpcodeRefused(result)) {
             return elsewhere(this::carryOut);
         }
-        // The descriptor is gone, whatever else has failed.
+        // The descriptor is gone, whatever else has failed: the kernel takes it away first.
         over = true;
         if (result < 0) {
             throw AioException.of(result, path, what);

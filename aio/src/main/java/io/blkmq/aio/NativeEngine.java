@@ -57,6 +57,8 @@ abstract class NativeEngine extends RingCalls {
     private final DeferredList deferred = new DeferredList();
     /** What calls, which have no file, have in the ring. */
     private final FileLane calls;
+    /** Whether there has been a call. */
+    private volatile boolean called;
     final Cancels cancels;
 
     /** Where the reaper alone enters the ring; null otherwise. */
@@ -132,6 +134,11 @@ abstract class NativeEngine extends RingCalls {
     final int acceptCall(FileCall<?> call) {
         call.kiocb.claimCall();
         call.kiocb.lane = calls;
+        if (!called) {
+            // From now on files leave room for calls, and calls for files. Two threads that find this at once only make it stricter.
+            called = true;
+            slots.fileCame();
+        }
         int full = handOver == null ? placeOrRefuse(call.kiocb) : handOver(handOver, call.kiocb);
         if (full != 0) {
             call.kiocb.unclaim();

@@ -58,7 +58,7 @@ final class Outcomes {
         if (result >= 0 && !heldBack.isEmpty()) {
             heldBack.roomAgain();
         }
-        if (isPassing(result) && kiocb.isCancelWanted()) {
+        if (kiocb.isCancelWanted() && isPassing(result) && (result == -Errno.ECANCELED || mayTryAgain(kiocb))) {
             tell(kiocb, cancelledResult(kiocb));
         } else if (result == -Errno.EAGAIN && kiocb.has(AioFlag.NOWAIT) && !kiocb.syncing) {
             tell(kiocb,

@@ -188,7 +188,8 @@ final class UringEngine extends NativeEngine {
     }
 
     static UringEngine open(AioEngineConfig config, Uring.Maker maker, int... wanted) throws IOException {
-        Uring ring = Uring.open(config.depth(), wanted, maker);
+        // Of two entries at least: one more slot than a call can hold that waits for the users of a file.
+        Uring ring = Uring.open(Math.max(config.depth(), 2), wanted, maker);
         UringEngine engine = null;
         boolean good = false;
         try {

@@ -82,8 +82,17 @@ class WaitingFuture<T> extends CompletableFuture<T> {
     @Override
     public T join() {
         beforeWait();
-        for (int looks = 0; waitsInSteps(); looks++) {
-            step(looks, LOOK_NANOS);
+        // A park of an interrupted thread would not wait.
+        boolean interrupted = false;
+        try {
+            for (int looks = 0; waitsInSteps(); looks++) {
+                interrupted |= Thread.interrupted();
+                step(looks, LOOK_NANOS);
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
         return super.join();
     }

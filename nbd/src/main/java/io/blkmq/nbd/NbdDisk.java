@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -205,8 +206,9 @@ public final class NbdDisk {
         public Disk open() throws IOException {
             NbdTls own = tls();
             String host = uri.address() instanceof InetSocketAddress inet ? inet.getHostString() : null;
-            Target target = new Target(uri.address(), lookup, uri.export(), own == null ? null : own.context(), host,
-                    connectTimeout.toNanos(), replyTimeout.toNanos(), giveUpAfter.toNanos(), runtime);
+            Target target = new Target(uri.address(), lookup, new AtomicReference<>(), uri.export(),
+                    own == null ? null : own.context(), host, connectTimeout.toNanos(), replyTimeout.toNanos(),
+                    giveUpAfter.toNanos(), runtime);
             String shown = name == null ? uri.toString() : name;
             Device device = connect(shown, target);
             try {

@@ -117,6 +117,8 @@ final class CompletionRelay {
             } catch (Throwable t) {
                 // Others' completions come to this thread, too.
                 CallbackFailures.report("completions of " + queue + ", context " + context, t);
+                // Not at once: what there is no memory for is tried again, and meanwhile others may give some back.
+                Parking.parkNanos(runtime, this, OwedTimers.REST_NANOS);
             }
             if (newest.get() == null && !stopped) {
                 Parking.park(runtime, this);

@@ -63,6 +63,8 @@ public final class DispatchContext extends HardwareContext {
     private final AtomicInteger running = new AtomicInteger(IDLE);
     /** Whether a timer is going to run this context; it may be one that is owed. */
     private final AtomicInteger rerunTimers = new AtomicInteger();
+    /** Made once: where there is no memory for a timer, there is none for this. */
+    private final Runnable runAfterRefusal = this::runAfterRefusal;
     /** Whether the last look for a tag of the driver's found none. The thread's that serves the list. */
     private boolean missedTag;
     /** What the elevator has given out and the driver has not been given yet; made with the first elevator. That thread's, too. */
@@ -465,9 +467,11 @@ public final class DispatchContext extends HardwareContext {
             return;
         }
         try {
-            var _ = queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, this::runAfterRefusal);
+            var _ = queue.set.runtime().schedule(RESOURCE_DELAY_NANOS, runAfterRefusal);
         } catch (OutOfMemoryError e) {
-            owe(RESOURCE_DELAY_NANOS, this::runAfterRefusal, e);
+            if (!isOwed(RESOURCE_DELAY_NANOS, runAfterRefusal, e)) {
+                rerunTimers.set(0);
+            }
         } catch (Throwable t) {
             rerunTimers.set(0);
             CallbackFailures.report("the timer that runs hardware context " + index + " of " + queue.name(), t);
@@ -479,9 +483,8 @@ public final class DispatchContext extends HardwareContext {
         run();
     }
 
-    private void owe(long delayNanos, Runnable run, OutOfMemoryError thrown) {
-        OwedTimers.add(queue.set.runtime(), delayNanos, run, "hardware context " + index + " of " + queue.name(),
-                thrown);
+    private boolean isOwed(long delayNanos, Runnable run, OutOfMemoryError thrown) {
+        return OwedTimers.add(queue.set.runtime(), delayNanos, run, this, thrown);
     }
 
     @Override
@@ -489,7 +492,9 @@ public final class DispatchContext extends HardwareContext {
         try {
             queue.set.runtime().execute(this::run);
         } catch (OutOfMemoryError e) {
-            owe(0, this::run, e);
+            if (!isOwed(0, this::run, e)) {
+                throw e;
+            }
         }
     }
 
@@ -498,7 +503,9 @@ public final class DispatchContext extends HardwareContext {
         try {
             var _ = queue.set.runtime().schedule(delayNanos, this::run);
         } catch (OutOfMemoryError e) {
-            owe(delayNanos, this::run, e);
+            if (!isOwed(delayNanos, this::run, e)) {
+                throw e;
+            }
         }
     }
 

@@ -71,14 +71,26 @@ public final class OwedTimers {
      * @param delayNanos how much later it was to run; so long it is not tried again, either
      * @param whose for people
      * @param thrown by the runtime
+     * @return false if there is no memory for it, either: it is not owed
      */
-    static void add(IoRuntime runtime, long delayNanos, Runnable work, Object whose, OutOfMemoryError thrown) {
-        boolean first = !isAny(runtime);
-        OWED.add(new Owed(runtime, delayNanos, work));
-        if (first) {
-            CallbackFailures.report(
-                    "a timer (and later ones, perhaps) of " + whose + ", which is set when there is a thread,", thrown);
+    static boolean add(IoRuntime runtime, long delayNanos, Runnable work, Object whose, OutOfMemoryError thrown) {
+        boolean first;
+        try {
+            first = !isAny(runtime);
+            OWED.add(new Owed(runtime, delayNanos, work));
+        } catch (OutOfMemoryError _) {
+            return false;
         }
+        if (first) {
+            try {
+                CallbackFailures.report(
+                        "a timer (and later ones, perhaps) of " + whose + ", which is set when there is a thread,",
+                        thrown);
+            } catch (OutOfMemoryError _) {
+                // No memory for the words: it is owed all the same.
+            }
+        }
+        return true;
     }
 
     /**

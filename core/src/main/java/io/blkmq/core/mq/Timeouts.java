@@ -54,6 +54,8 @@ final class Timeouts {
     private final IoRuntime runtime;
     private final long tickNanos;
     private volatile int timeoutTicks;
+    /** Made once: where there is no memory for a timer, there is none for this. */
+    private final Runnable tickEnds = this::tickEnds;
     /** {@link #IDLE}, {@link #ARMED} or {@link #OWED}. */
     private final AtomicInteger armed = new AtomicInteger(IDLE);
     /** Written by the timer alone. */
@@ -114,11 +116,13 @@ final class Timeouts {
     /** Throws nothing: whoever takes a tag goes on. */
     private void scheduleTick() {
         try {
-            var _ = runtime.schedule(tickNanos, this::tickEnds);
+            var _ = runtime.schedule(tickNanos, tickEnds);
         } catch (OutOfMemoryError e) {
             // In this order: once it is owed, another thread may set it, and it says that it is armed.
             armed.set(OWED);
-            OwedTimers.add(runtime, tickNanos, this::tickEnds, queue.name(), e);
+            if (!OwedTimers.add(runtime, tickNanos, tickEnds, queue.name(), e)) {
+                armed.set(IDLE);
+            }
         } catch (Throwable t) {
             armed.set(IDLE);
             CallbackFailures.report("the timer for the time-outs of " + queue.name(), t);

@@ -4,6 +4,7 @@ import io.blkmq.core.driver.Parking;
 import io.blkmq.runtime.IoRuntime;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.NumberProperty;
+import io.blkmq.testing.Stacks;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.locks.Lock;
@@ -25,6 +26,7 @@ class TagsLincheckTest {
     private static final int SCALE = NumberProperty.of("lincheck.scale", 1);
     /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
     private static final long HANG_MILLIS = 300_000;
+    private static final long STACKS_SECONDS = 240;
     /** Open, and without anything that waits: the tags below are not its own. */
     private static final DeviceQueue QUEUE = Inside
             .of(new RecordingDriver().runtime(new Parking()).depth(1).disk().queue());
@@ -146,14 +148,19 @@ class TagsLincheckTest {
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderTheModelChecker() {
-        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(SCALE)
-                .invocationsPerIteration(300).threads(THREADS).actorsPerThread(2).actorsBefore(0).actorsAfter(0)
-                .check(OneTag.class);
+        try (Stacks _ = Stacks.printedAfter(STACKS_SECONDS)) {
+            new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(SCALE)
+                    .invocationsPerIteration(300).threads(THREADS).actorsPerThread(2).actorsBefore(0).actorsAfter(0)
+                    .check(OneTag.class);
+        }
     }
 
     @Test
     void nobodyWhoWaitsSleepsForEverUnderStress() {
-        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000)
-                .threads(THREADS).actorsPerThread(3).actorsBefore(0).actorsAfter(0).check(OneTag.class);
+        try (Stacks _ = Stacks.printedAfter(STACKS_SECONDS)) {
+            new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE)
+                    .invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(3).actorsBefore(0).actorsAfter(0)
+                    .check(OneTag.class);
+        }
     }
 }

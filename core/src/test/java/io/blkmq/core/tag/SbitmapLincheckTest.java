@@ -2,6 +2,7 @@ package io.blkmq.core.tag;
 
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.NumberProperty;
+import io.blkmq.testing.Stacks;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -21,6 +22,7 @@ class SbitmapLincheckTest {
     private static final int SCALE = NumberProperty.of("lincheck.scale", 1);
     /** When Lincheck takes a run for a hang. Its own limit is shorter than a busy machine may stop a thread for. */
     private static final long HANG_MILLIS = 300_000;
+    private static final long STACKS_SECONDS = 240;
 
     /** Taking, giving back and resizing. */
     @Param(name = "thread", gen = ThreadIdGen.class)
@@ -70,14 +72,19 @@ class SbitmapLincheckTest {
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderTheModelChecker() {
-        new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(3 * SCALE)
-                .invocationsPerIteration(300).threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1)
-                .check(Shared.class);
+        try (Stacks _ = Stacks.printedAfter(STACKS_SECONDS)) {
+            new ModelCheckingOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(3 * SCALE)
+                    .invocationsPerIteration(300).threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1)
+                    .check(Shared.class);
+        }
     }
 
     @Test
     void takeGiveAndResizeAreLinearizableUnderStress() {
-        new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE).invocationsPerIteration(1_000)
-                .threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1).check(Shared.class);
+        try (Stacks _ = Stacks.printedAfter(STACKS_SECONDS)) {
+            new StressOptions().invocationTimeout$lincheck(HANG_MILLIS).iterations(2 * SCALE)
+                    .invocationsPerIteration(1_000).threads(THREADS).actorsPerThread(4).actorsBefore(1).actorsAfter(1)
+                    .check(Shared.class);
+        }
     }
 }

@@ -7,22 +7,26 @@ import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.nbd.wire.ReplyStyle;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way to a connection that transmits: connects, negotiates, and waits for each answer. On a virtual thread of its own, and with a
@@ -103,11 +107,39 @@ final class Greeting {
         if (!(target.address() instanceof InetSocketAddress inet) || !inet.isUnresolved()) {
             return target.address();
         }
+        String host = inet.getHostString();
+        CompletableFuture<InetAddress> found = new CompletableFuture<>();
+        // A thread of its own, which nothing can end: the system's look-up waits as long as it likes.
+        Thread.ofPlatform().daemon().name("blkmq-nbd-lookup").start(() -> {
+            try {
+                found.complete(target.lookup().address(host));
+            } catch (Throwable e) {
+                found.completeExceptionally(e);
+            }
+        });
         try {
-            return new InetSocketAddress(target.lookup().address(inet.getHostString()), inet.getPort());
-        } catch (UnknownHostException e) {
-            throw new IOException("host " + inet.getHostString() + " is not known", e);
+            InetAddress address = found.get(target.connectNanos(), TimeUnit.NANOSECONDS);
+            target.lastFound().set(address);
+            return new InetSocketAddress(address, inet.getPort());
+        } catch (ExecutionException e) {
+            return lastFound(target, inet, "host " + host + " is not known", e.getCause());
+        } catch (TimeoutException e) {
+            return lastFound(target, inet, "host " + host + " has not been found within "
+                    + TimeUnit.NANOSECONDS.toMillis(target.connectNanos()) + " ms", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("the look-up of host " + host + " was interrupted");
         }
+    }
+
+    /** Without an answer, the server may still be where it was. */
+    private static SocketAddress lastFound(Target target, InetSocketAddress inet, String failure,
+            @Nullable Throwable cause) throws IOException {
+        InetAddress last = target.lastFound().get();
+        if (last == null) {
+            throw new IOException(failure, cause);
+        }
+        return new InetSocketAddress(last, inet.getPort());
     }
 
     /** Ends the wait of a thread that is in a call of the socket. */
