@@ -282,6 +282,21 @@ class FileCallContractTest {
         assertThat(order).containsExactlyInAnyOrder("read " + BLOCK, "closed");
     }
 
+    /** A close that waits for users must leave them room. */
+    @EachCase
+    void theSmallestRingHasRoomForWhatACloseWaitsFor() throws IOException {
+        try (AioEngine small = setup.open(AioEngineConfig.builder().depth(1).workers(1))) {
+            AioFile file = await(small, small.openAsync(path, AioFile.Access.READ_WRITE, setup.direct()));
+            Told told = new Told();
+            for (int i = 0; i < 4; i++) {
+                assertThat(small.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(block())))
+                        .isZero();
+            }
+            await(small, small.closeAsync(file));
+            told.await(small, 4);
+        }
+    }
+
     @EachCase
     void aFileOutlivesItsEngineAndIsClosedAllTheSame() {
         AioFile file = await(opening(path));
