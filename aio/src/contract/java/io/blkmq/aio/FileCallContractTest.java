@@ -292,8 +292,14 @@ class FileCallContractTest {
                 assertThat(small.submit(Kiocb.withSegments(1).prepareRead(file, 0, told, i).addSegment(block())))
                         .isZero();
             }
-            await(small, small.closeAsync(file));
+            CompletableFuture<@Nullable Void> closing = small.closeAsync(file);
             told.await(small, 4);
+            if (small.statistics().inFlight() == 0) {
+                // A thread closes it, where the ring has no place to wait in.
+                closing.orTimeout(PATIENCE_NANOS, TimeUnit.NANOSECONDS).join();
+            } else {
+                await(small, closing);
+            }
         }
     }
 

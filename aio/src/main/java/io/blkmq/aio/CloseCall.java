@@ -75,6 +75,9 @@ final class CloseCall extends FileCall<@Nullable Void> implements AioFile.Closer
         if (isIdle()) {
             return placesClose();
         }
+        if (!ring.hasSlotToSpare()) {
+            throw new IOException("no slot to wait in for the users of " + path);
+        }
         awaitsUsers = true;
         awaitErrand();
         return true;

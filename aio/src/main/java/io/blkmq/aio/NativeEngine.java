@@ -130,6 +130,12 @@ abstract class NativeEngine extends RingCalls {
         return full;
     }
 
+    /** Calls hold fewer slots than are free when they take one, so of several they never hold all. */
+    @Override
+    final boolean hasSlotToSpare() {
+        return slots.count() > 1;
+    }
+
     @Override
     final int acceptCall(FileCall<?> call) {
         call.kiocb.claimCall();

@@ -96,6 +96,11 @@ abstract class RingCalls extends OpenedEngine {
         return false;
     }
 
+    /** Whether a call may wait in the ring for other operations, which need a slot, too. */
+    boolean hasSlotToSpare() {
+        return true;
+    }
+
     /** Whether it has entries for a kind of call, {@code Uring.OP_...}. Any thread. */
     boolean carriesOut(int opcode) {
         return false;

@@ -188,8 +188,7 @@ final class UringEngine extends NativeEngine {
     }
 
     static UringEngine open(AioEngineConfig config, Uring.Maker maker, int... wanted) throws IOException {
-        // Of two entries at least: one more slot than a call can hold that waits for the users of a file.
-        Uring ring = Uring.open(Math.max(config.depth(), 2), wanted, maker);
+        Uring ring = Uring.open(config.depth(), wanted, maker);
         UringEngine engine = null;
         boolean good = false;
         try {

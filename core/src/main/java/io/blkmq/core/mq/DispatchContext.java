@@ -484,7 +484,7 @@ public final class DispatchContext extends HardwareContext {
     }
 
     private boolean isOwed(long delayNanos, Runnable run, OutOfMemoryError thrown) {
-        return OwedTimers.add(queue.set.runtime(), delayNanos, run, this, thrown);
+        return OwedTimers.add(queue, delayNanos, run, this, thrown);
     }
 
     @Override

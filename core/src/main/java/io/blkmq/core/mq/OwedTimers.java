@@ -1,6 +1,7 @@
 package io.blkmq.core.mq;
 
 import io.blkmq.core.driver.Parking;
+import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.runtime.IoRuntime;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -13,7 +14,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * owed itself. What a timer does is still done by a thread of the runtime, and never by the thread that set it again. Thread-safe.
  *
  * <p>There is one list for the process, because a thread that waits for I/O of one device may wait for a device below it. A timer stays on it
- * until it is set, so all who come to wait until then see it. A thread that was parked before needs no look: it waits for I/O with the tick of
+ * until it is set, or its queue is closed, so all who come to wait until then see it. A thread that was parked before needs no look: it waits for I/O with the tick of
  * {@link Timeouts} set, and a runtime that has set a timer has a thread.
  *
  * <p>A wait reads an empty list, as a rule: no lock, no write and no allocation.
@@ -27,6 +28,7 @@ public final class OwedTimers {
     private OwedTimers() {}
 
     private static final class Owed {
+        final RequestQueue queue;
         final IoRuntime runtime;
         final long delayNanos;
         final Runnable work;
@@ -35,8 +37,9 @@ public final class OwedTimers {
         /** When it is to be set again. Written by who has claimed it, before it is given up; read by the next one who has. */
         private long due;
 
-        Owed(IoRuntime runtime, long delayNanos, Runnable work) {
-            this.runtime = runtime;
+        Owed(RequestQueue queue, long delayNanos, Runnable work) {
+            this.queue = queue;
+            this.runtime = queue.tagSet().runtime();
             this.delayNanos = Math.max(delayNanos, REST_NANOS);
             this.work = work;
             this.due = runtime.nanoTime() + this.delayNanos;
@@ -68,16 +71,17 @@ public final class OwedTimers {
     /**
      * A timer could not be set. Logged if it is the first that its runtime owes.
      *
+     * @param queue whose timer it is
      * @param delayNanos how much later it was to run; so long it is not tried again, either
      * @param whose for people
      * @param thrown by the runtime
      * @return false if there is no memory for it, either: it is not owed
      */
-    static boolean add(IoRuntime runtime, long delayNanos, Runnable work, Object whose, OutOfMemoryError thrown) {
+    static boolean add(RequestQueue queue, long delayNanos, Runnable work, Object whose, OutOfMemoryError thrown) {
         boolean first;
         try {
-            first = !isAny(runtime);
-            OWED.add(new Owed(runtime, delayNanos, work));
+            first = !isAny(queue.tagSet().runtime());
+            OWED.add(new Owed(queue, delayNanos, work));
         } catch (OutOfMemoryError _) {
             return false;
         }
@@ -91,6 +95,13 @@ public final class OwedTimers {
             }
         }
         return true;
+    }
+
+    /** Nothing is owed to a queue that is closed. */
+    static void forget(RequestQueue queue) {
+        if (!OWED.isEmpty()) {
+            OWED.removeIf(owed -> owed.queue.equals(queue));
+        }
     }
 
     /**

@@ -168,6 +168,7 @@ final class QueueLife {
                 return false;
             }
         }
+        OwedTimers.forget(queue);
         return shared.leaving.undo(queue, timeoutNanos - (runtime.nanoTime() - start));
     }
 

@@ -197,7 +197,7 @@ public abstract sealed class QueueParts extends QueueSettings permits DeviceQueu
         try {
             var _ = set.runtime().schedule(delayNanos, this::kickRequeueList);
         } catch (OutOfMemoryError e) {
-            if (!OwedTimers.add(set.runtime(), delayNanos, this::kickRequeueList, name(), e)) {
+            if (!OwedTimers.add(this, delayNanos, this::kickRequeueList, name(), e)) {
                 kickRequeueList();
             }
         }

@@ -120,7 +120,7 @@ final class Timeouts {
         } catch (OutOfMemoryError e) {
             // In this order: once it is owed, another thread may set it, and it says that it is armed.
             armed.set(OWED);
-            if (!OwedTimers.add(runtime, tickNanos, tickEnds, queue.name(), e)) {
+            if (!OwedTimers.add(queue, tickNanos, tickEnds, queue.name(), e)) {
                 armed.set(IDLE);
             }
         } catch (Throwable t) {

@@ -180,6 +180,18 @@ class ScantThreadsTest {
     }
 
     @Test
+    void nothingIsOwedToAQueueThatIsClosed() throws Exception {
+        ScantRuntime real = new ScantRuntime(IoRuntime.system());
+        driver.runtime(real).completesAtOnce();
+        try (Disk disk = driver.disk(); Arena arena = Arena.ofShared()) {
+            real.refuse(Call.SCHEDULE, Integer.MAX_VALUE);
+            disk.read(0, arena.allocate(512));
+            assertThat(OwedTimers.isAny(real)).isTrue();
+        }
+        assertThat(OwedTimers.isAny(real)).isFalse();
+    }
+
+    @Test
     void aLoneFutureThatTheDriverRefusedIsDoneOnceThereAreThreadsAgain() throws Exception {
         ScantRuntime real = new ScantRuntime(IoRuntime.system());
         driver.runtime(real).completesAtOnce().answer(Status.RESOURCE).answer(Status.RESOURCE);
