@@ -293,6 +293,7 @@ class FileCallContractTest {
                         .isZero();
             }
             CompletableFuture<@Nullable Void> closing = small.closeAsync(file);
+            small.commit();
             told.await(small, 4);
             if (small.statistics().inFlight() == 0) {
                 // A thread closes it, where the ring has no place to wait in.

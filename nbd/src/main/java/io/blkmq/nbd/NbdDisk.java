@@ -140,7 +140,7 @@ public final class NbdDisk {
         }
 
         /**
-         * Sets how long one try to connect may take.
+         * Sets how long one try to connect may take, and how long the look-up of the server's name before it.
          *
          * @param value positive; 10 seconds by default
          * @return this
