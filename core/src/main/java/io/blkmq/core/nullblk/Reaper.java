@@ -13,8 +13,6 @@ final class Reaper implements Runnable {
     private final CompletionLists lists;
     private final IoRuntime runtime;
     private final Thread thread;
-    private static final long REST_NANOS = 3_000_000;
-
     /** Raised before the last look at the list, and looked at after a push: one of the two sees the other. */
     private volatile boolean asleep;
     private volatile boolean stopped;
@@ -45,8 +43,6 @@ final class Reaper implements Runnable {
             return lists.reap(hctx) > 0;
         } catch (Throwable t) {
             log(t);
-            // Not at once: what there is no memory for is tried again.
-            Parking.parkNanos(runtime, this, REST_NANOS);
             return true;
         }
     }
