@@ -27,7 +27,8 @@ final class Reaper implements Runnable {
 
     @Override
     public void run() {
-        while (!stopped) {
+        // What stands behind an error is on the list again: it is taken before the end.
+        while (!stopped || !lists.isEmptyForReaper()) {
             if (!reapedAny()) {
                 asleep = true;
                 if (lists.isEmptyForReaper() && !stopped) {
