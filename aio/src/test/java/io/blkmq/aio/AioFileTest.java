@@ -697,27 +697,14 @@ class AioFileTest {
     }
 
     private String lockInAnotherProcess() throws Exception {
-        Path source = directory.resolve("Probe.java");
-        Files.writeString(source, """
-            public class Probe {
-                public static void main(String[] arguments) throws Exception {
-                    var channel = java.nio.channels.FileChannel.open(java.nio.file.Path.of(arguments[0]),
-                            java.nio.file.StandardOpenOption.WRITE);
-                    System.out.print(channel.tryLock() == null ? "refused" : "locked");
-                }
-            }
-            """);
         // A name that every encoding has.
         Path plain = directory.resolve("plain");
         if (!Files.exists(plain)) {
             Files.createLink(plain, path);
         }
-        String command = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        Process process = new ProcessBuilder(
-                List.of(command, "-Xshare:auto", "-XX:TieredStopAtLevel=1", source.toString(), plain.toString()))
-                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
-        return new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII);
+        try (LockingProcess other = new LockingProcess(plain)) {
+            return other.ask("try 0 " + Long.MAX_VALUE);
+        }
     }
 
     @EachCase

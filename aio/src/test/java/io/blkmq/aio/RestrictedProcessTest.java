@@ -51,13 +51,14 @@ class RestrictedProcessTest {
         Path jar = directory.resolve("all.jar");
         var jarTool = java.util.spi.ToolProvider.findFirst("jar");
         Setup.skipIf(jarTool.isEmpty(), "no jar tool");
-        assertThat(jarTool.orElseThrow().run(System.out, System.err, "--create", "--file", jar.toString(), "-C",
-                Path.of("target", "classes").toString(), ".", "-C", Path.of("target", "test-classes").toString(), "."))
-                .isZero();
+        assertThat(jarTool.orElseThrow().run(System.out, System.err, "--create", "--no-compress", "--file",
+                jar.toString(), "-C", Path.of("target", "classes").toString(), ".", "-C",
+                Path.of("target", "test-classes").toString(), ".")).isZero();
         List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m",
-                "-XX:+UseSerialGC", access, "-ea", "-cp", jar + File.pathSeparator + libraries(!prefix.isEmpty()),
-                RestrictedProcessTest.class.getName(), what, file.toString()));
+                "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", access, "-ea", "-cp",
+                jar + File.pathSeparator + libraries(!prefix.isEmpty()), RestrictedProcessTest.class.getName(), what,
+                file.toString()));
         Process process;
         try {
             process = new ProcessBuilder(command).redirectErrorStream(true).start();

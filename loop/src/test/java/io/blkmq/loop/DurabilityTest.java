@@ -11,6 +11,7 @@ import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import io.blkmq.testing.RandomSeed;
+import io.blkmq.testing.JavaProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -239,13 +240,15 @@ class DurabilityTest {
     /** Returns the numbers of the records that another process had acknowledged when it was killed. */
     private List<Long> writeUntilKilled(LoopDeviceTest.Way way, long first, int records, boolean fua) throws Exception {
         Path errors = directory.resolve("errors");
-        Process writer = new ProcessBuilder(Path.of(property("java.home"), "bin", "java").toString(), "--module-path",
-                property("jdk.module.path"), "--patch-module",
-                "io.blkmq.loop=" + Path.of("target", "test-classes").toAbsolutePath(),
-                "--enable-native-access=io.blkmq.aio", "--module", "io.blkmq.loop/" + CrashWriter.class.getName(),
-                image.toString(), way.engine(), way.direct() ? "direct" : "buffered", Long.toString(first),
-                Long.toString(first + RECORDS_OF_A_PROCESS), Boolean.toString(fua)).redirectError(errors.toFile())
-                .start();
+        Process writer = JavaProcess
+                .of("java",
+                        List.of("--module-path", property("jdk.module.path"), "--patch-module",
+                                "io.blkmq.loop=" + Path.of("target", "test-classes").toAbsolutePath(),
+                                "--enable-native-access=io.blkmq.aio", "--module",
+                                "io.blkmq.loop/" + CrashWriter.class.getName(), image.toString(), way.engine(),
+                                way.direct() ? "direct" : "buffered", Long.toString(first),
+                                Long.toString(first + RECORDS_OF_A_PROCESS), Boolean.toString(fua)))
+                .redirectError(errors.toFile()).start();
         List<Long> printed = new ArrayList<>();
         try (BufferedReader out = writer.inputReader(StandardCharsets.US_ASCII)) {
             for (String line = out.readLine(); line != null; line = out.readLine()) {

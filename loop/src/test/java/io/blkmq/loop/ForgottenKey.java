@@ -27,9 +27,8 @@ public final class ForgottenKey {
 
     /** Runs one. Returns the lines that it prints. */
     static List<String> run(Path image, long seed) throws IOException, InterruptedException {
-        Process process = JavaProcess.start("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC", "-cp", JavaProcess.classPath(), ForgottenKey.class.getName(), image.toString(),
-                Long.toString(seed));
+        Process process = JavaProcess.start("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(),
+                ForgottenKey.class.getName(), image.toString(), Long.toString(seed));
         List<String> printed = process.inputReader(StandardCharsets.UTF_8).lines().toList();
         assertThat(process.waitFor()).as(String.join("\n", printed)).isZero();
         return printed;

@@ -12,10 +12,8 @@ final class FileServer {
     private FileServer() {}
 
     static ProcessBuilder process(Path file, Path socket) {
-        return JavaProcess.of("java",
-                java.util.List.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                        "-cp", JavaProcess.classPath(), FileServer.class.getName(), file.toString(),
-                        socket.toString()));
+        return JavaProcess.of("java", java.util.List.of("--enable-native-access=ALL-UNNAMED", "-cp",
+                JavaProcess.classPath(), FileServer.class.getName(), file.toString(), socket.toString()));
     }
 
     /**

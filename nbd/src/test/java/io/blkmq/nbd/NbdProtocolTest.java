@@ -500,10 +500,12 @@ class NbdProtocolTest {
             for (int i = 0; i < 32; i++) {
                 deaf.write(request.rewind());
             }
-            // From here on one byte every ten seconds: the server would read them for hours.
+            // From here on one byte every ten seconds: the server would read them for hours. A reply to another client shows that
+            // the thread of both has been at work since the last byte.
             AtomicInteger bytes = new AtomicInteger();
             clock.advanceUntil("it is sent away", Duration.ofSeconds(10), () -> {
                 trickle(deaf, request);
+                stillServes();
                 return server.statistics().aborted() == 1 || bytes.incrementAndGet() == 1000;
             });
             assertThat(server.statistics().aborted()).isEqualTo(1);

@@ -74,14 +74,12 @@ public final class DocPage {
     }
 
     /**
-     * Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints. A program that ends at once gains
-     * nothing from the JVM's better compiler.
+     * Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints.
      */
     public static List<String> run(Path source, String... arguments) throws IOException, InterruptedException {
-        return run("java",
-                Stream.concat(Stream.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1",
-                        "-XX:+UseSerialGC", "-cp", JavaProcess.classPath(), source.toString()), Stream.of(arguments))
-                        .toList());
+        return run("java", Stream.concat(
+                Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), source.toString()),
+                Stream.of(arguments)).toList());
     }
 
     /** Runs a program of the JDK, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */

@@ -8,12 +8,17 @@ import java.util.List;
 
 /** Another process of the JDK that the tests run with. */
 public final class JavaProcess {
+    /** A process that ends at once gains nothing from the better compiler, nor from collectors with threads of their own. */
+    private static final List<String> BRIEF = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
     private JavaProcess() {}
 
-    /** A program of the JDK, such as {@code java} or {@code javac}, with its arguments. */
+    /** A program of the JDK, such as {@code java} or {@code javac}, with its arguments; each runs in a JVM made for a short life. */
     public static ProcessBuilder of(String tool, List<String> arguments) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", tool).toString());
+        String prefix = tool.equals("java") ? "" : "-J";
+        BRIEF.forEach(option -> command.add(prefix + option));
         command.addAll(arguments);
         return new ProcessBuilder(command);
     }

@@ -160,8 +160,7 @@ class TraceTest {
 
     @Test
     void aTraceWhoseWriterDiesIsThere() throws Exception {
-        Process process = JavaProcess.start("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "--enable-native-access=ALL-UNNAMED", "-cp",
+        Process process = JavaProcess.start("--enable-native-access=ALL-UNNAMED", "-cp",
                 Path.of("target", "test-classes") + File.pathSeparator + JavaProcess.classPath(),
                 TracedWriter.class.getName(), file().toString(), "1000");
         assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).isEmpty();

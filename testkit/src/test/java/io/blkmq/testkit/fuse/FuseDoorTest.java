@@ -168,8 +168,8 @@ class FuseDoorTest {
 
     @Test
     void withoutTheRightToMountTheReasonIsTold() throws Exception {
-        ProcessBuilder asking = JavaProcess.of("java", List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
-                JavaProcess.classPath(), Asking.class.getName())).redirectErrorStream(true);
+        ProcessBuilder asking = JavaProcess.of("java", List.of("-cp", JavaProcess.classPath(), Asking.class.getName()))
+                .redirectErrorStream(true);
         asking.command().addAll(0, List.of("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"));
         Process process;
         try {
@@ -206,8 +206,7 @@ class FuseDoorTest {
     }
 
     private Process client(Path... folders) throws IOException {
-        List<String> arguments = new ArrayList<>(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
-                JavaProcess.classPath(), Client.class.getName()));
+        List<String> arguments = new ArrayList<>(List.of("-cp", JavaProcess.classPath(), Client.class.getName()));
         for (Path folder : folders) {
             arguments.add(folder.toString());
         }
