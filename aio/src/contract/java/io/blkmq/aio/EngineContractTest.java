@@ -31,7 +31,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 
-/** What every engine promises, run against every engine, in both modes, buffered and direct, on disk and in memory. */
+/** What every engine promises, run against every engine, in every mode, buffered and direct, on disk, and the main ones in memory. */
 @BesideOthers
 class EngineContractTest {
 

@@ -35,25 +35,27 @@ record Setup(String engine, Variant variant, CompletionMode mode, Path directory
 
     static List<Setup> all() throws IOException {
         Files.createDirectories(DISK);
-        List<Path> directories = new ArrayList<>(List.of(DISK));
-        if (Files.isWritable(SHARED_MEMORY)) {
-            directories.add(SHARED_MEMORY);
-        }
+        boolean inMemoryToo = Files.isWritable(SHARED_MEMORY);
         List<Setup> all = new ArrayList<>();
         for (AioEngineProvider provider : AioEngines.providers()) {
+            boolean hasFiles = !provider.name().equals("memory") && !provider.name().equals("null");
             for (CompletionMode mode : CompletionMode.values()) {
-                for (Path directory : directories) {
-                    // What is in memory is so wherever it comes from.
-                    if (directory.equals(DISK) || !provider.name().equals("memory")) {
-                        all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, false));
-                        all.add(new Setup(provider.name(), Variant.PLAIN, mode, directory, true));
-                    }
+                all.add(new Setup(provider.name(), Variant.PLAIN, mode, DISK, false));
+                // What has no file cannot tell how it was opened, but that it was.
+                if (hasFiles || mode == CompletionMode.REAPER) {
+                    all.add(new Setup(provider.name(), Variant.PLAIN, mode, DISK, true));
                 }
             }
+            // There operations end at once. All of them there: stress/filesystems, with a checkout on tmpfs.
+            if (hasFiles && inMemoryToo) {
+                all.add(new Setup(provider.name(), Variant.PLAIN, CompletionMode.POLLED, SHARED_MEMORY, true));
+                all.add(new Setup(provider.name(), Variant.PLAIN, CompletionMode.REAPER, SHARED_MEMORY, false));
+            }
         }
-        for (Path directory : directories) {
-            all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, directory, true));
+        if (inMemoryToo) {
+            all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, SHARED_MEMORY, true));
         }
+        all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, DISK, true));
         all.add(new Setup("io_uring", Variant.RING_OF_THE_REAPER, CompletionMode.REAPER, DISK, false));
         for (CompletionMode mode : CompletionMode.values()) {
             all.add(new Setup("io_uring", Variant.SUBMISSION_POLLING, mode, DISK, true));
