@@ -61,10 +61,11 @@ final class FileCalls {
     private static final MethodHandle OPEN = Libc.function("open", FunctionDescriptor.of(INT, LONG, INT, INT),
             Linker.Option.firstVariadicArg(2));
     private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
-    private static final MethodHandle PREAD = Libc.function("pread",
-            FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
-    private static final MethodHandle PWRITE = Libc.function("pwrite",
-            FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG));
+    private static final FunctionDescriptor OF_TRANSFER = FunctionDescriptor.of(LONG, INT, LONG, LONG, LONG);
+    private static final MethodHandle PREAD = Libc.function("pread", OF_TRANSFER);
+    private static final MethodHandle QUICK_PREAD = Libc.quickFunction("pread", OF_TRANSFER);
+    private static final MethodHandle PWRITE = Libc.function("pwrite", OF_TRANSFER);
+    private static final MethodHandle QUICK_PWRITE = Libc.quickFunction("pwrite", OF_TRANSFER);
     private static final MethodHandle FSYNC = Libc.function("fsync", FunctionDescriptor.of(INT, INT));
     private static final MethodHandle FDATASYNC = Libc.function("fdatasync", FunctionDescriptor.of(INT, INT));
     private static final MethodHandle FTRUNCATE = Libc.function("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
@@ -107,7 +108,18 @@ final class FileCalls {
         }
     }
 
+    /** What was read, or a negated errno. Without an error it allocates nothing; what fails is asked once more, for its errno. */
     static long pread(int fd, long address, long bytes, long offset) {
+        long read;
+        try {
+            read = (long) QUICK_PREAD.invokeExact(fd, address, bytes, offset);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
+        return read != -1 ? read : preadOnce(fd, address, bytes, offset);
+    }
+
+    private static long preadOnce(int fd, long address, long bytes, long offset) {
         MemorySegment errno = Libc.borrowErrno();
         try {
             return Libc.result((long) PREAD.invokeExact(errno, fd, address, bytes, offset), errno);
@@ -118,7 +130,22 @@ final class FileCalls {
         }
     }
 
+    /**
+     * What was written, or a negated errno. Without an error it allocates nothing; what fails is written once more, for its errno. Not for a
+     * descriptor whose writes sync: the error of a sync is told but once, so the second would succeed.
+     */
     static long pwrite(int fd, long address, long bytes, long offset) {
+        long written;
+        try {
+            written = (long) QUICK_PWRITE.invokeExact(fd, address, bytes, offset);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
+        return written != -1 ? written : pwriteOnce(fd, address, bytes, offset);
+    }
+
+    /** The same, by a single call: for a descriptor whose writes sync. */
+    static long pwriteOnce(int fd, long address, long bytes, long offset) {
         MemorySegment errno = Libc.borrowErrno();
         try {
             return Libc.result((long) PWRITE.invokeExact(errno, fd, address, bytes, offset), errno);

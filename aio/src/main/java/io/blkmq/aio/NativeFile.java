@@ -54,6 +54,7 @@ final class NativeFile extends AioFile {
     private volatile boolean cannotWriteThrough;
     private final boolean blockDevice;
     private final boolean inMemory;
+    private final boolean syncsWrites;
     private final long device;
     private final Identity identity;
     /** Modes of fallocate that have been tried. Guarded by itself. */
@@ -70,6 +71,7 @@ final class NativeFile extends AioFile {
         device = facts.representedDevice();
         identity = identity(facts);
         inMemory = system.inMemory() && !facts.isBlockDevice();
+        syncsWrites = opening.has(Option.SYNC) || opening.has(Option.DSYNC);
     }
 
     /** All nodes of a device are one file. */
@@ -493,7 +495,12 @@ final class NativeFile extends AioFile {
 
     private long transferOnce(long offset, long address, long bytes, boolean write) {
         long part = Math.min(bytes, TRANSFER_MAX);
-        return write ? FileCalls.pwrite(fd, address, part, offset) : FileCalls.pread(fd, address, part, offset);
+        if (!write) {
+            return FileCalls.pread(fd, address, part, offset);
+        }
+        return syncsWrites
+                ? FileCalls.pwriteOnce(fd, address, part, offset)
+                : FileCalls.pwrite(fd, address, part, offset);
     }
 
     /**

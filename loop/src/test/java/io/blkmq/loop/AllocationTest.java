@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.agrona.concurrent.Agent;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Isolated;
@@ -77,7 +76,6 @@ class AllocationTest {
     /** The worker is the calling thread. */
     @ParameterizedTest
     @ValueSource(strings = {"io_uring", "libaio"})
-    @Tag("C2")
     void aWorkerAllocatesNothing(String engine) throws Exception {
         assumeTrue(AioEngines.find(engine).unavailable().isEmpty(), "skipped: no " + engine);
         Path image = Files.write(directory.resolve("disk.img"), new byte[QUEUE_DEPTH * 2 * IO_BYTES_MAX]);
