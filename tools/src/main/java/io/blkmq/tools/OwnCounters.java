@@ -12,7 +12,7 @@ final class OwnCounters implements AutoCloseable {
     private @Nullable CountersFile file;
     private boolean closed;
 
-    private OwnCounters() {}
+    OwnCounters() {}
 
     /** Opens them soon, unless the property that asks libraries for them says no. Where that is not possible the command goes on, and says so. */
     static OwnCounters open(PrintWriter err) {
@@ -23,12 +23,15 @@ final class OwnCounters implements AutoCloseable {
         return own;
     }
 
-    private synchronized void openNow(PrintWriter err) {
+    synchronized void openNow(PrintWriter err) {
         if (!closed) {
             try {
                 file = CountersFile.open();
             } catch (IOException | RuntimeException e) {
-                err.println("blkmq: note: blkmq iostat cannot see this process: " + e.getMessage());
+                // Nobody looks at a process that is ending.
+                if (!(e.getCause() instanceof IllegalStateException)) {
+                    err.println("blkmq: note: blkmq iostat cannot see this process: " + e.getMessage());
+                }
             }
         }
     }

@@ -156,6 +156,22 @@ class ObserveCommandsTest {
         }
     }
 
+    /** As a command whose user has pressed Ctrl-C at once: its counters come too late. */
+    static final class Ending {
+        public static void main(String[] none) {
+            PrintWriter all = new PrintWriter(System.out, true);
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> new OwnCounters().openNow(all)));
+        }
+    }
+
+    @Test
+    void aProcessThatIsEndingHasNothingToSayOfItsCounters() throws Exception {
+        Process process = JavaProcess.start("-D" + CountersDirectory.PROPERTY + "=" + folder.resolve("counters"), "-cp",
+                JavaProcess.classPath(), Ending.class.getName());
+        assertThat(process.inputReader().lines()).isEmpty();
+        assertThat(process.waitFor()).isZero();
+    }
+
     @Test
     void aRunOfAnotherProcessIsSeenAndItsCountersAlsoWhenItIsKilled() throws Exception {
         Path job = Files.writeString(folder.resolve("job.fio"),
