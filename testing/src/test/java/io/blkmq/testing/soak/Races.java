@@ -74,7 +74,6 @@ final class Races {
 
     private static Failure failure(String race, int round, String what, Path log) {
         return new Failure(race.equals(".*") ? NAME : race, round, what,
-                "mvn -pl stress -am verify -Dmaven.test.skip=true -Dstress.millis=60000 -Dstress.tests='" + race + "'",
-                log.toString());
+                "bin/test races -D stress.millis=60000 '" + race + "'", log.toString());
     }
 }
