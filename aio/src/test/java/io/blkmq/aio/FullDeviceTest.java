@@ -3,10 +3,14 @@ package io.blkmq.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testing.Eventually;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -25,7 +29,7 @@ class FullDeviceTest {
             Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
             process.getInputStream().readAllBytes();
             return process.waitFor() == 0;
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             return false;
         }
     }
@@ -54,6 +58,39 @@ class FullDeviceTest {
             // The kernel lets go of a ring's files a little after the ring has been closed.
             Eventually.until("it is unmounted", () -> isUnmounted(directory));
         }
+    }
+
+    /** The kernel tells the error of a sync but once, so a second try of the write would succeed, and its data be lost. */
+    @Test
+    void aWriteThatSyncsIsTriedOnce() throws Exception {
+        Path counts = Path.of("/proc/thread-self/io");
+        Setup.skipIf(!Files.isReadable(counts), "the kernel does not count system calls");
+        Setup.skipIf(!run("mount", "-t", "tmpfs", "-o", "size=" + DEVICE_BLOCKS * BLOCK, "tmpfs", directory.toString()),
+                "no file system can be mounted here");
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment memory = arena.allocate((DEVICE_BLOCKS + 1L) * BLOCK, BLOCK);
+            MemorySegment block = memory.asSlice(0, BLOCK);
+            Path path = Files.createFile(directory.resolve("file"));
+            for (Map.Entry<List<AioFile.Option>, Long> tries : Map.of(List.of(AioFile.Option.DSYNC), 1L,
+                    List.of(AioFile.Option.SYNC), 1L, List.<AioFile.Option>of(), 2L).entrySet()) {
+                try (AioFile file = NativeFile.open(Opening.of(path, AioFile.Access.READ_WRITE, false,
+                        tries.getKey().toArray(AioFile.Option[]::new)))) {
+                    assertThat(file.write(0, memory)).isEqualTo(-Errno.ENOSPC);
+                    long before = writes(counts);
+                    assertThat(file.write((long) DEVICE_BLOCKS * BLOCK, block)).isEqualTo(-Errno.ENOSPC);
+                    assertThat(writes(counts) - before).as("calls by a file opened with " + tries.getKey())
+                            .isEqualTo(tries.getValue());
+                }
+            }
+        } finally {
+            Eventually.until("it is unmounted", () -> isUnmounted(directory));
+        }
+    }
+
+    /** How many system calls for writes the thread has made. */
+    private static long writes(Path counts) throws IOException {
+        return Files.readAllLines(counts).stream().filter(line -> line.startsWith("syscw: "))
+                .mapToLong(line -> Long.parseLong(line.substring("syscw: ".length()))).sum();
     }
 
     private static void fill(AioEngine engine, AioFile file, MemorySegment memory) throws Exception {

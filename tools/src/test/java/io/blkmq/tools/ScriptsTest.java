@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
-import io.blkmq.testing.soak.Soak;
+import io.blkmq.testing.runs.Mutation;
+import io.blkmq.testing.runs.Soak;
 import io.blkmq.testing.BesideOthers;
 import java.io.File;
 import java.io.IOException;
@@ -17,9 +18,11 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.Optional;
 import java.util.regex.MatchResult;
@@ -262,7 +265,7 @@ class ScriptsTest {
 
     @Test
     void theMutationsEndWithTheirBuild() throws Exception {
-        take("stress/mutate");
+        take("stress/mutate", "bin/find-jdk");
         for (String module : List.of("runtime", "sim", "core", "testkit", "aio", "loop", "nbd", "rbd", "stress")) {
             Files.createDirectories(project.resolve(module).resolve("src"));
             Files.createFile(project.resolve(module).resolve("pom.xml"));
@@ -341,10 +344,30 @@ class ScriptsTest {
         List<String> modules = new ArrayList<>(words("pom.xml", "<module>.*</module>"));
         // Without tests of their own, or with those of other people alone.
         modules.removeAll(List.of("bom", "jmh-benchmarks", "stores", "stress"));
-        assertThat(words("testing/src/test/java/io/blkmq/testing/soak/Soak.java", "MODULES = List.of\\([^)]*\\)"))
+        assertThat(words("testing/src/test/java/io/blkmq/testing/runs/Soak.java", "MODULES = List.of\\([^)]*\\)"))
                 .contains("core").containsExactlyInAnyOrderElementsOf(modules);
         modules.add("stress");
         assertThat(words("stress/soak", "modules='.*'")).containsExactlyInAnyOrderElementsOf(modules);
+    }
+
+    @Test
+    void eachMutationHasATestWhereItSays() throws Exception {
+        Set<String> modules = new HashSet<>(words("stress/mutate", "modules='.*'"));
+        try (Stream<Path> patches = Files.list(ROOT.resolve("stress/mutations"))) {
+            for (Path patch : patches.toList()) {
+                String name = patch.getFileName().toString();
+                Mutation mutation = Mutation.read(ROOT, name.substring(0, name.lastIndexOf('.')), modules);
+                for (Mutation.Watcher watcher : mutation.watchers()) {
+                    Path sources = ROOT.resolve(watcher.isRace() ? "stress/src/main" : watcher.kind() + "/src/test");
+                    String type = watcher.isRace()
+                            ? watcher.which().replaceFirst("\\W.*", "")
+                            : watcher.which().replaceFirst("#.*", "");
+                    try (Stream<Path> files = Files.walk(sources)) {
+                        assertThat(files).as(name + ": " + watcher).anyMatch(file -> file.endsWith(type + ".java"));
+                    }
+                }
+            }
+        }
     }
 
     /** As the tests of some modules are. */

@@ -1,4 +1,4 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 import java.io.File;
 import java.io.IOException;
@@ -80,6 +80,11 @@ final class TestedModule {
         return matcher.replaceAll(match -> Matcher.quoteReplacement(property(match.group(1))));
     }
 
+    /** Gives a property of the pom another value. */
+    void set(String key, String value) {
+        properties.put(key, value);
+    }
+
     /** What starts a process that runs a class of the tests: options of the JVM, and the class as it is named where the module is. */
     List<String> javaArguments(String main) throws IOException {
         List<String> arguments = new ArrayList<>(javaOptions());
@@ -89,6 +94,11 @@ final class TestedModule {
 
     private boolean isOnClassPath() {
         return property("blkmq.test.modulePath").equals("false");
+    }
+
+    /** Where its classes are: those of the copy. */
+    Path classes() {
+        return classes;
     }
 
     /** The options of a process with the module and its tests on the module path, and all else on the class path, or all of it on that. */

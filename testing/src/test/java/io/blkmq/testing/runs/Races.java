@@ -1,4 +1,4 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,8 +39,13 @@ final class Races {
     }
 
     List<String> command(String java, Path results) {
+        return command(java, module, expression(), results);
+    }
+
+    /** Runs the races that a regular expression on their names finds. */
+    static List<String> command(String java, TestedModule module, String expression, Path results) {
         List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED", "-cp",
-                module.classPath(), "org.openjdk.jcstress.Main", "-t", expression(), "-r", results.toString()));
+                module.classPath(), "org.openjdk.jcstress.Main", "-t", expression, "-r", results.toString()));
         // What stands in quotes is one word.
         Matcher words = Pattern.compile("\"([^\"]*)\"|\\S+").matcher(module.property("stress.options"));
         while (words.find()) {

@@ -1,6 +1,7 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectMethod;
 
 import io.blkmq.testing.RandomSeed;
 import java.io.IOException;
@@ -8,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.stream.Stream;
+import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.Launcher;
@@ -17,10 +20,13 @@ import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * The process that runs test classes for the soak, one after the other, and says in a file how far it is. It ends early at the first
- * class with a failure, since what a failed test leaves behind is not to be taken for a failure of the next.
+ * The process that runs test classes for {@link Soak} and {@link Mutations}, one after the other, and says in a file how far it is. It
+ * ends early at the first class with a failure, since what a failed test leaves behind is not to be taken for a failure of the next.
  */
 final class TestRun {
+    /** How a class fails where nothing has run. */
+    static final String NO_TESTS = "there are no tests in it";
+
     private final Path events;
     private int tests;
     private int skipped;
@@ -33,7 +39,8 @@ final class TestRun {
     /**
      * Runs.
      *
-     * @param args the file for the events, when to begin no more classes, in milliseconds, and the classes
+     * @param args the file for the events, when to begin no more classes, in milliseconds, and the classes; {@code #METHOD} behind
+     *        a class takes only that method, with {@code *} for anything
      * @throws IOException if the file cannot be written
      */
     public static void main(String[] args) throws IOException {
@@ -57,14 +64,24 @@ final class TestRun {
         skipped = 0;
         long begin = System.nanoTime();
         long seeds = RandomSeed.drawn();
-        launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selectClass(test)).build(),
-                new Listener());
+        launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selected(test)).build(), new Listener());
         if (tests + skipped + failed == 0) {
-            say("fail <class> there are no tests in it");
+            say("fail <class> " + NO_TESTS);
             failed++;
         }
         say("end " + test + " " + tests + " " + skipped + " " + (System.nanoTime() - begin) / 1_000_000 + " "
                 + (RandomSeed.drawn() - seeds));
+    }
+
+    private static List<? extends DiscoverySelector> selected(String test) {
+        int method = test.indexOf('#');
+        if (method < 0) {
+            return List.of(selectClass(test));
+        }
+        Class<?> type = selectClass(test.substring(0, method)).getJavaClass();
+        String pattern = Soak.pattern(test.substring(method + 1));
+        return Stream.of(type.getDeclaredMethods()).filter(each -> !each.isSynthetic())
+                .filter(each -> each.getName().matches(pattern)).map(each -> selectMethod(type, each)).toList();
     }
 
     private void say(String line) throws IOException {

@@ -1,4 +1,4 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 /** What was run of a class of tests. */
 final class Tally {

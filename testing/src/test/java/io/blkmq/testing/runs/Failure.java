@@ -1,4 +1,4 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -13,15 +13,14 @@ import java.util.regex.Pattern;
  * @param log where everything stands that it said
  */
 record Failure(String test, int round, String what, String replay, String log) {
-    private static final Pattern LINE = Pattern.compile("replay with: (mvn .*?)(\\\\n|$)");
+    private static final Pattern LINE = Pattern.compile("replay with: (bin/test .*?)(\\\\n|$)");
     private static final int WHAT_CHARACTERS_MAX = 600;
 
     /** Of a class of tests, by what it says itself, or by the series of its seeds. */
     static Failure of(TestedModule module, String test, int round, long series, String what, String log) {
         Matcher matcher = LINE.matcher(what);
         String simple = test.substring(test.lastIndexOf('.') + 1);
-        String whole = "mvn -pl " + module.name + " -am test -Dsurefire.failIfNoSpecifiedTests=false -Dtest=" + simple
-                + " -Dblkmq.seeds=" + series;
+        String whole = "bin/test " + module.name + " --seeds " + series + " " + simple;
         return new Failure(test, round, cut(what), matcher.find() ? matcher.group(1).strip() : whole, log);
     }
 

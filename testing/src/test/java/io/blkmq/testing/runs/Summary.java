@@ -1,4 +1,4 @@
-package io.blkmq.testing.soak;
+package io.blkmq.testing.runs;
 
 import java.io.IOException;
 import java.nio.file.Files;
