@@ -3,6 +3,7 @@ package io.blkmq.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.core.Bio;
+import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
@@ -18,7 +19,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.agrona.concurrent.BackoffIdleStrategy;
@@ -36,6 +40,8 @@ class PolledDeviceTest {
     private static final int BYTES = 1 << 20;
     private static final int CHANGES = 20;
     private static final int BIOS = 24;
+    private static final int CLOSES = 5;
+    private static final int USES = 20;
 
     @TempDir
     private Path directory;
@@ -148,6 +154,64 @@ class PolledDeviceTest {
 
     static Stream<Way> polledWays() {
         return LoopDeviceTest.ways().filter(Way::polled);
+    }
+
+    /** What the owner of a polled device does while another thread closes it. */
+    enum Use {
+        READS {
+            @Override
+            void use(Disk disk, IoBuffer buffer) throws IOException {
+                disk.read(0, buffer.memory());
+            }
+        },
+        POLLS {
+            @Override
+            void use(Disk disk, IoBuffer buffer) {
+                disk.poll();
+            }
+        };
+
+        abstract void use(Disk disk, IoBuffer buffer) throws IOException;
+    }
+
+    static Stream<Arguments> waysAndUses() {
+        return polledWays().flatMap(way -> Stream.of(Use.values()).map(use -> Arguments.of(way, use)));
+    }
+
+    @ParameterizedTest(name = "{1}, {0}")
+    @MethodSource("waysAndUses")
+    void anotherThreadMayCloseItWhileItsOwnerUsesIt(Way way, Use use) throws Exception {
+        Path file = Files.write(directory.resolve("a.img"), new byte[BYTES]);
+        for (int time = 0; time < CLOSES; time++) {
+            LoopDevice device = LoopDevice.attach(way.config(file).build());
+            CountDownLatch used = new CountDownLatch(USES);
+            AtomicBoolean closed = new AtomicBoolean();
+            FutureTask<Void> owner = new FutureTask<>(() -> {
+                try (IoBuffer buffer = IoBuffer.allocate(4096)) {
+                    device.disk().read(0, buffer.memory());
+                    while (!closed.get()) {
+                        use.use(device.disk(), buffer);
+                        used.countDown();
+                    }
+                }
+                return null;
+            });
+            Thread thread = Thread.ofPlatform().daemon().start(owner);
+            used.await();
+            device.close();
+            closed.set(true);
+            thread.join();
+            try {
+                owner.get();
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof BlockIOException failure) {
+                    assertThat(failure.status()).isEqualTo(Status.NODEV);
+                } else {
+                    assertThat(e).cause().isInstanceOf(IllegalStateException.class)
+                            .hasMessage(device.disk().name() + " is closed");
+                }
+            }
+        }
     }
 
     @ParameterizedTest

@@ -30,7 +30,8 @@ public record Mutation(String name, Path patch, String breaks, List<Watcher> wat
      * @param which a regular expression on names of races, or a class of tests, and after a {@code #} a method of it
      */
     public record Watcher(String kind, String which) {
-        boolean isRace() {
+        /** Whether it is of race tests. */
+        public boolean isRace() {
             return kind.equals("races");
         }
 
