@@ -6,7 +6,9 @@ import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.runs.Mutations;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -109,12 +111,12 @@ class MutationsTest {
     }
 
     private Run mutate(String... names) throws IOException, InterruptedException {
-        List<String> arguments = new ArrayList<>(List.of("-cp", JavaProcess.classPath(), Mutations.class.getName(),
-                "stress tools", "20", "1", root.toString()));
+        List<String> arguments = new ArrayList<>(List.of("stress tools", "20", "1", root.toString()));
         arguments.addAll(List.of(names));
-        Process mutate = JavaProcess.start(arguments.toArray(String[]::new));
-        String out = new String(mutate.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        return new Run(mutate.waitFor(), out);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8);
+        int status = Mutations.run(out, arguments.toArray(String[]::new));
+        return new Run(status, bytes.toString(StandardCharsets.UTF_8));
     }
 
     @Test

@@ -3,6 +3,7 @@ package io.blkmq.testing.runs;
 import io.blkmq.testing.runs.Mutation.UnusableException;
 import io.blkmq.testing.runs.Mutation.Watcher;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -34,6 +35,7 @@ public final class Mutations {
     private static final int SLOWNESS_MAX = 10;
     private static final Duration ALLOWANCE = Duration.ofSeconds(60);
 
+    private final PrintStream out;
     private final List<Mutation> mutations;
     private final List<MutatedCopy> copies;
     private final Duration limit;
@@ -47,7 +49,8 @@ public final class Mutations {
     /** One mutation, or none, and a test. */
     private record Task(@Nullable Mutation mutation, Watcher watcher) {}
 
-    private Mutations(List<Mutation> mutations, List<MutatedCopy> copies, Duration limit) {
+    private Mutations(PrintStream out, List<Mutation> mutations, List<MutatedCopy> copies, Duration limit) {
+        this.out = out;
         this.mutations = mutations;
         this.copies = copies;
         this.limit = limit;
@@ -55,13 +58,26 @@ public final class Mutations {
     }
 
     /**
-     * Mutates.
+     * Mutates, prints what becomes of each mutation, and ends the process.
      *
-     * @param args the modules, a limit for a test in seconds, the number of copies, their folders, and names of mutations; all
-     *        without names. A copy has the sources of the project and a folder {@code built} as {@link Soak} takes it
+     * @param args those of {@link #run}
      * @throws Exception if a file cannot be read or written, or it is interrupted
      */
     public static void main(String[] args) throws Exception {
+        System.exit(run(System.out, args));
+    }
+
+    /**
+     * Mutates.
+     *
+     * @param out where to print what becomes of each mutation
+     * @param args the modules, a limit for a test in seconds, the number of copies, their folders, and names of mutations; all
+     *        without names. A copy has the sources of the project and a folder {@code built} as {@link Soak} takes it
+     * @return the status of the process
+     * @throws IOException if a file cannot be read or written
+     * @throws InterruptedException if it is interrupted
+     */
+    public static int run(PrintStream out, String... args) throws IOException, InterruptedException {
         Set<String> modules = new TreeSet<>(List.of(args[0].split(" ", -1)));
         Duration limit = Duration.ofSeconds(Long.parseLong(args[1]));
         int names = 3 + Integer.parseInt(args[2]);
@@ -70,18 +86,16 @@ public final class Mutations {
             copies.add(new MutatedCopy(Path.of(copy), modules));
         }
         Path root = Path.of(args[3]);
-        int status;
         try {
             List<Mutation> mutations = new ArrayList<>();
             for (String name : names == args.length ? all(root) : List.of(args).subList(names, args.length)) {
                 mutations.add(Mutation.read(root, name, modules));
             }
-            status = new Mutations(mutations, copies, limit).run();
+            return new Mutations(out, mutations, copies, limit).run();
         } catch (UnusableException e) {
-            System.err.println("mutate: " + e.getMessage());
-            status = UNUSABLE;
+            out.println("mutate: " + e.getMessage());
+            return UNUSABLE;
         }
-        System.exit(status);
     }
 
     private static List<String> all(Path root) throws IOException {
@@ -108,8 +122,8 @@ public final class Mutations {
             watch(copies.getFirst(), task);
         }
         Duration time = Duration.ofNanos(System.nanoTime() - begin);
-        System.out.println(caught + " caught, " + survived + " survived, " + unusable + " not usable, in "
-                + time.toMinutes() + " min " + time.toSecondsPart() + " s");
+        out.println(caught + " caught, " + survived + " survived, " + unusable + " not usable, in " + time.toMinutes()
+                + " min " + time.toSecondsPart() + " s");
         return unusable > 0 ? UNUSABLE : survived > 0 ? SURVIVED : ALL_CAUGHT;
     }
 
@@ -182,7 +196,7 @@ public final class Mutations {
             case "unusable" -> unusable++;
             default -> survived++;
         }
-        System.out.printf("%-9s %s(%s): %s%n", outcome,
+        out.printf("%-9s %s(%s): %s%n", outcome,
                 mutation == null
                         ? ""
                         : "[" + (caught + survived + unusable) + " of " + all + "] " + mutation.name() + " ",
