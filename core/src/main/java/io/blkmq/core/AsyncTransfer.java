@@ -236,13 +236,15 @@ final class AsyncTransfer {
     boolean endsByClose() {
         lock.lock();
         try {
-            if (direct != null && piece != null && piece.started) {
+            // At once: a piece that starts in between would have memory that its user has been told of.
+            if (told || (direct != null && piece != null && piece.started)) {
                 return false;
             }
+            told = true;
+            return true;
         } finally {
             lock.unlock();
         }
-        return claim();
     }
 
     void tellClosed() {

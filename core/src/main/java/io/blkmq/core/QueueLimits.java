@@ -333,7 +333,7 @@ public final class QueueLimits {
     /**
      * Whether the device can write through its cache.
      *
-     * @return true if FUA goes down to the driver
+     * @return true if FUA of a write of data goes down to the driver
      */
     public boolean hasFua() {
         return fua;

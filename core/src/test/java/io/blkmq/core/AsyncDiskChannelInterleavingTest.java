@@ -2,6 +2,7 @@ package io.blkmq.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.core.mq.RecordingDriver;
 import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.sim.DeterministicRuntime;
@@ -193,6 +194,42 @@ class AsyncDiskChannelInterleavingTest {
                 for (Watched watched : all) {
                     watched.check();
                 }
+            }
+        });
+    }
+
+    /** Whole blocks of a pooled buffer are the caller's own memory at the device: what its user has again, the device has no more. */
+    @Test
+    void whoIsToldOfACloseHasItsMemoryAgain() {
+        forManySeeds(runtime -> {
+            RecordingDriver driver = new RecordingDriver().runtime(runtime).depth(2);
+            try (Disk disk = driver.disk(); IoBuffer buffer = disk.allocate(4096)) {
+                AsynchronousFileChannel channel = disk.openAsynchronousChannel();
+                List<Integer> inFlightWhenTold = new ArrayList<>();
+                Thread reader = runtime.spawn("reader",
+                        () -> channel.read(buffer.memory().asByteBuffer(), 0, "", new CompletionHandler<>() {
+                            @Override
+                            public void completed(Integer result, String attachment) {
+                                inFlightWhenTold.add(driver.inFlight().size());
+                            }
+
+                            @Override
+                            public void failed(Throwable cause, String attachment) {
+                                assertThat(cause).isInstanceOfAny(AsynchronousCloseException.class,
+                                        ClosedChannelException.class);
+                                inFlightWhenTold.add(driver.inFlight().size());
+                            }
+                        }));
+                Thread closer = runtime.spawn("closer", channel::close);
+                runtime.sleep(10_000);
+                runtime.join(reader);
+                while (inFlightWhenTold.isEmpty()) {
+                    driver.completeAll();
+                    runtime.sleep(10_000);
+                }
+                runtime.join(closer);
+                assertThat(inFlightWhenTold).containsExactly(0);
+                driver.completeAll();
             }
         });
     }

@@ -61,6 +61,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
     /** How many bytes a short read has brought. */
     private long kept;
 
+    /** Bytes before the end of the file of a read that goes past it, in whole sectors; else 0. Written before it is completed. */
+    private long readable;
+
     /** How it went on a worker. */
     private Status doneStatus = Status.OK;
 
@@ -80,6 +83,9 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
 
     /** What comes before a submission: whether there is memory to transform what is to be written. */
     boolean prepare() {
+        if (readable != 0) {
+            readable = 0;
+        }
         LoopTransfer function = device.medium().transfer();
         if (function == null) {
             if (transfer != null) {
@@ -450,7 +456,16 @@ final class LoopCommand extends Work implements AioCompletion, BioCompletion, Se
         kept = result;
         rq.forEachSegment(this);
         long wholeSectors = (result + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
-        return wholeSectors >= rq.bytes() ? Status.OK : Status.IOERR;
+        if (wholeSectors >= rq.bytes()) {
+            return Status.OK;
+        }
+        readable = wholeSectors;
+        return Status.IOERR;
+    }
+
+    /** How many bytes, of whole blocks, of a read that has failed lie before the end of the file. */
+    long readableBytes() {
+        return readable - readable % rq.queue().limits().logicalBlockBytes();
     }
 
     /** A full file system is worth a status of its own: the device goes on as soon as there is room again. */

@@ -11,6 +11,7 @@ import io.blkmq.aio.AioStatistics;
 import io.blkmq.core.Bio;
 import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
+import io.blkmq.core.IoGroup;
 import io.blkmq.core.Operation;
 import io.blkmq.core.Plug;
 import io.blkmq.core.Status;
@@ -467,6 +468,45 @@ class LoopDeviceTest {
             device.disk().write(2 * MIB, buffer.memory());
             assertThat(Files.size(image)).isEqualTo(2 * MIB + 8192);
             assertThat(device.refreshCapacity()).isEqualTo(2 * MIB + 8192);
+        }
+    }
+
+    /** As each would have ended alone. */
+    @ParameterizedTest
+    @MethodSource("ways")
+    void aReadBeforeTheEndOfAShortenedFileIsNoFailureOfItsNeighbours(Way way) throws Exception {
+        byte[] content = Files.readAllBytes(image);
+        try (LoopDevice device = LoopDevice.attach(way.config(image).build());
+                IoBuffer buffer = IoBuffer.allocate(3 * 8192)) {
+            try (FileChannel channel = FileChannel.open(image, StandardOpenOption.WRITE)) {
+                channel.truncate(MIB + 8192 + 4096);
+            }
+            for (int time = 0; time < 2; time++) {
+                buffer.memory().fill((byte) 0x55);
+                Bio[] bios = new Bio[3];
+                try (Plug plug = device.disk().plug()) {
+                    for (int i = 0; i < bios.length; i++) {
+                        bios[i] = new Bio(1).reset(Operation.READ, (MIB + i * 8192) / 512).add(buffer.memory(),
+                                i * 8192L, 8192);
+                        plug.submit(bios[i]);
+                    }
+                }
+                for (Bio bio : bios) {
+                    while (bio.isInFlight()) {
+                        if (way.polled()) {
+                            device.disk().poll();
+                        } else {
+                            Thread.onSpinWait();
+                        }
+                    }
+                }
+                assertThat(bios).extracting(Bio::status).containsExactly(Status.OK, Status.IOERR, Status.IOERR);
+                byte[] read = buffer.memory().toArray(ValueLayout.JAVA_BYTE);
+                assertThat(Arrays.copyOf(read, 12288)).isEqualTo(Arrays.copyOfRange(content, MIB, MIB + 12288));
+                assertThat(Arrays.copyOfRange(read, 12288, read.length)).containsOnly(0);
+            }
+            assertThat(device.disk().statistics().merges(IoGroup.READ)).as("merged, so that there is something to see")
+                    .isPositive();
         }
     }
 

@@ -116,6 +116,16 @@ public interface BlockDriver {
     }
 
     /**
+     * Whether {@link #complete} has something to do for requests alone that have not ended well. Those that have are ended by the block
+     * layer then, which in a group costs less. Asked once, when a queue is made.
+     *
+     * @return false unless the driver says so
+     */
+    default boolean completesFailuresAlone() {
+        return false;
+    }
+
+    /**
      * A request has been in flight for longer than its time-out.
      *
      * @param rq the request

@@ -46,7 +46,7 @@ public abstract sealed class Request permits RequestLife {
     public abstract Operation operation();
 
     /**
-     * Flags of {@link Bio} that concern a driver or an elevator: {@link Bio#FUA} if the device has it, {@link Bio#NOUNMAP},
+     * Flags of {@link Bio} that concern a driver or an elevator: {@link Bio#FUA} of a write of data if the device has it, {@link Bio#NOUNMAP},
      * {@link Bio#SYNC}.
      *
      * @return a set of bits

@@ -34,6 +34,8 @@ public final class DeviceQueue extends QueueParts {
     private final BlockDriver driver;
     /** Whether the driver leaves its half of a completion to the block layer. */
     private final boolean endsAtOnce;
+    /** The same of requests that end well. */
+    private final boolean endsWellAtOnce;
     private final OwnRequests own;
 
     DeviceQueue(TagSet set, PoolParts shared, String name, QueueLimits limits, long capacitySectors,
@@ -41,6 +43,7 @@ public final class DeviceQueue extends QueueParts {
         super(set, shared, name, limits, capacitySectors, queueData);
         this.driver = set.driver();
         this.endsAtOnce = !DriverCalls.hasOwnComplete(driver);
+        this.endsWellAtOnce = endsAtOnce || driver.completesFailuresAlone();
         this.own = new OwnRequests(this);
         contexts.make();
     }
@@ -345,7 +348,7 @@ public final class DeviceQueue extends QueueParts {
             return;
         }
         rq.init(bio);
-        if (durable && !lim.hasFua()) {
+        if (durable && !FlushSequence.goesThrough(bio, lim)) {
             // A flush after the data does it, or nothing has to: without a cache the request is one like any other.
             rq.dropFlags(lim.hasWriteCache() ? Bio.FUA : Bio.FUA | Bio.PREFLUSH);
         }
@@ -724,8 +727,8 @@ public final class DeviceQueue extends QueueParts {
     // ---- the way up
 
     @Override
-    boolean endsAtOnce() {
-        return endsAtOnce && affinity == CompletionAffinity.ANY;
+    boolean endsAtOnce(Status result) {
+        return (result == Status.OK ? endsWellAtOnce : endsAtOnce) && affinity == CompletionAffinity.ANY;
     }
 
     @Override

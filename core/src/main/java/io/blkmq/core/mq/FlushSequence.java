@@ -34,11 +34,19 @@ final class FlushSequence {
             if (!data || (bio.flags() & Bio.PREFLUSH) != 0) {
                 steps |= PREFLUSH;
             }
-            if (data && (bio.flags() & Bio.FUA) != 0 && !limits.hasFua()) {
+            if (data && (bio.flags() & Bio.FUA) != 0 && !goesThrough(bio, limits)) {
                 steps |= POSTFLUSH;
             }
         }
         return steps;
+    }
+
+    /**
+     * Whether the device itself makes a bio with FUA durable: a write of data. What a discard, or zeroes without data, change is often known
+     * by a device's mapping alone, for which it has no such command.
+     */
+    static boolean goesThrough(Bio bio, QueueLimits limits) {
+        return limits.hasFua() && bio.operation() == Operation.WRITE;
     }
 
     /** The next step, 0 if all are done. */

@@ -4,6 +4,7 @@ import io.blkmq.core.Bio;
 import io.blkmq.core.BioObserver;
 import io.blkmq.core.Operation;
 import io.blkmq.core.QueueLimits;
+import io.blkmq.core.Status;
 import io.blkmq.core.driver.CompletionAffinity;
 import io.blkmq.core.driver.RequestQueue;
 import io.blkmq.core.driver.TagSet;
@@ -261,7 +262,7 @@ public abstract sealed class QueueSettings extends RequestQueue permits QueuePar
     }
 
     /** Whether a request ends in the moment in which it is complete: the driver has nothing to do in between, and any thread will do. */
-    abstract boolean endsAtOnce();
+    abstract boolean endsAtOnce(Status result);
 
     /** The driver's half of a completion, here or where the submitter is. */
     abstract void completeInDriver(TagRequest rq);

@@ -658,7 +658,7 @@ public final class TagRequest extends RequestLife {
      * @return false if it has to go the whole way, and nothing has changed
      */
     boolean endAtOnce(Status result) {
-        return queue().endsAtOnce() && leaveFlightEnded(result);
+        return queue().endsAtOnce(result) && leaveFlightEnded(result);
     }
 
     @Override

@@ -21,6 +21,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The flush machine, seen from its driver. */
 @NoRescues
@@ -106,6 +108,28 @@ class FlushQueueTest {
         driver.completeAll();
         assertThat(driver.log()).containsExactly("WRITE 1 FUA");
         assertThat(told.ends()).containsExactly("WRITE 1 OK");
+    }
+
+    /** A device with FUA has it for writes of data: what a discard or zeroes have changed may be known by its mapping alone. */
+    @ParameterizedTest
+    @EnumSource(names = {"DISCARD", "WRITE_ZEROES"})
+    void withFuaAtTheDeviceAFlushFollowsADiscardAndZeroes(Operation operation) {
+        driver.limits(limits -> limits.discardBytesMax(1 << 20).writeZeroesBytesMax(1 << 20));
+        Disk disk = disk(true, true);
+        disk.submit(told.bio(operation, 1).flags(Bio.FUA));
+        assertThat(driver.log()).containsExactly(operation + " 1");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).isEmpty();
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactly(operation + " 1 OK");
+
+        disk.submit(told.bio(operation, 2).flags(Bio.PREFLUSH));
+        assertThat(driver.log()).containsExactly("FLUSH");
+        driver.complete(Status.OK);
+        assertThat(driver.log()).containsExactly(operation + " 2");
+        driver.complete(Status.OK);
+        assertThat(told.ends()).containsExactly(operation + " 2 OK");
     }
 
     @Test
