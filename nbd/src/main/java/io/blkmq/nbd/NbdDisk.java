@@ -41,7 +41,9 @@ public final class NbdDisk {
     /** The most connections. */
     public static final int CONNECTIONS_MAX = 64;
 
-    private static final long RANGE_BYTES_MAX = 1L << 30;
+    private static final long DISCARD_BYTES_MAX = 1L << 30;
+    /** Less: a server may write them, and has no longer for that than for any other reply. */
+    private static final long ZEROES_BYTES_MAX = 64L << 20;
     private static final int REQUEST_BYTES_MAX = 4 << 20;
     private static final int SEGMENTS_MAX = 256;
 
@@ -264,12 +266,12 @@ public final class NbdDisk {
             int most = Math.min(offer.requestBytes(), REQUEST_BYTES_MAX);
             int requestBytes = most - most % block;
             boolean extended = offer.style() == ReplyStyle.EXTENDED;
-            long range = extended ? 64 * RANGE_BYTES_MAX : RANGE_BYTES_MAX;
+            long discard = extended ? 64 * DISCARD_BYTES_MAX : DISCARD_BYTES_MAX;
             // Without a flush there is no cache to write through.
             boolean cache = offer.has(Nbd.FLAG_SEND_FLUSH);
             return QueueLimits.builder().logicalBlockBytes(block).requestBytesMax(requestBytes)
-                    .segmentsMax(SEGMENTS_MAX).discardBytesMax(offer.has(Nbd.FLAG_SEND_TRIM) ? range : 0)
-                    .writeZeroesBytesMax(offer.has(Nbd.FLAG_SEND_WRITE_ZEROES) ? range : 0)
+                    .segmentsMax(SEGMENTS_MAX).discardBytesMax(offer.has(Nbd.FLAG_SEND_TRIM) ? discard : 0)
+                    .writeZeroesBytesMax(offer.has(Nbd.FLAG_SEND_WRITE_ZEROES) ? ZEROES_BYTES_MAX : 0)
                     .writeCache(cache, cache && offer.has(Nbd.FLAG_SEND_FUA)).rotational(offer.has(Nbd.FLAG_ROTATIONAL))
                     .readOnly(readOnly || offer.has(Nbd.FLAG_READ_ONLY)).build();
         }

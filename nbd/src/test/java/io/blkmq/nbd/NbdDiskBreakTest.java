@@ -31,6 +31,7 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
@@ -38,6 +39,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -732,5 +736,40 @@ class NbdDiskBreakTest {
                 buffers.forEach(IoBuffer::close);
             }
         }
+    }
+
+    /** What is told is why it could not connect again, not only that it could not. */
+    @Test
+    void aDiskThatIsGivenUpSaysWhyItWasNotConnectedAgain() throws Exception {
+        List<String> said = new CopyOnWriteArrayList<>();
+        Handler handler = new Handler() {
+            @Override
+            public void publish(LogRecord logged) {
+                said.add(logged.getLevel() + " " + logged.getMessage());
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        };
+        Logger logger = Logger.getLogger("io.blkmq.nbd");
+        try (Disk memory = Scratch.memory(BLOCKS * BLOCK);
+                NbdServer server = Patient.server().unix(directory.resolve("s")).start()) {
+            server.addExport(NbdExport.builder("d", memory).build());
+            logger.addHandler(handler);
+            try (Disk disk = client("s").connections(1).giveUpAfter(Duration.ofNanos(1)).open();
+                    IoBuffer buffer = IoBuffer.allocate(BLOCK)) {
+                disk.read(0, buffer.memory());
+                server.removeExport("d");
+                assertThatThrownBy(() -> disk.read(0, buffer.memory())).isInstanceOf(BlockIOException.class)
+                        .hasMessageContaining("TRANSPORT");
+            } finally {
+                logger.removeHandler(handler);
+            }
+        }
+        assertThat(said).anyMatch(line -> line.startsWith("SEVERE")
+                && line.contains("is given up: no connection in time") && line.contains("there is none of that name"));
     }
 }

@@ -111,6 +111,9 @@ class NbdDiskTest {
                 assertThat(disk.queue().hardwareContexts()).isEqualTo(3);
                 assertThat(disk.limits().hasWriteCache()).isTrue();
                 assertThat(disk.limits().hasFua()).isTrue();
+                assertThat(disk.limits().discardBytesMax()).isGreaterThan(1L << 32);
+                assertThat(disk.limits().writeZeroesBytesMax()).as("a server that has to write them answers in time")
+                        .isEqualTo(64L << 20);
                 exercise(disk);
                 disk.discard(0, MIB);
                 assertThatThrownBy(() -> disk.read(16 * MIB, ByteBuffer.allocate(512)))

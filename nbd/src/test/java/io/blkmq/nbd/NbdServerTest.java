@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.core.Disk;
+import io.blkmq.core.DiskStatistics;
+import io.blkmq.core.IoGroup;
+import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.nbd.server.Server;
 import io.blkmq.nbd.wire.Nbd;
 import io.blkmq.testing.Command;
@@ -34,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NbdServerTest {
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
+    private static final int LARGE_BYTES = 8192 * KIB;
 
     @TempDir
     private Path directory = Path.of("");
@@ -275,6 +279,41 @@ class NbdServerTest {
             clock.advanceUntil("it is left", Duration.ofMinutes(1), () -> server.statistics().connections() == 0);
             assertThat(server.statistics().aborted()).isZero();
         }
+    }
+
+    /** Others may write there meanwhile. The disk has no zeroes of its own, so the server writes them, piece by piece. */
+    @ParameterizedTest
+    @ValueSource(ints = {Nbd.CMD_WRITE_ZEROES, Nbd.CMD_CACHE})
+    void whatAClientThatIsGoneHasBegunGoesNoFurther(int command) throws IOException {
+        try (Disk disk = NullBlk.builder().capacityBytes(LARGE_BYTES).completion(NullBlk.Completion.REAPER).build();
+                NbdServer server = Patient.server().unix(socket()).threads(1).start();
+                HeldUp held = HeldUp.quiescing(disk)) {
+            server.addExport(export(disk));
+            AtomicInteger inFlight = inFlight(disk);
+            held.begin();
+            try (RawClient client = RawClient.simple(socket(), "d")) {
+                client.write(RawClient.request(command, 0, 1, 0, LARGE_BYTES));
+                Eventually.until("its first piece is on its way", () -> inFlight.get() == 1);
+            }
+            try (RawClient other = RawClient.simple(socket(), "d")) {
+                // The server's only thread has seen the end of the first when it has answered the other twice.
+                for (int i = 0; i < 2; i++) {
+                    other.write(RawClient.request(Nbd.CMD_READ, 0, i, LARGE_BYTES, 512));
+                    assertThat(other.reply(0).error()).isEqualTo(Nbd.EINVAL);
+                }
+                held.end();
+                Eventually.until("the first is gone", () -> server.statistics().connections() == 1);
+            }
+            DiskStatistics statistics = disk.statistics();
+            assertThat(statistics.ios(IoGroup.READ) + statistics.ios(IoGroup.WRITE)).isOne();
+        }
+    }
+
+    @Test
+    void aHostThatIsNotKnownIsNamed() {
+        InetSocketAddress nowhere = InetSocketAddress.createUnresolved("no-such-host.invalid", 1234);
+        assertThatThrownBy(() -> Patient.server().tcp(nowhere).start()).isInstanceOf(IOException.class)
+                .hasMessageContaining("the host no-such-host.invalid is not known");
     }
 
     @Test

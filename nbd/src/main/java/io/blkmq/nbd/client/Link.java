@@ -18,6 +18,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -81,6 +82,8 @@ final class Link implements Loop.Handler {
     private long retryNanos = RETRY_NANOS_MIN;
     /** Since when nothing has come from a server that should have; 0 while all is well. */
     private long brokenSince;
+    /** Why the last try to connect has failed; null if it has not, or there was none since the connection broke. */
+    private @Nullable Throwable lastFailure;
     /** Since when this connection may be asked: nothing was asked of it before. */
     private long connectedSince;
     private boolean closing;
@@ -544,8 +547,10 @@ final class Link implements Loop.Handler {
 
     private void greet() {
         long now = now();
-        if (brokenSince != 0 && now - brokenSince > device.target().giveUpNanos()) {
-            die("no connection in time", null);
+        Throwable last = lastFailure;
+        // Not without a try, however late it is: why it fails is what is told.
+        if (last != null && brokenSince != 0 && now - brokenSince > device.target().giveUpNanos()) {
+            die("no connection in time; the last try: " + reason(last), last);
             return;
         }
         state = State.GREETING;
@@ -568,6 +573,9 @@ final class Link implements Loop.Handler {
     private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {
         if (established == null) {
             FailureLog.log(LOG, Level.DEBUG, () -> device.name() + ": no connection", failure);
+            lastFailure = failure instanceof CompletionException wrapped && wrapped.getCause() != null
+                    ? wrapped.getCause()
+                    : failure;
             state = State.WAITING;
             retryLater(now());
             if (closing) {
@@ -591,6 +599,11 @@ final class Link implements Loop.Handler {
             return;
         }
         device.settled();
+    }
+
+    private static String reason(Throwable failure) {
+        String message = failure.getMessage();
+        return failure instanceof IOException && message != null ? message : failure.toString();
     }
 
     /** Whether it has a connection, or is never going to have one. */
@@ -628,9 +641,10 @@ final class Link implements Loop.Handler {
         style = established.offer().style();
         key = device.loop().register(established.channel(), SelectionKey.OP_READ, this);
         state = State.READY;
+        lastFailure = null;
     }
 
-    private void die(String why, @Nullable Exception e) {
+    private void die(String why, @Nullable Throwable e) {
         if (!closing) {
             FailureLog.log(LOG, Level.ERROR, () -> device.name() + " is given up: " + why, e);
         }

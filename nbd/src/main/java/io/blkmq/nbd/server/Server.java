@@ -7,6 +7,7 @@ import io.blkmq.nbd.socket.Loop;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -99,6 +100,9 @@ public final class Server {
      * @throws IOException if it cannot
      */
     public void listen(SocketAddress address) throws IOException {
+        if (address instanceof InetSocketAddress inet && inet.isUnresolved()) {
+            throw new IOException(address + ": the host " + inet.getHostString() + " is not known");
+        }
         ServerSocketChannel channel;
         if (address instanceof UnixDomainSocketAddress unix) {
             removeStale(unix);
@@ -133,6 +137,9 @@ public final class Server {
         } catch (CompletionException e) {
             channel.close();
             throw new IOException(address + ": " + e.getCause(), e.getCause());
+        } catch (RuntimeException | Error e) {
+            channel.close();
+            throw e;
         }
     }
 

@@ -457,6 +457,11 @@ final class Transmission {
 
     /** Submits what is to be done next, here or by another worker. Whatever happens, the request gets an answer. */
     private void submit(ServedRequest request) {
+        if (connection.isClosed()) {
+            // What a client that is gone has begun goes no further: others may have written there meanwhile.
+            fail(request, Nbd.EIO);
+            return;
+        }
         try {
             Bio bio = describe(request);
             Worker helper = bio.bytes() < LENT_BYTES_MIN
