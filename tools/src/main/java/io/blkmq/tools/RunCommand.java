@@ -259,10 +259,11 @@ final class RunCommand implements Callable<Integer> {
                 out.flush();
             }
         });
+        List<Path> used = usedFiles();
         try (OwnCounters _ = OwnCounters.open(err());
-                RunOutput report = RunOutput.open("--output", output, out);
-                RunOutput jsonOutput = RunOutput.open("--json", json, out);
-                RunOutput page = RunOutput.open("--html", html, out)) {
+                RunOutput report = RunOutput.open("--output", output, out, used);
+                RunOutput jsonOutput = RunOutput.open("--json", json, out, used);
+                RunOutput page = RunOutput.open("--html", html, out, used)) {
             Outcome outcome = compare ? compare(jobs, control, progress) : run(jobs, control, progress);
             progress.clear();
             long endMillis = System.currentTimeMillis();
@@ -345,6 +346,18 @@ final class RunCommand implements Callable<Integer> {
             texts.add(JobText.read(file, System.in));
         }
         return jobOptions.jobs(texts, new LinkedHashSet<>(sections));
+    }
+
+    /** The files that a run reads or writes: no report goes there. */
+    private List<Path> usedFiles() throws UsageException {
+        List<Path> used = new ArrayList<>();
+        for (Backing backing : attachments().values()) {
+            if (backing.kind() == Backing.Kind.FILE) {
+                used.add(backing.path());
+            }
+        }
+        jobFiles.stream().filter(file -> !file.equals("-")).map(Path::of).forEach(used::add);
+        return used;
     }
 
     private Map<String, Backing> attachments() throws UsageException {

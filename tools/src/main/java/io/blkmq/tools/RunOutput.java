@@ -3,32 +3,61 @@ package io.blkmq.tools;
 import io.blkmq.tools.job.UsageException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.Writer;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collection;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Where a report goes: a file, or standard output. Opened before anything runs, so that a run is not lost to a wrong path; what cannot
- * be written is an error, and never silence.
+ * be written is an error, and never silence. A file that is there keeps its content until there is a report, so that a run that is
+ * refused has not cost the last one's.
  */
 final class RunOutput implements AutoCloseable {
-    private final @Nullable Writer file;
     private final PrintWriter out;
+    private final @Nullable Path path;
+    private final @Nullable FileChannel file;
+    private final boolean made;
+    private boolean written;
 
-    private RunOutput(@Nullable Writer file, PrintWriter out) {
-        this.file = file;
+    private RunOutput(PrintWriter out, @Nullable Path path, @Nullable FileChannel file, boolean made) {
         this.out = out;
+        this.path = path;
+        this.file = file;
+        this.made = made;
     }
 
-    /** Opens a file; {@code -} and null are standard output. */
-    static RunOutput open(String option, @Nullable String target, PrintWriter out) throws UsageException {
+    /**
+     * Opens a file; {@code -} and null are standard output.
+     *
+     * @param option that names it
+     * @param target its path
+     * @param out standard output
+     * @param used files that the run reads or writes, none of which may be the report's
+     */
+    static RunOutput open(String option, @Nullable String target, PrintWriter out, Collection<Path> used)
+            throws UsageException {
         if (target == null || target.equals("-")) {
-            return new RunOutput(null, out);
+            return new RunOutput(out, null, null, false);
         }
         try {
-            return new RunOutput(Files.newBufferedWriter(Path.of(target)), out);
+            Path path = Path.of(target);
+            boolean exists = Files.exists(path);
+            for (Path each : used) {
+                if (exists && Files.exists(each) && Files.isSameFile(path, each)) {
+                    throw new UsageException(option + " " + target + ": the run itself uses this file");
+                }
+            }
+            return new RunOutput(out, path, FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                    !exists);
+        } catch (InvalidPathException e) {
+            throw new UsageException(option + " " + target + ": is no path: " + e.getReason(), e);
         } catch (NoSuchFileException e) {
             throw new UsageException(option + " " + target + ": there is no such directory", e);
         } catch (IOException e) {
@@ -37,10 +66,16 @@ final class RunOutput implements AutoCloseable {
     }
 
     void write(String text) throws IOException {
-        Writer to = file;
+        FileChannel to = file;
         if (to != null) {
-            to.write(text);
-            to.flush();
+            if (!written && path != null && Files.isRegularFile(path)) {
+                to.truncate(0);
+            }
+            written = true;
+            ByteBuffer bytes = StandardCharsets.UTF_8.encode(text);
+            while (bytes.hasRemaining()) {
+                int _ = to.write(bytes);
+            }
             return;
         }
         out.write(text);
@@ -54,6 +89,9 @@ final class RunOutput implements AutoCloseable {
     public void close() throws IOException {
         if (file != null) {
             file.close();
+        }
+        if (path != null && made && !written) {
+            Files.deleteIfExists(path);
         }
     }
 }

@@ -293,6 +293,35 @@ class RunCommandTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"--output", "--json", "--html"})
+    void aRunThatIsRefusedLeavesTheLastReport(String option) throws IOException {
+        Path job = job("[a]\nfilename=d\n");
+        Path report = Files.writeString(directory.resolve("report"), "precious ".repeat(100_000));
+        assertThat(execute("run", "--attach", "d=mem:64k", "--bs", "3", option, report, job)).isEqualTo(2);
+        assertThat(report).hasContent("precious ".repeat(100_000));
+        Path another = directory.resolve("another");
+        assertThat(execute("run", "--attach", "d=mem:64k", "--bs", "3", option, another, job)).isEqualTo(2);
+        assertThat(another).doesNotExist();
+
+        assertThat(execute("run", "--attach", "d=mem:64k", option, report, job)).as(err.toString()).isZero();
+        assertThat(Files.readString(report)).doesNotContain("precious").isNotBlank();
+    }
+
+    @Test
+    void aReportDoesNotGoToAFileOfTheRun() throws IOException {
+        Path job = job("[a]\nfilename=d\nrw=read\n");
+        String lines = Files.readString(job);
+        Path image = Files.write(directory.resolve("d.img"), new byte[1 << 20]);
+        for (Path used : List.of(image, job)) {
+            Path same = directory.resolve(".").resolve(used.getFileName());
+            assertThat(execute("run", "--attach", "d=" + image, "--json", same, job)).isEqualTo(2);
+            assertThat(err.toString()).contains("--json " + same + ": the run itself uses this file");
+        }
+        assertThat(image).hasSize(1 << 20);
+        assertThat(job).hasContent(lines);
+    }
+
     @Test
     void theReportHasTheFormatsThatAreAskedFor() throws IOException {
         Path job = job("[a]\nfilename=d\n");

@@ -81,7 +81,7 @@ class CrashesTest {
 
     @Test
     void theDisksPowerFails() throws Exception {
-        var report = CrashExplorer.<Integer>on(SimulatedDisk.builder().capacityBytes(8 << 20)).states(20_000).time(Duration.ofSeconds(15))
+        var report = CrashExplorer.<Integer>on(SimulatedDisk.builder().capacityBytes(8 << 20)).states(150).time(Duration.ofMinutes(4))
                 .prepared(disk -> onVolume(disk, CrashesTest::prepare))
                 .run((disk, acknowledged) -> onVolume(disk, url -> work(url, acknowledged)))
                 .check((disk, acknowledged) -> onVolume(disk, url -> check(url, acknowledged)));

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class JobOptions {
     private static final String OPTION = "--";
+    private static final String SHORT = "-";
     private static final String NAME = "name";
     private static final String GLOBAL = "global";
 
@@ -64,15 +65,15 @@ public final class JobOptions {
 
     /**
      * Adds what an argument says, if it is a key of jobs: {@code --rw=randread}, {@code --rw randread}, {@code --time_based},
-     * {@code --direct 1}. A key that gets no value and needs one is refused by {@link #jobs}.
+     * {@code --direct 1}, also with one hyphen. A key that gets no value and needs one is refused by {@link #jobs}.
      *
      * @param word the argument
      * @param behind the arguments behind it; the first is taken away if it is the key's value
      * @return false if the argument is something else
      */
     public boolean take(String word, Deque<String> behind) {
-        String name = word.startsWith(OPTION) ? word.substring(OPTION.length()).split("=", 2)[0] : "";
-        if (!isKey(name)) {
+        String name = keyOf(word);
+        if (name == null) {
             return false;
         }
         int equals = word.indexOf('=');
@@ -80,9 +81,19 @@ public final class JobOptions {
         return true;
     }
 
+    /** The key that an argument names, with two hyphens or, as fio takes it, too, with one; null if it names none. */
+    private static @Nullable String keyOf(String word) {
+        if (!word.startsWith(SHORT)) {
+            return null;
+        }
+        String name = word.substring(word.startsWith(OPTION) ? OPTION.length() : SHORT.length()).split("=", 2)[0];
+        // One letter behind one hyphen is an option of the command's own.
+        return isKey(name) && (word.startsWith(OPTION) || name.length() > 1) ? name : null;
+    }
+
     /** Whether a word behind a key is its value: of a flag it can only be a number, and an option is none of any key. */
     private static boolean isValue(String name, @Nullable String word) {
-        if (word == null || word.startsWith(OPTION)) {
+        if (word == null || word.startsWith(OPTION) || keyOf(word) != null) {
             return false;
         }
         return !isFlag(name) || word.equals("0") || word.equals("1");

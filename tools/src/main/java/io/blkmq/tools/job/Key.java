@@ -48,7 +48,7 @@ public enum Key {
             "blockalign", "ba"),
     /** How long the job's part of the device is. */
     SIZE(new ValueType("bytes or %", false, Key::notEmpty), null,
-            "how long the job's part of the device is, and how many bytes it moves. Without it, the rest of the device",
+            "how long the job's part of the device is, and how many bytes it moves. Without it, the rest of the device. Beside `filesize` only how many bytes it moves",
             "size"),
     /** How many bytes the job moves. */
     IO_SIZE(ValueType.EXTENT, null, "how many bytes it moves, if not `size`", "io_size", "io_limit"),

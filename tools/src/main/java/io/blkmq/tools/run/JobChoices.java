@@ -42,6 +42,8 @@ final class JobChoices extends Choices {
     private boolean passIsOver;
     private int wantedInNextPass;
 
+    private @Nullable Pacer pacer;
+
     private JobChoices(Workload workload, @Nullable Verifier verifier, OffsetSource[] reads, OffsetSource[] writes,
             OffsetSource[] trims) {
         JobSpec spec = workload.spec();
@@ -63,7 +65,8 @@ final class JobChoices extends Choices {
         this.trimOffsets = trims;
         this.bytesLeft = spec.isTimeBased() ? Long.MAX_VALUE : workload.bytes();
         long number = spec.amount(Key.NUMBER_IOS);
-        this.operationsLeft = number == 0 ? Long.MAX_VALUE : number;
+        long loops = spec.count(Key.LOOPS);
+        this.operationsLeft = number == 0 || number > Long.MAX_VALUE / loops ? Long.MAX_VALUE : number * loops;
         AccessPattern pattern = workload.planned();
         this.operation = pattern.trims() ? Operation.DISCARD : pattern.reads() ? Operation.READ : Operation.WRITE;
         this.offsets = sources()[0];
@@ -88,6 +91,13 @@ final class JobChoices extends Choices {
         OffsetSource[] reads = OffsetSources.of(workload, Direction.READ);
         OffsetSource[] writes = OffsetSources.areShared(workload) ? reads : OffsetSources.of(workload, Direction.WRITE);
         return new JobChoices(workload, verifier, reads, writes, OffsetSources.of(workload, Direction.TRIM));
+    }
+
+    /** Has rates say whose turn it is. Not of a job that is verified: its directions are those of its seed, for who reads it back later. */
+    void paceBy(Pacer rates) {
+        if (verifier == null) {
+            pacer = rates;
+        }
     }
 
     @Override
@@ -154,6 +164,10 @@ final class JobChoices extends Choices {
             operation = Operation.DISCARD;
         } else if (mixed) {
             operation = random.below(PERCENT) < readPercent ? Operation.READ : Operation.WRITE;
+            Pacer rates = pacer;
+            if (rates != null) {
+                operation = rates.turn(operation, System.nanoTime());
+            }
         }
         if (severalParts) {
             part = order.next();

@@ -134,7 +134,11 @@ final class JobThread implements Runnable {
         this.backlog = verifier != null && spec.isReadBack() ? spec.count(Key.VERIFY_BACKLOG) : 0;
         this.bounded = search != null || thinking.isNeeded() || backlog > 0;
         this.progress = new JobProgress(workload);
-        this.choices = JobChoices.of(workload, verifier);
+        JobChoices chosen = JobChoices.of(workload, verifier);
+        if (pacer != null) {
+            chosen.paceBy(pacer);
+        }
+        this.choices = chosen;
     }
 
     private @Nullable DataFill dataFill() {

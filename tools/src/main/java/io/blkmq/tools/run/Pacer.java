@@ -110,6 +110,19 @@ final class Pacer {
         return lane.isRated() ? (long) lane.dueNanos - nowNanos : 0;
     }
 
+    /**
+     * Whose turn it is in a mixed job: that of the direction that was drawn, if it may begin; else the one that may begin sooner. So no
+     * direction waits for another one's rate.
+     */
+    Operation turn(Operation drawn, long nowNanos) {
+        long wait = waitNanos(drawn, nowNanos);
+        if (wait <= 0) {
+            return drawn;
+        }
+        Operation other = drawn == Operation.READ ? Operation.WRITE : Operation.READ;
+        return waitNanos(other, nowNanos) < wait ? other : drawn;
+    }
+
     /** An operation begins. */
     void began(Operation operation, int bytes) {
         Lane lane = lane(operation);

@@ -308,9 +308,14 @@ record Workload(JobClone job, List<Part> parts, AccessPattern pattern, ByDirecti
 
     private static long bytes(JobSpec spec, List<Part> parts) {
         long all = parts.stream().mapToLong(Part::bytes).sum();
-        long once = spec.ioSize().map(size -> size.of(all)).orElse(all);
+        long once = spec.ioSize().map(size -> size.of(all)).orElseGet(() -> sizeOfFiles(spec, all));
         long loops = spec.count(Key.LOOPS);
         return once > Long.MAX_VALUE / loops ? Long.MAX_VALUE : once * loops;
+    }
+
+    /** How much is done of files whose sizes the job gives: by {@code size} perhaps less than all. */
+    private static long sizeOfFiles(JobSpec spec, long all) {
+        return spec.has(Key.FILESIZE) ? spec.size().map(size -> Math.min(all, size.of(all))).orElse(all) : all;
     }
 
     // ---- bounds

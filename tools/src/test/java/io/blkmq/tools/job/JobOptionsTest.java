@@ -40,7 +40,9 @@ class JobOptionsTest {
     @CsvSource(delimiter = '|', value = {"--direct 1 x.fio|x.fio|direct=1", "--direct 0|''|direct=0",
             "--direct x.fio|x.fio|direct", "--time_based --runtime 4|''|time_based runtime=4",
             "--runtime --rw=write|''|runtime rw=write", "--rw write --bs|''|rw=write bs",
-            "--offset_increment=--1 a b|a b|offset_increment=--1", "--thread 1 x.fio|x.fio|thread=1"})
+            "--offset_increment=--1 a b|a b|offset_increment=--1", "--thread 1 x.fio|x.fio|thread=1",
+            "-direct 1 x.fio|x.fio|direct=1", "-rw=read -thread -V -|-V -|rw=read thread",
+            "--runtime -rw=write|''|runtime rw=write", "--offset_increment -1 -h|-h|offset_increment=-1"})
     void aWordIsAValueUnlessItIsAnOptionOrTheKeyIsAFlag(String line, String others, String taken) {
         assertThat(String.join(" ", take(line))).isEqualTo(others);
         assertThat(String.join(" ", options.lines())).isEqualTo(taken);

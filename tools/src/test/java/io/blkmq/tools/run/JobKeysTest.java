@@ -145,7 +145,9 @@ class JobKeysTest {
 
     @ParameterizedTest
     @CsvSource({"io_size=2m, 512", "io_size=128k, 32", "number_ios=5, 5", "loops=2, 512", "offset=50%, 128",
-            "offset=33%, 171", "size=100%, 256", "offset=512k~size=25%, 64"})
+            "offset=33%, 171", "size=100%, 256", "offset=512k~size=25%, 64", "number_ios=5~loops=2, 10",
+            "filesize=512k~size=256k, 64", "filesize=512k~size=50%, 64", "filesize=256k~size=1m, 64",
+            "filesize=512k~size=256k~io_size=384k, 96", "filesize=512k~size=256k~loops=3, 192"})
     void theAmountIsWhatTheJobSays(String lines, int operations) throws UsageException {
         assertThat(chosen("rw=read\n" + lines.replace('~', '\n'))).hasSize(operations)
                 .allMatch(each -> each.offset % 4096 == 0);

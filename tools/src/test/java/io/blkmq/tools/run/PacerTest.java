@@ -88,4 +88,40 @@ class PacerTest {
         pacer.check(accounts, 4 * SECOND);
         assertThat(isTooSlow(accounts)).isTrue();
     }
+
+    /** As often as each direction's own rate says, whatever is drawn how often. */
+    @ParameterizedTest
+    @CsvSource({"'rate_iops=100,400', 50, 100, 400", "'rate_iops=200,200', 90, 200, 200",
+            "'rate=400k,1600k', 10, 100, 400"})
+    void aDirectionOfAMixedJobDoesNotWaitForTheOthersRate(String rates, int readPercent, int reads, int writes)
+            throws UsageException {
+        Pacer pacer = new Pacer(job("rw=randrw~bs=4k~" + rates), 1);
+        pacer.begin(0);
+        int[] begun = new int[2];
+        int drawn = 0;
+        for (long now = 0; now < SECOND;) {
+            Operation turn = pacer.turn(drawn++ % 100 < readPercent ? Operation.READ : Operation.WRITE, now);
+            long wait = pacer.waitNanos(turn, now);
+            if (wait > 0) {
+                // It stays chosen, as it does in a job.
+                now += wait;
+            }
+            if (now < SECOND) {
+                pacer.began(turn, 4096);
+                begun[turn == Operation.READ ? 0 : 1]++;
+            }
+        }
+        assertThat(begun[0]).isBetween(reads - 2, reads + 2);
+        assertThat(begun[1]).isBetween(writes - 2, writes + 2);
+    }
+
+    @Test
+    void aDirectionWithoutARateMayAlwaysBegin() throws UsageException {
+        Pacer pacer = new Pacer(job("rw=randrw~rate_iops=,100"), 1);
+        pacer.begin(0);
+        assertThat(pacer.turn(Operation.WRITE, 1)).isEqualTo(Operation.WRITE);
+        pacer.began(Operation.WRITE, 4096);
+        assertThat(pacer.turn(Operation.WRITE, 1)).isEqualTo(Operation.READ);
+        assertThat(pacer.turn(Operation.READ, 1)).isEqualTo(Operation.READ);
+    }
 }
