@@ -313,7 +313,8 @@ final class BioLedger {
         require(rq.operation() == io.operation(), "another operation than that of " + bio, rq);
         require(rq.priority().equals(io.priority()), "another priority than that of " + bio, rq);
         require(rq.lifetime() == io.lifetime(), "another lifetime than that of " + bio, rq);
-        int flags = io.flags() & (Bio.NOUNMAP | Bio.SYNC | (limits.hasFua() ? Bio.FUA : 0));
+        int flags = io.flags()
+                & (Bio.NOUNMAP | Bio.SYNC | (limits.hasFua() && io.operation() == Operation.WRITE ? Bio.FUA : 0));
         require(rq.flags() == flags, "flags 0x" + Integer.toHexString(rq.flags()) + " and not those of " + bio, rq);
         if (count > 1) {
             require(merging, count + " bios, where nothing is to be merged", rq);
