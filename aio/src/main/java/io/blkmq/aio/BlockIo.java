@@ -264,6 +264,10 @@ final class BlockIo {
 
     /** Whether memory may go to the engine as it is. */
     boolean isStraight(long offset, MemorySegment memory) {
+        if (!memory.scope().isAlive()) {
+            // As the JDK's own channels say.
+            throw new IllegalStateException("Already closed");
+        }
         return memory.isNative() && memory.isAccessibleBy(Thread.currentThread()) && isWhole(offset, memory.byteSize())
                 && (memory.address() & file.memoryAlignment() - 1) == 0;
     }

@@ -34,6 +34,8 @@ final class NativeFile extends AioFile {
 
     /** The smallest logical block that Linux has. */
     private static final int SECTOR = 512;
+    /** The largest alignment that is believed without the kernel's word: a block fits into a piece of {@link BlockIo}. */
+    private static final int ALIGNMENT_MAX = 1 << 20;
 
     /** How far behind the end modes of fallocate are tried: where nobody is going to append soon. */
     private static final long TRIAL_BLOCKS_BEHIND = 1 << 20;
@@ -292,7 +294,8 @@ final class NativeFile extends AioFile {
      * than that works; else the preferred block, which is always enough.
      */
     static int triedAlignment(int fd, FileFacts facts) {
-        int safe = Math.max(Integer.highestOneBit(facts.preferredBlock()), 4096);
+        // A file system may prefer more than a transfer of parts of blocks has room for, but needs no more.
+        int safe = Math.clamp(Integer.highestOneBit(facts.preferredBlock()), 4096, ALIGNMENT_MAX);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment odd = arena.allocate(2 * 4096, 4096).asSlice(SECTOR, SECTOR);
             return FileCalls.pread(fd, odd.address(), SECTOR, 0) == SECTOR ? SECTOR : safe;
@@ -470,6 +473,10 @@ final class NativeFile extends AioFile {
             return -Errno.EBADF;
         }
         try {
+            if (!memory.scope().isAlive()) {
+                // Its address may be another's by now.
+                return -Errno.EFAULT;
+            }
             long done = 0;
             while (true) {
                 long moved = transferOnce(offset + done, memory.address() + from + done, bytes - done, write);

@@ -608,6 +608,31 @@ class AioFileTest {
         }
     }
 
+    /** Its address may be another's by now. */
+    @EachCase("isNative")
+    void memoryOfAClosedArenaIsRefused() throws IOException {
+        byte[] before = Files.readAllBytes(path);
+        MemorySegment closed;
+        try (Arena brief = Arena.ofShared()) {
+            closed = brief.allocate(4096, 4096);
+        }
+        try (AioFile file = open(path, AioFile.Access.READ_WRITE, false)) {
+            assertThat(file.write(0, closed)).isEqualTo(-Errno.EFAULT);
+            assertThat(file.write(0, closed, 512, 512)).isEqualTo(-Errno.EFAULT);
+            assertThat(file.read(0, closed)).isEqualTo(-Errno.EFAULT);
+            assertThat(file.read(0, closed, 512, 512)).isEqualTo(-Errno.EFAULT);
+        }
+        assertThat(path).hasBinaryContent(before);
+    }
+
+    /** What a file system prefers, 4 MiB for example, is no more than a hint; a transfer of a part of a block has room for one block. */
+    @EachCase("isNative")
+    void aLargeBlockThatIsPreferredIsNotNeeded() {
+        FileFacts facts = new FileFacts(0, 0, 0, 4 << 20, 0, 0, 0, false, 0, 0, AtomicWrites.NONE);
+        // No descriptor: the trial fails, as where a sector is refused.
+        assertThat(NativeFile.triedAlignment(-1, facts)).isEqualTo(1 << 20);
+    }
+
     @EachCase
     void tryingWhatAFileCanDoTakesNoBlocks() throws Exception {
         long before = blocks();

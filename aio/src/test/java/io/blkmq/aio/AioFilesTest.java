@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.Eventually;
+import java.util.concurrent.FutureTask;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.URI;
@@ -44,6 +45,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the tables of calls cannot say of the channels of files: threads, locks of others, engines. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -79,6 +82,29 @@ class AioFilesTest {
     }
 
     // Engines.
+
+    /** As the JDK's channel does; the address may be another's memory by now. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aBufferOfAClosedArenaIsRefused(boolean virtual) throws Exception {
+        byte[] before = Files.readAllBytes(path);
+        ByteBuffer closed;
+        try (Arena brief = Arena.ofShared()) {
+            closed = brief.allocate(4096, 4096).asByteBuffer();
+        }
+        try (FileChannel channel = AioFiles.openChannel(path, READ, WRITE)) {
+            FutureTask<Void> use = new FutureTask<>(() -> {
+                assertThatThrownBy(() -> channel.write(closed, 0)).isInstanceOf(IllegalStateException.class)
+                        .hasMessage("Already closed");
+                assertThatThrownBy(() -> channel.read(closed, 0)).isInstanceOf(IllegalStateException.class)
+                        .hasMessage("Already closed");
+                return null;
+            });
+            (virtual ? Thread.ofVirtual() : Thread.ofPlatform()).start(use).join();
+            use.get();
+        }
+        assertThat(path).hasBinaryContent(before);
+    }
 
     @Test
     void channelsWithoutAnEngineShareOne() throws Exception {
