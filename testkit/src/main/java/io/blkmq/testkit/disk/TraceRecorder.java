@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
@@ -44,7 +45,9 @@ public final class TraceRecorder implements AutoCloseable {
 
     private final RequestQueue queue;
     private final IoRuntime runtime;
-    private final FileChannel file;
+    private final Path path;
+    /** Another one after an interrupt. Guarded by the lock, and by who ends the record, once it is closed. */
+    private FileChannel file;
     private final Arena arena = Arena.ofShared();
     private final long startNanos;
     private final BioObserver observer = this::submitted;
@@ -55,7 +58,8 @@ public final class TraceRecorder implements AutoCloseable {
     private boolean closed;
     private @Nullable IOException failure;
 
-    private TraceRecorder(Disk disk, FileChannel file) {
+    private TraceRecorder(Disk disk, Path path, FileChannel file) {
+        this.path = path;
         this.queue = disk.queue();
         this.runtime = queue.tagSet().runtime();
         this.file = file;
@@ -77,7 +81,7 @@ public final class TraceRecorder implements AutoCloseable {
             RequestQueue queue = disk.queue();
             writeFully(channel, TraceFormat.header(queue.name(), queue.capacitySectors() * QueueLimits.SECTOR_BYTES,
                     queue.limits().logicalBlockBytes()), 0);
-            TraceRecorder recorder = new TraceRecorder(disk, channel);
+            TraceRecorder recorder = new TraceRecorder(disk, file.toAbsolutePath(), channel);
             queue.addObserver(recorder.observer);
             return recorder;
         } catch (Throwable t) {
@@ -138,8 +142,37 @@ public final class TraceRecorder implements AutoCloseable {
     /** Room for more records, which is really there: a mapping of what has no room in the file system would fault. */
     private MemorySegment newChunk(int index) throws IOException {
         long at = TraceFormat.HEADER_BYTES + (long) index * CHUNK_BYTES;
-        writeFully(file, new byte[CHUNK_BYTES], at);
-        return file.map(MapMode.READ_WRITE, at, CHUNK_BYTES, arena);
+        return uninterrupted(to -> {
+            writeFully(to, new byte[CHUNK_BYTES], at);
+            return to.map(MapMode.READ_WRITE, at, CHUNK_BYTES, arena);
+        });
+    }
+
+    /** What is done to the file. */
+    private interface Step<T> {
+        T on(FileChannel file) throws IOException;
+    }
+
+    /**
+     * Does something to the file, whatever interrupts the thread, which submits a bio or ends the record: an interrupt would close the
+     * channel for all. The thread keeps its interrupt.
+     */
+    private <T> T uninterrupted(Step<T> step) throws IOException {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                try {
+                    return step.on(file);
+                } catch (ClosedByInterruptException e) {
+                    interrupted |= Thread.interrupted();
+                    file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     private void ended(Place place, long submittedNanos, Status status) {
@@ -183,11 +216,21 @@ public final class TraceRecorder implements AutoCloseable {
             lock.unlock();
         }
         arena.close();
-        try (file) {
-            var _ = file.truncate(TraceFormat.HEADER_BYTES + records * TraceFormat.RECORD_BYTES);
+        IOException stopped = failure == null
+                ? null
+                : new IOException("the trace of " + queue.name() + " has stopped after " + records + " bios", failure);
+        try {
+            var _ = uninterrupted(to -> to.truncate(TraceFormat.HEADER_BYTES + records * TraceFormat.RECORD_BYTES));
+        } catch (IOException e) {
+            if (stopped == null) {
+                throw e;
+            }
+            stopped.addSuppressed(e);
+        } finally {
+            file.close();
         }
-        if (failure != null) {
-            throw new IOException("the trace of " + queue.name() + " has stopped after " + records + " bios", failure);
+        if (stopped != null) {
+            throw stopped;
         }
     }
 }

@@ -74,8 +74,9 @@ sealed interface FileEffect {
                 tree.poke(e.inode, e.offset, e.data, e.from, e.length);
             }
             case Growth e -> {
-                if (sizeOf(tree, e.inode) >= e.least) {
-                    grow(tree, e.inode, e.size);
+                long size = sizeOf(tree, e.inode);
+                if (size >= e.least && size < e.size) {
+                    tree.setSize(e.inode, e.size);
                 }
             }
             case Trim e -> zero(tree, e.inode, e.offset, e.length);
@@ -84,7 +85,8 @@ sealed interface FileEffect {
     }
 
     private static void grow(FileTree tree, long inode, long size) {
-        if (sizeOf(tree, inode) < size) {
+        long before = sizeOf(tree, inode);
+        if (before >= 0 && before < size) {
             tree.setSize(inode, size);
         }
     }
@@ -96,11 +98,12 @@ sealed interface FileEffect {
         }
     }
 
+    /** Negative of a file that is gone, as one is that had no name when the record began: what is done to it changes nothing. */
     private static long sizeOf(FileTree tree, long inode) {
         try {
             return tree.attributes(inode).size();
-        } catch (TreeException e) {
-            throw new IllegalStateException("inode " + inode + " was never made", e);
+        } catch (TreeException _) {
+            return -1;
         }
     }
 

@@ -281,8 +281,8 @@ final class FileHistory {
         required.add(node.cutOf(firstUnit));
         required.addAll(node.cuts.subMap(firstUnit, false, lastUnit, true).values());
         if (grows) {
+            // Each that grows the file: it may survive without those before it.
             required.addAll(node.trimmed);
-            node.trimmed.clear();
         }
         int effect = add(new FileEffect.Data(c.inode(), offset, c.data(), (int) (offset - c.offset()), length, grows),
                 joined(required, made(node), isBeyond ? size : NONE, grows ? journal : NONE));
@@ -297,7 +297,6 @@ final class FileHistory {
         if (follows && !grows) {
             last = add(new FileEffect.Growth(c.inode(), offset + length, node.least),
                     joined(node.trimmed, effect, journal));
-            node.trimmed.clear();
             node.growths.add(last);
             node.unsynced.add(last);
         }

@@ -141,6 +141,31 @@ class TraceTest {
         assertThat(records.stream().map(TraceRecord::thread).distinct().count()).isEqualTo(3);
     }
 
+    /** An interrupt of one thread that submits ends no other one's record. */
+    @Test
+    void anInterruptedThreadIsRecordedAndKeepsItsInterrupt() throws IOException {
+        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.INLINE).build();
+                IoBuffer buffer = IoBuffer.allocate(4096)) {
+            TraceRecorder trace = TraceRecorder.start(disk, file());
+            try {
+                // The first record of a chunk makes it.
+                for (int i = 0; i <= TraceRecorder.CHUNK_RECORDS; i++) {
+                    boolean first = i % TraceRecorder.CHUNK_RECORDS == 0;
+                    if (first) {
+                        Thread.currentThread().interrupt();
+                    }
+                    disk.submit(new Bio(1).reset(Operation.WRITE, 0).add(buffer.memory()));
+                    assertThat(Thread.interrupted()).isEqualTo(first);
+                }
+                Thread.currentThread().interrupt();
+            } finally {
+                trace.close();
+            }
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        assertThat(read(file())).hasSize(TraceRecorder.CHUNK_RECORDS + 1);
+    }
+
     @Test
     void whatIsInFlightWhenTheTraceIsClosedStaysSo() throws IOException {
         try (SimulatedDisk simulated = small().build()) {

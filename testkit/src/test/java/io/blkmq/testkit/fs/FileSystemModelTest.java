@@ -498,6 +498,24 @@ class FileSystemModelTest {
         }
     }
 
+    /** Each growth behind the cut may survive without the one before it. */
+    @Test
+    void whatWasCutOffDoesNotComeBackByTheSecondGrowth() throws Exception {
+        for (FileSystemModel model : new FileSystemModel[]{POSIX, EXT4_ORDERED, XFS}) {
+            assertThat(states(model, files -> {
+                files.create("f");
+                files.write("f", 0, "a".repeat(4096));
+            }, files -> {
+                files.write("f", 0, "x".repeat(4096));
+                files.truncate("f", 100);
+                files.create("g");
+                files.sync("g");
+                files.write("f", 100, "n".repeat(3996));
+                files.write("f", 4096, "n".repeat(4096));
+            })).as(model.name()).hasSizeGreaterThan(1).noneMatch(state -> state.contains("x*4096n"));
+        }
+    }
+
     @Test
     void aHoleKeepsItsPlaceAmongTheWritesOfAPage() throws Exception {
         for (FileSystemModel model : new FileSystemModel[]{EXT4_ORDERED, XFS}) {
