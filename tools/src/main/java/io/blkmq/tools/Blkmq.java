@@ -57,7 +57,11 @@ public final class Blkmq implements Runnable {
     static int execute(PrintWriter out, PrintWriter err, String... arguments) {
         RunCommand plain = PlainLine.read(arguments);
         int status = plain != null ? run(plain, out, err) : executeAny(out, err, arguments);
-        out.flush();
+        // Each command's: a listing that was cut short is none.
+        if (out.checkError() && status == OK) {
+            err.println("blkmq: failed: standard output cannot be written; is it full, or closed?");
+            status = IO_ERRORS;
+        }
         err.flush();
         return status;
     }

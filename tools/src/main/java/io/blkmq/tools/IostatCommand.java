@@ -88,7 +88,13 @@ final class IostatCommand implements Callable<Integer> {
             }
             if (done < reports) {
                 next += (long) (seconds * TimeUnit.SECONDS.toNanos(1));
-                TimeUnit.NANOSECONDS.sleep(next - System.nanoTime());
+                long wait = next - System.nanoTime();
+                if (wait > 0) {
+                    TimeUnit.NANOSECONDS.sleep(wait);
+                } else {
+                    // Whoever was stopped reports of that time once, and not as often as it has missed.
+                    next -= wait;
+                }
             }
         }
         return Blkmq.OK;

@@ -8,6 +8,7 @@ import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
 import io.blkmq.tools.report.JsonText;
+import java.io.Writer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
@@ -268,6 +269,26 @@ class RunReportTest {
         assertThat(process.waitFor()).as(text).isEqualTo(1);
         assertThat(text).contains("standard output cannot be written");
         assertThat(execute("run", "--json", "/dev/full", "--attach", "d=null:1m", file)).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"engines", "ls", "completion bash", "run --cmdhelp"})
+    void aListingThatCannotBeWrittenIsAnError(String line) {
+        PrintWriter full = new PrintWriter(new Writer() {
+            @Override
+            public void write(char[] characters, int from, int count) throws IOException {
+                throw new IOException("No space left on device");
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        });
+        StringWriter errors = new StringWriter();
+        assertThat(Blkmq.execute(full, new PrintWriter(errors, true), line.split(" "))).isEqualTo(1);
+        assertThat(errors.toString()).contains("standard output cannot be written");
     }
 
     @Test

@@ -162,7 +162,7 @@ public final class CountersReader implements AutoCloseable {
     public boolean isAlive() {
         long started = memory.get(CountersLayout.LONG, CountersLayout.STARTED_AT);
         return ProcessHandle.of(pid()).filter(ProcessHandle::isAlive).isPresent()
-                && (started == 0 || ProcessStart.ticks(pid()) == started);
+                && (started == 0 || ProcessStart.ticks(pid()) == started) && !ProcessStart.hasEnded(pid());
     }
 
     /**

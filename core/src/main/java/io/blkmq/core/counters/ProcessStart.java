@@ -18,11 +18,25 @@ final class ProcessStart {
     /** In ticks; 0 where it is not known, or if there is no such process. */
     static long ticks(long pid) {
         try {
-            // The name is in parentheses, and may have parentheses and spaces, in any bytes.
-            String stat = Files.readString(Path.of("/proc", "" + pid, "stat"), StandardCharsets.ISO_8859_1);
-            return Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[FIELD_BEHIND_NAME]);
+            return Long.parseLong(fields(pid)[FIELD_BEHIND_NAME]);
         } catch (IOException | RuntimeException _) {
             return 0;
         }
+    }
+
+    /** Whether a process has ended, and its parent has not asked for it yet: its number is still its own. */
+    static boolean hasEnded(long pid) {
+        try {
+            String state = fields(pid)[0];
+            return state.equals("Z") || state.equals("X");
+        } catch (IOException | RuntimeException _) {
+            return false;
+        }
+    }
+
+    /** Those behind the name, which is in parentheses, and may have parentheses and spaces, in any bytes. */
+    private static String[] fields(long pid) throws IOException {
+        String stat = Files.readString(Path.of("/proc", "" + pid, "stat"), StandardCharsets.ISO_8859_1);
+        return stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
     }
 }
