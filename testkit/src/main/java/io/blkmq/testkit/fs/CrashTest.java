@@ -172,7 +172,7 @@ public final class CrashTest<T> extends CrashSettings<CrashTest<T>> {
     private Stage stage() throws IOException {
         return switch (door) {
             case PROVIDER -> new ProviderStage();
-            case FUSE -> new FuseStage();
+            case FUSE -> new FuseStage(model.isWhole());
         };
     }
 

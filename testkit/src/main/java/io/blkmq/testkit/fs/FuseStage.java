@@ -19,9 +19,17 @@ final class FuseStage implements Stage {
     private final Path folder;
     private final FuseMount mount;
     private final FuseTree workload;
+    private final boolean memorySurvives;
     private @Nullable FileTree before;
 
-    FuseStage() throws IOException {
+    /**
+     * Mounts.
+     *
+     * @param memorySurvives whether a crash leaves what was stored to mapped memory, as a kill does: then it is in the record before each
+     *        acknowledgement, and at the end
+     */
+    FuseStage(boolean memorySurvives) throws IOException {
+        this.memorySurvives = memorySurvives;
         folder = Files.createTempDirectory("blkmq-crash");
         try {
             door = FuseDoor.open();
@@ -55,6 +63,7 @@ final class FuseStage implements Stage {
     @Override
     public void acknowledge(int count) {
         try {
+            writeBack();
             int noted = workload.acknowledge();
             if (noted != count) {
                 throw new IllegalStateException("acknowledgement " + count + " was noted as number " + noted);
@@ -64,8 +73,15 @@ final class FuseStage implements Stage {
         }
     }
 
+    private void writeBack() throws IOException {
+        if (memorySurvives) {
+            workload.writeBack();
+        }
+    }
+
     @Override
     public Recording end() throws IOException {
+        writeBack();
         workload.stop();
         if (before == null) {
             throw new IllegalStateException("nothing was recorded");

@@ -5,10 +5,14 @@ import static io.blkmq.testkit.fs.FileSystemModel.KILL;
 import static io.blkmq.testkit.fs.FileSystemModel.POSIX;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.blkmq.testkit.CrashFailure;
 import io.blkmq.testkit.CrashReport;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -218,6 +222,27 @@ class CrashTestTest {
         } finally {
             unnamed[0].close();
         }
+    }
+
+    /** A process that is killed leaves its stores to mapped memory in the page cache. */
+    @Test
+    void byAKillWhatWasStoredToMappedMemorySurvives() throws Exception {
+        assumeTrue(Door.FUSE.unavailable().isEmpty(), "skipped: " + Door.FUSE.unavailable().orElse(""));
+        CrashReport report = CrashTest.<String>of(FileSystemModel.KILL).door(Door.FUSE)
+                .prepared(directory -> Files.write(directory.resolve("f"), new byte[4096]))
+                .run((directory, acknowledged) -> {
+                    try (Arena arena = Arena.ofConfined();
+                            FileChannel channel = FileChannel.open(directory.resolve("f"), StandardOpenOption.READ,
+                                    StandardOpenOption.WRITE)) {
+                        MemorySegment mapped = channel.map(FileChannel.MapMode.READ_WRITE, 0, 4096, arena);
+                        for (byte step = 1; step <= 3; step++) {
+                            mapped.set(ValueLayout.JAVA_BYTE, 100, step);
+                            acknowledged.add("step " + step);
+                        }
+                    }
+                }).check((directory, acknowledged) -> assertThat(Files.readAllBytes(directory.resolve("f"))[100])
+                        .isBetween((byte) acknowledged.size(), (byte) Math.min(3, acknowledged.size() + 1)));
+        assertThat(report.checked()).isGreaterThan(3);
     }
 
     @Test
