@@ -118,7 +118,8 @@ final class RbdFile extends DrivenFile {
             long written = bytes == 0
                     ? 0
                     : image.writeResult(offset, bytes, Rbd.write(image.handle(), offset, bytes, memory.address()));
-            return written < 0 || !durable ? written : Math.min(image.flush(), 0) < 0 ? -Errno.EIO : written;
+            int flushed = written < 0 || !durable ? 0 : image.flush();
+            return flushed < 0 ? flushed : written;
         } finally {
             leave();
         }

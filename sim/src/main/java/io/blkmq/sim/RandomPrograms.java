@@ -108,6 +108,7 @@ public final class RandomPrograms<O> {
      *
      * @return what was run
      * @throws AssertionError with the shortest failing program
+     * @throws SimulationFailure if the calling thread was interrupted; the interrupt stays
      * @throws IllegalArgumentException if a system property is no number, or asks for no program
      */
     public Tally check() {
@@ -121,6 +122,10 @@ public final class RandomPrograms<O> {
             long seed = given != null ? given : seeds.nextLong();
             Run run = run(seed, seed, generator.apply(new SplittableRandom(seed)));
             if (run.failure != null) {
+                if (run.failure.kind() == SimulationFailure.Kind.INTERRUPTED) {
+                    // It says nothing of the program: whoever waits is to wait no longer.
+                    throw run.failure;
+                }
                 throw shortest(seed, i + 1, run);
             }
             Schedule schedule = Objects.requireNonNull(run.schedule);
@@ -187,7 +192,8 @@ public final class RandomPrograms<O> {
         do {
             cut = Math.max(1, cut / 2);
             shortened = false;
-            for (int from = 0; from < best.operations.size() && tries < TRIES_MAX;) {
+            for (int from = 0; from < best.operations.size() && tries < TRIES_MAX
+                    && !Thread.currentThread().isInterrupted();) {
                 Run shorter = null;
                 for (int i = 0; i < INTERLEAVINGS && shorter == null; i++) {
                     tries++;
@@ -197,7 +203,7 @@ public final class RandomPrograms<O> {
                 best = shorter != null ? shorter : best;
                 from = shorter != null ? from : from + cut;
             }
-        } while (tries < TRIES_MAX && (cut > 1 || shortened));
+        } while (tries < TRIES_MAX && (cut > 1 || shortened) && !Thread.currentThread().isInterrupted());
         return new AssertionError(report(seed, number, failed, best, tries), best.failure);
     }
 

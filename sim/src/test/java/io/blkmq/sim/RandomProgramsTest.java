@@ -94,6 +94,26 @@ class RandomProgramsTest {
         return message.replaceFirst("; number \\d+ of this run", "");
     }
 
+    /** As by the time limit of a test: it says nothing of the program that was running, and a shorter one would be blamed for it. */
+    @Test
+    void anInterruptIsNoFailureOfAProgramAndStays() {
+        Thread waiting = Thread.currentThread();
+        RandomPrograms<Integer> programs = digits((runtime, _) -> {
+            waiting.interrupt();
+            while (true) {
+                // Parked for good: who waits for the end is the only one to end it.
+                Thread.yield();
+                runtime.sleep(1);
+            }
+        }).programs(10);
+        try {
+            assertThatThrownBy(programs::check).isInstanceOfSatisfying(SimulationFailure.class,
+                    failure -> assertThat(failure.kind()).isEqualTo(SimulationFailure.Kind.INTERRUPTED));
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
     @Test
     void theSeedOfAFailureReplaysIt() {
         RandomPrograms<Integer> programs = digits(RandomProgramsTest::threeBeforeSeven).programs(10_000);
