@@ -97,7 +97,7 @@ final class BlockIo {
     long read(long offset, BufferRow row, BooleanSupplier goesOn) throws IOException {
         ByteBuffer single = row.single();
         if (single != null) {
-            MemorySegment memory = MemorySegment.ofBuffer(single);
+            MemorySegment memory = memoryOf(single);
             if (memory.byteSize() <= Pieces.BYTES || isStraight(offset, memory)) {
                 int done = (int) read(offset, memory);
                 single.position(single.position() + done);
@@ -136,7 +136,7 @@ final class BlockIo {
     long write(long offset, BufferRow row, BooleanSupplier goesOn) throws IOException {
         ByteBuffer single = row.single();
         if (single != null) {
-            MemorySegment memory = MemorySegment.ofBuffer(single);
+            MemorySegment memory = memoryOf(single);
             if (memory.byteSize() <= Pieces.BYTES || isStraight(offset, memory)) {
                 write(offset, memory);
                 single.position(single.limit());
@@ -260,14 +260,20 @@ final class BlockIo {
         long _ = file.check(file.setSize(bytes), "setting the size to " + bytes + " bytes");
     }
 
+    /** What a buffer stands for. */
+    private static MemorySegment memoryOf(ByteBuffer buffer) {
+        MemorySegment memory = MemorySegment.ofBuffer(buffer);
+        if (!memory.scope().isAlive()) {
+            // As the JDK's channels say.
+            throw new IllegalStateException("Already closed");
+        }
+        return memory;
+    }
+
     // Transfers.
 
     /** Whether memory may go to the engine as it is. */
     boolean isStraight(long offset, MemorySegment memory) {
-        if (!memory.scope().isAlive()) {
-            // As the JDK's own channels say.
-            throw new IllegalStateException("Already closed");
-        }
         return memory.isNative() && memory.isAccessibleBy(Thread.currentThread()) && isWhole(offset, memory.byteSize())
                 && (memory.address() & file.memoryAlignment() - 1) == 0;
     }
@@ -296,7 +302,12 @@ final class BlockIo {
 
     /** One operation, of memory that goes as it is. */
     private long run(long offset, MemorySegment memory, boolean write) throws IOException {
-        long result = !isOnCaller()
+        boolean onCaller = isOnCaller();
+        if (onCaller && !memory.scope().isAlive()) {
+            // As the engine says.
+            throw new IllegalArgumentException("memory of a closed arena: " + memory);
+        }
+        long result = !onCaller
                 ? runByEngine(offset, memory, write)
                 : write ? file.write(offset, memory) : file.read(offset, memory);
         if (result < 0) {

@@ -1,7 +1,9 @@
 package io.blkmq.loop;
 
+import io.blkmq.core.BlockIOException;
 import io.blkmq.core.Disk;
 import io.blkmq.core.DiskBusyException;
+import io.blkmq.core.Status;
 import io.blkmq.runtime.log.FailureLog;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -50,7 +52,7 @@ final class LoopPartitions {
         putOff.set(change);
         try {
             if (reads) {
-                var _ = disk.partitions().rescan();
+                rescan();
             } else {
                 disk.partitions().removeAll();
             }
@@ -70,6 +72,28 @@ final class LoopPartitions {
             }
         }
         boolean _ = putOff.compareAndSet(change, null);
+    }
+
+    /** The change has been made, and whoever made it is not to keep the old partitions by an interrupt, which stays. */
+    private void rescan() throws IOException {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                try {
+                    var _ = disk.partitions().rescan();
+                    return;
+                } catch (BlockIOException e) {
+                    if (e.status() != Status.INTR || !Thread.interrupted()) {
+                        throw e;
+                    }
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     /** What is still to be done, now that no partition is in use; null for nothing. */

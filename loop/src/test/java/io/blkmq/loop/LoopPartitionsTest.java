@@ -13,11 +13,13 @@ import io.blkmq.core.PartitionTable.Scheme;
 import io.blkmq.core.Partitions;
 import io.blkmq.loop.PartitionedImage.Part;
 import io.blkmq.testing.Command;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +29,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -457,6 +460,40 @@ class LoopPartitionsTest {
                 one.write(0, MemorySegment.ofArray(new byte[4096]));
                 one.flush();
             }
+        }
+    }
+
+    private static void table(ByteBuffer bytes, int at, int sector, int sectors) {
+        bytes.put(at + 446 + 4, (byte) 0x83).putInt(at + 446 + 8, sector).putInt(at + 446 + 12, sectors)
+                .putShort(at + 510, (short) 0xaa55);
+    }
+
+    /** Writes would go to places of the old table. */
+    @Test
+    void anInterruptKeepsNoPartitionsOfTheFormerPlace() throws Exception {
+        ByteBuffer bytes = ByteBuffer.allocate(IMAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        table(bytes, 0, 64, 128);
+        table(bytes, 1 << 20, 512, 256);
+        Files.write(image, bytes.array());
+        try (LoopDevice device = LoopDevice.attach(config(false).build())) {
+            assertThat(shortly(device)).containsExactly("loop0p1 64+128");
+            device.disk().freeze();
+            FutureTask<Boolean> change = new FutureTask<>(() -> {
+                LoopStatus status = device.status();
+                device.setStatus(new LoopStatus(1 << 20, status.sizeLimitBytes(), status.flags(), status.fileName()));
+                return Thread.currentThread().isInterrupted();
+            });
+            Thread thread = Thread.ofPlatform().daemon().start(change);
+            try {
+                Eventually.waits(thread);
+                thread.interrupt();
+                Eventually.letOthersRun();
+            } finally {
+                device.disk().unfreeze();
+            }
+            assertThat(change.get()).as("it keeps its interrupt").isTrue();
+            assertThat(device.status().offsetBytes()).isEqualTo(1 << 20);
+            assertThat(shortly(device)).containsExactly("loop0p1 512+256");
         }
     }
 }
