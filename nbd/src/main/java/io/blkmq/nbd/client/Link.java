@@ -82,8 +82,10 @@ final class Link implements Loop.Handler {
     private long retryNanos = RETRY_NANOS_MIN;
     /** Since when nothing has come from a server that should have; 0 while all is well. */
     private long brokenSince;
-    /** Why the last try to connect has failed; null if it has not, or there was none since the connection broke. */
-    private @Nullable Throwable lastFailure;
+    /** Whether it has tried to connect again since then. */
+    private boolean tried;
+    /** Why it has no connection, or had none when it tried last. */
+    private String lastReason = "";
     /** Since when this connection may be asked: nothing was asked of it before. */
     private long connectedSince;
     private boolean closing;
@@ -461,6 +463,7 @@ final class Link implements Loop.Handler {
             FailureLog.log(LOG, Level.WARNING,
                     () -> device.name() + ": " + why + (e == null ? "" : ": " + e.getMessage()), null);
         }
+        lastReason = why + (e == null ? "" : ": " + e.getMessage());
         long now = now();
         boolean first = brokenSince == 0;
         boolean asked = state == State.CONNECTED;
@@ -500,6 +503,7 @@ final class Link implements Loop.Handler {
         retryAt = now();
         if (brokenSince == 0) {
             brokenSince = retryAt;
+            tried = false;
         }
         out.clear();
         reading = null;
@@ -547,10 +551,9 @@ final class Link implements Loop.Handler {
 
     private void greet() {
         long now = now();
-        Throwable last = lastFailure;
         // Not without a try, however late it is: why it fails is what is told.
-        if (last != null && brokenSince != 0 && now - brokenSince > device.target().giveUpNanos()) {
-            die("no connection in time; the last try: " + reason(last), last);
+        if (tried && brokenSince != 0 && now - brokenSince > device.target().giveUpNanos()) {
+            die("no connection in time; the last time: " + lastReason, null);
             return;
         }
         state = State.GREETING;
@@ -571,11 +574,12 @@ final class Link implements Loop.Handler {
     }
 
     private void greeted(Greeting.@Nullable Established established, @Nullable Throwable failure) {
+        tried = true;
         if (established == null) {
             FailureLog.log(LOG, Level.DEBUG, () -> device.name() + ": no connection", failure);
-            lastFailure = failure instanceof CompletionException wrapped && wrapped.getCause() != null
+            lastReason = reason(failure instanceof CompletionException wrapped && wrapped.getCause() != null
                     ? wrapped.getCause()
-                    : failure;
+                    : failure);
             state = State.WAITING;
             retryLater(now());
             if (closing) {
@@ -601,9 +605,9 @@ final class Link implements Loop.Handler {
         device.settled();
     }
 
-    private static String reason(Throwable failure) {
-        String message = failure.getMessage();
-        return failure instanceof IOException && message != null ? message : failure.toString();
+    private static String reason(@Nullable Throwable failure) {
+        String message = failure == null ? null : failure.getMessage();
+        return failure instanceof IOException && message != null ? message : String.valueOf(failure);
     }
 
     /** Whether it has a connection, or is never going to have one. */
@@ -641,10 +645,9 @@ final class Link implements Loop.Handler {
         style = established.offer().style();
         key = device.loop().register(established.channel(), SelectionKey.OP_READ, this);
         state = State.READY;
-        lastFailure = null;
     }
 
-    private void die(String why, @Nullable Throwable e) {
+    private void die(String why, @Nullable Exception e) {
         if (!closing) {
             FailureLog.log(LOG, Level.ERROR, () -> device.name() + " is given up: " + why, e);
         }
