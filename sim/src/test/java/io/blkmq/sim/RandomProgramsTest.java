@@ -101,8 +101,6 @@ class RandomProgramsTest {
         RandomPrograms<Integer> programs = digits((runtime, _) -> {
             waiting.interrupt();
             while (true) {
-                // Parked for good: who waits for the end is the only one to end it.
-                Thread.yield();
                 runtime.sleep(1);
             }
         }).programs(10);

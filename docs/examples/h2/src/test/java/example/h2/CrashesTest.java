@@ -81,11 +81,11 @@ class CrashesTest {
 
     @Test
     void theDisksPowerFails() throws Exception {
-        var report = CrashExplorer.<Integer>on(SimulatedDisk.builder().capacityBytes(8 << 20)).states(1_000).time(Duration.ofMinutes(4))
+        var report = CrashExplorer.<Integer>on(SimulatedDisk.builder().capacityBytes(8 << 20)).states(4_000).time(Duration.ofMinutes(4))
                 .prepared(disk -> onVolume(disk, CrashesTest::prepare))
                 .run((disk, acknowledged) -> onVolume(disk, url -> work(url, acknowledged)))
                 .check((disk, acknowledged) -> onVolume(disk, url -> check(url, acknowledged)));
-        assertThat(report.checked()).isGreaterThan(10);
+        assertThat(report.checked()).isGreaterThan(50);
     }
 
     private static String url(Path directory) {
