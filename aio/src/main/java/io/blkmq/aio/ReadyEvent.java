@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An eventfd that can be read while an engine without a ring has completions to call; there is none before somebody asks for its descriptor. Who
- * raises it holds the lock by which who takes completions drains it, so that it is raised no longer than there are any.
+ * takes completions drains it first: it is raised no longer than until the next look, and it is raised at the latest soon after there are any.
  */
 final class ReadyEvent {
 

@@ -5,8 +5,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>In REAPER mode the thread that has carried an operation out tells it. In the other modes it leaves it in the done list, which is
- * intrusive ({@link Kiocb#next}), so that its length is bounded by what is in flight.
+ * {@linkplain DoneList intrusive}.
  */
 abstract class SoftwareEngine extends OpenedEngine {
 
@@ -34,17 +32,9 @@ abstract class SoftwareEngine extends OpenedEngine {
     private @Nullable Thread teller;
     /** In AGENT mode, whether the engine has given everything back. Guarded by telling. */
     private boolean retired;
-    /** Who waits for the done list is to look once more what is due. Guarded by doneLock. */
-    private boolean dueChanged;
 
-    private final ReentrantLock doneLock = new ReentrantLock();
-    private final Condition doneSome = doneLock.newCondition();
-    /** Raised and drained under doneLock. */
     private final ReadyEvent ready = new ReadyEvent();
-    /** Oldest first. Guarded by doneLock. */
-    private @Nullable Kiocb doneHead;
-    /** Guarded by doneLock. */
-    private @Nullable Kiocb doneTail;
+    private final DoneList done = new DoneList(ready, end, this::mayEndMore);
 
     SoftwareEngine(String name, Set<AioOperation> operations, AioEngineConfig config) {
         super(name, operations, Set.of(), false, config);
@@ -133,21 +123,12 @@ abstract class SoftwareEngine extends OpenedEngine {
             return;
         }
         kiocb.result = result;
-        kiocb.next = null;
-        doneLock.lock();
-        try {
-            Kiocb tail = doneTail;
-            if (tail == null) {
-                doneHead = kiocb;
-                doneSome.signal();
-                ready.raise();
-            } else {
-                tail.next = kiocb;
-            }
-            doneTail = kiocb;
-        } finally {
-            doneLock.unlock();
-        }
+        done.add(kiocb);
+    }
+
+    /** Whether who waits for one to be done may go on waiting. */
+    private boolean mayEndMore() {
+        return inFlight.count() != 0 && !wakeup.isWanted();
     }
 
     private boolean isTelling() {
@@ -156,13 +137,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     /** What is due has changed. Any thread. */
     final void dueHasChanged() {
-        doneLock.lock();
-        try {
-            dueChanged = true;
-            doneSome.signalAll();
-        } finally {
-            doneLock.unlock();
-        }
+        done.dueHasChanged();
     }
 
     @Override
@@ -172,12 +147,7 @@ abstract class SoftwareEngine extends OpenedEngine {
 
     @Override
     final void wakeOwner() {
-        doneLock.lock();
-        try {
-            doneSome.signalAll();
-        } finally {
-            doneLock.unlock();
-        }
+        done.wake();
     }
 
     final void requireOwner() {
@@ -197,7 +167,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         }
         try {
             endDue();
-            return tellAll(takeDone(0));
+            return tellAll(done.take(0));
         } finally {
             letGoIfIdle();
         }
@@ -214,7 +184,7 @@ abstract class SoftwareEngine extends OpenedEngine {
                 return 0;
             }
             endDue();
-            return tellAll(takeDone(0));
+            return tellAll(done.take(0));
         } finally {
             telling.unlock();
         }
@@ -239,7 +209,7 @@ abstract class SoftwareEngine extends OpenedEngine {
         }
     }
 
-    /** {@link #takeDone}, waiting no longer than until something is due, then ending that. */
+    /** {@link DoneList#take}, waiting no longer than until something is due, then ending that. */
     private @Nullable Kiocb awaitDone(long timeoutNanos) {
         // May wrap around, and is compared by difference.
         long deadline = config.nanoTime() + timeoutNanos;
@@ -247,39 +217,12 @@ abstract class SoftwareEngine extends OpenedEngine {
         while (true) {
             boolean woken = wakeup.take();
             endDue();
-            Kiocb all = takeDone(woken ? 0 : Math.min(left, untilDue()));
+            Kiocb all = done.take(woken ? 0 : Math.min(left, untilDue()));
             if (timeoutNanos != Long.MAX_VALUE) {
                 left = deadline - config.nanoTime();
             }
             if (all != null || woken || left <= 0 || inFlight.count() == 0) {
                 return all;
-            }
-        }
-    }
-
-    /** Takes the whole done list, waiting for one to be there while any is in flight. */
-    private @Nullable Kiocb takeDone(long timeoutNanos) {
-        boolean interrupted = false;
-        doneLock.lock();
-        try {
-            long left = timeoutNanos;
-            while (doneHead == null && left > 0 && inFlight.count() != 0 && !wakeup.isWanted() && !dueChanged) {
-                try {
-                    left = doneSome.awaitNanos(left);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            dueChanged = false;
-            ready.drain();
-            Kiocb all = doneHead;
-            doneHead = null;
-            doneTail = null;
-            return all;
-        } finally {
-            doneLock.unlock();
-            if (interrupted) {
-                Thread.currentThread().interrupt();
             }
         }
     }

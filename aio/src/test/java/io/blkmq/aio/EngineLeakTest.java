@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Isolated
 class EngineLeakTest {
 
-    private static final int ENGINES = NumberProperty.of("blkmq.engines", 4_000);
+    private static final int ENGINES = NumberProperty.of("blkmq.engines", 2_000);
     private static final int WARM_UP = 500;
     /** Native AIO takes 30 ms to destroy a context, which many threads wait for at once. */
     private static final int THREADS = 64;

@@ -4,13 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.DocPage;
+import io.blkmq.testing.JavaProcess;
 import io.blkmq.testing.NoRescues;
 import java.io.File;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.io.RandomAccessFile;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.spi.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -32,7 +36,10 @@ class ReadmeTest {
         assertThat(example.lines().filter(line -> line.startsWith("        ")).count())
                 .isLessThanOrEqualTo(LINES_OF_A_DISK_MAX);
 
-        assertThat(DocPage.run(readme.write("Hello", directory), image().toString()))
+        // As its command does: from the source.
+        assertThat(DocPage.run("java",
+                List.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(),
+                        readme.write("Hello", directory).toString(), image().toString())))
                 .isEqualTo(readme.printedBy("class Hello"));
     }
 
@@ -88,9 +95,11 @@ class ReadmeTest {
         Path source = Files.writeString(sources.resolve(name + ".java"), program);
         Path module = Files.writeString(sources.resolve("module-info.java"), moduleInfo);
         Path classes = directory.resolve(name + "-classes");
-        assertThat(DocPage.run("javac",
-                List.of("--module-path", modulePath, "-d", classes.toString(), source.toString(), module.toString())))
-                .isEmpty();
+        StringWriter said = new StringWriter();
+        PrintWriter log = new PrintWriter(said);
+        assertThat(ToolProvider.findFirst("javac").orElseThrow().run(log, log, "--module-path", modulePath, "-d",
+                classes.toString(), source.toString(), module.toString())).as(said::toString).isZero();
+        assertThat(said.toString()).isEmpty();
         return classes;
     }
 

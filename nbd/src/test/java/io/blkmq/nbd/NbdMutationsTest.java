@@ -23,10 +23,14 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Handler;
 import java.util.logging.Level;
@@ -44,6 +48,7 @@ class NbdMutationsTest {
     private static final int INPUTS = NumberProperty.of("blkmq.nbd.inputs", 3000);
     /** A disk is opened for each. */
     private static final int INPUTS_OF_CLIENT = NumberProperty.of("blkmq.nbd.inputs", 500);
+    private static final int LANES = 10;
     private static final int KIB = 1 << 10;
     private static final int DISK_BYTES = 256 * KIB;
     private static final int EXPORT_AT = 64 * KIB;
@@ -179,33 +184,57 @@ class NbdMutationsTest {
         out.putLong(Nbd.OPTS_MAGIC).putInt(option).putInt(data.length).put(data);
     }
 
+    /** In lanes beside each other: a client waits most of the time, for a server that has nothing more to say. */
     @Test
     void theClientTakesAnything() throws Exception {
         long seed = RandomSeed.of(NbdMutationsTest.class);
-        Random random = new Random(seed);
+        Counts all = new Counts();
+        try (Failures failures = new Failures(Level.SEVERE);
+                ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().factory())) {
+            List<Future<Counts>> lanes = new ArrayList<>();
+            for (int lane = 0; lane < LANES; lane++) {
+                Random random = new Random(seed + lane);
+                Path socket = directory.resolve("c" + lane);
+                lanes.add(threads.submit(() -> readFromWrongServers(random, socket, INPUTS_OF_CLIENT / LANES)));
+            }
+            for (Future<Counts> lane : lanes) {
+                Counts counts = lane.get();
+                all.opened += counts.opened;
+                all.read += counts.read;
+            }
+            assertThat(failures.found.stream().filter(found -> !found.contains("is given up"))).as("with seed %d", seed)
+                    .isEmpty();
+        }
+        assertThat(all.opened).isPositive();
+        assertThat(all.read).isPositive().isLessThan(all.opened);
+    }
+
+    private static final class Counts {
+        int opened;
+        int read;
+    }
+
+    private static Counts readFromWrongServers(Random random, Path socket, int inputs) throws IOException {
         Mutator mutator = new Mutator(random);
-        Path socket = directory.resolve("c");
         NbdDisk.Builder client = Patient.disk(NbdUri.parse("nbd+unix:///d?socket=" + socket)).connections(1).depth(1)
                 .connectTimeout(Duration.ofSeconds(20)).giveUpAfter(Duration.ofNanos(1));
         AtomicReference<Answers> said = new AtomicReference<>(new Answers(new byte[0], false));
-        int opened = 0;
-        int read = 0;
-        try (Failures failures = new Failures(Level.SEVERE);
-                IoBuffer memory = IoBuffer.allocate(3 * 4096);
+        Counts counts = new Counts();
+        try (IoBuffer memory = IoBuffer.allocate(3 * 4096);
                 ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listener.bind(UnixDomainSocketAddress.of(socket), 128);
             Thread.ofPlatform().daemon().start(() -> say(listener, said));
             memory.memory().fill((byte) 0x77);
-            for (int i = 0; i < INPUTS_OF_CLIENT; i++) {
+            for (int i = 0; i < inputs; i++) {
                 // The first is right, and is waited with: it is read from, however late the client is.
                 byte[] right = answers(random);
                 said.set(new Answers(i == 0 ? right : mutator.mutate(right), i == 0));
                 try (Disk disk = client.open()) {
-                    opened++;
+                    counts.opened++;
                     // Blocks may have become larger than what is read.
                     if (disk.limits().logicalBlockBytes() <= 4096) {
                         disk.read(0, memory.memory().asSlice(4096, 4096));
-                        read++;
+                        counts.read++;
                     }
                 } catch (BlockIOException e) {
                     assertThat(e.status()).isNotNull();
@@ -214,16 +243,11 @@ class NbdMutationsTest {
                 }
             }
             for (int i = 0; i < 4096; i++) {
-                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, i)).as("with seed %d", seed)
-                        .isEqualTo((byte) 0x77);
-                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, 8192 + i)).as("with seed %d", seed)
-                        .isEqualTo((byte) 0x77);
+                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, i)).isEqualTo((byte) 0x77);
+                assertThat(memory.memory().get(ValueLayout.JAVA_BYTE, 8192 + i)).isEqualTo((byte) 0x77);
             }
-            assertThat(failures.found.stream().filter(found -> !found.contains("is given up"))).as("with seed %d", seed)
-                    .isEmpty();
         }
-        assertThat(opened).isPositive();
-        assertThat(read).isPositive().isLessThan(opened);
+        return counts;
     }
 
     /**

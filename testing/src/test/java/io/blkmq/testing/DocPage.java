@@ -2,14 +2,19 @@ package io.blkmq.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 
 /**
@@ -77,9 +82,22 @@ public final class DocPage {
      * Compiles and runs a source, with those beside it that it needs. Returns the lines that it prints.
      */
     public static List<String> run(Path source, String... arguments) throws IOException, InterruptedException {
-        return run("java", Stream.concat(
-                Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(), source.toString()),
-                Stream.of(arguments)).toList());
+        return run("java", commandOf(source, arguments));
+    }
+
+    /** Compiles a source with those beside it, and returns the arguments of the java that runs it: the compiler of this process is warm. */
+    private static List<String> commandOf(Path source, String... arguments) throws IOException {
+        Path beside = Objects.requireNonNull(source.getParent());
+        Path classes = Files.createTempDirectory(beside, "classes");
+        StringWriter said = new StringWriter();
+        PrintWriter log = new PrintWriter(said);
+        assertThat(ToolProvider.findFirst("javac").orElseThrow().run(log, log, "-proc:none", "-d", classes.toString(),
+                "-cp", JavaProcess.classPath(), "-sourcepath", beside.toString(), source.toString())).as(said::toString)
+                .isZero();
+        String name = source.getFileName().toString();
+        return Stream.concat(Stream.of("--enable-native-access=ALL-UNNAMED", "-cp",
+                classes + File.pathSeparator + JavaProcess.classPath(),
+                name.substring(0, name.length() - ".java".length())), Stream.of(arguments)).toList();
     }
 
     /** Runs a program of the JDK, and demands that it ends well and has no errors to tell. Returns the lines that it prints. */
@@ -104,7 +122,7 @@ public final class DocPage {
 
     /** Compiles and runs a source, and demands that it fails with an exception. Returns the lines that it prints, with the errors. */
     public static List<String> failureOf(Path source) throws IOException, InterruptedException {
-        Process process = JavaProcess.start("-cp", JavaProcess.classPath(), source.toString());
+        Process process = JavaProcess.start(commandOf(source).toArray(String[]::new));
         List<String> printed = printed(process);
         assertThat(process.waitFor()).as(String.join("\n", printed)).isOne();
         return printed;
