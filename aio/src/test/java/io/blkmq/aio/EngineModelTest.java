@@ -26,7 +26,7 @@ class EngineModelTest {
 
     private static final int UNIT = 512;
     private static final int UNITS_MAX = 512;
-    private static final int ROUNDS = 80;
+    private static final int ROUNDS = 40;
 
     /** A file as it should be. */
     private static final class Model {
