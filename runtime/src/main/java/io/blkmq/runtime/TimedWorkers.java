@@ -173,18 +173,22 @@ final class TimedWorkers {
     }
 
     private void serveUntilIdle() {
-        for (Task task = next(); task != null; task = nextAfterWork()) {
+        Runnable work = next();
+        while (work != null) {
             try {
-                task.work.run();
+                work.run();
             } catch (Throwable t) {
                 FailureLog.log(log, System.Logger.Level.ERROR, () -> "deferred work failed", t);
             }
             // Nobody has a reason to interrupt it.
             Thread.interrupted();
+            // What the work knows of is not kept while the thread waits.
+            work = null;
+            work = nextAfterWork();
         }
     }
 
-    private @Nullable Task nextAfterWork() {
+    private @Nullable Runnable nextAfterWork() {
         lock.lock();
         try {
             waiting++;
@@ -195,7 +199,7 @@ final class TimedWorkers {
     }
 
     /** Waits for what is due next. Returns null if the thread has been idle for so long that it ends. */
-    private @Nullable Task next() {
+    private @Nullable Runnable next() {
         lock.lock();
         try {
             for (;;) {
@@ -203,7 +207,7 @@ final class TimedWorkers {
                 long left = first == null ? IDLE_NANOS : first.due - System.nanoTime();
                 if (first != null && left <= 0) {
                     boolean _ = tasks.remove(first);
-                    return first;
+                    return first.work;
                 }
                 boolean leads = first != null && leader == null;
                 long rest = await(leads, leads ? left : IDLE_NANOS);

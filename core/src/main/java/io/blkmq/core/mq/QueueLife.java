@@ -169,7 +169,9 @@ final class QueueLife {
             }
         }
         OwedTimers.forget(queue);
-        return shared.leaving.undo(queue, timeoutNanos - (runtime.nanoTime() - start));
+        boolean undone = shared.leaving.undo(queue, timeoutNanos - (runtime.nanoTime() - start));
+        Trampoline.forget(queue);
+        return undone;
     }
 
     void markDead() {

@@ -40,7 +40,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Finding the thread's own: a table of slots, without thread-locals (a virtual thread would allocate one). A thread has eight places
  * by its id, and keeps the slot that it had last as long as nobody else needs it: so threads whose ids meet in the same eight find
  * their own without a look at those of the others, and the table does not grow with the number of threads that there ever were. A slot
- * is taken from a thread that is not in the block layer. Where nine threads of the same eight are in there at once, the ninth uses a map.
+ * is taken from a thread that is not in the block layer, or by who {@linkplain #forget closes a queue}, who gives it back as nobody's. Where nine threads of the same eight are in there at once, the ninth uses a map.
  *
  * <p>All fields but {@link #life} are those of the thread that the slot is taken by; {@code life} is changed by compare-and-set on
  * entry, and by a release on leaving, which publishes the slot's fields to its next owner's entry. {@link #LAST} only says where to look,
@@ -65,7 +65,7 @@ public final class Trampoline extends CompletionBatch {
     private static final long PAUSE_NANOS = 50_000;
     /** Beside the id of the thread that has a slot: it is in the block layer. */
     private static final long INSIDE = 1;
-    /** A slot that nobody has had. */
+    /** A slot that nobody has. */
     private static final long NOBODY = 0;
     /** Where the search for a slot to be taken from another thread begins. Written without order: any place will do. */
     private static int victim;
@@ -85,7 +85,7 @@ public final class Trampoline extends CompletionBatch {
     }
 
     private final boolean inTable;
-    /** Twice the id of the thread that has the slot, and {@link #INSIDE}; {@link #NOBODY} before it was ever used. */
+    /** Twice the id of the thread that has the slot, and {@link #INSIDE}; {@link #NOBODY} before it is used; {@link #INSIDE} alone while {@link #forget} has it. */
     private long life;
     /** Counts the outermost entries: tells a thread that has come again from one that is still there. */
     private long entries;
@@ -186,7 +186,6 @@ public final class Trampoline extends CompletionBatch {
             batch = enterElsewhere(thread, id, place);
         }
         if (batch.depth++ == 0) {
-            batch.clock = null;
             // Opaque: awaitOthers sees it change in the end.
             ENTRIES.setOpaque(batch, batch.entries + 1);
         }
@@ -220,7 +219,7 @@ public final class Trampoline extends CompletionBatch {
         return taken == null ? collide(thread, id) : taken;
     }
 
-    /** Takes a slot of eight: one that nobody has had, or one whose thread is not in the block layer. */
+    /** Takes a slot of eight: one that nobody has, or one whose thread is not in the block layer. */
     private static @Nullable Trampoline take(long id, int first, int begin, boolean fresh) {
         for (int i = 0; i < WAYS; i++) {
             int at = first + (begin + i & (WAYS - 1));
@@ -268,6 +267,36 @@ public final class Trampoline extends CompletionBatch {
             });
         }
         return visits;
+    }
+
+    /**
+     * Slots of threads that are not in the block layer forget a queue, which has been closed: a thread that has ended would keep it and all
+     * that it has, until another one needs the slot. A thread that is in the block layer now, for another queue, may keep it longer.
+     */
+    static void forget(QueueSettings queue) {
+        for (Trampoline slot : TABLE) {
+            if (slot.mayKnow(queue)) {
+                long now = (long) LIFE.getVolatile(slot);
+                if ((now & INSIDE) == 0 && LIFE.compareAndSet(slot, now, INSIDE)) {
+                    slot.deferredBatch = null;
+                    slot.putHctx = null;
+                    slot.putScheduledTags = null;
+                    slot.served = null;
+                    // Nobody's: the thread that has had it may have taken another one meanwhile, and must not find both. Release: as on leaving.
+                    LIFE.setRelease(slot, NOBODY);
+                }
+            }
+        }
+    }
+
+    /** Whether it might keep a queue. Read without order: the thread that calls has seen the last request of the queue end. */
+    private boolean mayKnow(QueueSettings queue) {
+        DispatchContext put = putHctx;
+        DispatchContext lastServed = served;
+        Batch.Deferred batch = deferredBatch;
+        // Of a scheduler's tags it cannot be told whose they are.
+        return (put != null && put.queue().equals(queue)) || (lastServed != null && lastServed.queue().equals(queue))
+                || (batch != null && batch.context().queue().equals(queue)) || putScheduledTags != null;
     }
 
     /** Another thread's stay in the block layer. */
@@ -330,6 +359,8 @@ public final class Trampoline extends CompletionBatch {
 
     private void release() {
         depth = 0;
+        // The next one reads the time anew; and a slot keeps no runtime.
+        clock = null;
         serving = false;
         if (!inTable) {
             COLLIDED.remove(Thread.currentThread());

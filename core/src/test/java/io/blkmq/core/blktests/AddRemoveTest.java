@@ -174,8 +174,7 @@ class AddRemoveTest {
         assertThat(threads("blkmq-033")).isZero();
         Eventually.until("removed devices are collected", () -> {
             System.gc();
-            // A slot of the table of threads, and a worker's last task, may keep one each for a while.
-            return removed.stream().filter(device -> device.get() != null).count() <= removed.size() / 10;
+            return removed.stream().allMatch(device -> device.refersTo(null));
         });
     }
 
@@ -185,11 +184,8 @@ class AddRemoveTest {
                 .memoryBacked(round % 2 == 0).build();
         new Load(disk, seed + round).work(30);
         disk.close();
-        if (completion != Completion.REAPER) {
-            // The slot of a thread that has ended, a reaper's, keeps the last device until another thread has it.
-            removed.add(new WeakReference<>(disk.queue()));
-            removed.add(new WeakReference<>(disk.queue().tagSet()));
-        }
+        removed.add(new WeakReference<>(disk.queue()));
+        removed.add(new WeakReference<>(disk.queue().tagSet()));
     }
 
     @Test

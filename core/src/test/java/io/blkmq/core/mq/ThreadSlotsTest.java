@@ -5,12 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmq.core.Disk;
 import io.blkmq.core.Plug;
 import io.blkmq.core.driver.CompletionBatch;
+import io.blkmq.core.nullblk.NullBlk;
+import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.AllocatedBytes;
+import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
+import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -88,6 +93,54 @@ class ThreadSlotsTest {
             }
         });
         assertThat(Trampoline.threadsInMap()).isZero();
+    }
+
+    @Test
+    void threadsThatHaveEndedKeepNoDeviceThatIsClosed() throws Exception {
+        List<WeakReference<Object>> closed = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            together(1, 1, () -> closed.add(useAndClose()));
+        }
+        Eventually.until("the devices are collected", () -> {
+            System.gc();
+            return closed.stream().allMatch(device -> device.refersTo(null));
+        });
+    }
+
+    private static WeakReference<Object> useAndClose() throws Exception {
+        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.INLINE).build();
+                IoBuffer buffer = disk.allocate(4096)) {
+            disk.read(0, buffer.memory());
+            return new WeakReference<>(disk.queue());
+        }
+    }
+
+    @Test
+    void aThreadWhoseSlotIsMadeToForgetHasOneSlotAllTheSame() throws Exception {
+        AtomicBoolean done = new AtomicBoolean();
+        try (Disk disk = NullBlk.builder().completion(NullBlk.Completion.INLINE).build();
+                IoBuffer buffer = disk.allocate(4096)) {
+            QueueSettings queue = (QueueSettings) disk.queue();
+            Thread forgets = Thread.ofPlatform().start(() -> {
+                while (!done.get()) {
+                    Trampoline.forget(queue);
+                }
+            });
+            try {
+                for (int round = 0; round < 10 * ROUNDS; round++) {
+                    disk.read(0, buffer.memory());
+                    try (CompletionBatch own = CompletionBatch.open();
+                            CompletionBatch nested = CompletionBatch.open()) {
+                        assertThat(nested).isSameAs(own);
+                        assertThat(CompletionBatch.current()).isSameAs(own);
+                    }
+                    assertThat(CompletionBatch.current()).isNull();
+                }
+            } finally {
+                done.set(true);
+                forgets.join();
+            }
+        }
     }
 
     @Test
