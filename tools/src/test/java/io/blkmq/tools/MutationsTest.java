@@ -78,7 +78,7 @@ class MutationsTest {
             """);
         for (String module : List.of("tools", "stress")) {
             write(module + "/pom.xml", "<project><blkmq.test.modulePath>false</blkmq.test.modulePath>"
-                    + "<blkmq.test.options>-Dsmall=true</blkmq.test.options></project>");
+                    + "<blkmq.test.options>-Dsmall=true -XX:TieredStopAtLevel=1</blkmq.test.options></project>");
             Files.createDirectories(root.resolve("built").resolve(module).resolve("classes"));
             Files.createDirectories(root.resolve("built").resolve(module).resolve("test-classes"));
             write("built/" + module + "/classpath", JavaProcess.classPath());
