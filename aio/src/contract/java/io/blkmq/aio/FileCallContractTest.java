@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -51,7 +52,8 @@ class FileCallContractTest {
     @BeforeEach
     void open() throws IOException {
         setup.assumeAvailable();
-        path = setup.make("some bytes".repeat(FILE_BYTES / 10 + 1).substring(0, FILE_BYTES).getBytes());
+        path = setup.make(
+                "some bytes".repeat(FILE_BYTES / 10 + 1).substring(0, FILE_BYTES).getBytes(StandardCharsets.US_ASCII));
         engine = setup.open(AioEngineConfig.builder().depth(8).workers(2));
     }
 
@@ -231,7 +233,7 @@ class FileCallContractTest {
         // For reading: an image that is being opened for writing is not opened twice.
         AioFile.Access access = AioFile.Access.READ_ONLY;
         CompletableFuture<AioFile> opening = engine.openAsync(path, access, setup.direct());
-        opening.thenAccept(AioFile::close);
+        CompletableFuture<Void> _ = opening.thenAccept(AioFile::close);
         if (opening.cancel(false)) {
             assertThat(opening).isCancelled();
         }

@@ -9,6 +9,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -30,7 +31,7 @@ class DoneListTest {
         return kiocb;
     }
 
-    private static List<Long> results(Kiocb first) {
+    private static List<Long> results(@Nullable Kiocb first) {
         List<Long> results = new ArrayList<>();
         for (Kiocb kiocb = first; kiocb != null; kiocb = kiocb.next) {
             results.add(kiocb.result);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmq.testing.NoRescues;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
@@ -28,7 +29,8 @@ class NbdUriTest {
         NbdUri uri = NbdUri.parse("nbd://localhost:99/disk");
         assertThat(uri.address()).isEqualTo(InetSocketAddress.createUnresolved("localhost", 99));
         assertThat(uri).hasToString("nbd://localhost:99/disk");
-        assertThat(NbdUri.parse("nbd://[::1]/").address()).isEqualTo(new InetSocketAddress("::1", 10809));
+        assertThat(NbdUri.parse("nbd://[::1]/").address())
+                .isEqualTo(new InetSocketAddress(InetAddress.ofLiteral("::1"), 10809));
     }
 
     @Test

@@ -31,7 +31,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import jdk.jfr.Configuration;
 import jdk.jfr.EventType;
@@ -40,7 +39,6 @@ import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -260,8 +258,7 @@ class FlightEventsTest {
     @Test
     @SuppressWarnings("NullAway") // a driver that breaks its contract is what this is about
     void aDriverWithoutAnAnswerToATimeoutHasSaidThatTheTimeBeginsAnew() throws Exception {
-        Function<Request, @Nullable TimeoutAction> none = _ -> null;
-        driver.onTimeout(none::apply);
+        driver.onTimeout(_ -> null);
         try (Disk disk = driver.disk()) {
             disk.submit(told.read(7));
             time.advance(32 * SECOND);

@@ -42,7 +42,7 @@ class ServingThreadsTest {
         Told told = new Told();
         try (Disk disk = driver.disk()) {
             for (int i = 0; i < 3; i++) {
-                disk.submit(told.read(8 * i));
+                disk.submit(told.read(8L * i));
             }
             List<Request> requests = driver.inFlight();
             List<Request> completed = new CopyOnWriteArrayList<>();
