@@ -38,12 +38,17 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.jspecify.annotations.Nullable;
 
 /** A cluster whose daemons are killed and come back, whose monitor is away, whose pool is full, whose clients die. It has a cluster of its own. */
 @Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @BesideOthers
+@ResourceLock(RbdFaultsTest.CLUSTER)
 class RbdFaultsTest {
+    /** One fault at a time. */
+    static final String CLUSTER = "the cluster that has faults";
+
     /** How often the OSD is killed under load. */
     private static final int KILLS = NumberProperty.of("blkmq.rbd.kills", 1);
     private static final int MEBIBYTE = 1 << 20;

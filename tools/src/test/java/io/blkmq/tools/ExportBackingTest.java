@@ -2,6 +2,7 @@ package io.blkmq.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Listening;
@@ -14,12 +15,16 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceAccessMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Jobs on what other servers export: fio's verify job finds on the server what it has written there. */
 @Timeout(300)
+@BesideOthers
+@ResourceLock(value = ObserveCommandsTest.DEVICES, mode = ResourceAccessMode.READ)
 class ExportBackingTest {
     private static final long BYTES = 8 << 20;
 

@@ -3,6 +3,7 @@ package io.blkmq.tools;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.tools.report.JsonText;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -19,12 +20,16 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceAccessMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The page of a run holds what its JSON holds, and draws it. */
 @Timeout(300)
+@BesideOthers
+@ResourceLock(value = ObserveCommandsTest.DEVICES, mode = ResourceAccessMode.READ)
 class HtmlReportTest {
     private static final Pattern DATA = Pattern.compile("<script type=\"application/json\" id=\"data\">(.*?)</script>",
             Pattern.DOTALL);

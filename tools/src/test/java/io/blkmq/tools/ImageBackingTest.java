@@ -3,6 +3,7 @@ package io.blkmq.tools;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmq.aio.AioEngines;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.JavaProcess;
 import java.io.BufferedReader;
@@ -19,9 +20,13 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceAccessMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** Jobs on images on Ceph: what is written there is found there, by a run of its own, and by fio's keys. */
 @Timeout(300)
+@BesideOthers
+@ResourceLock(value = ObserveCommandsTest.DEVICES, mode = ResourceAccessMode.READ)
 class ImageBackingTest {
     @TempDir
     private Path directory = Path.of("");

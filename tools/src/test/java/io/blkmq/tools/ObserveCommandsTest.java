@@ -27,10 +27,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** {@code blkmq iostat}, {@code ls} and {@code dump} on this process and on others. */
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ResourceLock(ObserveCommandsTest.DEVICES)
 class ObserveCommandsTest {
+    /** Here no other test of this process has any. */
+    static final String DEVICES = "the devices of the process";
+
     private static final long PID = ProcessHandle.current().pid();
 
     @TempDir

@@ -256,6 +256,22 @@ class RunReportTest {
         assertThat(text).contains("starting 1000 threads", "all jobs:");
     }
 
+    @Test
+    void whereTheSystemHasTooFewThreadsNothingRunsAndTheErrorSaysHowMany() throws IOException, InterruptedException {
+        Command.require("prlimit");
+        ProcessBuilder run = JavaProcess.of("java",
+                List.of("-Xmx64m", "-Xss64m", "--enable-native-access=ALL-UNNAMED", "-cp", JavaProcess.classPath(),
+                        Blkmq.class.getName(), "run", "--attach", "d=null:1m",
+                        job("[a]\nfilename=d\nsize=64k\nnumjobs=1000\n").toString()));
+        // Less address space than their stacks take.
+        run.command().addAll(0, List.of("prlimit", "--as=" + (8L << 30)));
+        Process process = run.redirectErrorStream(true).start();
+        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(text).isEqualTo(2);
+        assertThat(text).containsPattern("blkmq: only [1-9]\\d* of 1000 threads can be started").contains("numjobs")
+                .doesNotContain("all jobs:");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"normal", "json"})
     void aReportThatCannotBeWrittenIsAnError(String format) throws IOException, InterruptedException {

@@ -8,6 +8,7 @@ import io.blkmq.core.Operation;
 import io.blkmq.core.Status;
 import io.blkmq.nbd.NbdExport;
 import io.blkmq.nbd.NbdServer;
+import io.blkmq.testing.BesideOthers;
 import io.blkmq.testing.Certificates;
 import io.blkmq.testing.Command;
 import io.blkmq.testing.Eventually;
@@ -34,11 +35,15 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceAccessMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The command that serves, as a person uses it: its lines are run as they are printed. */
 @Timeout(300)
+@BesideOthers
+@ResourceLock(value = ObserveCommandsTest.DEVICES, mode = ResourceAccessMode.READ)
 class ServeCommandTest {
     private static final long MIB = 1 << 20;
 

@@ -2,6 +2,7 @@ package io.blkmq.tools.run;
 
 import io.blkmq.tools.job.DelayRange;
 import io.blkmq.tools.job.Key;
+import io.blkmq.tools.job.UsageException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -66,9 +67,13 @@ final class Crew implements AutoCloseable {
         return jobs.stream().map(job -> job.thread().threadId()).collect(Collectors.toSet());
     }
 
-    /** Starts all threads and waits until all have ended; an interrupt makes them end early, and is kept. */
-    List<JobResult> work() {
-        jobs.forEach(job -> job.thread().start());
+    /**
+     * Starts all threads and waits until all have ended; an interrupt makes them end early, and is kept.
+     *
+     * @throws UsageException if the system has not so many threads; no job has begun then, and those that were started have ended
+     */
+    List<JobResult> work() throws UsageException {
+        startAll();
         awaitUninterruptibly(ready);
         sign.countDown();
         boolean interrupted = false;
@@ -90,6 +95,29 @@ final class Crew implements AutoCloseable {
         Set<Path> written = new HashSet<>();
         jobs.forEach(job -> job.writeLogs(written));
         return jobs.stream().map(JobThread::result).toList();
+    }
+
+    private void startAll() throws UsageException {
+        int started = 0;
+        try {
+            for (JobThread job : jobs) {
+                job.thread().start();
+                started++;
+            }
+        } catch (OutOfMemoryError e) {
+            for (int i = started; i < jobs.size(); i++) {
+                done.countDown();
+            }
+            sign.countDown();
+            awaitUninterruptibly(done);
+            // The JDK's word for a system that has no thread more, too.
+            if (!String.valueOf(e.getMessage()).contains("thread")) {
+                throw e;
+            }
+            throw new UsageException("only " + started + " of " + jobs.size() + " threads can be started ("
+                    + e.getMessage() + "): fewer jobs (numjobs), or a higher limit (ulimit -u, pids.max, ulimit -v)",
+                    e);
+        }
     }
 
     private void awaitUninterruptibly(CountDownLatch latch) {
