@@ -2,6 +2,7 @@ package io.blkmq.sim;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -17,7 +18,8 @@ import java.util.TreeMap;
  *
  * <p><b>The device.</b> What is {@link #written} goes to its cache, and is stable once a flush has ended well that began after that; at
  * once if it was written with FUA, or while there is no cache. A failed flush makes nothing stable. What was in the cache then stays
- * there for the next flush, or is gone for good, as a file's dirty pages are ({@link #losesWhatFailsToFlush}).
+ * there for the next flush, or is gone for good, as a file's dirty pages are ({@link #losesWhatFailsToFlush}); who writes it once more, and
+ * flushes, has repaired that.
  *
  * <p><b>The promises.</b>
  * <ul>
@@ -52,6 +54,8 @@ public final class DurabilityChecker {
     private final ArrayDeque<Submission> acknowledged = new ArrayDeque<>();
     /** How many stand before those: all of them are stable. */
     private long stableAcknowledged;
+    /** In {@link #losing}: writes, ended and not stable, of whose places a later write was submitted. */
+    private final List<Submission> overwritten = new ArrayList<>();
     /** How many of those that ended first a flush has promised. */
     private long promised;
     private boolean hasCache;
@@ -62,6 +66,7 @@ public final class DurabilityChecker {
     /** What a submitter has asked. */
     public static final class Submission {
         private final String text;
+        private final long sector;
         private final long sectors;
         private final boolean preflush;
         private final boolean fua;
@@ -72,8 +77,10 @@ public final class DurabilityChecker {
         private final Sectors stable = new Sectors();
         private boolean over;
 
-        private Submission(String text, long sectors, boolean preflush, boolean fua, int powerCuts, long covers) {
+        private Submission(String text, long sector, long sectors, boolean preflush, boolean fua, int powerCuts,
+                long covers) {
             this.text = text;
+            this.sector = sector;
             this.sectors = sectors;
             this.preflush = preflush;
             this.fua = fua;
@@ -166,13 +173,16 @@ public final class DurabilityChecker {
     public synchronized Submission write(long sector, long sectors, boolean preflush, boolean fua) {
         String text = "write of sectors " + sector + " to " + (sector + sectors - 1) + (preflush ? ", PREFLUSH" : "")
                 + (fua ? ", FUA" : "");
-        Submission write = new Submission(text, sectors, preflush, fua, powerCuts, ended());
+        Submission write = new Submission(text, sector, sectors, preflush, fua, powerCuts, ended());
         Map.Entry<Long, Submission> other = writes.lowerEntry(sector + sectors);
         while (other != null && other.getKey() + other.getValue().sectors > sector) {
             if (!other.getValue().over) {
                 throw new IllegalArgumentException(write + " overlaps a " + other.getValue() + " that has not ended");
             }
             writes.remove(other.getKey());
+            if (losing && !other.getValue().isStable()) {
+                overwritten.add(other.getValue());
+            }
             other = writes.lowerEntry(sector + sectors);
         }
         writes.put(sector, write);
@@ -185,7 +195,7 @@ public final class DurabilityChecker {
      * @return for {@link #ended}
      */
     public synchronized Submission flush() {
-        return new Submission("flush", 0, true, false, powerCuts, ended());
+        return new Submission("flush", 0, 0, true, false, powerCuts, ended());
     }
 
     /** How many writes have ended well. */
@@ -272,8 +282,28 @@ public final class DurabilityChecker {
         if (hasCache && !fua) {
             cache.addLast(new Piece(write, sector, sectors, cached++));
         } else {
-            write.stable.add(sector, sectors);
+            settle(write, sector, sectors);
             dropStable();
+        }
+    }
+
+    /** A part of a write is stable, and what was there before is not asked for any more. */
+    private void settle(Submission write, long sector, long sectors) {
+        write.stable.add(sector, sectors);
+        for (Iterator<Submission> each = overwritten.iterator(); each.hasNext();) {
+            Submission before = each.next();
+            if (before == write) {
+                // Those behind it are later ones, or of other places.
+                break;
+            }
+            long from = Math.max(sector, before.sector);
+            long to = Math.min(sector + sectors, before.sector + before.sectors);
+            if (from < to) {
+                before.stable.add(from, to - from);
+            }
+            if (before.isStable()) {
+                each.remove();
+            }
         }
     }
 
@@ -318,7 +348,7 @@ public final class DurabilityChecker {
     private void makeStable(long before) {
         while (!cache.isEmpty() && cache.getFirst().number < before) {
             Piece piece = cache.removeFirst();
-            piece.write.stable.add(piece.sector, piece.sectors);
+            settle(piece.write, piece.sector, piece.sectors);
         }
         dropStable();
     }
@@ -345,6 +375,7 @@ public final class DurabilityChecker {
         powerCuts++;
         cache.clear();
         acknowledged.clear();
+        overwritten.clear();
         stableAcknowledged = 0;
         promised = 0;
         writes.values().forEach(write -> write.over = true);
@@ -355,7 +386,7 @@ public final class DurabilityChecker {
      * Whether a write is sure to be on stable media.
      *
      * @param write from {@link #write}
-     * @return whether a power cut now would leave it there, all of it
+     * @return whether a power cut now would leave it there, all of it but what was written over meanwhile
      */
     public synchronized boolean isStable(Submission write) {
         return write.isStable();

@@ -82,6 +82,46 @@ class DurabilityCheckerTest {
         }
     }
 
+    /** As a store does that was told of an error. */
+    @Test
+    void whatWasLostIsRepairedByAnotherWriteAndAFlush() {
+        checker.losesWhatFailsToFlush();
+        DurabilityChecker.Submission lost = writeThatEnds(1);
+        checker.flushFailed(checker.flushBegins());
+        DurabilityChecker.Submission again = writeThatEnds(1);
+        assertThat(checker.isStable(lost)).isFalse();
+        DurabilityChecker.Submission flush = checker.flush();
+        checker.flushed(checker.flushBegins());
+        checker.ended(flush, true);
+        assertThat(checker.isStable(lost)).isTrue();
+        assertThat(checker.isStable(again)).isTrue();
+        assertThat(checker.powerCut()).isZero();
+        checker.check();
+    }
+
+    @Test
+    void aLostWriteIsRepairedOnlyByWritesOfAllItsSectors() {
+        checker.losesWhatFailsToFlush();
+        DurabilityChecker.Submission lost = checker.write(0, 4, false, false);
+        checker.written(0, 4, false);
+        checker.ended(lost, true);
+        checker.flushFailed(checker.flushBegins());
+        writeThatEnds(0);
+        writeThatEnds(3);
+        checker.flushed(checker.flushBegins());
+        assertThat(checker.isStable(lost)).isFalse();
+        DurabilityChecker.Submission early = checker.flush();
+        checker.ended(early, true);
+        assertThat(checker.violations()).singleElement().asString().contains("write of sectors 0 to 3");
+        DurabilityChecker.Submission rest = checker.write(1, 2, false, true);
+        checker.written(1, 2, true);
+        checker.ended(rest, true);
+        assertThat(checker.isStable(lost)).as("by a write through the cache").isTrue();
+        DurabilityChecker.Submission late = checker.flush();
+        checker.ended(late, true);
+        assertThat(checker.violations()).hasSize(1);
+    }
+
     @Test
     void aPreflushWriteReachesTheDriverOnlyWhenWhatEndedBeforeItIsStable() {
         writeThatEnds(1);
