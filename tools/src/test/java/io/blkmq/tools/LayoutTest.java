@@ -221,4 +221,21 @@ class LayoutTest {
         assertThat(sources()).allSatisfy(source -> assertThat(source.text.lines().count())
                 .as("lines of %s", source.file).isLessThanOrEqualTo(LINES_MAX));
     }
+
+    /** Maven would load the test classes of a module that has several processes in its own JVM, which may be an older one. */
+    @Test
+    void noModuleHasMoreTestProcessesThanMavenCanServe() throws IOException {
+        Pattern processes = Pattern.compile("<(?:blkmq\\.test\\.processes|forkCount)>([^<]*)<");
+        try (Stream<Path> poms = Files.find(ROOT, 2, (file, _) -> file.endsWith("pom.xml"))) {
+            assertThat(poms.flatMap(pom -> processes.matcher(read(pom)).results()).map(found -> found.group(1)))
+                    .contains("${blkmq.test.processes.two}")
+                    .isSubsetOf("1", "${blkmq.test.processes}", "${blkmq.test.processes.two}");
+        }
+        String root = read(ROOT.resolve("pom.xml"));
+        assertThat(root).containsOnlyOnce("<blkmq.test.processes.two>1<")
+                .containsOnlyOnce("<blkmq.test.processes.two>2<");
+        String profile = root.substring(root.indexOf("<id>own-compiler</id>"));
+        assertThat(profile.substring(0, profile.indexOf("</profile>"))).contains("<jdk>[25,)</jdk>",
+                "<blkmq.test.processes.two>2<");
+    }
 }
