@@ -7,6 +7,9 @@ import io.blkmq.testing.Eventually;
 import io.blkmq.testing.NoRescues;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -24,6 +27,9 @@ class ProcessStartTest {
             long started = ProcessStart.ticks(child);
             assertThat(started).isPositive();
             assertThat(ProcessStart.hasEnded(child)).isFalse();
+            // A shell might ask for it.
+            Path name = Path.of("/proc", "" + parent.pid(), "comm");
+            Eventually.until("the parent is no shell any more", () -> read(name).equals("sleep"));
             assertThat(ProcessHandle.of(child).orElseThrow().destroyForcibly()).isTrue();
             Eventually.until("it has ended", () -> ProcessStart.hasEnded(child));
             assertThat(ProcessStart.ticks(child)).as("it still has its number").isEqualTo(started);
@@ -31,5 +37,13 @@ class ProcessStartTest {
             parent.destroyForcibly().waitFor();
         }
         assertThat(ProcessStart.hasEnded(ProcessHandle.current().pid())).isFalse();
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file).strip();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }
