@@ -515,6 +515,10 @@ class CountersFileTest {
         private Other() {}
 
         public static void main(String[] arguments) throws IOException {
+            for (int i = 1; i < arguments.length; i++) {
+                // They end with the process.
+                Disk _ = disk(arguments[i]);
+            }
             try (Disk disk = disk("other0"); IoBuffer buffer = disk.allocate(BLOCK)) {
                 for (int i = 0; i < Integer.parseInt(arguments[0]); i++) {
                     disk.read(0, buffer.memory());
@@ -527,10 +531,12 @@ class CountersFileTest {
         }
     }
 
-    private Process start(int reads) throws IOException {
-        Process process = JavaProcess.start("-D" + CountersFile.PROPERTY + "=true",
-                "-D" + CountersDirectory.PROPERTY + "=" + directory(), "-cp", JavaProcess.classPath(),
-                Other.class.getName(), "" + reads);
+    private Process start(int reads, String... more) throws IOException {
+        List<String> line = new ArrayList<>(
+                List.of("-D" + CountersFile.PROPERTY + "=true", "-D" + CountersDirectory.PROPERTY + "=" + directory(),
+                        "-cp", JavaProcess.classPath(), Other.class.getName(), "" + reads));
+        line.addAll(List.of(more));
+        Process process = JavaProcess.start(line.toArray(String[]::new));
         assertThat(process.inputReader(StandardCharsets.UTF_8).readLine()).isEqualTo("done");
         return process;
     }
@@ -580,6 +586,22 @@ class CountersFileTest {
         }
         try (Stream<Path> left = Files.list(directory())) {
             assertThat(left).isEmpty();
+        }
+    }
+
+    @Test
+    void aDiskIsShownByTheNameThatItsCountersHaveAndWithAllThatHaveIt() throws Exception {
+        String name = "a disk\twith a very long name, " + "of more bytes than there is room for ".repeat(2);
+        Process process = start(0, name, "twin", "twin");
+        try (CountersReader reader = CountersReader.open(directory().resolve(process.pid() + ".counters"))) {
+            Eventually.until("all disks", () -> reader.devices().size() == 4);
+            String cut = reader.devices().stream().map(device -> device.identity().name())
+                    .filter(each -> each.startsWith("a disk")).findFirst().orElseThrow();
+            assertThat(cut).startsWith("a disk?with").hasSizeLessThan(name.length());
+            assertThat(answer(reader, cut)).startsWith(name + ": ");
+            assertThat(answer(reader, "twin")).containsPattern("(?ms)\\Atwin: .*^twin: ");
+        } finally {
+            process.destroyForcibly().waitFor();
         }
     }
 

@@ -1,6 +1,8 @@
 package io.blkmq.core.counters;
 
 import io.blkmq.core.Disk;
+import io.blkmq.core.counters.layout.CountersLayout;
+import io.blkmq.core.counters.layout.CountersText;
 import io.blkmq.runtime.IoRuntime;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -19,8 +21,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where another process of the user asks this one for the state of a disk. The question is the disk's name and a line's end; the answer begins with {@code +} and is the
- * state, or begins with {@code -} and says why there is none. One question for each connection.
+ * Where another process of the user asks this one for the state of a disk. The question is the disk's name, as it is or as its counters have it, and a line's end; the answer begins with {@code +} and is the
+ * state, one after the other where several disks have that name, or begins with {@code -} and says why there is none. One question for each connection.
  *
  * <p>Only who may enter the directory can connect: the user.
  */
@@ -90,17 +92,24 @@ final class DumpSocket {
 
     private static String answer(String name) {
         List<Disk> live = Disk.live();
-        for (Disk disk : live) {
-            if (disk.name().equals(name)) {
-                try {
-                    return "+" + disk.queue().dump();
-                } catch (Throwable t) {
-                    return "-" + name + " cannot be shown: " + t;
-                }
-            }
+        List<Disk> meant = live.stream().filter(disk -> disk.name().equals(name)).toList();
+        if (meant.isEmpty()) {
+            meant = live.stream().filter(disk -> nameInCounters(disk).equals(name)).toList();
         }
-        return "-the process has no device '" + name + "'; it has "
-                + (live.isEmpty() ? "none" : live.stream().map(Disk::name).collect(Collectors.joining(", ")));
+        if (meant.isEmpty()) {
+            return "-the process has no device '" + name + "'; it has "
+                    + (live.isEmpty() ? "none" : live.stream().map(Disk::name).collect(Collectors.joining(", ")));
+        }
+        try {
+            return "+" + meant.stream().map(disk -> disk.queue().dump()).collect(Collectors.joining());
+        } catch (Throwable t) {
+            return "-" + name + " cannot be shown: " + t;
+        }
+    }
+
+    /** A long name is cut there, and who asks may have read it there. */
+    private static String nameInCounters(Disk disk) {
+        return CountersText.fitting(disk.name(), CountersLayout.NAME_BYTES);
     }
 
     /** Asks another process. */

@@ -43,4 +43,17 @@ public final class CountersText {
         byte[] bytes = memory.asSlice(at + LENGTH_BYTES, length).toArray(ValueLayout.JAVA_BYTE);
         return new String(bytes, StandardCharsets.UTF_8).replaceAll("\\p{Cc}", "?");
     }
+
+    /**
+     * What is read of a text that was written.
+     *
+     * @param text any
+     * @param room how many bytes it may take, with its length
+     * @return its first characters, without control characters
+     */
+    public static String fitting(String text, int room) {
+        MemorySegment memory = MemorySegment.ofArray(new short[Math.ceilDiv(room, LENGTH_BYTES)]);
+        put(memory, 0, room, text);
+        return get(memory, 0, room);
+    }
 }
