@@ -17,6 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.lucene.store.DataAccessHint;
 import org.apache.lucene.store.Directory;
 import org.apache.lucene.store.IOContext;
@@ -90,16 +91,17 @@ public final class ColdReads {
 
     private static void measure(String way, IndexInput input, int bytes, int batch, int threads, long nanos) throws Exception {
         boolean prefetch = way.equals("aio") || way.equals("mmap-prefetch");
+        int[] places = inAnyOrder(Math.toIntExact(input.length() / bytes), System.nanoTime());
         OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         long cpu = system.getProcessCpuTime();
         long start = System.nanoTime();
         long reads = 0;
         try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
             List<Callable<Long>> tasks = new ArrayList<>();
+            AtomicInteger next = new AtomicInteger();
             for (int t = 0; t < threads; t++) {
                 IndexInput mine = input.clone();
-                SplittableRandom random = new SplittableRandom(start + t);
-                tasks.add(() -> read(mine, prefetch, bytes, new long[batch], random, start + nanos));
+                tasks.add(() -> read(mine, prefetch, bytes, batch, places, next, start + nanos));
             }
             for (Future<Long> task : executor.invokeAll(tasks)) {
                 reads += task.get();
@@ -113,22 +115,35 @@ public final class ColdReads {
         System.out.printf("{\"jobs\": [{\"read\": {\"iops\": %.1f}}]}%n", rate);
     }
 
-    private static long read(IndexInput input, boolean prefetch, int bytes, long[] batch, SplittableRandom random, long end) throws IOException {
+    private static int[] inAnyOrder(int count, long seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        int[] places = new int[count];
+        for (int i = 0; i < count; i++) {
+            int other = random.nextInt(i + 1);
+            places[i] = places[other];
+            places[other] = i;
+        }
+        return places;
+    }
+
+    /** Each place is read once at the most, by one of the threads: a second read might find it in memory. */
+    private static long read(IndexInput input, boolean prefetch, int bytes, int batch, int[] places, AtomicInteger next, long end)
+            throws IOException {
         byte[] target = new byte[bytes];
-        long places = input.length() / bytes;
         long reads = 0;
         while (System.nanoTime() - end < 0) {
-            for (int i = 0; i < batch.length; i++) {
-                batch[i] = random.nextLong(places) * bytes;
-                if (prefetch) {
-                    input.prefetch(batch[i], bytes);
-                }
+            int first = next.getAndAdd(batch);
+            if (first > places.length - batch) {
+                break;
             }
-            for (long at : batch) {
-                input.seek(at);
+            for (int i = first; prefetch && i < first + batch; i++) {
+                input.prefetch((long) places[i] * bytes, bytes);
+            }
+            for (int i = first; i < first + batch; i++) {
+                input.seek((long) places[i] * bytes);
                 input.readBytes(target, 0, bytes);
             }
-            reads += batch.length;
+            reads += batch;
         }
         return reads;
     }
