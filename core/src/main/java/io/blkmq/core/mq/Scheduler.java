@@ -718,6 +718,11 @@ final class Scheduler implements ElevatorQueue {
     void endLost(int tick, int ticksMax, boolean idle, Trampoline batch) {
         boolean again = mistaken;
         mistaken = false;
+        // Before it is looked whether anything has moved: who asks and leaves after that look would be taken for one that has not asked.
+        boolean[] mayStillBeAskedFor = new boolean[contexts.length];
+        for (int i = 0; i < contexts.length; i++) {
+            mayStillBeAskedFor[i] = mayStillBeAskedFor(i);
+        }
         boolean standsStill = allWaitForTheElevator() && idle;
         for (int i = 0; i < contexts.length; i++) {
             boolean asked = wasAskedInVain(i);
@@ -734,7 +739,7 @@ final class Scheduler implements ElevatorQueue {
                 callers.set(i, Trampoline.visitsOfOthers(runtime()));
             }
             if (again || (idle && hasWork(i) && !tooEarly)) {
-                if (forgotten && !mayStillBeAskedFor(i)) {
+                if (forgotten && !mayStillBeAskedFor[i]) {
                     Rescues.count(this + ": nobody has asked for what waits for hardware context " + i);
                 }
                 forgottenTicks[i] = 0;
