@@ -358,13 +358,20 @@ class ScriptsTest {
                 String name = patch.getFileName().toString();
                 Mutation mutation = Mutation.read(ROOT, name.substring(0, name.lastIndexOf('.')), modules);
                 for (Mutation.Watcher watcher : mutation.watchers()) {
-                    Path sources = ROOT.resolve(watcher.isRace() ? "stress/src/main" : watcher.kind() + "/src/test");
+                    // The tests of a module, and those that all modules have.
+                    List<String> sources = watcher.isRace()
+                            ? List.of("stress/src/main")
+                            : List.of(watcher.kind() + "/src/test", "testing/src/test");
                     String type = watcher.isRace()
                             ? watcher.which().replaceFirst("\\W.*", "")
                             : watcher.which().replaceFirst("#.*", "");
-                    try (Stream<Path> files = Files.walk(sources)) {
-                        assertThat(files).as(name + ": " + watcher).anyMatch(file -> file.endsWith(type + ".java"));
+                    List<Path> files = new ArrayList<>();
+                    for (String folder : sources) {
+                        try (Stream<Path> all = Files.walk(ROOT.resolve(folder))) {
+                            all.forEach(files::add);
+                        }
                     }
+                    assertThat(files).as(name + ": " + watcher).anyMatch(file -> file.endsWith(type + ".java"));
                 }
             }
         }
