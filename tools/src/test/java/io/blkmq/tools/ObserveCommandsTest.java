@@ -16,8 +16,10 @@ import io.blkmq.core.nullblk.NullBlk;
 import io.blkmq.runtime.IoBuffer;
 import io.blkmq.testing.Eventually;
 import io.blkmq.testing.JavaProcess;
+import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -164,7 +166,7 @@ class ObserveCommandsTest {
     /** As a command whose user has pressed Ctrl-C at once: its counters come too late. */
     static final class Ending {
         public static void main(String[] none) {
-            PrintWriter all = new PrintWriter(System.out, true);
+            PrintWriter all = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), true);
             Runtime.getRuntime().addShutdownHook(new Thread(() -> new OwnCounters().openNow(all)));
         }
     }
