@@ -238,4 +238,13 @@ class LayoutTest {
         assertThat(profile.substring(0, profile.indexOf("</profile>"))).contains("<jdk>[25,)</jdk>",
                 "<blkmq.test.processes.two>2<");
     }
+
+    @Test
+    void theSiteOfJavadocHasEachModuleThatExportsSomething() {
+        Matcher modules = Pattern.compile("<argument>--module</argument>\\s*<argument>([^<]*)<")
+                .matcher(read(ROOT.resolve("tools/pom.xml")));
+        assertThat(modules.find()).isTrue();
+        assertThat(modules.group(1).split(",")).containsExactlyInAnyOrderElementsOf(EXPORTED.entrySet().stream()
+                .filter(each -> !each.getValue().isEmpty()).map(each -> "io.blkmq." + each.getKey()).toList());
+    }
 }
