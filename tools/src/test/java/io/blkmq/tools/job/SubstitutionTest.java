@@ -44,6 +44,6 @@ class SubstitutionTest {
         Machine here = Machine.here();
         assertThat(here.pageBytes()).isEqualTo(Long.parseLong(Command.run("", "getconf", "PAGESIZE").strip()));
         long pages = Long.parseLong(Command.run("", "getconf", "_PHYS_PAGES").strip());
-        assertThat(here.memoryMib()).isEqualTo(pages * here.pageBytes() >> 20);
+        assertThat(here.memoryMib()).isEqualTo((pages * here.pageBytes()) >> 20);
     }
 }
